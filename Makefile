@@ -1,0 +1,87 @@
+# ZeroState Relay. `make help` lists the targets.
+.DEFAULT_GOAL := all
+FLAVOUR ?= release
+B := build/$(FLAVOUR)
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+CC      := gcc
+CLANG   := clang
+PKG     := pkg-config
+CSTD    := -std=gnu17
+WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
+CFLAGS  := $(CSTD) $(WARN) -O2 -g -fno-strict-aliasing -fno-common -D_GNU_SOURCE -include $(B)/autoconf.h
+LDFLAGS := -Wl,--as-needed -Wl,-z,relro,-z,now
+HARDEN  := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+include scripts/flavours.mk
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+
+# --- Kconfig: one configuration per flavour -----------------------------------------------
+CONFIG   ?= $(FLAVOUR_CONFIG)
+KCONF    := KCONFIG_CONFIG=$(B)/.config
+$(B)/.config: kconfig/$(CONFIG).config kconfig/Kconfig
+	@mkdir -p $(B) && $(KCONF) kconfig-conf --defconfig=$< kconfig/Kconfig >/dev/null
+# .config is make syntax already; the C side gets the same words as macros.
+$(B)/autoconf.h: $(B)/.config
+	@sed -nE 's/^(CONFIG_[A-Z0-9_]+)=y$$/#define \1 1/p; s/^(CONFIG_[A-Z0-9_]+)=([^y].*)$$/#define \1 \2/p' $< > $@
+# These targets install, delete or delegate: they must work before kconfig-conf is there.
+ifeq ($(filter deps help run test test-unit test-fuzz test-conformance test-e2e lint lint-format format clean distclean,$(MAKECMDGOALS)),)
+include $(B)/.config
+endif
+.PHONY: menuconfig defconfig
+menuconfig: ; $(KCONF) kconfig-mconf kconfig/Kconfig
+defconfig: ; @mkdir -p $(B); $(KCONF) kconfig-conf --defconfig=kconfig/$(CONFIG).config kconfig/Kconfig
+
+# --- Rules that every room uses ------------------------------------------------------------
+# $(call compile,ROOM,FLAGS): objects of $(ROOM)/**.c with that room's include paths.
+define compile
+$(B)/obj/$(1)/%.o: $(1)/%.c $(B)/autoconf.h $(B)/.flags-$(subst /,-,$(1))
+	@mkdir -p $$(@D)
+	@echo "  CC    $$<"
+	@$(CC) $(CFLAGS) $(HARDEN) $(2) -MMD -MP -c $$< -o $$@
+$(B)/.flags-$(subst /,-,$(1)): FORCE
+	@mkdir -p $(B); f='$(CC) $(CFLAGS) $(HARDEN) $(2)'; test "$$$$(cat $$@ 2>/dev/null)" = "$$$$f" || echo "$$$$f" > $$@
+endef
+objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
+# $(call program,NAME,OBJECTS,LIBS): links $(B)/NAME with the library.
+define program
+all: $(B)/$(1)
+$(B)/$(1): $(2) $(B)/libzs.a
+	@echo "  LD    $$@"
+	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $$@ $(2) $(B)/libzs.a $(3)
+endef
+
+ROOMS := lib bpf dataplane controlplane tools bench tests
+include $(foreach room,$(ROOMS),$(wildcard $(room)/build.mk))
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+.PHONY: all deps run test test-unit test-e2e test-conformance test-fuzz lint lint-format format clean distclean help FORCE
+all: ## build everything of this FLAVOUR (release, debug, asan, ubsan, tsan, fuzz) into build/FLAVOUR
+deps: ## install what is missing from Debian (main and backports)
+	@scripts/deps
+run: ## a lab in network namespaces: client - relay - HTTP/3 server (LAB_SECONDS=N ends it)
+	@scripts/deps && $(MAKE) --no-print-directory all && scripts/lab
+test: ## everything: unit, fuzz, conformance, end-to-end; ends with the counts
+	@scripts/deps && scripts/test all
+test-unit: ## unit tests (all of them, under ASan)
+	@scripts/test unit
+test-fuzz: ## every fuzz target over its corpus and for FUZZ_SECONDS
+	@scripts/test fuzz
+test-conformance: ## rows of packets against the engines
+	@scripts/test conformance
+test-e2e: ## end-to-end tests in network namespaces (T=name runs one)
+	@scripts/test e2e $(T)
+lint: lint-format ## clang-format, forbidden tokens in the burst path, include rule
+	@scripts/lint
+lint-format:
+	@git ls-files --cached --others --exclude-standard '*.c' '*.h' | xargs -r clang-format --dry-run --Werror
+format: ## rewrite the sources with clang-format
+	@git ls-files --cached --others --exclude-standard '*.c' '*.h' | xargs -r clang-format -i
+clean: ## remove build/FLAVOUR
+	rm -rf $(B)
+distclean: ## remove every build
+	rm -rf build
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' Makefile */build.mk | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | sort | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
+FORCE:

@@ -1,0 +1,42 @@
+/* Loads, attaches and adopts the steering program bpf/steer.bpf.c, one per interface.
+ * Runs in zs-dataplane's main thread before and (map updates only) after privileges drop.
+ *
+ * The program and its link are pinned in /sys/fs/bpf/zerostate-<instance>/<ifname>/ and
+ * outlive the worker: while no worker is bound, relay packets are dropped and counted
+ * (XDP_DROP), never passed to a kernel that would answer with ICMP. DPDK's net_af_xdp adopts the
+ * attached program (its name and metadata say it dispatches by `xsks_map`). */
+#ifndef ZS_BPF_LOADER_H
+#define ZS_BPF_LOADER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/error.h"
+#include "steer.h"
+#include "net/addr.h"
+
+struct zs_steer {
+	int keys_fd;     /* hash: struct zs_steer_key -> 1 */
+	int counters_fd; /* per-CPU array by enum zs_steer_counter */
+	int config_fd;
+	int xsks_fd;
+	int ifindex;
+	bool adopted;    /* true: the program of an earlier run was there */
+	char pin_dir[96];
+	char ifname[16];
+};
+
+/* Attaches (or adopts our own pinned) program on ifname. Never detaches another's program:
+ * -EBUSY names it. -EPERM: capabilities missing. object: path of steer.bpf.o. */
+int zs_steer_open(struct zs_steer *s, const char *instance, const char *ifname, const char *object,
+		  struct zs_error *err);
+/* Closes descriptors; the program stays attached. */
+void zs_steer_close(struct zs_steer *s);
+/* Detaches and unpins what this instance left on ifname; 0 when there is nothing. */
+int zs_steer_remove(const char *instance, const char *ifname, struct zs_error *err);
+/* Makes the map hold exactly these keys: adds first, then removes. -E2BIG: too many. */
+int zs_steer_sync(struct zs_steer *s, const struct zs_steer_config *config, const struct zs_steer_key *keys,
+		  uint32_t count);
+/* Sums over CPUs. */
+int zs_steer_counters(const struct zs_steer *s, uint64_t out[ZS_STEER_COUNTERS]);
+
+#endif

@@ -1,0 +1,45 @@
+/* The control plane's one context: everything hangs off it. Made in main.c, torn down in
+ * the reverse order. All of it runs on the loop's thread. */
+#ifndef ZS_CONTROLPLANE_CONTROL_H
+#define ZS_CONTROLPLANE_CONTROL_H
+
+#include "base/log.h"
+#include "conf/conf.h"
+#include "loop/loop.h"
+#include "shm/events.h"
+#include "shm/health.h"
+#include "shm/state.h"
+#include "shm/tables.h"
+
+struct zs_store;
+struct zs_program;
+struct zs_netlink;
+struct zs_admin;
+struct zs_metrics;
+struct zs_ident;
+
+struct zs_control {
+	struct zs_log log;
+	struct zs_conf *conf;      /* in force */
+	char conf_path[256];
+	struct zs_loop *loop;
+	struct zs_health_cell health[ZS_HEALTHS]; /* the control plane's own board */
+	struct zs_state *state;    /* NULL while no state segment is there; re-joined when replaced */
+	struct zs_events *events;
+	struct zs_ident *ident;
+	struct zs_store *store;
+	struct zs_program *program;
+	struct zs_netlink *netlink;
+	struct zs_admin *admin;
+	struct zs_metrics *metrics;
+	uint64_t started_ns;       /* wall clock */
+	bool draining;
+};
+
+/* Applies a checked configuration: settings, addresses, publishes. Refuses (-EBUSY) what needs a restart, unless nothing of
+ * that changed; the one in force stays untouched on any failure. Takes ownership of `next` on success. */
+int zs_control_apply(struct zs_control *c, struct zs_conf *next, struct zs_error *err);
+/* Graceful end: no new flows (published ports stop making them), then exit after timeout. */
+void zs_control_drain(struct zs_control *c, uint32_t timeout_s);
+
+#endif

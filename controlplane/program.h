@@ -1,0 +1,31 @@
+/* program: the only writer of the tables segment. Durable first (store), then shared memory. */
+#ifndef ZS_CONTROLPLANE_PROGRAM_H
+#define ZS_CONTROLPLANE_PROGRAM_H
+
+#include "control.h"
+
+/* Opens or creates the tables with the stored stop word, writes the stored published ports and the configuration's. */
+int zs_program_new(struct zs_program **out, struct zs_control *c, struct zs_error *err);
+void zs_program_delete(struct zs_program *p); /* the segment stays for the dataplane */
+struct zs_tables *zs_program_tables(struct zs_program *p);
+
+/* A published port as people see it. origin: "config" ones cannot be deleted by zsctl. */
+struct zs_publication {
+	uint16_t port;
+	struct zs_endpoint target;
+	uint32_t new_flows_s, new_flows_burst, max_flows;
+	bool from_config;
+};
+/* Checks the target against the deny table (-EPERM), that the UDP port is free on the own addresses (-EADDRINUSE; binds a
+ * placeholder socket that it keeps), capacity (-ENOSPC), then stores and publishes. -EEXIST: published already with another
+ * target. The same again is 0. */
+int zs_program_publish(struct zs_program *p, const struct zs_publication *pub, struct zs_error *err);
+int zs_program_unpublish(struct zs_program *p, uint16_t port, struct zs_error *err); /* -ENOENT, -EPERM (config's) */
+uint32_t zs_program_publications(struct zs_program *p, struct zs_publication *out, uint32_t cap); /* sorted; returns count */
+
+/* The emergency stop: stored durably, then one word. */
+int zs_program_stop(struct zs_program *p, bool stopped, struct zs_error *err);
+bool zs_program_stopped(const struct zs_program *p);
+int zs_program_apply(struct zs_program *p, const struct zs_conf *next, struct zs_error *err);
+
+#endif

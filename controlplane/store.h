@@ -1,0 +1,28 @@
+/* The durable store: RocksDB behind verbs. Every acknowledged write is on disk (synced). */
+#ifndef ZS_CONTROLPLANE_STORE_H
+#define ZS_CONTROLPLANE_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "base/error.h"
+
+struct zs_store;
+
+int zs_store_open(struct zs_store **out, const char *dir, struct zs_error *err);
+void zs_store_close(struct zs_store *s);
+
+/* One atomic, synced batch. begin/put/del build it, commit writes it. -EIO, -ENOSPC: nothing of it holds. */
+struct zs_store_batch;
+struct zs_store_batch *zs_store_begin(struct zs_store *s);
+void zs_store_put(struct zs_store_batch *b, const void *key, size_t key_len, const void *value, size_t value_len);
+void zs_store_del(struct zs_store_batch *b, const void *key, size_t key_len);
+int zs_store_commit(struct zs_store_batch *b, struct zs_error *err); /* frees b either way */
+void zs_store_abort(struct zs_store_batch *b);
+
+/* Copies at most cap bytes of the value; *len is its full length. -ENOENT, -EIO. */
+int zs_store_get(struct zs_store *s, const void *key, size_t key_len, void *value, size_t cap, size_t *len);
+/* Calls fn for each key with the prefix, in order; a nonzero return stops and is returned. */
+typedef int zs_store_fn(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len);
+int zs_store_each(struct zs_store *s, const void *prefix, size_t prefix_len, zs_store_fn *fn, void *ctx);
+
+#endif

@@ -1,0 +1,108 @@
+/* The configuration: one YAML file per instance, checked against lib/defs/config.def. Both planes
+ * read the same file with this reader; zsctl checks with it offline.
+ *
+ * Unknown keys, doubled keys, wrong types and values out of range are errors with the line.
+ * Everything is copied into one struct of fixed size: no pointer in it, so two can be
+ * compared and a reader owes nothing after zs_conf_load. */
+#ifndef ZS_CONF_CONF_H
+#define ZS_CONF_CONF_H
+
+#include "base/error.h"
+#include "net/addr.h"
+#include "shm/tables.h"
+
+#define ZS_CONF_SIZE_MAX   (1u << 20) /* bytes of the file */
+#define ZS_CONF_PUBLISH    1024
+#define ZS_CONF_ADDRESSES  8   /* per VLAN of a port */
+#define ZS_CONF_VLANS      8   /* per port, the untagged one included */
+#define ZS_CONF_NEIGHBOURS 32  /* static ones, per VLAN of a port */
+#define ZS_CONF_ROUTES     32  /* static ones, per VLAN of a port */
+
+enum zs_conf_driver { ZS_DRIVER_PCI, ZS_DRIVER_AF_XDP, ZS_DRIVER_AF_PACKET, ZS_DRIVER_MEMIF, ZS_DRIVER_PCAP, ZS_DRIVER_NULL, ZS_DRIVER_RING };
+
+struct zs_conf_interface_address { /* 10.0.0.1/24: address with host bits, prefix length of 128 */
+	struct zs_addr addr;
+	uint8_t len;
+};
+
+struct zs_conf_neighbour {
+	struct zs_addr addr;
+	uint8_t mac[6];
+};
+
+struct zs_conf_route {
+	struct zs_prefix dest;
+	struct zs_addr gateway; /* all zero: on link */
+};
+
+struct zs_conf_vlan {
+	uint16_t id; /* 0: untagged */
+	char device[16]; /* kernel device whose neighbours and routes hold here; empty for an id != 0: static only */
+	uint32_t addresses, neighbours, routes;
+	struct zs_conf_interface_address address[ZS_CONF_ADDRESSES];
+	struct zs_conf_neighbour neighbour[ZS_CONF_NEIGHBOURS];
+	struct zs_conf_route route[ZS_CONF_ROUTES];
+};
+
+struct zs_conf_port {
+	char name[16];
+	enum zs_conf_driver driver;
+	char device[128]; /* interface, PCI address, or the driver's arguments (pcap, memif) */
+	uint16_t mtu;     /* 0: the device's */
+	uint32_t rx_ring, tx_ring; /* descriptors, default 1,024; control_kill uses 4,096 */
+	uint32_t vlans;
+	struct zs_conf_vlan vlan[ZS_CONF_VLANS]; /* [0] is the untagged one */
+};
+
+struct zs_conf_publish {
+	uint16_t port;
+	struct zs_endpoint target;
+	uint32_t new_flows_s, new_flows_burst, max_flows;
+	uint32_t line; /* in the file */
+};
+
+struct zs_conf {
+	char instance[33];
+	char state_dir[108], run_dir[108];
+	struct {
+		uint32_t workers;
+		uint16_t cpu[ZS_WORKERS_MAX]; /* workers of them; the main thread runs on main_cpu */
+		uint16_t main_cpu;
+		bool hugepages;
+		uint32_t memory_mb;
+		uint32_t busy_poll_us, sleep_max_us;
+		uint32_t ports;
+		struct zs_conf_port port[ZS_IFACES_MAX];
+	} dataplane;
+	struct {
+		uint16_t port_first, port_last;
+		uint32_t capacity; /* per worker */
+		uint32_t idle_answered_s, idle_unanswered_s;
+		uint32_t new_per_prefix_s, new_per_prefix_burst;
+	} flows;
+	struct zs_deny targets;
+	uint32_t publishes;
+	struct zs_conf_publish publish[ZS_CONF_PUBLISH];
+	struct {
+		char socket[108];
+		char admin_group[32], user_group[32];
+	} admin;
+	struct zs_endpoint metrics; /* port 0: off */
+	struct {
+		char format[16], level[16];
+	} log;
+};
+
+/* Fills *out with defaults, then the file. -EINVAL with err->line and a one-line text
+ * "FILE:LINE: what; what to do". *out is undefined on failure. zs_conf is large: allocate it. */
+int zs_conf_load(struct zs_conf *out, const char *path, struct zs_error *err);
+/* The same from memory; `name` stands for the file in errors. `instance` (may be NULL) is the default name. */
+int zs_conf_parse(struct zs_conf *out, const char *name, const char *text, size_t len, struct zs_error *err);
+void zs_conf_defaults(struct zs_conf *out, const char *instance);
+
+/* What `config apply` may change without a restart, and what it may not. Calls fn for each
+ * difference: key path, old and new as text, whether a restart is needed. Returns how many. */
+typedef void zs_conf_diff_fn(void *ctx, const char *key, const char *old, const char *new, bool restart);
+uint32_t zs_conf_diff(const struct zs_conf *old, const struct zs_conf *new, zs_conf_diff_fn *fn, void *ctx);
+
+#endif

@@ -1,0 +1,69 @@
+/* An address and port, both families in one shape: 16 bytes, IPv4 as v4-mapped
+ * (::ffff:a.b.c.d), all in network byte order. The canonical form is the only one that
+ * tables, flows and checks ever see: one address has one spelling. */
+#ifndef ZS_NET_ADDR_H
+#define ZS_NET_ADDR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+struct zs_addr {
+	uint8_t ip[16];
+};
+
+struct zs_endpoint {
+	struct zs_addr addr;
+	uint16_t port; /* host order */
+};
+
+struct zs_prefix {
+	struct zs_addr addr;
+	uint8_t len; /* bits of the 128, so 10.0.0.0/8 is 104 */
+};
+
+#define ZS_ADDR_TEXT     46 /* INET6_ADDRSTRLEN */
+#define ZS_ENDPOINT_TEXT 54 /* [addr]:port */
+
+static inline bool zs_addr_is4(const struct zs_addr *a)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	return memcmp(a->ip, mapped, sizeof(mapped)) == 0;
+}
+
+static inline bool zs_addr_eq(const struct zs_addr *a, const struct zs_addr *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* be32: the IPv4 address as it stands in a packet. */
+static inline struct zs_addr zs_addr_from4(uint32_t be32)
+{
+	struct zs_addr a = { .ip = { [10] = 0xff, [11] = 0xff } };
+	memcpy(a.ip + 12, &be32, 4);
+	return a;
+}
+
+static inline uint32_t zs_addr_get4(const struct zs_addr *a)
+{
+	uint32_t be32;
+	memcpy(&be32, a->ip + 12, 4);
+	return be32;
+}
+
+/* Strict text: dotted quad without octal, hex or short forms; RFC 4291 IPv6 without a zone.
+ * An IPv6 text for a v4-mapped address is refused. -EINVAL and nothing written on failure. */
+int zs_addr_parse(struct zs_addr *out, const char *text);
+/* ADDR:PORT or [ADDR]:PORT, port 1–65535. */
+int zs_endpoint_parse(struct zs_endpoint *out, const char *text);
+/* ADDR/LEN, LEN in the family's own bits; host bits must be zero. */
+int zs_prefix_parse(struct zs_prefix *out, const char *text);
+bool zs_prefix_has(const struct zs_prefix *prefix, const struct zs_addr *addr);
+/* Write at most ZS_ADDR_TEXT / ZS_ENDPOINT_TEXT bytes, return buf. RFC 5952. */
+const char *zs_addr_format(const struct zs_addr *addr, char buf[ZS_ADDR_TEXT]);
+const char *zs_endpoint_format(const struct zs_endpoint *ep, char buf[ZS_ENDPOINT_TEXT]);
+/* The address of a socket address, port included. -EAFNOSUPPORT for other families. */
+struct sockaddr;
+int zs_endpoint_from_sockaddr(struct zs_endpoint *out, const struct sockaddr *sa);
+
+#endif

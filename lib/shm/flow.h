@@ -1,0 +1,118 @@
+/* The flow table: who is behind a published port. It lives in the state segment in
+ * partitions, one per worker slot; a partition is written by the one worker that owns it
+ * and owns a sub-range of the flow source ports, so a port number names the owner.
+ *
+ * A flow is found from both sides:  (client, published port, local address) -> flow
+ *                                   (target, source port, local address)   -> flow
+ * by two bucket indexes of 16-bit tags and 32-bit ids, eight to a line. A flow is one
+ * 128-byte entry: what the packet path reads in the first line, counters in the second.
+ *
+ * A full partition evicts the oldest unanswered flow it meets, never an answered one. */
+#ifndef ZS_SHM_FLOW_H
+#define ZS_SHM_FLOW_H
+
+#include "net/addr.h"
+#include "shm/segment.h"
+
+#define ZS_FLOW_NONE    UINT32_MAX
+#define ZS_FLOW_TRIES   32 /* source ports tried for a new flow before `flow_ports` is the drop */
+#define ZS_BUCKET_SLOTS 8
+
+struct zs_flow {
+	/* line 0: read per packet */
+	struct zs_endpoint client;     /* 18 bytes: zs_endpoint is 16 + 2 */
+	struct zs_endpoint target;
+	uint16_t port;                 /* the published port, host order */
+	uint16_t source_port;          /* ours, facing the target */
+	uint8_t local_client;          /* index of the own address the client sees */
+	uint8_t local_target;          /* index of the own address the target sees */
+	uint8_t used;
+	uint8_t answered;              /* the target has sent a packet */
+	uint32_t nexthop_client;       /* index into tables, ZS_NEXTHOP_NONE: to be resolved */
+	uint32_t nexthop_target;
+	uint32_t published_generation;
+	uint32_t last_ms;              /* monotonic ms, wraps */
+	/* line 1: written per packet, read by the control plane */
+	uint64_t to_target_packets, to_target_bytes; /* UDP payload bytes, counted when tx accepts */
+	uint64_t to_client_packets, to_client_bytes;
+	uint32_t created_ms;
+	uint32_t next;                 /* free list while unused */
+	uint8_t pad[24];
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct zs_flow) == 128, "two lines");
+_Static_assert(offsetof(struct zs_flow, to_target_packets) == 64, "counters in line 1");
+
+struct zs_flow_bucket {
+	uint16_t tag[ZS_BUCKET_SLOTS]; /* 0: empty */
+	uint32_t id[ZS_BUCKET_SLOTS];
+	uint8_t pad[16];
+};
+_Static_assert(sizeof(struct zs_flow_bucket) == 64, "one line");
+
+/* The shared part of one partition; buckets and flows follow in regions of their own. */
+struct zs_flow_partition_head {
+	uint32_t capacity;      /* flows */
+	uint32_t buckets;       /* of each index, power of two */
+	uint16_t port_first, port_last;
+	_Atomic uint32_t used;
+	uint32_t free_head;     /* ids chained by zs_flow.next */
+	uint32_t sweep;         /* where the idle sweep goes on */
+	uint8_t owner;          /* worker slot */
+	uint8_t dirty;          /* 1 while an insert or remove is under way: rebuilt on adoption */
+	uint8_t pad[38];
+};
+_Static_assert(sizeof(struct zs_flow_partition_head) == 64, "one line");
+
+/* One process's view of a partition. */
+struct zs_flow_table {
+	struct zs_flow_partition_head *head;
+	struct zs_flow_bucket *by_client, *by_target;
+	struct zs_flow *flow;
+	uint32_t capacity, mask; /* private copies, checked at join: the shared ones are not trusted */
+	uint64_t key[2];         /* hash key */
+	uint32_t port_cursor;
+};
+
+/* Bytes of the three arrays for `capacity` flows (rounded to whole buckets at load ≤ 1/2). */
+uint32_t zs_flow_buckets_for(uint32_t capacity);
+
+/* Writer: binds a view to memory; `fresh` zeroes it, otherwise the indexes are rebuilt from
+ * the flows when dirty, and the whole is checked. -EUCLEAN: beyond repair, start fresh. */
+int zs_flow_table_open(struct zs_flow_table *t, struct zs_flow_partition_head *head,
+		       struct zs_flow_bucket *by_client, struct zs_flow_bucket *by_target,
+		       struct zs_flow *flow, uint32_t capacity, uint32_t buckets,
+		       const uint8_t hash_key[16], bool fresh);
+void zs_flow_table_set_ports(struct zs_flow_table *t, uint16_t first, uint16_t last);
+
+/* Hashes, to be computed for a burst before the look-ups are prefetched. */
+uint64_t zs_flow_hash(const struct zs_flow_table *t, const struct zs_endpoint *remote, uint16_t own_port,
+		      uint8_t local);
+void zs_flow_prefetch_client(const struct zs_flow_table *t, uint64_t hash);
+void zs_flow_prefetch_target(const struct zs_flow_table *t, uint64_t hash);
+
+/* Owner (and read-only peers): the flow's id or ZS_FLOW_NONE. */
+uint32_t zs_flow_find_client(const struct zs_flow_table *t, uint64_t hash, const struct zs_endpoint *client,
+			     uint16_t port, uint8_t local);
+uint32_t zs_flow_find_target(const struct zs_flow_table *t, uint64_t hash, const struct zs_endpoint *target,
+			     uint16_t source_port, uint8_t local);
+
+enum zs_flow_error { ZS_FLOW_OK, ZS_FLOW_FULL /* all answered */, ZS_FLOW_PORTS /* no free source port */, ZS_FLOW_BUCKET /* index bucket full */ };
+struct zs_flow_new {
+	struct zs_endpoint client, target;
+	uint16_t port;
+	uint8_t local_client, local_target;
+	uint32_t published_generation, nexthop_client, nexthop_target, now_ms;
+};
+/* Owner: makes a flow that does not exist yet. *evicted (may be NULL) gets a copy of a flow that
+ * had to go, with used = 1, else used = 0. */
+enum zs_flow_error zs_flow_add(struct zs_flow_table *t, const struct zs_flow_new *want, uint32_t random,
+			       uint32_t *id, struct zs_flow *evicted);
+void zs_flow_remove(struct zs_flow_table *t, uint32_t id);
+/* Owner, in housekeeping: looks at `count` entries and returns the id of the next idle flow
+ * found (not yet removed), or ZS_FLOW_NONE when the slice is done. */
+uint32_t zs_flow_sweep(struct zs_flow_table *t, uint32_t *count, uint32_t now_ms, uint32_t idle_answered_ms,
+		       uint32_t idle_unanswered_ms);
+/* Walker: 0, or -EUCLEAN and *where. */
+int zs_flow_table_check(const struct zs_flow_table *t, const char **where);
+
+#endif

@@ -1,0 +1,104 @@
+/* The state segment: what the dataplane knows and counts. Written by zs-dataplane alone,
+ * mapped read-only by zs-controlplane; it outlives both, so flows survive a restart. */
+#ifndef ZS_SHM_STATE_H
+#define ZS_SHM_STATE_H
+
+#include "shm/flow.h"
+#include "shm/qsbr.h"
+#include "shm/ring.h"
+#include "shm/tables.h"
+
+#define ZS_STATE_VERSION 1
+
+enum zs_counter {
+#define ZS_COUNTER(name, text) ZS_COUNTER_##name,
+#include "defs/counters.def"
+#undef ZS_COUNTER
+	ZS_COUNTERS
+};
+
+enum zs_drop {
+#define ZS_DROP(name, text) ZS_DROP_##name,
+#include "defs/drops.def"
+#undef ZS_DROP
+	ZS_DROPS
+};
+
+enum zs_stage {
+#define ZS_STAGE(name, text) ZS_STAGE_##name,
+#include "defs/stages.def"
+#undef ZS_STAGE
+	ZS_STAGES
+};
+
+/* Names and one-line texts of the tables above; never NULL for a valid value. */
+const char *zs_counter_name(enum zs_counter c);
+const char *zs_counter_text(enum zs_counter c);
+const char *zs_drop_name(enum zs_drop d);
+const char *zs_drop_text(enum zs_drop d);
+const char *zs_stage_name(enum zs_stage s);
+
+/* One worker's counters: plain single-writer words, read racily by the control plane. Kept
+ * across restarts (never reset while the segment lives), so the conservation equation
+ * holds for the segment's whole life. */
+struct zs_worker_counters {
+	uint64_t counter[ZS_COUNTERS];
+	uint64_t drop[ZS_DROPS];
+	uint64_t stage_cycles[ZS_STAGES];
+	uint64_t stage_packets[ZS_STAGES];
+} __attribute__((aligned(64)));
+
+struct zs_worker_state {
+	struct zs_qsbr_cell qsbr;
+	_Atomic uint64_t heartbeat_ns; /* once per housekeeping */
+	_Atomic uint32_t running;
+	uint32_t cpu;
+	uint64_t tsc_hz;
+	uint64_t idle_sleeps;
+	uint64_t pad[4];
+	struct zs_worker_counters counters;
+} __attribute__((aligned(64)));
+
+/* What XDP and the NIC counted for an interface; refreshed by the dataplane's main thread. */
+struct zs_iface_state {
+	char name[32];
+	uint8_t mac[6];
+	uint16_t mtu;
+	_Atomic uint32_t up;
+	uint64_t steered, passed, fallback_dropped; /* by the steering program */
+	uint64_t missed, errors;                    /* by the port */
+	uint64_t pad[3];
+} __attribute__((aligned(64)));
+
+struct zs_state_shape {
+	uint32_t flow_capacity;  /* per partition, default from Kconfig */
+	uint32_t event_capacity; /* per ring, power of two */
+};
+
+/* Health the dataplane reports: one word per code of health.def that is its own (0 = fine). */
+#include "shm/health.h"
+
+extern const struct zs_segment_kind zs_state_kind;
+
+struct zs_state {
+	struct zs_segment seg;
+	struct zs_worker_state *worker;  /* ZS_WORKERS_MAX */
+	struct zs_iface_state *iface;    /* ZS_IFACES_MAX */
+	struct zs_health_cell *health;   /* ZS_HEALTHS */
+	struct zs_flow_partition_head *flow_head; /* ZS_WORKERS_MAX */
+	struct zs_flow_bucket *by_client, *by_target;
+	struct zs_flow *flow;
+	uint32_t flow_capacity, flow_buckets; /* per partition, checked against the regions' sizes */
+};
+
+int zs_state_open_writer(struct zs_state *s, const char *dir, const struct zs_state_shape *shape, bool *fresh,
+			 struct zs_error *err);
+int zs_state_open_reader(struct zs_state *s, const char *dir, struct zs_error *err);
+void zs_state_close(struct zs_state *s);
+/* The view of partition `index`, as zs_flow_table_open. */
+int zs_state_flow_table(const struct zs_state *s, uint32_t index, const uint8_t hash_key[16], bool fresh,
+			struct zs_flow_table *out);
+/* Sums over all worker slots. */
+void zs_state_sum(const struct zs_state *s, struct zs_worker_counters *out);
+
+#endif

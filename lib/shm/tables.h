@@ -1,0 +1,164 @@
+/* The tables segment: what the control plane wants. Written by zs-controlplane alone
+ * (controlplane/program.c), mapped read-only by every worker.
+ *
+ * Each entry is published by its own sequence lock; a reader copies it once, checks the
+ * copy's bounds (indices, enums) and uses the copy. Tables are direct-indexed or
+ * open-addressed and never rehashed; sizes are fixed at creation (struct zs_tables_shape). */
+#ifndef ZS_SHM_TABLES_H
+#define ZS_SHM_TABLES_H
+
+#include "net/addr.h"
+#include "net/deny.h"
+#include "shm/segment.h"
+#include "shm/seqlock.h"
+
+#define ZS_TABLES_VERSION   2  /* 1 had no new-flow limit of its own per port: see tables.c */
+#define ZS_UDP_PORTS        65536
+#define ZS_WORKERS_MAX      16 /* lanes of the tunnel header are 4 bits wide */
+#define ZS_IFACES_MAX       16 /* ports (interfaces) of the dataplane */
+#define ZS_LOCALS_MAX       64 /* own addresses */
+#define ZS_NEXTHOP_NONE     UINT32_MAX
+
+/* The emergency stop: 0 forwards, anything else drops all (`stopped`). One line of its own. */
+struct zs_stop {
+	_Atomic uint32_t word;
+	uint32_t pad[15];
+};
+
+/* What may change while running. One entry. */
+struct zs_settings {
+	_Atomic uint32_t seq;
+	uint32_t flow_idle_answered_ms;   /* default 120,000 */
+	uint32_t flow_idle_unanswered_ms; /* default 10,000 */
+	uint32_t new_flows_per_prefix_s;  /* per source /24 or /56; 0 = unlimited */
+	uint32_t new_flows_prefix_burst;
+	uint32_t busy_poll_us;            /* how long a quiet worker spins before it sleeps */
+	uint32_t sleep_max_us;            /* longest sleep of a quiet worker; 0 = never sleep */
+	uint16_t flow_port_first;         /* 20000 */
+	uint16_t flow_port_last;          /* 32767 */
+	uint64_t generation;              /* raised with each change */
+	struct zs_deny deny;              /* allow-list over the special-purpose table */
+	uint8_t hash_key[16];             /* keys flow hashing; drawn at creation */
+};
+
+/* An own address on an interface of the dataplane. Entry valid when used != 0. */
+struct zs_local {
+	_Atomic uint32_t seq;
+	uint8_t used;
+	uint8_t iface;   /* 0 … ZS_IFACES_MAX-1, index into the configuration's ports */
+	uint16_t vlan;   /* 0: untagged */
+	struct zs_addr addr;
+	uint8_t prefix_len; /* bits of 128, for the on-link broadcast check */
+	uint8_t pad[3];
+	uint32_t pad2[9];
+};
+_Static_assert(sizeof(struct zs_local) == 64, "one line");
+
+/* A published port: index = the UDP port. */
+struct zs_published {
+	_Atomic uint32_t seq;
+	uint8_t used;
+	uint8_t pad;
+	uint16_t target_port;
+	struct zs_addr target;
+	uint32_t generation;        /* raised when the entry changes its target: old flows end */
+	uint32_t new_flows_s;       /* 0 = unlimited */
+	uint32_t new_flows_burst;
+	uint32_t max_flows;         /* 0 = unlimited */
+	uint32_t pad2[5];
+};
+_Static_assert(sizeof(struct zs_published) == 64, "one line");
+
+/* A route: longest prefix wins, then lowest metric. Looked up when a flow is made or a
+ * table changed, never per packet. */
+struct zs_route {
+	_Atomic uint32_t seq;
+	uint8_t used;
+	uint8_t len;       /* bits of 128 */
+	uint8_t iface;
+	uint8_t onlink;    /* 1: the destination itself is the neighbour */
+	uint16_t vlan;
+	uint16_t pad;
+	uint32_t metric;
+	struct zs_addr dest;
+	struct zs_addr gateway;
+	uint32_t pad2[4];
+};
+_Static_assert(sizeof(struct zs_route) == 64, "one line");
+
+/* A neighbour and the frame header toward it. Open addressing by zs_nexthop_hash(addr,
+ * iface, vlan), linear probing over at most ZS_NEXTHOP_PROBE entries. */
+#define ZS_NEXTHOP_PROBE 16
+struct zs_nexthop {
+	_Atomic uint32_t seq;
+	uint8_t used;
+	uint8_t iface;
+	uint16_t vlan;
+	struct zs_addr addr;
+	uint8_t dmac[6];
+	uint8_t smac[6];
+	uint8_t valid;      /* 0: known but unresolved */
+	uint8_t pad[3];
+	uint16_t mtu;
+	uint16_t pad1;
+	uint32_t pad2[5];
+};
+_Static_assert(sizeof(struct zs_nexthop) == 64, "one line");
+
+/* Capacities, from Kconfig unless the configuration says otherwise. */
+struct zs_tables_shape {
+	uint32_t routes;   /* default 1,024 */
+	uint32_t nexthops; /* power of two, default 4,096 */
+};
+
+extern const struct zs_segment_kind zs_tables_kind;
+
+/* One process's view. Pointers into the mapping; counts checked against the file size. */
+struct zs_tables {
+	struct zs_segment seg;
+	struct zs_stop *stop;
+	struct zs_settings *settings;
+	struct zs_local *local;         /* ZS_LOCALS_MAX */
+	struct zs_published *published; /* ZS_UDP_PORTS */
+	struct zs_route *route;
+	uint32_t routes;
+	struct zs_nexthop *nexthop;
+	uint32_t nexthops;
+	_Atomic uint64_t *change;       /* raised after each change of local/route/nexthop entries */
+};
+
+/* Writer: adopt the segment that is there, else make one (stop word = `stopped`). *fresh
+ * says which. Reader: join. */
+int zs_tables_open_writer(struct zs_tables *t, const char *dir, const struct zs_tables_shape *shape,
+			  bool stopped, bool *fresh, struct zs_error *err);
+int zs_tables_open_reader(struct zs_tables *t, const char *dir, struct zs_error *err);
+void zs_tables_close(struct zs_tables *t);
+
+static inline bool zs_tables_stopped(const struct zs_tables *t)
+{
+	return atomic_load_explicit(&t->stop->word, memory_order_relaxed) != 0;
+}
+
+/* Readers: copy one entry. false: not there, or not to be had whole in ZS_SEQLOCK_TRIES. Index is
+ * bounds-checked. The copy's enums and indices are checked, so it may be used as it is. */
+bool zs_tables_settings(const struct zs_tables *t, struct zs_settings *out);
+bool zs_tables_local(const struct zs_tables *t, uint32_t index, struct zs_local *out);
+bool zs_tables_published(const struct zs_tables *t, uint16_t port, struct zs_published *out);
+bool zs_tables_nexthop(const struct zs_tables *t, uint32_t index, struct zs_nexthop *out);
+/* Index of the next hop toward addr: route by longest prefix, then its neighbour; on
+ * ZS_NEXTHOP_NONE *missing says which neighbour is missing (route found) or is zeroed (no route). */
+uint32_t zs_tables_resolve(const struct zs_tables *t, const struct zs_addr *addr, struct zs_nexthop *missing);
+
+/* Writer: put or clear an entry. -ENOSPC: table full; -EINVAL: out of range. */
+int zs_tables_set_settings(struct zs_tables *t, const struct zs_settings *value);
+int zs_tables_set_local(struct zs_tables *t, uint32_t index, const struct zs_local *value);
+int zs_tables_set_published(struct zs_tables *t, uint16_t port, const struct zs_published *value); /* NULL clears */
+int zs_tables_put_route(struct zs_tables *t, const struct zs_route *value);
+int zs_tables_del_route(struct zs_tables *t, const struct zs_route *key);
+int zs_tables_put_nexthop(struct zs_tables *t, const struct zs_nexthop *value);
+int zs_tables_del_nexthop(struct zs_tables *t, const struct zs_nexthop *key);
+void zs_tables_set_stop(struct zs_tables *t, bool stopped);
+/* Walker for tests and fuzzers: 0, or -EUCLEAN and *where set. */
+int zs_tables_check(const struct zs_tables *t, const char **where);
+
+#endif

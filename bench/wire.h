@@ -1,0 +1,30 @@
+/* A wire for one measurement: generator namespace - relay namespace - sink namespace, joined by
+ * single-queue veth pairs, made new for each contender and removed after it.
+ *
+ *     G: g0 ══ r0 :R: r1 ══ s0 :S      g0 10.78.1.2, r0 10.78.1.1, r1 10.78.2.1, s0 10.78.2.2
+ */
+#ifndef ZS_BENCH_WIRE_H
+#define ZS_BENCH_WIRE_H
+
+#include <sys/types.h>
+#include "bench.h"
+
+struct zs_wire {
+	char tag[16]; /* prefix of the three namespaces */
+	uint8_t r0_mac[6];
+	pid_t child[4]; /* contenders running in R; killed by close */
+	uint32_t children;
+};
+
+int zs_wire_open(struct zs_wire *w, struct zs_error *err);
+void zs_wire_close(struct zs_wire *w);
+/* Starts argv in R's network namespace, output to log_path. */
+int zs_wire_spawn(struct zs_wire *w, const char *log_path, char *const argv[], struct zs_error *err);
+/* Sends frames as fast as it goes from g0 on CPU 0 for `seconds` after a warm-up of half a second, and
+ * returns frames a second that arrived at s0. */
+int zs_wire_blast(struct zs_wire *w, const struct zs_bench_options *opt, double *sent_pps, double *got_pps,
+		  struct zs_error *err);
+/* Runs a shell command, its output dropped. Returns its status. */
+__attribute__((format(printf, 1, 2))) int zs_sh(const char *fmt, ...);
+
+#endif

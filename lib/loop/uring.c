@@ -5,6 +5,7 @@
  * watch outlives its deletion until that completion came. Completions of removals carry 0. */
 #include <errno.h>
 #include <liburing.h>
+#include <poll.h>
 #include <stdlib.h>
 #include "base/check.h"
 #include "base/clock.h"

@@ -38,7 +38,7 @@ struct zs_settings {
 	uint16_t flow_port_last;          /* 32767 */
 	uint64_t generation;              /* raised with each change */
 	struct zs_deny deny;              /* allow-list over the special-purpose table */
-	uint8_t hash_key[16];             /* keys flow hashing; drawn at creation */
+	uint8_t hash_key[16];             /* keys flow hashing; drawn at creation, zs_tables_set_settings keeps it */
 };
 
 /* An own address on an interface of the dataplane. Entry valid when used != 0. */
@@ -58,14 +58,14 @@ _Static_assert(sizeof(struct zs_local) == 64, "one line");
 struct zs_published {
 	_Atomic uint32_t seq;
 	uint8_t used;
-	uint8_t pad;
+	uint8_t drain;              /* 1: its flows go on, a new one is the drop flow_limit_port */
 	uint16_t target_port;
 	struct zs_addr target;
 	uint32_t generation;        /* raised when the entry changes its target: old flows end */
 	uint32_t new_flows_s;       /* 0 = unlimited */
 	uint32_t new_flows_burst;
 	uint32_t max_flows;         /* 0 = unlimited */
-	uint32_t pad2[5];
+	uint32_t pad2[6];
 };
 _Static_assert(sizeof(struct zs_published) == 64, "one line");
 
@@ -105,6 +105,17 @@ struct zs_nexthop {
 };
 _Static_assert(sizeof(struct zs_nexthop) == 64, "one line");
 
+/* What belongs to no entry. One line of its own. */
+struct zs_tables_meta {
+	_Atomic uint64_t change;     /* raised after each change of a local, route or nexthop entry */
+	_Atomic uint64_t epoch;      /* of QSBR, see shm/qsbr.h */
+	_Atomic uint32_t route_high; /* routes at and beyond this index are unused */
+	uint32_t pad;
+	uint64_t nexthop_key[2];     /* keys zs_nexthop_hash; drawn at creation */
+	uint64_t pad2[3];
+};
+_Static_assert(sizeof(struct zs_tables_meta) == 64, "one line");
+
 /* Capacities, from Kconfig unless the configuration says otherwise. */
 struct zs_tables_shape {
 	uint32_t routes;   /* default 1,024 */
@@ -124,7 +135,10 @@ struct zs_tables {
 	uint32_t routes;
 	struct zs_nexthop *nexthop;
 	uint32_t nexthops;
-	_Atomic uint64_t *change;       /* raised after each change of local/route/nexthop entries */
+	struct zs_tables_meta *meta;
+	_Atomic uint64_t *change;       /* = &meta->change */
+	_Atomic uint64_t *epoch;        /* = &meta->epoch */
+	uint64_t nexthop_key[2];        /* private copy */
 };
 
 /* Writer: adopt the segment that is there, else make one (stop word = `stopped`). *fresh
@@ -145,11 +159,17 @@ bool zs_tables_settings(const struct zs_tables *t, struct zs_settings *out);
 bool zs_tables_local(const struct zs_tables *t, uint32_t index, struct zs_local *out);
 bool zs_tables_published(const struct zs_tables *t, uint16_t port, struct zs_published *out);
 bool zs_tables_nexthop(const struct zs_tables *t, uint32_t index, struct zs_nexthop *out);
+bool zs_tables_route(const struct zs_tables *t, uint32_t index, struct zs_route *out);
+/* Index of a neighbour's entry or ZS_NEXTHOP_NONE. */
+uint32_t zs_tables_find_nexthop(const struct zs_tables *t, const struct zs_addr *addr, uint8_t iface, uint16_t vlan);
 /* Index of the next hop toward addr: route by longest prefix, then its neighbour; on
- * ZS_NEXTHOP_NONE *missing says which neighbour is missing (route found) or is zeroed (no route). */
+ * ZS_NEXTHOP_NONE *missing says which neighbour is missing (route found) or is zeroed (no route).
+ * The entry may be unresolved (valid == 0): the index stays good for when it is. */
 uint32_t zs_tables_resolve(const struct zs_tables *t, const struct zs_addr *addr, struct zs_nexthop *missing);
 
-/* Writer: put or clear an entry. -ENOSPC: table full; -EINVAL: out of range. */
+/* Writer: put or clear an entry (a NULL value clears). A route's key is {dest, len, metric,
+ * iface, vlan}, a next hop's {addr, iface, vlan}. `seq` of a value is ignored. -ENOSPC: table full; -EINVAL: out of range;
+ * -ENOENT: nothing to delete. */
 int zs_tables_set_settings(struct zs_tables *t, const struct zs_settings *value);
 int zs_tables_set_local(struct zs_tables *t, uint32_t index, const struct zs_local *value);
 int zs_tables_set_published(struct zs_tables *t, uint16_t port, const struct zs_published *value); /* NULL clears */

@@ -36,8 +36,10 @@ struct zs_flow {
 	uint64_t to_target_packets, to_target_bytes; /* UDP payload bytes, counted when tx accepts */
 	uint64_t to_client_packets, to_client_bytes;
 	uint32_t created_ms;
-	uint32_t next;                 /* free list while unused */
-	uint8_t pad[24];
+	uint32_t next;                 /* free list while unused; the next younger while waiting for an answer */
+	uint32_t older;                /* the next older flow that waits; ZS_FLOW_NONE at the end */
+	uint32_t waits;                /* 1: linked in the partition's list of unanswered flows */
+	uint8_t pad[16];
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct zs_flow) == 128, "two lines");
 _Static_assert(offsetof(struct zs_flow, to_target_packets) == 64, "counters in line 1");
@@ -59,7 +61,9 @@ struct zs_flow_partition_head {
 	uint32_t sweep;         /* where the idle sweep goes on */
 	uint8_t owner;          /* worker slot */
 	uint8_t dirty;          /* 1 while an insert or remove is under way: rebuilt on adoption */
-	uint8_t pad[38];
+	uint8_t pad[2];
+	uint32_t oldest, youngest; /* unanswered flows by age; answered ones leave when they are met */
+	uint8_t pad2[28];
 };
 _Static_assert(sizeof(struct zs_flow_partition_head) == 64, "one line");
 
@@ -82,6 +86,10 @@ int zs_flow_table_open(struct zs_flow_table *t, struct zs_flow_partition_head *h
 		       struct zs_flow_bucket *by_client, struct zs_flow_bucket *by_target,
 		       struct zs_flow *flow, uint32_t capacity, uint32_t buckets,
 		       const uint8_t hash_key[16], bool fresh);
+/* Reader: binds a view to memory it can only read; nothing is checked but the arguments. */
+int zs_flow_table_join(struct zs_flow_table *t, struct zs_flow_partition_head *head, struct zs_flow_bucket *by_client,
+		       struct zs_flow_bucket *by_target, struct zs_flow *flow, uint32_t capacity, uint32_t buckets,
+		       const uint8_t hash_key[16]);
 void zs_flow_table_set_ports(struct zs_flow_table *t, uint16_t first, uint16_t last);
 
 /* Hashes, to be computed for a burst before the look-ups are prefetched. */
@@ -108,8 +116,10 @@ struct zs_flow_new {
 enum zs_flow_error zs_flow_add(struct zs_flow_table *t, const struct zs_flow_new *want, uint32_t random,
 			       uint32_t *id, struct zs_flow *evicted);
 void zs_flow_remove(struct zs_flow_table *t, uint32_t id);
+/* Owner: puts right what a kill or damage left: indexes and lists are made again from the entries. */
+void zs_flow_table_rebuild(struct zs_flow_table *t);
 /* Owner, in housekeeping: looks at `count` entries and returns the id of the next idle flow
- * found (not yet removed), or ZS_FLOW_NONE when the slice is done. */
+ * found (not yet removed), or ZS_FLOW_NONE when the slice is done. *count goes down by what was looked at. */
 uint32_t zs_flow_sweep(struct zs_flow_table *t, uint32_t *count, uint32_t now_ms, uint32_t idle_answered_ms,
 		       uint32_t idle_unanswered_ms);
 /* Walker: 0, or -EUCLEAN and *where. */

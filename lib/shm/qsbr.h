@@ -30,6 +30,12 @@ static inline void zs_qsbr_quiescent(struct zs_qsbr_cell *cell, const _Atomic ui
 	atomic_store_explicit(&cell->seen, atomic_load_explicit(epoch, memory_order_acquire) + 1,
 			      memory_order_release);
 }
+/* Reader, after start or sleep and before it takes a reference: the fence keeps its reads behind the store. */
+static inline void zs_qsbr_online(struct zs_qsbr_cell *cell, const _Atomic uint64_t *epoch)
+{
+	zs_qsbr_quiescent(cell, epoch);
+	atomic_thread_fence(memory_order_seq_cst);
+}
 static inline void zs_qsbr_offline(struct zs_qsbr_cell *cell)
 {
 	atomic_store_explicit(&cell->seen, ZS_QSBR_OFFLINE, memory_order_release);

@@ -20,8 +20,9 @@ struct zs_ring_producer {
 	/* entries follow */
 };
 struct zs_ring_consumer {
-	_Atomic uint64_t tail; /* next to read */
-	uint64_t pad[7];
+	_Atomic uint64_t tail;   /* next to read */
+	_Atomic uint64_t resets; /* times the producer's index made no sense */
+	uint64_t pad[6];
 };
 
 struct zs_ring {
@@ -34,8 +35,9 @@ struct zs_ring {
 /* Binds a view; capacity is a power of two. */
 void zs_ring_open(struct zs_ring *r, struct zs_ring_producer *p, struct zs_ring_consumer *c, void *entries,
 		  uint32_t capacity);
+/* false: full (counted as lost), or the other half is missing (not counted). */
 bool zs_ring_push(struct zs_ring *r, const void *event);
-/* Copies the oldest event out. false: empty. */
+/* Copies the oldest event out. false: empty, or the other half is missing. */
 bool zs_ring_pop(struct zs_ring *r, void *event);
 uint32_t zs_ring_count(const struct zs_ring *r);
 

@@ -23,7 +23,8 @@
 #define ZS_SEGMENT_FIELDS     96
 #define ZS_SEGMENT_FIELD_NAME 32
 
-/* One struct member that both sides must agree on, or one region of the segment. */
+/* One struct member that both sides must agree on, or one region of the segment. Names of
+ * regions begin with '@': they are not hashed, so sizes may differ between two shapes. */
 struct zs_segment_field {
 	char name[ZS_SEGMENT_FIELD_NAME]; /* "flow.client", "ports" … */
 	uint64_t offset;                  /* in its struct, or from the segment's start */
@@ -35,7 +36,7 @@ struct zs_segment_header {
 	char kind[16];                /* "tables", "state", "events" */
 	uint32_t version;
 	uint32_t field_count;
-	uint64_t abi_hash;            /* over kind, version and the field table */
+	uint64_t abi_hash;            /* over kind, version and the members of the field table */
 	uint64_t size;                /* of the whole file */
 	uint64_t incarnation;         /* random, new with each creation; never 0 */
 	_Atomic uint64_t generation;  /* raised whenever a writer adopts the segment */
@@ -61,8 +62,22 @@ struct zs_segment {
 	struct zs_segment_header *base; /* start of the mapping */
 	size_t size;
 	bool writer;
+	int fd;                   /* of the file, while base != NULL; a writer holds its lock */
+	_Atomic uint32_t faulted; /* pages that were not there any more, see shm/fault.h */
 	char path[128];
 };
+
+/* A row of a member table: ZS_SEGMENT_MEMBER("flow", struct zs_flow, client). */
+#define ZS_SEGMENT_MEMBER(nick, type, member) \
+	{ nick "." #member, offsetof(type, member), sizeof(((type *)0)->member) }
+/* Appends a region row behind the rows there are, on a page of its own; returns the new count. */
+uint32_t zs_segment_put_region(struct zs_segment_field *field, uint32_t count, const char *name, uint64_t size);
+/* Do the members in `header` equal those of `want`? Else false and the first that differs in `name`. */
+bool zs_segment_same_members(const struct zs_segment_header *header, const struct zs_segment_field *want,
+			     uint32_t count, char name[ZS_SEGMENT_FIELD_NAME]);
+/* FNV-1a over kind, version and members. */
+uint64_t zs_segment_abi_hash(const char *kind, uint32_t version, const struct zs_segment_field *field,
+			     uint32_t count);
 
 size_t zs_segment_align(void);
 /* Bytes of a file that holds the header and every region of the field table. */
@@ -75,14 +90,15 @@ size_t zs_segment_footprint(const struct zs_segment_kind *kind, const void *shap
 int zs_segment_new(struct zs_segment *seg, const char *dir, const struct zs_segment_kind *kind,
 		   const void *shape, struct zs_error *err);
 int zs_segment_publish(struct zs_segment *seg, struct zs_error *err);
+/* Publishes `fresh` in the place of `old`, which this writer holds, and leaves `old`. */
+int zs_segment_supersede(struct zs_segment *old, struct zs_segment *fresh, struct zs_error *err);
 
 /* Writer: adopts an existing segment (or migrates version N-1), takes the writer's place.
  * -ENOENT: none; -EBUSY: a living writer holds it; -EPROTO: other layout, named in err. */
 int zs_segment_adopt(struct zs_segment *seg, const char *dir, const struct zs_segment_kind *kind,
 		     const void *shape, struct zs_error *err);
-/* Reader: maps read-only after magic, kind, version, hash and size were checked against a
- * copy of the header. `shape` NULL: the hash of struct members alone is compared, sizes of
- * regions are taken from the field table (bounds-checked against the file size).
+/* Reader: maps read-only after magic, kind, version, hash and size were checked on a copy of
+ * the header. Sizes of regions come from the file's field table, bounds-checked.
  * -ENOENT: no file or not published yet; -EPROTO: other layout. */
 int zs_segment_join(struct zs_segment *seg, const char *dir, const struct zs_segment_kind *kind,
 		    struct zs_error *err);
@@ -91,6 +107,8 @@ int zs_segment_delete(const char *dir, const struct zs_segment_kind *kind);
 
 /* A region by name: its address, and its size in *size. NULL: not there. */
 void *zs_segment_region(const struct zs_segment *seg, const char *name, size_t *size);
+/* The same inside any mapping of `limit` bytes. */
+void *zs_segment_region_in(const void *base, size_t limit, const char *name, size_t *size);
 /* Writer's sign of life; readers ask for its age. */
 void zs_segment_beat(struct zs_segment *seg, uint64_t now_ns);
 /* Is the writer process alive (pid and start time match)? */

@@ -73,6 +73,7 @@ struct zs_iface_state {
 struct zs_state_shape {
 	uint32_t flow_capacity;  /* per partition, default from Kconfig */
 	uint32_t event_capacity; /* per ring, power of two */
+	uint32_t partitions;     /* of the flow table, at least the workers; 0 = 1, at most ZS_WORKERS_MAX */
 };
 
 /* Health the dataplane reports: one word per code of health.def that is its own (0 = fine). */
@@ -85,17 +86,22 @@ struct zs_state {
 	struct zs_worker_state *worker;  /* ZS_WORKERS_MAX */
 	struct zs_iface_state *iface;    /* ZS_IFACES_MAX */
 	struct zs_health_cell *health;   /* ZS_HEALTHS */
-	struct zs_flow_partition_head *flow_head; /* ZS_WORKERS_MAX */
+	struct zs_flow_partition_head *flow_head; /* partitions */
 	struct zs_flow_bucket *by_client, *by_target;
 	struct zs_flow *flow;
 	uint32_t flow_capacity, flow_buckets; /* per partition, checked against the regions' sizes */
+	uint32_t partitions;
 };
 
+/* Writer: adopts what is there (counters and flows survive), else makes it. A shape that wants
+ * more partitions or flows than there are gets a new segment with the old one's contents.
+ * All workers' cells are offline and not running afterwards. */
 int zs_state_open_writer(struct zs_state *s, const char *dir, const struct zs_state_shape *shape, bool *fresh,
 			 struct zs_error *err);
 int zs_state_open_reader(struct zs_state *s, const char *dir, struct zs_error *err);
 void zs_state_close(struct zs_state *s);
-/* The view of partition `index`, as zs_flow_table_open. */
+/* The view of partition `index`: as zs_flow_table_open for the writer, zs_flow_table_join for a
+ * reader (`fresh` is ignored). -EINVAL: no such partition. */
 int zs_state_flow_table(const struct zs_state *s, uint32_t index, const uint8_t hash_key[16], bool fresh,
 			struct zs_flow_table *out);
 /* Sums over all worker slots. */

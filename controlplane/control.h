@@ -15,6 +15,7 @@ struct zs_store;
 struct zs_program;
 struct zs_netlink;
 struct zs_admin;
+struct zs_audit;
 struct zs_metrics;
 struct zs_ident;
 struct zs_state_watch;
@@ -34,9 +35,11 @@ struct zs_control {
 	struct zs_program *program;
 	struct zs_netlink *netlink;
 	struct zs_admin *admin;
+	struct zs_audit *audit;     /* made and ended by admin; without it nothing may be changed */
 	struct zs_metrics *metrics;
 	struct zs_state_watch *watch; /* owns what `state` and `events` point to */
 	uint64_t started_ns;       /* wall clock */
+	const char *version;       /* of this build; NULL: unknown */
 	bool draining;
 };
 

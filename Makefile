@@ -10,7 +10,7 @@ CC      := gcc
 CLANG   := clang
 PKG     := pkg-config
 CSTD    := -std=gnu17
-WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
+WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter -Wno-format-zero-length
 CFLAGS  := $(CSTD) $(WARN) -O2 -g -fno-strict-aliasing -fno-common -D_GNU_SOURCE -include $(B)/autoconf.h
 LDFLAGS := -Wl,--as-needed -Wl,-z,relro,-z,now
 HARDEN  := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE

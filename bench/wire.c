@@ -19,7 +19,6 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "net/checksum.h"
-#include "net/packet.h"
 
 #define WARM_UP_NS (ZS_NS_PER_S / 2)
 #define FLOWS	   64 /* enough that no single flow line stays in L1 by luck, few enough to be made at once */

@@ -1,0 +1,242 @@
+/* What no single key can tell: things that must differ, must agree, or must not meet. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/check.h"
+#include "conf/schema.h"
+
+#define PORTS_PER_WORKER 64 /* fewer source ports than this and a handful of clients fills them */
+
+struct checker {
+	const struct zs_conf *conf;
+	const struct zs_conf_marks *marks;
+	const char *name;
+	struct zs_error *err;
+};
+
+#define FAIL(c, field, ...)                                                                                  \
+	zs_conf_fail((c)->err, (c)->name, zs_conf_line_of((c)->marks, (field)), __VA_ARGS__)
+
+/* The last mark wins: an element's own address may equal that of its first field. */
+uint32_t zs_conf_line_of(const struct zs_conf_marks *marks, const void *field)
+{
+	for (uint32_t i = marks->count; i-- > 0;) {
+		if (marks->at[i].field == field)
+			return marks->at[i].line;
+	}
+	return 0;
+}
+
+static int check_names(const struct checker *c)
+{
+	const struct zs_conf *conf = c->conf;
+	struct zs_conf_key key = { .size = sizeof(conf->instance), .min = 1, .max = 32 };
+	char why[ZS_CONF_WHY], copy[33];
+	/* The name came from the file's name, or was read by the same rule. */
+	if (zs_conf_value_parse(&key, ZS_CONF_NAME, copy, conf->instance, true, why) != 0)
+		return FAIL(c, conf->instance, "instance: '%s' (from the file's name) %s", conf->instance,
+			    why);
+	return 0;
+}
+
+static int check_workers(const struct checker *c)
+{
+	const struct zs_conf *conf = c->conf;
+	uint32_t workers = conf->dataplane.workers, listed = c->marks->cpus;
+	uint32_t range = (uint32_t)conf->flows.port_last - conf->flows.port_first + 1;
+	if (listed && listed != workers)
+		return FAIL(c, conf->dataplane.cpu, "cpus: %u for %u workers; name one per worker", listed,
+			    workers);
+	if (range / workers < PORTS_PER_WORKER)
+		return FAIL(c, &conf->flows.port_first,
+			    "flows.ports: %u ports for %u workers; give each at least %u", range, workers,
+			    PORTS_PER_WORKER);
+	return 0;
+}
+
+static int check_device(const struct checker *c, uint32_t index)
+{
+	const struct zs_conf_port *p = &c->conf->dataplane.port[index];
+	bool none = p->driver == ZS_DRIVER_NULL || p->driver == ZS_DRIVER_RING;
+	bool netdev = p->driver == ZS_DRIVER_AF_XDP || p->driver == ZS_DRIVER_AF_PACKET;
+	if (!none && !p->device[0])
+		return FAIL(c, p->name, "port %s: driver %s without 'device'; add it", p->name,
+			    zs_conf_driver_name(p->driver));
+	if (netdev && (strlen(p->device) > 15 || strpbrk(p->device, "/ :,")))
+		return FAIL(c, p->device, "device: '%.40s' is no interface name; write at most 15 characters",
+			    p->device);
+	for (uint32_t i = 0; i < index; i++) {
+		const struct zs_conf_port *q = &c->conf->dataplane.port[i];
+		if (strcmp(p->name, q->name) == 0)
+			return FAIL(c, p->name, "name: '%s' is the name of two ports; rename one", p->name);
+		if (p->device[0] && p->driver == q->driver && strcmp(p->device, q->device) == 0)
+			return FAIL(c, p->device, "device: '%.40s' belongs to port %s already; keep one",
+				    p->device, q->name);
+	}
+	return 0;
+}
+
+static int check_vlans(const struct checker *c, const struct zs_conf_port *p)
+{
+	for (uint32_t i = 1; i < p->vlans; i++) {
+		for (uint32_t j = 1; j < i; j++) {
+			if (p->vlan[i].id == p->vlan[j].id)
+				return FAIL(c, &p->vlan[i].id,
+					    "id: VLAN %u stands twice on port %s; keep one", p->vlan[i].id,
+					    p->name);
+		}
+	}
+	return 0;
+}
+
+/* The own address equal to addr, among those that stand before `before` (NULL: among all). */
+static const struct zs_conf_interface_address *own_address(const struct zs_conf *conf,
+							   const struct zs_addr *addr,
+							   const struct zs_conf_interface_address *before)
+{
+	for (uint32_t p = 0; p < conf->dataplane.ports; p++) {
+		const struct zs_conf_port *port = &conf->dataplane.port[p];
+		for (uint32_t v = 0; v < port->vlans; v++) {
+			for (uint32_t a = 0; a < port->vlan[v].addresses; a++) {
+				const struct zs_conf_interface_address *own = &port->vlan[v].address[a];
+				if (own == before)
+					return NULL;
+				if (zs_addr_eq(&own->addr, addr))
+					return own;
+			}
+		}
+	}
+	return NULL;
+}
+
+/* Loopback, unspecified, multicast or broadcast: what no list may allow. */
+static bool unusable(const struct zs_addr *a)
+{
+	struct zs_deny scratch = { .allowed_count = 0 };
+	struct zs_prefix host = { .addr = *a, .len = 128 };
+	return zs_deny_allow(&scratch, &host) == -EPERM;
+}
+
+static bool is_loopback(const struct zs_addr *a)
+{
+	static const struct zs_addr one = { .ip = { [15] = 1 } };
+	return zs_addr_eq(a, &one) || (zs_addr_is4(a) && a->ip[12] == 127);
+}
+
+static int check_vlan_addresses(const struct checker *c, const struct zs_conf_vlan *v, uint32_t *total)
+{
+	char text[ZS_ADDR_TEXT];
+	for (uint32_t i = 0; i < v->addresses; i++) {
+		const struct zs_conf_interface_address *a = &v->address[i];
+		zs_addr_format(&a->addr, text);
+		if (unusable(&a->addr))
+			return FAIL(c, a, "addresses: %s is %s space; write an address of this host", text,
+				    zs_special_name(zs_special_of(&a->addr)));
+		if (own_address(c->conf, &a->addr, a))
+			return FAIL(c, a, "addresses: %s stands twice; keep one", text);
+		if (++*total > ZS_LOCALS_MAX)
+			return FAIL(c, a, "addresses: more than %u in all; take some out", ZS_LOCALS_MAX);
+	}
+	for (uint32_t i = 0; i < v->neighbours; i++) {
+		for (uint32_t j = 0; j < i; j++) {
+			if (zs_addr_eq(&v->neighbour[i].addr, &v->neighbour[j].addr))
+				return FAIL(c, &v->neighbour[i].addr, "neighbours: %s stands twice; keep one",
+					    zs_addr_format(&v->neighbour[i].addr, text));
+		}
+	}
+	return 0;
+}
+
+static int check_routes(const struct checker *c, const struct zs_conf_vlan *v)
+{
+	static const struct zs_addr none;
+	for (uint32_t i = 0; i < v->routes; i++) {
+		const struct zs_conf_route *r = &v->route[i];
+		if (!zs_addr_eq(&r->gateway, &none) && zs_addr_is4(&r->gateway) != zs_addr_is4(&r->dest.addr))
+			return FAIL(c, &r->gateway, "via: a gateway of the other family; keep to one");
+		for (uint32_t j = 0; j < i; j++) {
+			if (memcmp(&r->dest, &v->route[j].dest, sizeof(r->dest)) == 0)
+				return FAIL(c, &r->dest, "routes: the same destination twice; keep one");
+		}
+	}
+	return 0;
+}
+
+static int check_ports(const struct checker *c)
+{
+	uint32_t total = 0;
+	int ret = 0;
+	for (uint32_t p = 0; !ret && p < c->conf->dataplane.ports; p++) {
+		const struct zs_conf_port *port = &c->conf->dataplane.port[p];
+		ret = check_device(c, p);
+		if (!ret)
+			ret = check_vlans(c, port);
+		for (uint32_t v = 0; !ret && v < port->vlans; v++) {
+			ret = check_vlan_addresses(c, &port->vlan[v], &total);
+			if (!ret)
+				ret = check_routes(c, &port->vlan[v]);
+		}
+	}
+	return ret;
+}
+
+static int check_target(const struct checker *c, const struct zs_conf_publish *p)
+{
+	char text[ZS_ENDPOINT_TEXT];
+	enum zs_special why = zs_deny_target(&c->conf->targets, &p->target.addr);
+	zs_endpoint_format(&p->target, text);
+	if (why != ZS_SPECIAL_NONE)
+		return FAIL(c, &p->target, "target: %s is a %s address; %s", text, zs_special_name(why),
+			    unusable(&p->target.addr) ? "aim elsewhere"
+						      : "name its range in targets.allow, or aim elsewhere");
+	if (own_address(c->conf, &p->target.addr, NULL))
+		return FAIL(c, &p->target, "target: %s is this relay's own address; aim elsewhere", text);
+	return 0;
+}
+
+static int check_publish(const struct checker *c)
+{
+	const struct zs_conf *conf = c->conf;
+	uint8_t seen[ZS_UDP_PORTS / 8] = { 0 };
+	for (uint32_t i = 0; i < conf->publishes; i++) {
+		const struct zs_conf_publish *p = &conf->publish[i];
+		uint8_t bit = (uint8_t)(1u << (p->port & 7));
+		if (seen[p->port >> 3] & bit)
+			return FAIL(c, &p->port, "port: %u is published twice; keep one", p->port);
+		seen[p->port >> 3] |= bit;
+		if (p->port >= conf->flows.port_first && p->port <= conf->flows.port_last)
+			return FAIL(
+			    c, &p->port,
+			    "port: %u lies in flows.ports (%u-%u); publish another or move that range",
+			    p->port, conf->flows.port_first, conf->flows.port_last);
+		int ret = check_target(c, p);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int check_metrics(const struct checker *c)
+{
+	const struct zs_endpoint *m = &c->conf->metrics;
+	if (m->port && !is_loopback(&m->addr))
+		return FAIL(c, m,
+			    "listen: metrics stay on the host; write 127.0.0.1:PORT, \"[::1]:PORT\" or off");
+	return 0;
+}
+
+int zs_conf_check(const struct zs_conf *conf, const struct zs_conf_marks *marks, const char *name,
+		  struct zs_error *err)
+{
+	struct checker c = { conf, marks, name, err };
+	int ret = check_names(&c);
+	if (!ret)
+		ret = check_workers(&c);
+	if (!ret)
+		ret = check_ports(&c);
+	if (!ret)
+		ret = check_publish(&c);
+	if (!ret)
+		ret = check_metrics(&c);
+	return ret;
+}

@@ -105,4 +105,16 @@ void zs_conf_defaults(struct zs_conf *out, const char *instance);
 typedef void zs_conf_diff_fn(void *ctx, const char *key, const char *old, const char *new, bool restart);
 uint32_t zs_conf_diff(const struct zs_conf *old, const struct zs_conf *new, zs_conf_diff_fn *fn, void *ctx);
 
+/* Every key there is, in the order of lib/defs/config.def: for documents and help. */
+struct zs_conf_reference_row {
+	const char *path; /* dataplane.ports[].name */
+	const char *type; /* what may stand there, with its range */
+	const char *dflt; /* NULL: the key must be there; "": none, or told in text */
+	const char *text;
+	bool restart; /* a change needs a restart */
+	bool section; /* a mapping: its keys follow */
+};
+typedef void zs_conf_reference_fn(void *ctx, const struct zs_conf_reference_row *row);
+void zs_conf_reference(zs_conf_reference_fn *fn, void *ctx);
+
 #endif

@@ -32,6 +32,7 @@ struct zs_flow {
 	uint32_t nexthop_target;
 	uint32_t published_generation;
 	uint32_t last_ms;              /* monotonic ms, wraps */
+	uint32_t tables_change;        /* stamp of the tables when both next hops were resolved */
 	/* line 1: written per packet, read by the control plane */
 	uint64_t to_target_packets, to_target_bytes; /* UDP payload bytes, counted when tx accepts */
 	uint64_t to_client_packets, to_client_bytes;

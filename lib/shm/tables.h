@@ -147,6 +147,12 @@ int zs_tables_open_writer(struct zs_tables *t, const char *dir, const struct zs_
 			  bool stopped, bool *fresh, struct zs_error *err);
 int zs_tables_open_reader(struct zs_tables *t, const char *dir, struct zs_error *err);
 void zs_tables_close(struct zs_tables *t);
+/* For the kind's migration and tests: sets the view's pointers from seg (-EPROTO: a region is
+ * missing or has an impossible size); writes the initial values into a new segment. */
+int zs_tables_bind(struct zs_tables *t);
+void zs_tables_fill(struct zs_tables *t, bool stopped);
+/* Where an entry's probe window begins; the caller masks it. */
+uint32_t zs_nexthop_hash(const struct zs_tables *t, const struct zs_addr *addr, uint8_t iface, uint16_t vlan);
 
 static inline bool zs_tables_stopped(const struct zs_tables *t)
 {

@@ -1,0 +1,133 @@
+/* Is this file a segment we can use, and is its writer alive? Both questions are answered
+ * from copies, so that no answer changes while it is used. */
+#include "shm/segment_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PAGE      4096u
+#define SIZE_MAX_ (UINT64_C(1) << 40) /* 1 TiB: more is a damaged header */
+
+static int refuse(struct zs_error *err, const char *path, const char *why)
+{
+	return zs_error_set(err, -EPROTO, ZS_EXIT_LAYOUT,
+			    "%s: %s; run matching binaries, or stop both planes and remove the file", path, why);
+}
+
+static int refuse_version(struct zs_error *err, const char *path, uint32_t have, uint32_t want)
+{
+	char why[96];
+
+	snprintf(why, sizeof(why), "layout version %u, this program speaks %u", have, want);
+	return refuse(err, path, why);
+}
+
+static int refuse_field(struct zs_error *err, const char *path, const char *name)
+{
+	char why[96];
+
+	snprintf(why, sizeof(why), "same version, but the layout differs at field '%s'", name);
+	return refuse(err, path, why);
+}
+
+static bool regions_fit(const struct zs_segment_header *h)
+{
+	for (uint32_t i = 0; i < h->field_count; i++) {
+		const struct zs_segment_field *f = &h->field[i];
+		if (memchr(f->name, 0, sizeof(f->name)) == NULL)
+			return false;
+		if (f->name[0] != '@')
+			continue;
+		if (f->offset < ZS_SEGMENT_HEADER || f->offset % PAGE || f->offset > h->size ||
+		    f->size > h->size - f->offset)
+			return false;
+	}
+	return true;
+}
+
+static int judge_members(const struct zs_segment_header *h, const struct zs_segment_kind *kind, const char *path,
+			 struct zs_error *err)
+{
+	struct zs_segment_field want[ZS_SEGMENT_FIELDS];
+	uint32_t n = kind->fields(want, NULL);
+	char name[ZS_SEGMENT_FIELD_NAME];
+
+	if (!zs_segment_same_members(h, want, n, name))
+		return refuse_field(err, path, name);
+	if (h->abi_hash != zs_segment_abi_hash(kind->name, kind->version, want, n))
+		return refuse(err, path, "the header is damaged (its hash does not fit its fields)");
+	return 0;
+}
+
+int zs_segment_judge(int fd, const struct zs_segment_kind *kind, struct zs_segment_header *copy, const char *path,
+		     bool writer, struct zs_error *err)
+{
+	struct stat st;
+	ssize_t n = pread(fd, copy, sizeof(*copy), 0);
+
+	if (n < 0 || fstat(fd, &st) < 0)
+		return zs_segment_fail(err, -errno, "read", path);
+	if (n != sizeof(*copy) || !S_ISREG(st.st_mode))
+		return refuse(err, path, "too short for a segment");
+	if (atomic_load(&copy->magic) == 0)
+		return -ENODATA;
+	if (atomic_load(&copy->magic) != ZS_SEGMENT_MAGIC ||
+	    strncmp(copy->kind, kind->name, sizeof(copy->kind)) != 0)
+		return refuse(err, path, "not a segment of this kind");
+	if (copy->size > SIZE_MAX_ || copy->size != (uint64_t)st.st_size || copy->size < ZS_SEGMENT_HEADER ||
+	    copy->field_count > ZS_SEGMENT_FIELDS || !regions_fit(copy))
+		return refuse(err, path, "the header is damaged (sizes do not fit the file)");
+	if (copy->version == kind->version)
+		return judge_members(copy, kind, path, err);
+	if (writer && kind->migrate && copy->version + 1 == kind->version)
+		return 0;
+	return refuse_version(err, path, copy->version, kind->version);
+}
+
+int zs_segment_process_start(uint32_t pid, uint64_t *start)
+{
+	char path[32], text[1024];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return -ESRCH;
+	text[n] = '\0';
+	char *p = strrchr(text, ')'); /* the name before it may hold anything */
+	if (!p || p[1] != ' ' || p[2] == 'Z' || p[2] == 'X')
+		return -ESRCH;
+	p += 2;
+	for (int field = 3; field < 22; field++) {
+		p = strchr(p, ' ');
+		if (!p)
+			return -EPROTO;
+		p++;
+	}
+	*start = strtoull(p, NULL, 10);
+	return 0;
+}
+
+bool zs_segment_process_alive(uint32_t pid, uint64_t start)
+{
+	uint64_t now = 0;
+
+	if (pid == 0 || pid > INT32_MAX)
+		return false;
+	switch (zs_segment_process_start(pid, &now)) {
+	case 0: return now == start;
+	case -ESRCH: return false;
+	default: return kill((pid_t)pid, 0) == 0 || errno == EPERM; /* /proc is closed to us */
+	}
+}

@@ -9,11 +9,9 @@
 
 enum zs_special {
 	ZS_SPECIAL_NONE, /* an ordinary unicast address */
-#define ZS_SPECIAL(name, text) ZS_SPECIAL_##name,
-#define ZS_SPECIAL_NET(prefix, name)
+#define ZS_SPECIAL(name, text, rule) ZS_SPECIAL_##name,
 #include "defs/special.def"
 #undef ZS_SPECIAL
-#undef ZS_SPECIAL_NET
 	ZS_SPECIALS
 };
 
@@ -25,13 +23,16 @@ struct zs_deny {
 	struct zs_prefix allowed[ZS_DENY_ALLOWED_MAX];
 };
 
-/* The special-purpose class of addr, by longest match. */
+/* The special-purpose class of addr, by longest match; an address outside all of them that
+ * embeds an IPv4 address (ISATAP) has the class of that one. */
 enum zs_special zs_special_of(const struct zs_addr *addr);
-const char *zs_special_name(enum zs_special special); /* "loopback", "private", … */
+const char *zs_special_name(enum zs_special special); /* "loopback", "private", …; "none" */
+const char *zs_special_text(enum zs_special special);
 /* May `addr` be a target? Returns ZS_SPECIAL_NONE when it may, else why not. */
 enum zs_special zs_deny_target(const struct zs_deny *deny, const struct zs_addr *addr);
-/* Adds a prefix. -EPERM: it covers loopback, unspecified, multicast or broadcast space,
- * which no list may allow; -ENOSPC: full. */
+/* Adds a prefix. -EPERM: it meets loopback, unspecified, multicast or broadcast space, which
+ * no list may allow, or begins in another class that is never lifted; -ENOSPC: full. Addresses inside an
+ * allowed prefix that no list may allow (a metadata service in a private range) stay denied. */
 int zs_deny_allow(struct zs_deny *deny, const struct zs_prefix *prefix);
 
 #endif

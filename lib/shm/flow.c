@@ -1,0 +1,237 @@
+/* Flows: made, ended, aged, evicted by the one worker that owns the partition.
+ *
+ * An entry is free (used = 0, chained by `next` from free_head) or used. A used one is in both
+ * indexes and, until its target answers, in the list of waiting flows by age (oldest …
+ * youngest). The packet path only sets `answered`; such a flow leaves the list when eviction
+ * or the sweep meets it.
+ *
+ * Killed at any instruction: `used` is the last store of a new entry and the first of an
+ * ending one, and `dirty` stands around every change of the rest, so zs_flow_table_rebuild
+ * makes indexes and lists again from the entries. Ids and links come from shared memory and are
+ * checked against the private capacity before they are followed. */
+#include "shm/flow.h"
+
+#include <string.h>
+#include "shm/flow_index.h"
+
+#define EVICT_STEPS 64 /* answered flows taken off the waiting list in one go: bounds a burst */
+
+static void change_begin(struct zs_flow_table *t)
+{
+	__atomic_store_n(&t->head->dirty, 1, __ATOMIC_RELAXED);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+static void change_end(struct zs_flow_table *t)
+{
+	__atomic_store_n(&t->head->dirty, 0, __ATOMIC_RELEASE);
+}
+
+static struct zs_flow *flow_at(const struct zs_flow_table *t, uint32_t id)
+{
+	return id < t->capacity ? &t->flow[id] : NULL;
+}
+
+static void wait_link(struct zs_flow_table *t, uint32_t id)
+{
+	struct zs_flow *f = &t->flow[id], *before = flow_at(t, t->head->youngest);
+
+	f->next = ZS_FLOW_NONE;
+	f->older = before ? t->head->youngest : ZS_FLOW_NONE;
+	f->waits = 1;
+	if (before)
+		before->next = id;
+	else
+		t->head->oldest = id;
+	t->head->youngest = id;
+}
+
+static void wait_unlink(struct zs_flow_table *t, uint32_t id)
+{
+	struct zs_flow *f = &t->flow[id];
+	struct zs_flow *older = flow_at(t, f->older), *younger = flow_at(t, f->next);
+
+	if (f->waits != 1)
+		return;
+	if (older)
+		older->next = f->next;
+	else
+		t->head->oldest = f->next;
+	if (younger)
+		younger->older = f->older;
+	else
+		t->head->youngest = f->older;
+	f->waits = 0;
+	f->next = f->older = ZS_FLOW_NONE;
+}
+
+static void count_used(struct zs_flow_table *t, uint32_t by)
+{
+	uint32_t used = atomic_load_explicit(&t->head->used, memory_order_relaxed);
+	atomic_store_explicit(&t->head->used, used + by, memory_order_relaxed);
+}
+
+void zs_flow_remove(struct zs_flow_table *t, uint32_t id)
+{
+	struct zs_flow *f = flow_at(t, id);
+
+	if (!f || !f->used)
+		return;
+	struct zs_flow_place client = zs_flow_place_of(t, zs_flow_hash_client(t, f));
+	struct zs_flow_place target = zs_flow_place_of(t, zs_flow_hash_target(t, f));
+	change_begin(t);
+	__atomic_store_n(&f->used, 0, __ATOMIC_RELEASE);
+	zs_flow_index_del(t->by_client, &client, id);
+	zs_flow_index_del(t->by_target, &target, id);
+	wait_unlink(t, id);
+	f->next = t->head->free_head;
+	t->head->free_head = id;
+	count_used(t, UINT32_MAX);
+	change_end(t);
+}
+
+/* The oldest flow that still waits; answered ones it meets leave the list. */
+static uint32_t oldest_waiting(struct zs_flow_table *t)
+{
+	for (int i = 0; i < EVICT_STEPS; i++) {
+		uint32_t id = t->head->oldest;
+		struct zs_flow *f = flow_at(t, id);
+		if (!f || f->waits != 1)
+			return ZS_FLOW_NONE;
+		if (f->used && !f->answered)
+			return id;
+		change_begin(t);
+		wait_unlink(t, id);
+		change_end(t);
+	}
+	return ZS_FLOW_NONE;
+}
+
+static uint32_t oldest_in_buckets(const struct zs_flow_table *t, const struct zs_flow_place *p)
+{
+	uint32_t best = ZS_FLOW_NONE;
+
+	for (uint32_t i = 0; i < 2 * ZS_BUCKET_SLOTS; i++) {
+		const struct zs_flow_bucket *b = &t->by_client[p->bucket[i / ZS_BUCKET_SLOTS]];
+		uint32_t id = b->id[i % ZS_BUCKET_SLOTS];
+		const struct zs_flow *f = b->tag[i % ZS_BUCKET_SLOTS] ? flow_at(t, id) : NULL;
+		if (!f || !f->used || f->answered)
+			continue;
+		if (best == ZS_FLOW_NONE || (int32_t)(f->created_ms - t->flow[best].created_ms) < 0)
+			best = id;
+	}
+	return best;
+}
+
+/* A source port that no flow toward this target uses, and room for it in the index. */
+static enum zs_flow_error choose_port(struct zs_flow_table *t, const struct zs_flow_new *want, uint32_t random,
+				      uint16_t *port, struct zs_flow_place *place)
+{
+	uint32_t first = t->head->port_first, last = t->head->port_last;
+	enum zs_flow_error why = ZS_FLOW_PORTS;
+
+	if (first == 0 || first > last)
+		return why;
+	for (uint32_t i = 0; i < ZS_FLOW_TRIES && i <= last - first; i++) {
+		uint16_t p = (uint16_t)(first + (random + t->port_cursor + i) % (last - first + 1));
+		uint64_t hash = zs_flow_hash(t, &want->target, p, want->local_target);
+		if (zs_flow_find_target(t, hash, &want->target, p, want->local_target) != ZS_FLOW_NONE)
+			continue;
+		*place = zs_flow_place_of(t, hash);
+		*port = p;
+		if (zs_flow_index_room(t->by_target, place)) {
+			t->port_cursor += i + 1;
+			return ZS_FLOW_OK;
+		}
+		why = ZS_FLOW_BUCKET;
+	}
+	return why;
+}
+
+/* Makes sure of a free entry and of a free slot in the client index. */
+static enum zs_flow_error make_room(struct zs_flow_table *t, const struct zs_flow_place *client,
+				    struct zs_flow *evicted)
+{
+	bool crowded = !zs_flow_index_room(t->by_client, client);
+	uint32_t victim;
+
+	if (!crowded && flow_at(t, t->head->free_head))
+		return ZS_FLOW_OK;
+	victim = crowded ? oldest_in_buckets(t, client) : oldest_waiting(t);
+	if (victim == ZS_FLOW_NONE)
+		return crowded ? ZS_FLOW_BUCKET : ZS_FLOW_FULL;
+	if (evicted)
+		*evicted = t->flow[victim];
+	zs_flow_remove(t, victim);
+	return ZS_FLOW_OK;
+}
+
+static void fill(struct zs_flow *f, const struct zs_flow_new *want, uint16_t source_port)
+{
+	memset(f, 0, sizeof(*f));
+	f->client = want->client;
+	f->target = want->target;
+	f->port = want->port;
+	f->source_port = source_port;
+	f->local_client = want->local_client;
+	f->local_target = want->local_target;
+	f->nexthop_client = want->nexthop_client;
+	f->nexthop_target = want->nexthop_target;
+	f->published_generation = want->published_generation;
+	f->last_ms = f->created_ms = want->now_ms;
+}
+
+enum zs_flow_error zs_flow_add(struct zs_flow_table *t, const struct zs_flow_new *want, uint32_t random,
+			       uint32_t *id, struct zs_flow *evicted)
+{
+	uint64_t hash = zs_flow_hash(t, &want->client, want->port, want->local_client);
+	struct zs_flow_place client = zs_flow_place_of(t, hash), target;
+	enum zs_flow_error why;
+	uint16_t port = 0;
+	struct zs_flow *f;
+
+	if (evicted)
+		evicted->used = 0;
+	why = choose_port(t, want, random, &port, &target);
+	if (why == ZS_FLOW_OK)
+		why = make_room(t, &client, evicted);
+	if (why != ZS_FLOW_OK)
+		return why;
+	f = flow_at(t, t->head->free_head);
+	if (!f || f->used) /* a damaged list: nothing is safe to take */
+		return ZS_FLOW_FULL;
+	*id = t->head->free_head;
+	change_begin(t);
+	t->head->free_head = f->next;
+	fill(f, want, port);
+	__atomic_store_n(&f->used, 1, __ATOMIC_RELEASE);
+	wait_link(t, *id);
+	zs_flow_index_put(t->by_client, &client, *id);
+	zs_flow_index_put(t->by_target, &target, *id);
+	count_used(t, 1);
+	change_end(t);
+	return ZS_FLOW_OK;
+}
+
+uint32_t zs_flow_sweep(struct zs_flow_table *t, uint32_t *count, uint32_t now_ms, uint32_t idle_answered_ms,
+		       uint32_t idle_unanswered_ms)
+{
+	while (*count) {
+		uint32_t id = t->head->sweep < t->capacity ? t->head->sweep : 0;
+		struct zs_flow *f = &t->flow[id];
+
+		(*count)--;
+		t->head->sweep = id + 1 < t->capacity ? id + 1 : 0;
+		if (!f->used)
+			continue;
+		if (f->answered && f->waits == 1) {
+			change_begin(t);
+			wait_unlink(t, id);
+			change_end(t);
+		}
+		int32_t quiet = (int32_t)(now_ms - f->last_ms); /* a packet may be younger than `now` */
+		if (quiet > 0 && (uint32_t)quiet > (f->answered ? idle_answered_ms : idle_unanswered_ms))
+			return id;
+	}
+	return ZS_FLOW_NONE;
+}

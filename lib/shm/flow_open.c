@@ -1,0 +1,186 @@
+/* Binding a flow table to memory, making it again after a kill, and its walker. */
+#include "shm/flow.h"
+
+#include <errno.h>
+#include <string.h>
+#include "base/check.h"
+#include "shm/flow_index.h"
+
+uint32_t zs_flow_buckets_for(uint32_t capacity)
+{
+	uint32_t buckets = 1;
+
+	while ((uint64_t)buckets * ZS_BUCKET_SLOTS < 2 * (uint64_t)capacity)
+		buckets *= 2;
+	return buckets;
+}
+
+int zs_flow_table_join(struct zs_flow_table *t, struct zs_flow_partition_head *head,
+		       struct zs_flow_bucket *by_client, struct zs_flow_bucket *by_target, struct zs_flow *flow,
+		       uint32_t capacity, uint32_t buckets, const uint8_t hash_key[16])
+{
+	if (capacity == 0 || capacity == ZS_FLOW_NONE || buckets == 0 || (buckets & (buckets - 1)))
+		return -EINVAL;
+	*t = (struct zs_flow_table){ .head = head,
+				     .by_client = by_client,
+				     .by_target = by_target,
+				     .flow = flow,
+				     .capacity = capacity,
+				     .mask = buckets - 1 };
+	memcpy(t->key, hash_key, sizeof(t->key));
+	return 0;
+}
+
+/* Puts one entry back, or frees it when it cannot be a flow of ours. */
+static void restore(struct zs_flow_table *t, uint32_t id)
+{
+	struct zs_flow *f = &t->flow[id];
+	struct zs_flow_place client, target;
+	uint64_t by_client, by_target;
+
+	if (f->used != 1 || f->port == 0 || f->source_port == 0)
+		goto free_it;
+	by_client = zs_flow_hash_client(t, f);
+	by_target = zs_flow_hash_target(t, f);
+	client = zs_flow_place_of(t, by_client);
+	target = zs_flow_place_of(t, by_target);
+	f->used = 0; /* not to be found by its own look-up */
+	if (zs_flow_find_client(t, by_client, &f->client, f->port, f->local_client) != ZS_FLOW_NONE ||
+	    zs_flow_find_target(t, by_target, &f->target, f->source_port, f->local_target) != ZS_FLOW_NONE ||
+	    !zs_flow_index_room(t->by_client, &client) || !zs_flow_index_room(t->by_target, &target))
+		goto free_it;
+	f->answered = f->answered != 0;
+	f->used = 1;
+	zs_flow_index_put(t->by_client, &client, id);
+	zs_flow_index_put(t->by_target, &target, id);
+	atomic_fetch_add(&t->head->used, 1);
+	if (!f->answered) { /* by id, not by age: ages even out as flows come and go */
+		f->next = ZS_FLOW_NONE;
+		f->older = t->head->youngest;
+		f->waits = 1;
+		if (f->older == ZS_FLOW_NONE)
+			t->head->oldest = id;
+		else
+			t->flow[f->older].next = id;
+		t->head->youngest = id;
+	}
+	return;
+free_it:
+	memset(f, 0, sizeof(*f));
+	f->next = t->head->free_head;
+	t->head->free_head = id;
+}
+
+void zs_flow_table_rebuild(struct zs_flow_table *t)
+{
+	struct zs_flow_partition_head *h = t->head;
+	size_t bytes = ((size_t)t->mask + 1) * sizeof(struct zs_flow_bucket);
+
+	__atomic_store_n(&h->dirty, 1, __ATOMIC_RELAXED);
+	atomic_thread_fence(memory_order_seq_cst);
+	memset(t->by_client, 0, bytes);
+	memset(t->by_target, 0, bytes);
+	atomic_store(&h->used, 0);
+	h->free_head = h->oldest = h->youngest = ZS_FLOW_NONE;
+	h->sweep = 0;
+	for (uint32_t id = 0; id < t->capacity; id++) {
+		t->flow[id].next = t->flow[id].older = ZS_FLOW_NONE;
+		t->flow[id].waits = 0;
+	}
+	for (uint32_t id = t->capacity; id-- > 0;)
+		restore(t, id);
+	__atomic_store_n(&h->dirty, 0, __ATOMIC_RELEASE);
+}
+
+int zs_flow_table_open(struct zs_flow_table *t, struct zs_flow_partition_head *head,
+		       struct zs_flow_bucket *by_client, struct zs_flow_bucket *by_target, struct zs_flow *flow,
+		       uint32_t capacity, uint32_t buckets, const uint8_t hash_key[16], bool fresh)
+{
+	const char *where;
+	int rc = zs_flow_table_join(t, head, by_client, by_target, flow, capacity, buckets, hash_key);
+
+	if (rc < 0)
+		return rc;
+	if (!fresh && head->capacity == 0)
+		fresh = true; /* a slot that no worker has had yet */
+	if (fresh) {
+		memset(flow, 0, capacity * sizeof(*flow));
+		memset(head, 0, sizeof(*head));
+		head->capacity = capacity;
+		head->buckets = buckets;
+		zs_flow_table_rebuild(t);
+		return 0;
+	}
+	if (head->capacity != capacity || head->buckets != buckets)
+		return -EUCLEAN;
+	/* A clean table whose indexes do not fit has another hash key, or is damaged: same cure. */
+	if (head->dirty || zs_flow_table_check(t, &where) < 0)
+		zs_flow_table_rebuild(t);
+	return zs_flow_table_check(t, &where);
+}
+
+void zs_flow_table_set_ports(struct zs_flow_table *t, uint16_t first, uint16_t last)
+{
+	t->head->port_first = first;
+	t->head->port_last = last;
+}
+
+static uint32_t walk(const struct zs_flow_table *t, uint32_t id, uint8_t used, const char **where)
+{
+	uint32_t n = 0, before = ZS_FLOW_NONE;
+
+	for (; id != ZS_FLOW_NONE; id = t->flow[id].next) {
+		const struct zs_flow *f = id < t->capacity ? &t->flow[id] : NULL;
+		if (!f || n++ == t->capacity || f->used != used || f->waits != used ||
+		    (used && f->older != before)) {
+			*where = used ? "waiting list" : "free list";
+			return ZS_FLOW_NONE;
+		}
+		before = id;
+	}
+	if (used && t->head->youngest != before) {
+		*where = "youngest";
+		return ZS_FLOW_NONE;
+	}
+	return n;
+}
+
+static uint32_t tags_in(const struct zs_flow_table *t, const struct zs_flow_bucket *index)
+{
+	uint32_t n = 0;
+
+	for (uint32_t b = 0; b <= t->mask; b++)
+		for (uint32_t i = 0; i < ZS_BUCKET_SLOTS; i++)
+			n += index[b].tag[i] != 0;
+	return n;
+}
+
+int zs_flow_table_check(const struct zs_flow_table *t, const char **where)
+{
+	uint32_t used = 0, waiting = 0, frees, waits;
+
+	for (uint32_t id = 0; id < t->capacity; id++) {
+		const struct zs_flow *f = &t->flow[id];
+		if (!f->used)
+			continue;
+		used++;
+		waiting += f->waits == 1;
+		*where = "an entry the indexes do not lead to";
+		if (f->used != 1 || (!f->answered && f->waits != 1) ||
+		    zs_flow_find_client(t, zs_flow_hash_client(t, f), &f->client, f->port, f->local_client) != id ||
+		    zs_flow_find_target(t, zs_flow_hash_target(t, f), &f->target, f->source_port,
+					f->local_target) != id)
+			return -EUCLEAN;
+	}
+	frees = walk(t, t->head->free_head, 0, where);
+	if (frees == ZS_FLOW_NONE)
+		return -EUCLEAN;
+	waits = walk(t, t->head->oldest, 1, where);
+	if (waits == ZS_FLOW_NONE)
+		return -EUCLEAN;
+	*where = "counts";
+	if (used + frees != t->capacity || waits != waiting || atomic_load(&t->head->used) != used)
+		return -EUCLEAN;
+	*where = "slots of the indexes";
+	return tags_in(t, t->by_client) == used && tags_in(t, t->by_target) == used ? 0 : -EUCLEAN;
+}

@@ -3,6 +3,7 @@
 #ifndef ZS_SHM_STATE_H
 #define ZS_SHM_STATE_H
 
+#include "net/drop.h"
 #include "shm/flow.h"
 #include "shm/qsbr.h"
 #include "shm/ring.h"
@@ -15,13 +16,6 @@ enum zs_counter {
 #include "defs/counters.def"
 #undef ZS_COUNTER
 	ZS_COUNTERS
-};
-
-enum zs_drop {
-#define ZS_DROP(name, text) ZS_DROP_##name,
-#include "defs/drops.def"
-#undef ZS_DROP
-	ZS_DROPS
 };
 
 enum zs_stage {

@@ -39,7 +39,6 @@ struct zs_control {
 	struct zs_metrics *metrics;
 	struct zs_state_watch *watch; /* owns what `state` and `events` point to */
 	uint64_t started_ns;       /* wall clock */
-	const char *version;       /* of this build; NULL: unknown */
 	bool draining;
 };
 

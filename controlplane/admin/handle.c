@@ -1,0 +1,295 @@
+/* Parse, level, audit, verb, answer. Nothing is changed unless the audit file has taken note of the call. */
+#include "admin/handle.h"
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+#include "admin/verbs.h"
+#include "base/check.h"
+#include "base/clock.h"
+
+static zs_verb_fn *const verbs[ZS_COMMANDS] = {
+#define SERVED(s)							ZS_VERB_ENTRY_##s
+#define ZS_VERB_ENTRY_0(id)						[ZS_COMMAND_##id] = NULL,
+#define ZS_VERB_ENTRY_1(id)						[ZS_COMMAND_##id] = zs_verb_##id,
+#define ZS_COMMAND(id, verb, level, mutating, served, args, help, text) served(id)
+#include "defs/commands.def"
+#undef ZS_COMMAND
+#undef SERVED
+};
+
+struct call {
+	struct zs_control *c;
+	const struct zs_caller *caller;
+	const struct zs_command *cmd;
+	json_t *args; /* borrowed from the request */
+	bool args_good;
+	bool audited; /* a record is open */
+};
+
+static json_t *refusal(const struct zs_error *err)
+{
+	enum zs_exit status = err->exit != ZS_EXIT_OK ? err->exit : ZS_EXIT_FAILED;
+	json_t *text = json_string(err->text);
+
+	return json_pack("{s:i,s:b,s:i,s:s,s:o}", "v", 1, "ok", 0, "exit", (int)status, "name",
+			 zs_exit_name(status), "error", text ? text : json_string("the reason is no text"));
+}
+
+/* jansson's own bound on depth is for its stack; ours is for what a request can be. */
+static bool too_deep(const char *req, size_t len)
+{
+	bool text = false;
+	int depth = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text && req[i] == '\\')
+			i++;
+		else if (req[i] == '"')
+			text = !text;
+		else if (!text && (req[i] == '{' || req[i] == '['))
+			depth++;
+		else if (!text && (req[i] == '}' || req[i] == ']'))
+			depth--;
+		if (depth > ZS_ADMIN_DEPTH_MAX)
+			return true;
+	}
+	return false;
+}
+
+static json_t *read_request(const char *req, size_t len, struct zs_error *err)
+{
+	json_error_t why;
+	json_t *root;
+
+	if (len > ZS_ADMIN_REQUEST_MAX) {
+		zs_error_set(err, -E2BIG, ZS_EXIT_USAGE, "request is larger than %u bytes",
+			     ZS_ADMIN_REQUEST_MAX);
+		return NULL;
+	}
+	if (too_deep(req, len)) {
+		zs_error_set(err, -EINVAL, ZS_EXIT_USAGE, "request is nested deeper than %d",
+			     ZS_ADMIN_DEPTH_MAX);
+		return NULL;
+	}
+	root = json_loadb(req, len, JSON_REJECT_DUPLICATES, &why);
+	if (!root)
+		zs_error_set(err, -EINVAL, ZS_EXIT_USAGE, "request is no JSON: %s", why.text);
+	return root;
+}
+
+static int find_command(struct call *call, json_t *root, struct zs_error *err)
+{
+	json_t *verb = json_object_get(root, "verb");
+	const char *key;
+	json_t *value;
+
+	if (!json_is_object(root) || json_integer_value(json_object_get(root, "v")) != 1)
+		return zs_error_set(
+		    err, -EPROTO, ZS_EXIT_USAGE,
+		    "request is not {\"v\":1,\"verb\":…}; zsctl and zs-controlplane must match");
+	json_object_foreach(root, key,
+			    value) if (strcmp(key, "v") != 0 && strcmp(key, "verb") != 0 &&
+				       strcmp(key, "args") !=
+					   0) return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE,
+								  "request holds an unknown member");
+	call->cmd = json_is_string(verb) ? zs_command_find(json_string_value(verb)) : NULL;
+	if (call->cmd && !verbs[call->cmd->id])
+		return zs_error_set(err, -ENOENT, ZS_EXIT_USAGE, "'%s' is answered by zsctl alone",
+				    call->cmd->verb);
+	if (!call->cmd)
+		return zs_error_set(err, -ENOENT, ZS_EXIT_USAGE, "no such verb; zsctl help lists them");
+	call->args = json_object_get(root, "args");
+	return 0;
+}
+
+/* The arguments as the audit file keeps them: a file by its name and digest. */
+static json_t *audit_args(const struct call *call)
+{
+	json_t *copy = call->args_good && call->args ? json_copy(call->args) : NULL;
+	const char *key, *text;
+	json_t *value;
+	void *next;
+
+	json_object_foreach_safe(copy, next, key, value)
+	{
+		unsigned char hash[crypto_hash_sha256_BYTES];
+		char hex[2 * sizeof(hash) + 1];
+		size_t len;
+
+		text = json_string_value(json_object_get(value, "text"));
+		if (!json_is_object(value) || !text)
+			continue;
+		len = json_string_length(json_object_get(value, "text"));
+		crypto_hash_sha256(hash, (const unsigned char *)text, len);
+		sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash));
+		json_object_set_new(copy, key,
+				    json_pack("{s:O,s:I,s:s}", "name", json_object_get(value, "name"),
+					      "bytes", (json_int_t)len, "sha256", hex));
+	}
+	return copy;
+}
+
+/* A refused call of someone below admin: is there room in its budget for a record? */
+static bool refusal_fits(struct zs_admin_counts *counts)
+{
+	uint64_t now = zs_clock_ns(), due;
+
+	if (!counts)
+		return true;
+	if (counts->tokens_at_ns == 0) {
+		counts->tokens = ZS_ADMIN_REFUSED_MAX;
+		counts->tokens_at_ns = now;
+	}
+	due = (now - counts->tokens_at_ns) * ZS_ADMIN_REFUSED_S / ZS_NS_PER_S;
+	if (due > 0) {
+		uint64_t sum = counts->tokens + due;
+
+		counts->tokens = sum > ZS_ADMIN_REFUSED_MAX ? ZS_ADMIN_REFUSED_MAX : (uint32_t)sum;
+		counts->tokens_at_ns = now;
+	}
+	if (counts->tokens > 0) {
+		counts->tokens--;
+		return true;
+	}
+	counts->held++;
+	return false;
+}
+
+static void audit_health(struct zs_control *c, int rc, const struct zs_error *err)
+{
+	if (rc != 0) {
+		zs_health_raise(c->health, ZS_HEALTH_audit_failed, "%s", err->text);
+		ZS_LOG(&c->log, AUDIT_FAILED, "error=\"%s\"", err->text);
+	} else {
+		zs_health_clear(c->health, ZS_HEALTH_audit_failed);
+	}
+	if (c->audit && zs_audit_broken(c->audit))
+		zs_health_raise(c->health, ZS_HEALTH_audit_broken, "%s", zs_audit_broken(c->audit));
+}
+
+static int audit_begin(struct call *call, struct zs_error *err)
+{
+	struct zs_admin_counts *counts = zs_admin_counts(call->c);
+	json_t *args;
+	int rc;
+
+	if (!call->c->audit)
+		return zs_error_set(err, -EIO, ZS_EXIT_REFUSED,
+				    "nothing may be changed: there is no audit file");
+	args = audit_args(call);
+	rc = zs_audit_begin(call->c->audit, call->cmd->verb, call->caller, args, counts ? counts->held : 0,
+			    err);
+	json_decref(args);
+	audit_health(call->c, rc, err);
+	if (rc != 0) {
+		err->exit = ZS_EXIT_REFUSED;
+		return rc;
+	}
+	if (counts)
+		counts->held = 0;
+	call->audited = true;
+	return 0;
+}
+
+static int permit(struct call *call, struct zs_error *err)
+{
+	if (call->caller->level >= call->cmd->level)
+		return 0;
+	return zs_error_set(err, -EACCES, ZS_EXIT_DENIED, "'%s' needs the level %s, you have %s%s",
+			    call->cmd->verb, zs_level_name(call->cmd->level),
+			    zs_level_name(call->caller->level),
+			    call->cmd->level == ZS_LEVEL_owner ? "; call it as root" : "; see admin.*_group");
+}
+
+static int run(struct call *call, json_t **result, struct zs_error *err)
+{
+	struct zs_error args_err = { 0 };
+	int args_rc, rc;
+
+	args_rc = zs_command_check(call->cmd, call->args, &args_err);
+	call->args_good = args_rc == 0;
+	rc = permit(call, err);
+	if (rc == 0 && args_rc != 0) {
+		rc = args_rc;
+		*err = args_err;
+	}
+	if (call->cmd->mutating &&
+	    (rc == 0 || call->caller->level >= ZS_LEVEL_admin || refusal_fits(zs_admin_counts(call->c)))) {
+		struct zs_error audit_err = { 0 };
+		int audit_rc = audit_begin(call, &audit_err);
+
+		if (audit_rc != 0 && rc == 0) {
+			*err = audit_err;
+			return audit_rc;
+		}
+	}
+	return rc != 0 ? rc : verbs[call->cmd->id](call->c, call->args, result, err);
+}
+
+/* The record goes to the disk before the answer leaves. */
+static int audit_end(struct call *call, int rc, struct zs_error *err)
+{
+	static const enum zs_exit refusals[] = { ZS_EXIT_USAGE, ZS_EXIT_DENIED, ZS_EXIT_REFUSED,
+						 ZS_EXIT_CONFIG };
+	struct zs_error why = { 0 };
+	const char *result = rc == 0 ? "ok" : "failed";
+	int audit_rc;
+
+	if (!call->audited)
+		return rc;
+	for (size_t i = 0; rc != 0 && i < ZS_ARRAY_LEN(refusals); i++)
+		if (err->exit == refusals[i])
+			result = "refused";
+	audit_rc = zs_audit_end(call->c->audit, result, rc == 0 ? "" : err->text, &why);
+	audit_health(call->c, audit_rc, &why);
+	if (audit_rc == 0 || rc != 0)
+		return rc;
+	return zs_error_set(err, audit_rc, ZS_EXIT_FAILED, "done, but not recorded: %.180s", why.text);
+}
+
+static void count(struct call *call, int rc, const struct zs_error *err)
+{
+	struct zs_admin_counts *counts = zs_admin_counts(call->c);
+	const char *verb = call->cmd ? call->cmd->verb : "-";
+
+	if (rc != 0 && (!call->cmd || err->exit == ZS_EXIT_DENIED || err->exit == ZS_EXIT_REFUSED))
+		ZS_LOG(&call->c->log, ADMIN_REFUSED, "verb=\"%s\" uid=%u pid=%d error=\"%s\"", verb,
+		       (unsigned)call->caller->uid, (int)call->caller->pid, err->text);
+	else
+		ZS_LOG(&call->c->log, ADMIN_CALL, "verb=\"%s\" uid=%u rc=%d", verb,
+		       (unsigned)call->caller->uid, rc);
+	if (!counts)
+		return;
+	if (call->cmd)
+		counts->calls[call->cmd->id]++;
+	else
+		counts->malformed++;
+	if (rc != 0 && (err->exit == ZS_EXIT_DENIED || err->exit == ZS_EXIT_REFUSED))
+		counts->refused++;
+	else if (rc != 0)
+		counts->failed++;
+}
+
+int zs_admin_handle(struct zs_control *c, const struct zs_caller *caller, const char *req, size_t len,
+		    json_t **answer)
+{
+	struct call call = { .c = c, .caller = caller };
+	struct zs_error err = { 0 };
+	json_t *result = NULL, *root = read_request(req, len, &err);
+	int rc = root ? find_command(&call, root, &err) : err.code;
+
+	if (rc == 0) {
+		rc = run(&call, &result, &err);
+		rc = audit_end(&call, rc, &err);
+	}
+	count(&call, rc, &err);
+	if (rc != 0) {
+		json_decref(result);
+		*answer = refusal(&err);
+	} else {
+		*answer = json_pack("{s:i,s:b,s:i,s:o}", "v", 1, "ok", 1, "exit", (int)err.exit, "result",
+				    result ? result : json_object());
+	}
+	json_decref(root);
+	return *answer ? 0 : -ENOMEM;
+}

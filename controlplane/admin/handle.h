@@ -1,0 +1,31 @@
+/* One request to one answer, without sockets: what the admin server calls per line, and what
+ * tests and the fuzzer call directly. */
+#ifndef ZS_CONTROLPLANE_ADMIN_HANDLE_H
+#define ZS_CONTROLPLANE_ADMIN_HANDLE_H
+
+#include <jansson.h>
+#include "audit/audit.h"
+#include "control.h"
+
+#define ZS_ADMIN_REQUEST_MAX (64u << 10)
+#define ZS_ADMIN_DEPTH_MAX   8 /* a request is an object in an object, a file one more */
+#define ZS_ADMIN_REFUSED_S   5 /* audited refusals a second of callers below admin … */
+#define ZS_ADMIN_REFUSED_MAX                                                                                 \
+	50 /* … and at once: strangers cannot fill the disk; what is held back is counted */
+
+/* Counts for the metrics; hangs off zs_control through zs_admin, so a test may leave it out. */
+struct zs_admin_counts {
+	uint64_t calls[ZS_COMMANDS];
+	uint64_t refused, failed, malformed, connections, connections_refused;
+	uint64_t held; /* refusals not yet told in the audit file */
+	uint64_t tokens_at_ns;
+	uint32_t tokens;
+};
+
+/* Runs the request of `caller`. *answer is a new reference, also for refusals. 0, or -ENOMEM without an answer. */
+int zs_admin_handle(struct zs_control *c, const struct zs_caller *caller, const char *req, size_t len,
+		    json_t **answer);
+/* NULL without a server. */
+struct zs_admin_counts *zs_admin_counts(struct zs_control *c);
+
+#endif

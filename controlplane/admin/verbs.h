@@ -1,0 +1,31 @@
+/* One function per served verb of commands.def. Arguments were checked against the spec. 0 and a new
+ * *result, or -errno and err. A verb that worked and found something wrong sets err->exit. */
+#ifndef ZS_CONTROLPLANE_ADMIN_VERBS_H
+#define ZS_CONTROLPLANE_ADMIN_VERBS_H
+
+#include <jansson.h>
+#include "admin/handle.h"
+
+typedef int zs_verb_fn(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err);
+
+#define SERVED(s) ZS_VERB_DECLARE_##s
+#define LEVEL(l)
+#define MUTATING(m)
+#define ZS_VERB_DECLARE_0(id)
+#define ZS_VERB_DECLARE_1(id)						zs_verb_fn zs_verb_##id;
+#define ZS_COMMAND(id, verb, level, mutating, served, args, help, text) served(id)
+#include "defs/commands.def"
+#undef ZS_COMMAND
+#undef SERVED
+#undef LEVEL
+#undef MUTATING
+
+/* An optional number; `otherwise` when it is not there. */
+static inline uint32_t zs_verb_number(json_t *args, const char *name, uint32_t otherwise)
+{
+	json_t *value = json_object_get(args, name);
+
+	return value ? (uint32_t)json_integer_value(value) : otherwise;
+}
+
+#endif

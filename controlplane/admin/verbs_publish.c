@@ -1,0 +1,66 @@
+/* publish add, del, list. */
+#include <errno.h>
+#include <stdlib.h>
+#include "admin/verbs.h"
+#include "cli/view.h"
+#include "program.h"
+
+static json_t *publication(const struct zs_publication *p)
+{
+	return json_pack("{s:i,s:o,s:I,s:I,s:I,s:s}", "port", p->port, "target", zs_view_endpoint(&p->target),
+			 "new_flows_s", (json_int_t)p->new_flows_s, "new_flows_burst",
+			 (json_int_t)p->new_flows_burst, "max_flows", (json_int_t)p->max_flows, "origin",
+			 p->from_config ? "config" : "zsctl");
+}
+
+int zs_verb_publish_add(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
+{
+	struct zs_publication p = {
+		.port = (uint16_t)zs_verb_number(args, "port", 0),
+		.new_flows_s = zs_verb_number(args, "new-flows", 0),
+		.max_flows = zs_verb_number(args, "max-flows", 0),
+	};
+	uint64_t twice = 2ull * p.new_flows_s;
+	int rc = zs_endpoint_parse(&p.target, json_string_value(json_object_get(args, "target")));
+
+	if (rc != 0)
+		return zs_error_set(err, rc, ZS_EXIT_USAGE, "target: no ADDR:PORT or [ADDR]:PORT");
+	p.new_flows_burst = zs_verb_number(args, "burst", twice > UINT32_MAX ? UINT32_MAX : (uint32_t)twice);
+	rc = zs_program_publish(c->program, &p, err);
+	if (rc == 0)
+		*result = publication(&p);
+	else if (err->exit == ZS_EXIT_OK)
+		err->exit = ZS_EXIT_REFUSED;
+	return rc;
+}
+
+int zs_verb_publish_del(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
+{
+	uint16_t port = (uint16_t)zs_verb_number(args, "port", 0);
+	int rc = zs_program_unpublish(c->program, port, err);
+
+	if (rc == 0)
+		*result = json_pack("{s:i}", "port", port);
+	else if (err->exit == ZS_EXIT_OK)
+		err->exit = ZS_EXIT_REFUSED;
+	return rc;
+}
+
+int zs_verb_publish_list(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
+{
+	uint32_t count = zs_program_publications(c->program, NULL, 0);
+	struct zs_publication *all = calloc(count ? count : 1, sizeof(*all));
+	json_t *list = json_array();
+
+	if (!all || !list) {
+		free(all);
+		json_decref(list);
+		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
+	}
+	count = zs_program_publications(c->program, all, count);
+	for (uint32_t i = 0; i < count; i++)
+		json_array_append_new(list, publication(&all[i]));
+	free(all);
+	*result = json_pack("{s:o}", "published", list);
+	return 0;
+}

@@ -1,0 +1,105 @@
+/* status, health, version, drain, stop, resume, log level. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include "admin/verbs.h"
+#include "base/clock.h"
+#include "cli/view.h"
+#include "program.h"
+
+static json_t *health_list(struct zs_control *c, bool all)
+{
+	json_t *list = json_array();
+
+	zs_view_health(list, c->health, "control", all);
+	if (c->state)
+		zs_view_health(list, c->state->health, "data", all);
+	return list;
+}
+
+static json_t *control_object(struct zs_control *c)
+{
+	uint64_t now = zs_clock_wall_ns();
+
+	return json_pack("{s:b,s:i,s:s,s:I,s:s,s:b}", "running", 1, "pid", (int)getpid(), "version",
+			 c->version ? c->version : "unknown", "uptime_s",
+			 (json_int_t)(now > c->started_ns ? (now - c->started_ns) / ZS_NS_PER_S : 0), "loop",
+			 c->loop ? zs_loop_engine_name(c->loop) : "none", "draining", c->draining);
+}
+
+int zs_verb_status(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
+{
+	uint64_t used = 0, capacity = 0;
+
+	if (c->state)
+		zs_view_flow_use(c->state, &used, &capacity);
+	*result = json_pack("{s:s,s:o,s:o,s:b,s:I,s:{s:I,s:I},s:o,s:o}", "instance", c->conf->instance,
+			    "control", control_object(c), "dataplane", zs_view_dataplane(c->state), "stopped",
+			    zs_program_stopped(c->program), "published",
+			    (json_int_t)zs_program_publications(c->program, NULL, 0), "flows", "used",
+			    (json_int_t)used, "capacity", (json_int_t)capacity, "packets",
+			    c->state ? zs_view_counters(c->state, false) : json_null(), "health",
+			    health_list(c, false));
+	return 0;
+}
+
+int zs_verb_health(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
+{
+	json_t *list = health_list(c, json_object_get(args, "all") != NULL), *one;
+	size_t i;
+
+	json_array_foreach(list, i, one) if (json_is_true(json_object_get(one, "raised")) &&
+					     strcmp(json_string_value(json_object_get(one, "severity")),
+						    "error") == 0) err->exit = ZS_EXIT_UNHEALTHY;
+	*result = json_pack("{s:b,s:o}", "healthy", err->exit != ZS_EXIT_UNHEALTHY, "codes", list);
+	return 0;
+}
+
+int zs_verb_version(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
+{
+	*result = json_pack("{s:s}", "control", c->version ? c->version : "unknown");
+	return 0;
+}
+
+int zs_verb_drain(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
+{
+	uint32_t timeout_s = zs_verb_number(args, "timeout", 60);
+
+	zs_control_drain(c, timeout_s);
+	*result = json_pack("{s:I}", "timeout_s", (json_int_t)timeout_s);
+	return 0;
+}
+
+static int set_stop(struct zs_control *c, bool stopped, json_t **result, struct zs_error *err)
+{
+	int rc = zs_program_stop(c->program, stopped, err);
+
+	if (rc == 0)
+		*result = json_pack("{s:b}", "stopped", stopped);
+	return rc;
+}
+
+int zs_verb_stop(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
+{
+	return set_stop(c, true, result, err);
+}
+
+int zs_verb_resume(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
+{
+	return set_stop(c, false, result, err);
+}
+
+int zs_verb_log_level(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
+{
+	const char *level = json_string_value(json_object_get(args, "level"));
+	const char *module = json_string_value(json_object_get(args, "module"));
+	int rc = zs_log_set_level(&c->log, module, level);
+
+	if (rc == -ENOENT)
+		return zs_error_set(err, rc, ZS_EXIT_USAGE,
+				    "log level: there is no module '%.40s'; see docs of logs.def", module);
+	if (rc != 0)
+		return zs_error_set(err, rc, ZS_EXIT_USAGE, "log level: there is no level '%.40s'", level);
+	*result = json_pack("{s:s,s:s}", "module", module ? module : "all", "level", level);
+	return 0;
+}

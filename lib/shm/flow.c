@@ -124,8 +124,8 @@ static uint32_t oldest_in_buckets(const struct zs_flow_table *t, const struct zs
 }
 
 /* A source port that no flow toward this target uses, and room for it in the index. */
-static enum zs_flow_error choose_port(struct zs_flow_table *t, const struct zs_flow_new *want, uint32_t random,
-				      uint16_t *port, struct zs_flow_place *place)
+static enum zs_flow_error choose_port(struct zs_flow_table *t, const struct zs_flow_new *want,
+				      uint32_t random, uint16_t *port, struct zs_flow_place *place)
 {
 	uint32_t first = t->head->port_first, last = t->head->port_last;
 	enum zs_flow_error why = ZS_FLOW_PORTS;

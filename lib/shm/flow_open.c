@@ -16,8 +16,8 @@ uint32_t zs_flow_buckets_for(uint32_t capacity)
 }
 
 int zs_flow_table_join(struct zs_flow_table *t, struct zs_flow_partition_head *head,
-		       struct zs_flow_bucket *by_client, struct zs_flow_bucket *by_target, struct zs_flow *flow,
-		       uint32_t capacity, uint32_t buckets, const uint8_t hash_key[16])
+		       struct zs_flow_bucket *by_client, struct zs_flow_bucket *by_target,
+		       struct zs_flow *flow, uint32_t capacity, uint32_t buckets, const uint8_t hash_key[16])
 {
 	if (capacity == 0 || capacity == ZS_FLOW_NONE || buckets == 0 || (buckets & (buckets - 1)))
 		return -EINVAL;
@@ -93,8 +93,9 @@ void zs_flow_table_rebuild(struct zs_flow_table *t)
 }
 
 int zs_flow_table_open(struct zs_flow_table *t, struct zs_flow_partition_head *head,
-		       struct zs_flow_bucket *by_client, struct zs_flow_bucket *by_target, struct zs_flow *flow,
-		       uint32_t capacity, uint32_t buckets, const uint8_t hash_key[16], bool fresh)
+		       struct zs_flow_bucket *by_client, struct zs_flow_bucket *by_target,
+		       struct zs_flow *flow, uint32_t capacity, uint32_t buckets, const uint8_t hash_key[16],
+		       bool fresh)
 {
 	const char *where;
 	int rc = zs_flow_table_join(t, head, by_client, by_target, flow, capacity, buckets, hash_key);
@@ -167,7 +168,8 @@ int zs_flow_table_check(const struct zs_flow_table *t, const char **where)
 		waiting += f->waits == 1;
 		*where = "an entry the indexes do not lead to";
 		if (f->used != 1 || (!f->answered && f->waits != 1) ||
-		    zs_flow_find_client(t, zs_flow_hash_client(t, f), &f->client, f->port, f->local_client) != id ||
+		    zs_flow_find_client(t, zs_flow_hash_client(t, f), &f->client, f->port, f->local_client) !=
+			id ||
 		    zs_flow_find_target(t, zs_flow_hash_target(t, f), &f->target, f->source_port,
 					f->local_target) != id)
 			return -EUCLEAN;

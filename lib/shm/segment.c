@@ -26,7 +26,8 @@
 
 int zs_segment_fail(struct zs_error *err, int code, const char *what, const char *path)
 {
-	static const char *const space = "shared memory is full; free some in /dev/shm or lower the capacities";
+	static const char *const space =
+	    "shared memory is full; free some in /dev/shm or lower the capacities";
 	enum zs_exit end = ZS_EXIT_FAILED;
 
 	if (code == -EFBIG)
@@ -127,7 +128,8 @@ int zs_segment_new(struct zs_segment *seg, const char *dir, const struct zs_segm
 		return busy(err, tmp, 0);
 	if (fd < 0)
 		return zs_segment_fail(err, fd, "create", tmp);
-	rc = ftruncate(fd, 0) < 0 || fchmod(fd, MODE) < 0 || fallocate(fd, 0, 0, (off_t)size) < 0 ? -errno : 0;
+	rc = ftruncate(fd, 0) < 0 || fchmod(fd, MODE) < 0 || fallocate(fd, 0, 0, (off_t)size) < 0 ? -errno
+												  : 0;
 	if (rc == 0)
 		rc = map(seg, fd, size, true);
 	if (rc < 0)
@@ -175,8 +177,8 @@ int zs_segment_supersede(struct zs_segment *old, struct zs_segment *fresh, struc
 }
 
 /* Opens and judges; the caller closes what it gets. */
-static int open_judged(struct zs_segment *seg, const char *dir, const struct zs_segment_kind *kind, bool writer,
-		       struct zs_segment_header *copy, struct zs_error *err)
+static int open_judged(struct zs_segment *seg, const char *dir, const struct zs_segment_kind *kind,
+		       bool writer, struct zs_segment_header *copy, struct zs_error *err)
 {
 	int fd, rc;
 
@@ -288,6 +290,13 @@ void zs_segment_leave(struct zs_segment *seg)
 	seg->fd = -1;
 }
 
+void zs_segment_moved(struct zs_segment *to, struct zs_segment *from)
+{
+	zs_fault_forget(from);
+	zs_fault_watch(to);
+	*from = (struct zs_segment){ .fd = -1 };
+}
+
 int zs_segment_delete(const char *dir, const struct zs_segment_kind *kind)
 {
 	const uint64_t none = 0;
@@ -313,7 +322,8 @@ void zs_segment_beat(struct zs_segment *seg, uint64_t now_ns)
 
 bool zs_segment_writer_alive(const struct zs_segment *seg)
 {
-	return zs_segment_process_alive(atomic_load(&seg->base->writer_pid), atomic_load(&seg->base->writer_start));
+	return zs_segment_process_alive(atomic_load(&seg->base->writer_pid),
+					atomic_load(&seg->base->writer_start));
 }
 
 bool zs_segment_replaced(const struct zs_segment *seg)

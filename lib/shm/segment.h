@@ -103,6 +103,8 @@ int zs_segment_adopt(struct zs_segment *seg, const char *dir, const struct zs_se
 int zs_segment_join(struct zs_segment *seg, const char *dir, const struct zs_segment_kind *kind,
 		    struct zs_error *err);
 void zs_segment_leave(struct zs_segment *seg);
+/* After `*to = *from`: the mapping is known under its new place, `from` holds nothing. */
+void zs_segment_moved(struct zs_segment *to, struct zs_segment *from);
 int zs_segment_delete(const char *dir, const struct zs_segment_kind *kind);
 
 /* A region by name: its address, and its size in *size. NULL: not there. */

@@ -10,7 +10,7 @@
 
 #define FNV_BASIS UINT64_C(0xcbf29ce484222325)
 #define FNV_PRIME UINT64_C(0x100000001b3)
-#define PAGE      4096u
+#define PAGE	  4096u
 
 size_t zs_segment_align(void)
 {
@@ -42,7 +42,8 @@ uint64_t zs_segment_abi_hash(const char *kind, uint32_t version, const struct zs
 	return h;
 }
 
-uint32_t zs_segment_put_region(struct zs_segment_field *field, uint32_t count, const char *name, uint64_t size)
+uint32_t zs_segment_put_region(struct zs_segment_field *field, uint32_t count, const char *name,
+			       uint64_t size)
 {
 	struct zs_segment_field *f = &field[count];
 	uint64_t at = ZS_SEGMENT_HEADER;
@@ -120,7 +121,8 @@ void *zs_segment_region_in(const void *base, size_t limit, const char *name, siz
 		struct zs_segment_field f = h->field[i]; /* checked and used on a copy */
 		if (strncmp(f.name, name, ZS_SEGMENT_FIELD_NAME) != 0)
 			continue;
-		if (f.offset < ZS_SEGMENT_HEADER || f.offset % PAGE || f.offset > limit || f.size > limit - f.offset)
+		if (f.offset < ZS_SEGMENT_HEADER || f.offset % PAGE || f.offset > limit ||
+		    f.size > limit - f.offset)
 			return NULL;
 		if (size)
 			*size = f.size;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define INSTANCE_MAX 32
-#define MODE         0750
+#define MODE	     0750
 
 static bool good_name(const char *name)
 {

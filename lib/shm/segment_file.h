@@ -9,8 +9,8 @@ int zs_segment_fail(struct zs_error *err, int code, const char *what, const char
 
 /* Copies the header of `fd` and judges it. A writer also accepts version-1 of a kind that can
  * migrate. -ENODATA: not published (err untouched); -EPROTO: other layout or damaged. */
-int zs_segment_judge(int fd, const struct zs_segment_kind *kind, struct zs_segment_header *copy, const char *path,
-		     bool writer, struct zs_error *err);
+int zs_segment_judge(int fd, const struct zs_segment_kind *kind, struct zs_segment_header *copy,
+		     const char *path, bool writer, struct zs_error *err);
 
 /* Start time of a process in clock ticks since boot. -ESRCH: there is none, or it is a zombie. */
 int zs_segment_process_start(uint32_t pid, uint64_t *start);

@@ -11,13 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PAGE      4096u
+#define PAGE	  4096u
 #define SIZE_MAX_ (UINT64_C(1) << 40) /* 1 TiB: more is a damaged header */
 
 static int refuse(struct zs_error *err, const char *path, const char *why)
 {
 	return zs_error_set(err, -EPROTO, ZS_EXIT_LAYOUT,
-			    "%s: %s; run matching binaries, or stop both planes and remove the file", path, why);
+			    "%s: %s; run matching binaries, or stop both planes and remove the file", path,
+			    why);
 }
 
 static int refuse_version(struct zs_error *err, const char *path, uint32_t have, uint32_t want)
@@ -51,8 +52,8 @@ static bool regions_fit(const struct zs_segment_header *h)
 	return true;
 }
 
-static int judge_members(const struct zs_segment_header *h, const struct zs_segment_kind *kind, const char *path,
-			 struct zs_error *err)
+static int judge_members(const struct zs_segment_header *h, const struct zs_segment_kind *kind,
+			 const char *path, struct zs_error *err)
 {
 	struct zs_segment_field want[ZS_SEGMENT_FIELDS];
 	uint32_t n = kind->fields(want, NULL);
@@ -65,8 +66,8 @@ static int judge_members(const struct zs_segment_header *h, const struct zs_segm
 	return 0;
 }
 
-int zs_segment_judge(int fd, const struct zs_segment_kind *kind, struct zs_segment_header *copy, const char *path,
-		     bool writer, struct zs_error *err)
+int zs_segment_judge(int fd, const struct zs_segment_kind *kind, struct zs_segment_header *copy,
+		     const char *path, bool writer, struct zs_error *err)
 {
 	struct stat st;
 	ssize_t n = pread(fd, copy, sizeof(*copy), 0);
@@ -126,8 +127,11 @@ bool zs_segment_process_alive(uint32_t pid, uint64_t start)
 	if (pid == 0 || pid > INT32_MAX)
 		return false;
 	switch (zs_segment_process_start(pid, &now)) {
-	case 0: return now == start;
-	case -ESRCH: return false;
-	default: return kill((pid_t)pid, 0) == 0 || errno == EPERM; /* /proc is closed to us */
+	case 0:
+		return now == start;
+	case -ESRCH:
+		return false;
+	default:
+		return kill((pid_t)pid, 0) == 0 || errno == EPERM; /* /proc is closed to us */
 	}
 }

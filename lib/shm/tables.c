@@ -77,11 +77,12 @@ static const struct zs_segment_field members[] = {
 static struct zs_tables_shape shaped(const struct zs_tables_shape *shape)
 {
 	struct zs_tables_shape s = { .routes = shape && shape->routes ? shape->routes : CONFIG_ROUTES,
-				     .nexthops = shape && shape->nexthops ? shape->nexthops : CONFIG_NEXTHOPS };
+				     .nexthops = shape && shape->nexthops ? shape->nexthops
+									  : CONFIG_NEXTHOPS };
 
 	ZS_CHECK(s.routes <= ROUTES_MAX, "routes %u", s.routes);
 	ZS_CHECK(s.nexthops >= ZS_NEXTHOP_PROBE && s.nexthops <= NEXTHOPS_MAX &&
-			 (s.nexthops & (s.nexthops - 1)) == 0,
+		     (s.nexthops & (s.nexthops - 1)) == 0,
 		 "next hops %u: not a power of two in range", s.nexthops);
 	return s;
 }

@@ -21,7 +21,8 @@ uint32_t zs_nexthop_hash(const struct zs_tables *t, const struct zs_addr *addr, 
 	return (uint32_t)zs_hash(t->nexthop_key, &key, sizeof(key));
 }
 
-uint32_t zs_tables_find_nexthop(const struct zs_tables *t, const struct zs_addr *addr, uint8_t iface, uint16_t vlan)
+uint32_t zs_tables_find_nexthop(const struct zs_tables *t, const struct zs_addr *addr, uint8_t iface,
+				uint16_t vlan)
 {
 	uint32_t at = zs_nexthop_hash(t, addr, iface, vlan);
 	struct zs_nexthop n;

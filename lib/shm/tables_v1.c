@@ -92,7 +92,9 @@ static void carry_settings(const struct zs_settings_v1 *o, struct zs_tables *t)
 static void carry_locals(const struct zs_local_v1 *o, struct zs_tables *t)
 {
 	for (uint32_t i = 0; i < ZS_TABLES_V1_LOCALS; i++) {
-		struct zs_local l = { .used = 1, .iface = o[i].iface, .vlan = o[i].vlan, .prefix_len = o[i].prefix_len };
+		struct zs_local l = {
+			.used = 1, .iface = o[i].iface, .vlan = o[i].vlan, .prefix_len = o[i].prefix_len
+		};
 		if (!o[i].used || odd(&o[i].seq))
 			continue;
 		memcpy(l.addr.ip, o[i].addr, 16);
@@ -120,8 +122,9 @@ int zs_tables_migrate_v1(const void *old, size_t old_size, void *fresh, struct z
 	char name[ZS_SEGMENT_FIELD_NAME];
 
 	if (!zs_segment_same_members(old, zs_tables_v1_members, zs_tables_v1_member_count, name))
-		return zs_error_set(err, -EPROTO, ZS_EXIT_LAYOUT,
-				    "tables: version 1, but the layout differs at field '%s'; remove the file", name);
+		return zs_error_set(
+		    err, -EPROTO, ZS_EXIT_LAYOUT,
+		    "tables: version 1, but the layout differs at field '%s'; remove the file", name);
 	t.seg.size = t.seg.base->size;
 	if (!find(&r, old, old_size) || zs_tables_bind(&t) < 0)
 		return zs_error_set(err, -EPROTO, ZS_EXIT_LAYOUT,

@@ -46,18 +46,18 @@ int zs_verb_publish_del(struct zs_control *c, json_t *args, json_t **result, str
 	return rc;
 }
 
+uint32_t zs_verb_publications(struct zs_control *c, struct zs_publication **out)
+{
+	*out = calloc(ZS_UDP_PORTS, sizeof(**out)); /* untouched pages cost nothing */
+	return *out ? zs_program_publications(c->program, *out, ZS_UDP_PORTS) : 0;
+}
+
 int zs_verb_publish_list(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
-	uint32_t count = zs_program_publications(c->program, NULL, 0);
-	struct zs_publication *all = calloc(count ? count : 1, sizeof(*all));
+	struct zs_publication *all = NULL;
+	uint32_t count = zs_verb_publications(c, &all);
 	json_t *list = json_array();
 
-	if (!all || !list) {
-		free(all);
-		json_decref(list);
-		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
-	}
-	count = zs_program_publications(c->program, all, count);
 	for (uint32_t i = 0; i < count; i++)
 		json_array_append_new(list, publication(&all[i]));
 	free(all);

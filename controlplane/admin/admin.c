@@ -1,0 +1,267 @@
+/* The admin server: connections on the loop. One request is in work at a time: read a line, answer it,
+ * write the answer out, read on. A client that does not read its answers is not read from either. */
+#include "admin/admin.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "admin/server.h"
+
+static void hang_up(struct zs_admin_conn *conn)
+{
+	if (!conn->admin)
+		return;
+	zs_watch_delete(conn->watch);
+	zs_timer_delete(conn->idle);
+	close(conn->fd);
+	free(conn->in);
+	free(conn->out);
+	memset(conn, 0, sizeof(*conn));
+}
+
+static void on_idle(void *ctx)
+{
+	hang_up(ctx);
+}
+
+static json_t *too_long(void)
+{
+	return json_pack("{s:i,s:b,s:i,s:s}", "v", 1, "ok", 0, "exit", ZS_EXIT_USAGE, "error",
+			 "request is larger than 65536 bytes, or the answer too large; ask for less");
+}
+
+/* Takes the answer over. */
+static int put_answer(struct zs_admin_conn *conn, json_t *answer)
+{
+	char *text = json_dumps(answer, JSON_COMPACT);
+	size_t len = text ? strlen(text) : 0;
+
+	json_decref(answer);
+	if (len > ZS_ADMIN_ANSWER_MAX) {
+		free(text);
+		answer = too_long();
+		text = json_dumps(answer, JSON_COMPACT);
+		len = text ? strlen(text) : 0;
+		json_decref(answer);
+	}
+	if (!text)
+		return -ENOMEM;
+	text[len] = '\n'; /* in the terminator's place: the length is what counts */
+	conn->out = text;
+	conn->out_len = len + 1;
+	conn->out_at = 0;
+	return 0;
+}
+
+/* false: the connection is gone. */
+static bool flush(struct zs_admin_conn *conn)
+{
+	while (conn->out_at < conn->out_len) {
+		ssize_t n = send(conn->fd, conn->out + conn->out_at, conn->out_len - conn->out_at,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return true;
+		if (n <= 0) {
+			hang_up(conn);
+			return false;
+		}
+		conn->out_at += (size_t)n;
+		zs_timer_after(conn->idle, ZS_ADMIN_IDLE_NS);
+	}
+	free(conn->out);
+	conn->out = NULL;
+	if (!conn->closing)
+		return true;
+	hang_up(conn);
+	return false;
+}
+
+/* Answers one whole line of the buffer, if there is one. 1: answered, 0: none, <0: hang up. */
+static int serve_line(struct zs_admin_conn *conn)
+{
+	char *end = memchr(conn->in, '\n', conn->in_len);
+	json_t *answer = NULL;
+	size_t len;
+	int rc;
+
+	if (!end && conn->in_len <= ZS_ADMIN_REQUEST_MAX)
+		return 0;
+	if (!end) {
+		conn->closing = true;
+		answer = too_long();
+		return answer && put_answer(conn, answer) == 0 ? 1 : -ENOMEM;
+	}
+	len = (size_t)(end - conn->in);
+	rc = zs_admin_handle(conn->admin->c, &conn->caller, conn->in, len, &answer);
+	conn->in_len -= len + 1;
+	memmove(conn->in, end + 1, conn->in_len);
+	if (rc == 0)
+		rc = put_answer(conn, answer);
+	return rc == 0 ? 1 : rc;
+}
+
+/* false: the connection is gone. */
+static bool serve(struct zs_admin_conn *conn)
+{
+	while (!conn->out) {
+		int rc = serve_line(conn);
+
+		if (rc == 0)
+			break;
+		if (rc < 0) {
+			hang_up(conn);
+			return false;
+		}
+		if (!flush(conn))
+			return false;
+	}
+	zs_watch_set(conn->watch, conn->out ? ZS_WATCH_WRITE : ZS_WATCH_READ);
+	return true;
+}
+
+static void on_conn(void *ctx, int fd, unsigned events)
+{
+	struct zs_admin_conn *conn = ctx;
+	ssize_t n;
+
+	if (conn->out) {
+		if (flush(conn))
+			serve(conn);
+		return;
+	}
+	n = recv(fd, conn->in + conn->in_len, ZS_ADMIN_REQUEST_MAX + 1 - conn->in_len, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		hang_up(conn);
+		return;
+	}
+	conn->in_len += (size_t)n;
+	zs_timer_after(conn->idle, ZS_ADMIN_IDLE_NS);
+	serve(conn);
+}
+
+static struct zs_admin_conn *free_slot(struct zs_admin *a, const struct zs_caller *caller)
+{
+	struct zs_admin_conn *slot = NULL;
+	unsigned same = 0;
+
+	for (unsigned i = 0; i < ZS_ADMIN_CONNECTIONS; i++) {
+		if (!a->conn[i].admin)
+			slot = &a->conn[i];
+		else
+			same += a->conn[i].caller.uid == caller->uid;
+	}
+	return caller->level != ZS_LEVEL_owner && same >= ZS_ADMIN_PER_UID ? NULL : slot;
+}
+
+static int admit(struct zs_admin *a, int fd, const struct zs_caller *caller)
+{
+	struct zs_admin_conn *conn = free_slot(a, caller);
+	int rc;
+
+	if (!conn) {
+		static const char busy[] =
+		    "{\"v\":1,\"ok\":false,\"exit\":6,\"error\":\"too many admin connections; try again\"}\n";
+
+		a->counts.connections_refused++;
+		ZS_LOG(&a->c->log, ADMIN_LIMIT, "uid=%u", (unsigned)caller->uid);
+		send(fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		return -EMFILE;
+	}
+	conn->in = malloc(ZS_ADMIN_REQUEST_MAX + 1);
+	if (!conn->in)
+		return -ENOMEM;
+	rc = zs_watch_new(&conn->watch, a->c->loop, fd, ZS_WATCH_READ, on_conn, conn);
+	if (rc != 0)
+		goto undo_in;
+	rc = zs_timer_new(&conn->idle, a->c->loop, on_idle, conn);
+	if (rc != 0)
+		goto undo_watch;
+	conn->admin = a;
+	conn->fd = fd;
+	conn->caller = *caller;
+	zs_timer_after(conn->idle, ZS_ADMIN_IDLE_NS);
+	a->counts.connections++;
+	return 0;
+
+undo_watch:
+	zs_watch_delete(conn->watch);
+undo_in:
+	free(conn->in);
+	memset(conn, 0, sizeof(*conn));
+	return rc;
+}
+
+static void on_listen(void *ctx, int fd, unsigned events)
+{
+	struct zs_admin *a = ctx;
+	struct zs_caller caller;
+	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (peer < 0)
+		return;
+	if (zs_admin_identify(a->c, peer, &caller) != 0 || admit(a, peer, &caller) != 0)
+		close(peer);
+}
+
+struct zs_admin_counts *zs_admin_counts(struct zs_control *c)
+{
+	return c->admin ? &c->admin->counts : NULL;
+}
+
+static void open_audit(struct zs_control *c)
+{
+	struct zs_error err = { 0 };
+
+	if (zs_audit_open(&c->audit, c->conf->state_dir, c->store, &err) != 0) {
+		/* The relay goes on; without a file nothing may be changed. */
+		zs_health_raise(c->health, ZS_HEALTH_audit_failed, "%s", err.text);
+		ZS_LOG(&c->log, AUDIT_FAILED, "error=\"%s\"", err.text);
+	} else if (zs_audit_broken(c->audit)) {
+		zs_health_raise(c->health, ZS_HEALTH_audit_broken, "%s", zs_audit_broken(c->audit));
+		ZS_LOG(&c->log, AUDIT_FAILED, "error=\"%s\"", zs_audit_broken(c->audit));
+	}
+}
+
+int zs_admin_new(struct zs_admin **out, struct zs_control *c, struct zs_error *err)
+{
+	struct zs_admin *a = calloc(1, sizeof(*a));
+	int rc;
+
+	if (!a)
+		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
+	a->c = c;
+	a->listen_fd = a->lock_fd = -1;
+	memcpy(a->path, c->conf->admin.socket, sizeof(a->path));
+	rc = zs_admin_listen(a, err);
+	if (rc == 0) {
+		rc = zs_watch_new(&a->watch, c->loop, a->listen_fd, ZS_WATCH_READ, on_listen, a);
+		if (rc != 0)
+			zs_error_set(err, rc, ZS_EXIT_RESOURCE, "admin.socket: %s", strerror(-rc));
+	}
+	if (rc != 0) {
+		zs_admin_unlisten(a);
+		free(a);
+		return rc;
+	}
+	open_audit(c);
+	*out = a;
+	return 0;
+}
+
+void zs_admin_delete(struct zs_admin *a)
+{
+	if (!a)
+		return;
+	for (unsigned i = 0; i < ZS_ADMIN_CONNECTIONS; i++)
+		hang_up(&a->conn[i]);
+	zs_watch_delete(a->watch);
+	zs_admin_unlisten(a);
+	zs_audit_close(a->c->audit);
+	a->c->audit = NULL;
+	free(a);
+}

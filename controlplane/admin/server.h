@@ -1,0 +1,47 @@
+#ifndef ZS_CONTROLPLANE_ADMIN_SERVER_H
+#define ZS_CONTROLPLANE_ADMIN_SERVER_H
+
+#include <grp.h>
+#include "admin/admin.h"
+#include "admin/handle.h"
+
+/* Limits. A slow or silent client costs a slot for ZS_ADMIN_IDLE_NS and no more memory than this. */
+#define ZS_ADMIN_CONNECTIONS 32
+#define ZS_ADMIN_PER_UID     16 /* of one uid other than root's: nobody takes all of them */
+#define ZS_ADMIN_IDLE_NS     30000000000ull
+#define ZS_ADMIN_ANSWER_MAX  (8u << 20) /* 10,000 flows are some 3 MiB */
+#define ZS_ADMIN_GROUPS	     256	/* of a caller; the rest is not looked at */
+
+struct zs_admin_conn {
+	struct zs_admin *admin; /* NULL: the slot is free */
+	int fd;
+	struct zs_watch *watch;
+	struct zs_timer *idle;
+	struct zs_caller caller;
+	char *in; /* ZS_ADMIN_REQUEST_MAX + 1 */
+	size_t in_len;
+	char *out; /* answer on its way; while there is one nothing is read */
+	size_t out_len, out_at;
+	bool closing; /* close when the answer has left */
+};
+
+struct zs_admin {
+	struct zs_control *c;
+	int listen_fd, lock_fd;
+	struct zs_watch *watch;
+	char path[108];
+	uint64_t inode;
+	struct zs_admin_counts counts;
+	struct zs_admin_conn conn[ZS_ADMIN_CONNECTIONS];
+};
+
+/* listen.c: binds the socket; a stale one is replaced, a living one refused (-EBUSY). */
+int zs_admin_listen(struct zs_admin *a, struct zs_error *err);
+void zs_admin_unlisten(struct zs_admin *a);
+/* The caller behind a connected socket, by the kernel's word. */
+int zs_admin_identify(const struct zs_control *c, int fd, struct zs_caller *out);
+/* The level of a caller with these groups; pure, for tests. gid_t -1: the configured group does not exist. */
+enum zs_level zs_admin_level(uid_t uid, uid_t own_uid, const gid_t *groups, size_t count, gid_t admin,
+			     gid_t user);
+
+#endif

@@ -1,0 +1,148 @@
+"""The rows: {packet in, verdict, packet out}. They know no engine.
+
+The tables are the lab's: client 10.77.1.2/fd77:1::2, server 10.77.2.2/fd77:2::2, published ports
+4443 -> server v4:443 and 4446 -> server v6:443, flow ports 20000-32767.
+
+A row is (name, side, frame, verdict, out):
+  side     where the frame enters: "client" or "server"
+  frame    a function of the context (addresses, MACs, source port of the client's flow)
+  verdict  "tx", "kernel" (never reaches the worker, or is punted), or the reason of a drop
+  out      for tx: a function of the context that gives the whole IP packet expected on the other side
+"""
+import struct
+
+from frames import addr, csum, eth, icmp4, icmp6, ipv4, ipv6, udp
+
+C4, R4, S4, T4 = addr("10.77.1.2"), addr("10.77.1.1"), addr("10.77.2.1"), addr("10.77.2.2")
+C6, R6, S6, T6 = addr("fd77:1::2"), addr("fd77:1::1"), addr("fd77:2::1"), addr("fd77:2::2")
+PORT4, PORT6, TARGET = 4443, 4446, 443
+DATA = bytes(range(64))
+
+
+def to_relay4(x, sport=5000, dport=PORT4, data=DATA, src=C4, dst=R4, u=None, **ip):
+    return ipv4(src, dst, udp(src, dst, sport, dport, data) if u is None else u, **ip)
+
+
+def to_relay6(x, sport=5000, dport=PORT6, data=DATA, src=C6, dst=R6, u=None, **ip):
+    return ipv6(src, dst, udp(src, dst, sport, dport, data) if u is None else u, **ip)
+
+
+def c(x, packet, **e):
+    return eth(x.relay_mac["client"], x.peer_mac["client"], packet, **e)
+
+
+def s(x, packet, **e):
+    return eth(x.relay_mac["server"], x.peer_mac["server"], packet, **e)
+
+
+def out44(x, data=DATA, ttl=63, tos=0, check=None, ident=0, frag=0x4000):
+    return ipv4(S4, T4, udp(S4, T4, x.sport["44"], TARGET, data, check=check), ttl=ttl, tos=tos, ident=ident, frag=frag)
+
+
+def wrong(u, by=1):
+    """The same UDP datagram with its checksum off by one."""
+    v = struct.unpack("!H", u[6:8])[0] ^ by
+    return u[:6] + struct.pack("!H", v) + u[8:]
+
+
+def wrong_out(x):
+    """An incrementally updated wrong checksum: off by the same amount as it came in."""
+    before = udp(C4, R4, 5000, PORT4, DATA)
+    bad = struct.unpack("!H", wrong(before)[6:8])[0]
+    good = struct.unpack("!H", before[6:8])[0]
+    right = out44(x)
+    value = struct.unpack("!H", right[26:28])[0]
+    total = (value + bad - good) % 0xFFFF
+    return right[:26] + struct.pack("!H", total or 0xFFFF) + right[28:]
+
+
+def quoted4(x):
+    """What a router on the server side quotes: the relay's own packet toward the target."""
+    return ipv4(S4, T4, udp(S4, T4, x.sport["44"], TARGET, DATA), ttl=60)[:28]
+
+
+ROWS = [
+    # --- good traffic: all four pairs of families, both ways -------------------------------------
+    ("client 4 to target 4", "client", lambda x: c(x, to_relay4(x)), "tx", "learn:44",
+     lambda x: out44(x)),
+    ("target 4 answers client 4", "server",
+     lambda x: s(x, ipv4(T4, S4, udp(T4, S4, TARGET, x.sport["44"], DATA))), "tx", None,
+     lambda x: ipv4(R4, C4, udp(R4, C4, PORT4, 5000, DATA), ttl=63)),
+    ("client 6 to target 6", "client", lambda x: c(x, to_relay6(x)), "tx", "learn:66",
+     lambda x: ipv6(S6, T6, udp(S6, T6, x.sport["66"], TARGET, DATA), hop=63)),
+    ("target 6 answers client 6", "server",
+     lambda x: s(x, ipv6(T6, S6, udp(T6, S6, TARGET, x.sport["66"], DATA))), "tx", None,
+     lambda x: ipv6(R6, C6, udp(R6, C6, PORT6, 5000, DATA), hop=63)),
+    ("client 4 to target 6", "client", lambda x: c(x, to_relay4(x, dport=PORT6, sport=5001)), "tx", "learn:46",
+     lambda x: ipv6(S6, T6, udp(S6, T6, x.sport["46"], TARGET, DATA), hop=63)),
+    ("client 6 to target 4", "client", lambda x: c(x, to_relay6(x, dport=PORT4, sport=5001)), "tx", "learn:64",
+     lambda x: x.any_ident(ipv4(S4, T4, udp(S4, T4, x.sport["64"], TARGET, DATA), ttl=63))),
+    ("empty UDP payload", "client", lambda x: c(x, to_relay4(x, data=b"")), "tx", None, lambda x: out44(x, data=b"")),
+    ("ECT(0) is kept", "client", lambda x: c(x, to_relay4(x, tos=2)), "tx", None, lambda x: out44(x, tos=2)),
+    ("CE is kept", "client", lambda x: c(x, to_relay4(x, tos=3)), "tx", None, lambda x: out44(x, tos=3)),
+    ("odd payload length", "client", lambda x: c(x, to_relay4(x, data=b"odd")), "tx", None,
+     lambda x: out44(x, data=b"odd")),
+    ("largest payload", "client", lambda x: c(x, to_relay4(x, data=b"z" * 1472)), "tx", None,
+     lambda x: out44(x, data=b"z" * 1472)),
+    ("checksum zero stays zero", "client",
+     lambda x: c(x, to_relay4(x, u=udp(C4, R4, 5000, PORT4, DATA, check=0))), "tx", None,
+     lambda x: out44(x, check=0)),
+    ("wrong UDP checksum stays wrong", "client",
+     lambda x: c(x, to_relay4(x, u=wrong(udp(C4, R4, 5000, PORT4, DATA)))), "tx", None, wrong_out),
+    ("TTL 2 goes out as 1", "client", lambda x: c(x, to_relay4(x, ttl=2)), "tx", None, lambda x: out44(x, ttl=1)),
+    ("frame padding is trimmed", "client", lambda x: c(x, to_relay4(x, data=b"p"), pad=90), "tx", None,
+     lambda x: out44(x, data=b"p")),
+    ("identification is kept", "client", lambda x: c(x, to_relay4(x, ident=0x1234, frag=0)), "tx", None,
+     lambda x: out44(x, ident=0x1234, frag=0)),
+    # --- ICMP ------------------------------------------------------------------------------------
+    ("fragmentation needed goes back to the client", "server",
+     lambda x: s(x, ipv4(T4, S4, icmp4(3, 4, 1280, quoted4(x)), proto=1)), "tx", None, None),
+    ("other ICMP errors of a flow", "server",
+     lambda x: s(x, ipv4(T4, S4, icmp4(3, 3, 0, quoted4(x)), proto=1)), "icmp_other", None, None),
+    ("ICMP error that quotes no flow", "server",
+     lambda x: s(x, ipv4(T4, S4, icmp4(3, 4, 1280, ipv4(S4, T4, udp(S4, T4, 32767, 9, DATA))[:28]), proto=1)),
+     "icmp_malformed", None, None),
+    # --- what hygiene drops ----------------------------------------------------------------------
+    ("TTL 1", "client", lambda x: c(x, to_relay4(x, ttl=1)), "ttl", None, None),
+    ("TTL 0", "client", lambda x: c(x, to_relay4(x, ttl=0)), "ttl", None, None),
+    ("hop limit 1", "client", lambda x: c(x, to_relay6(x, hop=1)), "ttl", None, None),
+    ("wrong IPv4 header checksum", "client", lambda x: c(x, to_relay4(x, check=0x1234)), "ip_checksum", None, None),
+    ("IP length beyond the frame", "client", lambda x: c(x, to_relay4(x, length=1000)), "ip_length", None, None),
+    ("IPv6 length beyond the frame", "client", lambda x: c(x, to_relay6(x, length=1000)), "ip_length", None, None),
+    ("IPv4 options", "client", lambda x: c(x, to_relay4(x, options=b"\x01\x01\x01\x01")), "ip_options", None, None),
+    ("first fragment", "client", lambda x: c(x, to_relay4(x, frag=0x2000)), "ip_fragment", None, None),
+    ("UDP length below 8", "client", lambda x: c(x, to_relay4(x, u=udp(C4, R4, 5000, PORT4, DATA, length=7))),
+     "udp_length", None, None),
+    ("UDP length beyond the IP payload", "client",
+     lambda x: c(x, to_relay4(x, u=udp(C4, R4, 5000, PORT4, DATA, length=200))), "udp_length", None, None),
+    ("UDP surplus area", "client", lambda x: c(x, to_relay4(x, u=udp(C4, R4, 5000, PORT4, DATA, length=40))),
+     "udp_surplus", None, None),
+    ("UDP over IPv6 without a checksum", "client",
+     lambda x: c(x, to_relay6(x, u=udp(C6, R6, 5000, PORT6, DATA, check=0))), "udp_checksum_zero", None, None),
+    ("IPv4 without a checksum toward IPv6", "client",
+     lambda x: c(x, to_relay4(x, dport=PORT6, sport=5001, u=udp(C4, R4, 5001, PORT6, DATA, check=0))),
+     "udp_checksum_zero", None, None),
+    ("source port 0", "client", lambda x: c(x, to_relay4(x, sport=0)), "port_zero", None, None),
+    ("multicast source", "client", lambda x: c(x, to_relay4(x, src=addr("224.0.0.5"))), "src_multicast", None, None),
+    ("IPv6 multicast source", "client", lambda x: c(x, to_relay6(x, src=addr("ff02::1"))), "src_multicast", None, None),
+    ("broadcast source", "client", lambda x: c(x, to_relay4(x, src=addr("255.255.255.255"))), "src_broadcast", None, None),
+    ("loopback source", "client", lambda x: c(x, to_relay4(x, src=addr("127.0.0.1"))), "src_martian", None, None),
+    ("unspecified source", "client", lambda x: c(x, to_relay4(x, src=addr("0.0.0.0"))), "src_martian", None, None),
+    ("IPv6 loopback source", "client", lambda x: c(x, to_relay6(x, src=addr("::1"))), "src_martian", None, None),
+    ("own source", "client", lambda x: c(x, to_relay4(x, src=R4)), "src_own", None, None),
+    ("a stranger to a flow's source port", "server",
+     lambda x: s(x, ipv4(T4, S4, udp(T4, S4, 444, x.sport["44"], DATA))), "stranger", None, None),
+    ("a client to a flow's source port", "client", lambda x: c(x, to_relay4(x, dport=x.sport["44"])), "stranger", None, None),
+    # --- what is the kernel's --------------------------------------------------------------------
+    ("a port that is not the relay's", "client", lambda x: c(x, to_relay4(x, dport=9)), "kernel", None, None),
+    ("a frame for another station", "client",
+     lambda x: eth(b"\x02\0\0\0\0\x77", x.peer_mac["client"], to_relay4(x)), "kernel", None, None),
+    ("a broadcast frame", "client", lambda x: eth(b"\xff" * 6, x.peer_mac["client"], to_relay4(x)), "kernel", None, None),
+    ("non-first fragment", "client", lambda x: c(x, to_relay4(x, frag=0x2001)), "kernel", None, None),
+    ("IPv6 with an extension header", "client",
+     lambda x: c(x, ipv6(C6, R6, b"\x11\0\1\4\0\0\0\0" + udp(C6, R6, 5000, PORT6, DATA), nxt=0)), "kernel", None, None),
+    ("QinQ", "client", lambda x: c(x, to_relay4(x), vlan=[(0x88A8, 5), (0x8100, 6)]), "kernel", None, None),
+    ("a VLAN that is not configured", "client", lambda x: c(x, to_relay4(x), vlan=[(0x8100, 7)]), "kernel", None, None),
+    ("TCP to a published port's number", "client",
+     lambda x: c(x, ipv4(C4, R4, struct.pack("!HHIIBBHHH", 5, PORT4, 1, 0, 0x50, 2, 100, 0, 0), proto=6)), "kernel", None, None),
+]

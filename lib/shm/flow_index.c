@@ -27,7 +27,7 @@ uint64_t zs_flow_hash(const struct zs_flow_table *t, const struct zs_endpoint *r
 	struct flow_key key = {
 		.addr = remote->addr, .remote_port = remote->port, .own_port = own_port, .local = local
 	};
-	return zs_hash(t->key, &key, sizeof(key));
+	return zs_hash24(t->key, &key);
 }
 
 uint64_t zs_flow_hash_client(const struct zs_flow_table *t, const struct zs_flow *f)

@@ -48,6 +48,7 @@ static const struct zs_segment_field members[] = {
 	ZS_SEGMENT_MEMBER("local", struct zs_local, prefix_len),
 	ZS_SEGMENT_MEMBER("published", struct zs_published, seq),
 	ZS_SEGMENT_MEMBER("published", struct zs_published, used),
+	ZS_SEGMENT_MEMBER("published", struct zs_published, drain),
 	ZS_SEGMENT_MEMBER("published", struct zs_published, target_port),
 	ZS_SEGMENT_MEMBER("published", struct zs_published, target),
 	ZS_SEGMENT_MEMBER("published", struct zs_published, generation),

@@ -18,7 +18,7 @@ _Static_assert(sizeof(struct nexthop_key) == 24, "hashed as bytes: no holes");
 uint32_t zs_nexthop_hash(const struct zs_tables *t, const struct zs_addr *addr, uint8_t iface, uint16_t vlan)
 {
 	struct nexthop_key key = { .addr = *addr, .iface = iface, .vlan = vlan };
-	return (uint32_t)zs_hash(t->nexthop_key, &key, sizeof(key));
+	return (uint32_t)zs_hash24(t->nexthop_key, &key);
 }
 
 uint32_t zs_tables_find_nexthop(const struct zs_tables *t, const struct zs_addr *addr, uint8_t iface,

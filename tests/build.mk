@@ -24,3 +24,9 @@ $(foreach t,$(FUZZ_ALL),$(eval $(call fuzz,$(t))))
 .PHONY: unit-bins fuzz-bins
 unit-bins: $(UNIT_BINS)
 fuzz-bins: $(addprefix $(B)/tests/,$(FUZZ_ALL))
+
+# The end-to-end tests' own load generator: no library of ours behind it.
+all: $(B)/tests/udpload
+$(B)/tests/udpload: $(B)/obj/tests/e2e/udpload.o
+	@mkdir -p $(@D) && echo "  LD    $@"
+	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $@ $<

@@ -11,6 +11,10 @@
 #define ZS_CONF_TEXT	512  /* any value as text: a list of ZS_WORKERS_MAX CPUs is far below */
 #define ZS_CONF_WHY	160
 
+#define ZS_CONF_QUOTE_(x)     #x
+#define ZS_CONF_QUOTE(x)      ZS_CONF_QUOTE_(x)
+#define ZS_CONF_FLOW_CAPACITY ZS_CONF_QUOTE(CONFIG_FLOW_CAPACITY) /* from Kconfig */
+
 enum zs_conf_kind {
 	ZS_CONF_U16,
 	ZS_CONF_U32,

@@ -222,6 +222,8 @@ static int read_item(struct reader *r, const struct zs_conf_key *key, char *elem
 	if (key->kind == ZS_CONF_LIST_OF_VALUES)
 		return read_value(r, key, key->item, element, n);
 	zs_conf_section_defaults(key->sub, element);
+	if (key->sub == ZS_CONF_AT_publish)
+		((struct zs_conf_publish *)(void *)element)->line = line_of(&n->start_mark);
 	int ret = mark(r, element, line_of(&n->start_mark));
 	return ret ? ret : read_section(r, key->sub, element, n);
 }

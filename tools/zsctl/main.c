@@ -1,0 +1,213 @@
+/* Options that stand before the verb, the verb, and who answers it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/check.h"
+#include "zsctl.h"
+
+static int complain(int status, const char *text)
+{
+	fprintf(stderr, "zsctl: %s\n", text);
+	return status;
+}
+
+/* An option before the verb; *at moves over its value. 0: not one of ours. */
+static int common_option(struct zsctl *z, int argc, char **argv, int *at)
+{
+	const char *word = argv[*at], *value = NULL, *equals = strchr(word, '=');
+	size_t len = equals ? (size_t)(equals - word) : strlen(word);
+
+	if (strcmp(word, "--json") == 0) {
+		z->json = true;
+		return 1;
+	}
+	if ((len != 10 || strncmp(word, "--instance", 10) != 0) &&
+	    (len != 8 || strncmp(word, "--socket", 8) != 0))
+		return 0;
+	value = equals ? equals + 1 : *at + 1 < argc ? argv[++*at] : NULL;
+	if (!value || !value[0])
+		return -EINVAL;
+	if (len == 10)
+		z->instance = value;
+	else if (snprintf(z->socket, sizeof(z->socket), "%s", value) >= (int)sizeof(z->socket))
+		return -EINVAL;
+	return 1;
+}
+
+/* Takes the common options out, wherever they stand before a "--". */
+static int common_options(struct zsctl *z, int *argc, char **argv)
+{
+	int kept = 1;
+
+	for (int i = 1; i < *argc; i++) {
+		int rc;
+
+		if (strcmp(argv[i], "--") == 0) {
+			while (i < *argc)
+				argv[kept++] = argv[i++];
+			break;
+		}
+		rc = common_option(z, *argc, argv, &i);
+		if (rc < 0)
+			return complain(ZS_EXIT_USAGE, "--instance and --socket need a value");
+		if (rc == 0)
+			argv[kept++] = argv[i];
+	}
+	*argc = kept;
+	argv[kept] = NULL;
+	return 0;
+}
+
+static bool good_instance(const char *name)
+{
+	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+	return len >= 1 && len <= 32 && name[len] == '\0';
+}
+
+static int unknown_verb(int argc, char **argv)
+{
+	char typed[64];
+	const char *near;
+
+	snprintf(typed, sizeof(typed), "%.30s%s%.30s", argv[1], argc > 2 && argv[2][0] != '-' ? " " : "",
+		 argc > 2 && argv[2][0] != '-' ? argv[2] : "");
+	near = zs_command_nearest(typed);
+	if (!near)
+		near = zs_command_nearest(argv[1]);
+	if (near)
+		fprintf(stderr, "zsctl: no verb '%s'; did you mean '%s'?\n", typed, near);
+	else
+		fprintf(stderr, "zsctl: no verb '%s'; zsctl help lists them\n", typed);
+	return ZS_EXIT_USAGE;
+}
+
+/* A file argument becomes {"name","text"}, read with the caller's rights. */
+static int read_file(json_t *args, struct zs_error *err)
+{
+	json_t *file = json_object_get(args, "file");
+	const char *name = json_string_value(file);
+	char *text = malloc(ZSCTL_FILE_MAX + 1);
+	FILE *f = text ? fopen(name, "re") : NULL;
+	json_t *value;
+	size_t len;
+
+	if (!f) {
+		free(text);
+		return zs_error_set(err, -errno, ZS_EXIT_FAILED, "%s: %s", name, strerror(errno));
+	}
+	len = fread(text, 1, ZSCTL_FILE_MAX + 1, f);
+	fclose(f);
+	value = len <= ZSCTL_FILE_MAX ? json_pack("{s:O,s:o}", "name", file, "text", json_stringn(text, len))
+				      : NULL;
+	free(text);
+	if (len > ZSCTL_FILE_MAX)
+		return zs_error_set(err, -EFBIG, ZS_EXIT_FAILED,
+				    "%s: larger than %u bytes; restart the service with it instead", name,
+				    ZSCTL_FILE_MAX);
+	if (!value)
+		return zs_error_set(err, -EINVAL, ZS_EXIT_CONFIG, "%s: is not UTF-8 text", name);
+	return json_object_set_new(args, "file", value);
+}
+
+static int version_alone(json_t **result)
+{
+	*result = json_pack("{s:n}", "control");
+	return ZS_EXIT_OK;
+}
+
+static int served(struct zsctl *z)
+{
+	struct zs_error err = { 0 };
+	json_t *result = NULL;
+	int status;
+
+	if (json_object_get(z->args, "file") && read_file(z->args, &err) != 0)
+		return complain(err.exit, err.text);
+	status = zsctl_call(z, z->cmd, z->args, &result, &err);
+	if (status == ZS_EXIT_UNREACHABLE) {
+		int rc = z->cmd->id == ZS_COMMAND_version ? version_alone(&result)
+							  : zsctl_offline(z, z->cmd, z->args, &result);
+		if (rc == 0 && z->cmd->id == ZS_COMMAND_version)
+			status = ZS_EXIT_OK;
+		else if (rc == 0)
+			complain(0, err.text); /* the answer follows, the status stays 7 */
+	}
+	if (!result)
+		return complain(status, err.text);
+	if (z->cmd->id == ZS_COMMAND_version)
+		json_object_set_new(result, "zsctl", json_string(zsctl_version()));
+	if (z->json)
+		zsctl_print_json(z, result);
+	else
+		zsctl_print(z, result);
+	json_decref(result);
+	return fflush(stdout) == 0 ? status : ZS_EXIT_FAILED;
+}
+
+static int dispatch(struct zsctl *z)
+{
+	switch (z->cmd->id) {
+	case ZS_COMMAND_top:
+		return zsctl_top(z);
+	case ZS_COMMAND_doctor:
+		return zsctl_doctor(z);
+	case ZS_COMMAND_config_check:
+		return zsctl_config_check(z);
+	case ZS_COMMAND_completion:
+		return zsctl_completion();
+	case ZS_COMMAND_help:
+		return zsctl_help(z);
+	case ZS_COMMAND_man:
+		return zsctl_man();
+	default:
+		return served(z);
+	}
+}
+
+static bool wants_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return true;
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	char version[] = "version";
+	struct zsctl z = { .instance = "relay" };
+	struct zs_error err = { 0 };
+	int used = 0, status = common_options(&z, &argc, argv);
+
+	if (status != 0)
+		return status;
+	if (argc < 2) {
+		zsctl_usage(stderr);
+		return ZS_EXIT_USAGE;
+	}
+	if (!good_instance(z.instance))
+		return complain(ZS_EXIT_USAGE, "--instance: 1 to 32 of a-z, 0-9 and -");
+	if (!z.socket[0])
+		snprintf(z.socket, sizeof(z.socket), "/run/zerostate/%s/admin.sock", z.instance);
+	if (strcmp(argv[1], "--version") == 0)
+		argv[1] = version;
+	z.cmd = zs_command_match(argc - 1, argv + 1, &used);
+	if (wants_help(argc, argv)) {
+		if (z.cmd)
+			zsctl_usage_of(stdout, z.cmd);
+		else
+			zsctl_usage(stdout);
+		return ZS_EXIT_OK;
+	}
+	if (!z.cmd)
+		return unknown_verb(argc, argv);
+	if (zs_command_parse(z.cmd, argc - 1 - used, argv + 1 + used, &z.args, &err) != 0) {
+		complain(ZS_EXIT_USAGE, err.text);
+		zsctl_usage_of(stderr, z.cmd);
+		return ZS_EXIT_USAGE;
+	}
+	status = dispatch(&z);
+	json_decref(z.args);
+	return status;
+}

@@ -1,0 +1,300 @@
+/* Each verb's answer for people. */
+#include <string.h>
+#include <stdlib.h>
+#include "zsctl.h"
+
+static const char *str(json_t *o, const char *name)
+{
+	const char *text = json_string_value(json_object_get(o, name));
+
+	return text ? text : "-";
+}
+
+static json_int_t num(json_t *o, const char *name)
+{
+	return json_integer_value(json_object_get(o, name));
+}
+
+static bool yes(json_t *o, const char *name)
+{
+	return json_is_true(json_object_get(o, name));
+}
+
+static void print_codes(json_t *codes)
+{
+	json_t *code;
+	size_t i;
+
+	json_array_foreach(codes, i, code)
+	{
+		printf("%s %-5s %-7s %s: %s", str(code, "code"), str(code, "severity"), str(code, "plane"),
+		       str(code, "name"), yes(code, "raised") ? str(code, "text") : "fine");
+		if (yes(code, "raised") && str(code, "detail")[0])
+			printf(" (%s)", str(code, "detail"));
+		if (yes(code, "raised"))
+			printf("; %s", str(code, "action"));
+		putchar('\n');
+	}
+}
+
+static void print_planes(json_t *r)
+{
+	json_t *control = json_object_get(r, "control"), *data = json_object_get(r, "dataplane");
+
+	if (yes(control, "running"))
+		printf("control plane  running, pid %lld, %s, up %lld s%s\n", (long long)num(control, "pid"),
+		       str(control, "version"), (long long)num(control, "uptime_s"),
+		       yes(control, "draining") ? ", draining" : "");
+	else
+		printf("control plane  NOT RUNNING; figures are from shared memory\n");
+	if (yes(data, "running"))
+		printf("dataplane      running, pid %lld, %lld workers, heartbeat %lld ms ago\n",
+		       (long long)num(data, "pid"), (long long)num(data, "workers"),
+		       (long long)num(data, "heartbeat_ms"));
+	else
+		printf("dataplane      NOT RUNNING\n");
+}
+
+static void print_status(json_t *r)
+{
+	json_t *flows = json_object_get(r, "flows"), *packets = json_object_get(r, "packets");
+	json_t *total = json_object_get(packets, "total");
+	char a[32], b[32], c[32];
+
+	printf("instance       %s\n", str(r, "instance"));
+	print_planes(r);
+	printf("forwarding     %s\n",
+	       yes(r, "stopped") ? "STOPPED (emergency stop; zsctl resume lifts it)" : "on");
+	printf("published      %lld ports\n", (long long)num(r, "published"));
+	printf("flows          %s of %s\n", zsctl_number(a, num(flows, "used")),
+	       zsctl_number(b, num(flows, "capacity")));
+	if (total)
+		printf("packets        rx %s  tx %s  dropped %s\n", zsctl_number(a, num(total, "rx")),
+		       zsctl_number(b, num(total, "tx")), zsctl_number(c, num(packets, "drops")));
+	if (json_array_size(json_object_get(r, "health")) == 0)
+		printf("health         no code is raised\n");
+	print_codes(json_object_get(r, "health"));
+}
+
+static void print_counters(json_t *r)
+{
+	const char *name;
+	json_t *value;
+	char n[32];
+
+	json_object_foreach(json_object_get(r, "total"), name, value)
+	    printf("%-18s %20s\n", name, zsctl_number(n, json_integer_value(value)));
+	printf("%-18s %20s\n", "drops", zsctl_number(n, num(r, "drops")));
+	printf("%-18s %20s  %s\n", "balance", zsctl_number(n, num(r, "balance")),
+	       num(r, "balance") == 0 ? "rx + from_twin + originated = tx + drops + punted + consumed"
+				      : "packets in flight; 0 when idle");
+	if (json_object_get(r, "workers")) {
+		putchar('\n');
+		zsctl_table(json_object_get(r, "workers"),
+			    "worker:worker,rx:rx,tx:tx,drops:drops,punted:punted,consumed:consumed,flows_new:"
+			    "flows new,"
+			    "handed_over:handed over,polls:polls",
+			    "no worker has run");
+	}
+}
+
+static void print_runtime(json_t *r)
+{
+	json_t *worker;
+	size_t i;
+
+	zsctl_table(json_object_get(r, "workers"),
+		    "worker:worker,cpu:cpu,running:running,heartbeat_ms:beat ms,polls:polls,bursts:bursts,"
+		    "packets_per_burst:packets/burst,sleeps:sleeps",
+		    "no worker has run");
+	json_array_foreach(json_object_get(r, "workers"), i, worker)
+	{
+		printf("\nworker %lld\n", (long long)num(worker, "worker"));
+		zsctl_table(json_object_get(worker, "stages"),
+			    "stage:stage,packets:packets,cycles:cycles,cycles_per_packet:cycles/packet",
+			    "no stage");
+	}
+}
+
+static void print_flows(json_t *r)
+{
+	char a[32], b[32], c[32];
+
+	zsctl_table(
+	    json_object_get(r, "flows"),
+	    "port:port,client:client,target:target,source_port:source port,worker:worker,answered:answered,"
+	    "to_target_packets:to target,to_client_packets:to client,idle_ms:idle ms",
+	    "no flow");
+	printf("%s listed, %s in use of %s\n", zsctl_number(a, num(r, "listed")),
+	       zsctl_number(b, num(r, "used")), zsctl_number(c, num(r, "capacity")));
+}
+
+static void print_memory(json_t *r)
+{
+	const char *name;
+	json_t *value;
+	char n[32];
+
+	zsctl_table(json_object_get(r, "segments"),
+		    "segment:segment,bytes:bytes,version:version,generation:generation,writer_pid:writer,"
+		    "writer_alive:alive",
+		    "no segment");
+	json_object_foreach(json_object_get(r, "process"), name, value)
+	    printf("%-16s %20s\n", name, zsctl_number(n, json_integer_value(value)));
+}
+
+static void print_record(json_t *record)
+{
+	json_t *caller = json_object_get(record, "caller");
+	char *args = json_dumps(json_object_get(record, "args"), JSON_COMPACT | JSON_ENCODE_ANY);
+
+	printf("%lld  %s  %s  %s  uid %lld pid %lld %s  %s%s%s\n", (long long)num(record, "n"),
+	       str(record, "time"), str(record, "result"), str(record, "operation"),
+	       (long long)num(caller, "uid"), (long long)num(caller, "pid"), str(caller, "level"),
+	       args && strcmp(args, "null") != 0 ? args : "", str(record, "reason")[0] ? "  " : "",
+	       str(record, "reason"));
+	free(args);
+}
+
+static void print_audit(json_t *r)
+{
+	json_t *record;
+	size_t i;
+
+	json_array_foreach(json_object_get(r, "records"), i, record) print_record(record);
+	printf("%lld records in all\n", (long long)num(r, "count"));
+}
+
+static void print_verify(json_t *r)
+{
+	if (yes(r, "intact"))
+		printf("intact: %lld records\n", (long long)num(r, "records"));
+	else
+		printf("NOT INTACT: %s\n", str(r, "text"));
+}
+
+static void print_diff(json_t *r, bool applied)
+{
+	json_t *changes = json_object_get(r, "changes");
+
+	zsctl_table(changes, "key:key,old:in force,new:in the file,restart:restart",
+		    applied ? "nothing to change" : "no difference");
+	if (applied && json_array_size(changes))
+		printf("in force now\n");
+}
+
+static void print_added(json_t *r)
+{
+	printf("port %lld is published for %s\n", (long long)num(r, "port"), str(r, "target"));
+}
+
+static void print_health(json_t *r)
+{
+	if (json_array_size(json_object_get(r, "codes")) == 0)
+		printf("no code is raised\n");
+	print_codes(json_object_get(r, "codes"));
+}
+
+static void print_version(json_t *r)
+{
+	printf("zsctl            %s\nzs-controlplane  %s\n", str(r, "zsctl"), str(r, "control"));
+}
+
+static void print_drops(json_t *r)
+{
+	char n[32];
+
+	zsctl_table(json_object_get(r, "reasons"), "reason:reason,count:packets,text:why",
+		    "no packet was dropped");
+	printf("%s dropped in all\n", zsctl_number(n, num(r, "total")));
+}
+
+static void print_lists(const struct zsctl *z, json_t *r)
+{
+	switch (z->cmd->id) {
+	case ZS_COMMAND_publish_list:
+		zsctl_table(
+		    json_object_get(r, "published"),
+		    "port:port,target:target,new_flows_s:new flows/s,max_flows:most flows,origin:origin",
+		    "no port is published; zsctl publish add PORT TARGET does");
+		break;
+	case ZS_COMMAND_show_ports:
+		zsctl_table(
+		    json_object_get(r, "interfaces"),
+		    "interface:no,name:name,up:up,mac:mac,mtu:mtu,steered:steered,passed:passed to kernel,"
+		    "fallback_dropped:dropped unbound,missed:missed,errors:errors",
+		    "no interface");
+		break;
+	case ZS_COMMAND_show_neighbours:
+		zsctl_table(json_object_get(r, "neighbours"),
+			    "address:address,interface:interface,vlan:vlan,resolved:resolved,mac:mac,mtu:mtu",
+			    "no neighbour");
+		break;
+	default:
+		zsctl_table(
+		    json_object_get(r, "routes"),
+		    "destination:destination,gateway:gateway,interface:interface,vlan:vlan,metric:metric",
+		    "no route");
+	}
+}
+
+void zsctl_print(const struct zsctl *z, json_t *r)
+{
+	switch (z->cmd->id) {
+	case ZS_COMMAND_status:
+		return print_status(r);
+	case ZS_COMMAND_health:
+		return print_health(r);
+	case ZS_COMMAND_publish_add:
+		return print_added(r);
+	case ZS_COMMAND_publish_del:
+		return (void)printf("port %lld is withdrawn\n", (long long)num(r, "port"));
+	case ZS_COMMAND_show_flows:
+		return print_flows(r);
+	case ZS_COMMAND_show_counters:
+		return print_counters(r);
+	case ZS_COMMAND_show_drops:
+		return print_drops(r);
+	case ZS_COMMAND_show_runtime:
+		return print_runtime(r);
+	case ZS_COMMAND_show_memory:
+		return print_memory(r);
+	case ZS_COMMAND_config_diff:
+		return print_diff(r, false);
+	case ZS_COMMAND_config_apply:
+		return print_diff(r, true);
+	case ZS_COMMAND_drain:
+		return (void)printf("draining, ends in %lld s at the latest\n",
+				    (long long)num(r, "timeout_s"));
+	case ZS_COMMAND_stop:
+		return (void)printf("stopped: every packet is dropped until zsctl resume\n");
+	case ZS_COMMAND_resume:
+		return (void)printf("forwarding again\n");
+	case ZS_COMMAND_audit_show:
+		return print_audit(r);
+	case ZS_COMMAND_audit_verify:
+		return print_verify(r);
+	case ZS_COMMAND_log_level:
+		return (void)printf("log level of %s is %s\n", str(r, "module"), str(r, "level"));
+	case ZS_COMMAND_version:
+		return print_version(r);
+	default:
+		return print_lists(z, r);
+	}
+}
+
+void zsctl_print_json(const struct zsctl *z, json_t *r)
+{
+	char schema[64];
+	json_t *out;
+
+	snprintf(schema, sizeof(schema), "zsctl.%s/1", z->cmd->verb);
+	for (char *at = schema; *at; at++)
+		if (*at == ' ')
+			*at = '.';
+	out = json_pack("{s:s}", "schema", schema);
+	json_object_update(out, r);
+	json_dumpf(out, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(out);
+}

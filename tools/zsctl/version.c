@@ -1,0 +1,6 @@
+#include "zsctl.h"
+
+const char *zsctl_version(void)
+{
+	return ZS_VERSION;
+}

@@ -1,0 +1,49 @@
+/* zsctl: one call of one verb. Everything hangs off struct zsctl, made in main.c. */
+#ifndef ZS_ZSCTL_ZSCTL_H
+#define ZS_ZSCTL_ZSCTL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include "cli/command.h"
+#include "shm/state.h"
+#include "shm/tables.h"
+
+#define ZSCTL_FILE_MAX (60u << 10) /* a configuration that fits a request of 64 KiB */
+
+struct zsctl {
+	const char *instance;
+	char socket[108];
+	bool json;
+	const struct zs_command *cmd;
+	json_t *args;
+};
+
+const char *zsctl_version(void);
+
+/* client.c: the verb's answer by the control plane. Returns an exit status; *result is set on OK and UNHEALTHY, err->text
+ * otherwise. UNREACHABLE: nobody answers there. */
+int zsctl_call(const struct zsctl *z, const struct zs_command *cmd, json_t *args, json_t **result,
+	       struct zs_error *err);
+/* offline.c: the same from shared memory, read-only, for verbs that can. -ENOTSUP: this verb cannot. */
+int zsctl_offline(const struct zsctl *z, const struct zs_command *cmd, json_t *args, json_t **result);
+
+/* print.c, tables.c: people's form. */
+void zsctl_print(const struct zsctl *z, json_t *result);
+void zsctl_print_json(const struct zsctl *z, json_t *result);
+/* Rows of objects as columns: "port:Port,target:Target" picks members and titles. Says `nothing` when there is no row. */
+void zsctl_table(json_t *rows, const char *columns, const char *nothing);
+/* 1234567 → "1,234,567"; ring of buffers: eight results live at once is the caller's affair. */
+const char *zsctl_number(char buf[32], json_int_t value);
+
+/* Verbs that zsctl answers alone; each returns an exit status. */
+int zsctl_top(const struct zsctl *z);
+int zsctl_doctor(const struct zsctl *z);
+int zsctl_config_check(const struct zsctl *z);
+int zsctl_help(const struct zsctl *z);
+int zsctl_man(void);
+int zsctl_completion(void);
+void zsctl_usage(FILE *to);
+void zsctl_usage_of(FILE *to, const struct zs_command *cmd);
+
+#endif

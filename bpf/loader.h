@@ -14,13 +14,17 @@
 #include "steer.h"
 #include "net/addr.h"
 
+#define ZS_STEER_CPUS_MAX 512 /* a counter's values are summed on the stack: 4 KiB */
+
 struct zs_steer {
-	int keys_fd;     /* hash: struct zs_steer_key -> 1 */
+	int keys_fd;	 /* hash: struct zs_steer_key -> number of the set that wanted it */
 	int counters_fd; /* per-CPU array by enum zs_steer_counter */
 	int config_fd;
 	int xsks_fd;
 	int ifindex;
-	bool adopted;    /* true: the program of an earlier run was there */
+	uint32_t set;  /* number of the last set of keys */
+	uint32_t cpus; /* possible CPUs, as per-CPU maps count them */
+	bool adopted;  /* true: the program of an earlier run was there */
 	char pin_dir[96];
 	char ifname[16];
 };
@@ -29,11 +33,17 @@ struct zs_steer {
  * -EBUSY names it. -EPERM: capabilities missing. object: path of steer.bpf.o. */
 int zs_steer_open(struct zs_steer *s, const char *instance, const char *ifname, const char *object,
 		  struct zs_error *err);
+/* Opens the maps of what is pinned for looking and for zs_steer_sync; attaches nothing. -ENOENT: nothing
+ * is pinned. No capability is needed, only the right to the pins (root's). */
+int zs_steer_peek(struct zs_steer *s, const char *instance, const char *ifname, struct zs_error *err);
+/* Of loader.c alone: learns from freshly opened maps what sync and counters need. */
+int zs_steer_resume(struct zs_steer *s);
 /* Closes descriptors; the program stays attached. */
 void zs_steer_close(struct zs_steer *s);
 /* Detaches and unpins what this instance left on ifname; 0 when there is nothing. */
 int zs_steer_remove(const char *instance, const char *ifname, struct zs_error *err);
-/* Makes the map hold exactly these keys: adds first, then removes. -E2BIG: too many. */
+/* Makes the map hold exactly these keys: adds first, then removes. -E2BIG: too many. One writer at a time.
+ * On failure every key of the set before is still there. A bpf(2) call or two for each key. */
 int zs_steer_sync(struct zs_steer *s, const struct zs_steer_config *config, const struct zs_steer_key *keys,
 		  uint32_t count);
 /* Sums over CPUs. */

@@ -40,6 +40,9 @@ struct zs_control {
 	struct zs_state_watch *watch; /* owns what `state` and `events` point to */
 	uint64_t started_ns;       /* wall clock */
 	bool draining;
+	uint64_t drain_until_ns; /* monotonic */
+	struct zs_timer *drain_timer;
+	uint64_t second_until_ns; /* how long a refused second instance shows */
 };
 
 /* Health of the control plane's own board, with a record in the log when a code is raised or cleared (not when it is

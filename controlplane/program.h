@@ -26,6 +26,15 @@ uint32_t zs_program_publications(struct zs_program *p, struct zs_publication *ou
 /* The emergency stop: stored durably, then one word. */
 int zs_program_stop(struct zs_program *p, bool stopped, struct zs_error *err);
 bool zs_program_stopped(const struct zs_program *p);
+/* Settings, own addresses, published ports of `next`: all of it or, on failure, nothing. The caller makes `next` the
+ * configuration in force right after. */
 int zs_program_apply(struct zs_program *p, const struct zs_conf *next, struct zs_error *err);
+/* Existing flows go on, new ones are dropped; lasts until the next start. */
+void zs_program_drain(struct zs_program *p);
+
+/* netlink.c's: makes the routes (next hops) of the tables those of the list, touching only what differs. Sorts `want`.
+ * -ENOSPC: the table is full (health table_full), the rest is in. */
+int zs_program_set_routes(struct zs_program *p, struct zs_route *want, uint32_t count);
+int zs_program_set_nexthops(struct zs_program *p, struct zs_nexthop *want, uint32_t count);
 
 #endif

@@ -1,0 +1,129 @@
+/* What concerns more than one module: applying a configuration, draining, health with a log. */
+#include "control.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/clock.h"
+#include "netlink.h"
+#include "program.h"
+#include "state_watch.h"
+
+#define DRAIN_POLL_NS (200 * ZS_NS_PER_MS)
+
+static bool is_raised(const struct zs_control *c, enum zs_health h)
+{
+	struct zs_health_cell cell;
+
+	zs_health_read(c->health, h, &cell);
+	return cell.raised;
+}
+
+void zs_control_raise(struct zs_control *c, enum zs_health h, const char *fmt, ...)
+{
+	const struct zs_health_info *info = zs_health_info(h);
+	bool before = is_raised(c, h);
+	char detail[sizeof(c->health[0].detail)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(detail, sizeof(detail), fmt, ap);
+	va_end(ap);
+	zs_health_raise(c->health, h, "%s", detail);
+	if (!before)
+		ZS_LOG(&c->log, HEALTH_RAISED, "health=%s name=%s detail=\"%s\" action=\"%s\"", info->code,
+		       info->name, detail, info->action);
+}
+
+void zs_control_clear(struct zs_control *c, enum zs_health h)
+{
+	const struct zs_health_info *info = zs_health_info(h);
+
+	if (!is_raised(c, h))
+		return;
+	zs_health_clear(c->health, h);
+	ZS_LOG(&c->log, HEALTH_CLEARED, "health=%s name=%s", info->code, info->name);
+}
+
+/* --- apply --- */
+
+static void note_restart(void *ctx, const char *key, const char *old, const char *new, bool restart)
+{
+	char *first = ctx;
+
+	if (restart && !first[0])
+		snprintf(first, 64, "%s", key);
+}
+
+static int refuse(struct zs_control *c, const struct zs_error *why, struct zs_error *err)
+{
+	zs_control_raise(c, ZS_HEALTH_config_rejected, "%.39s", why->text);
+	ZS_LOG(&c->log, CONFIG_REJECTED, "error=\"%s\"", why->text);
+	if (err)
+		*err = *why;
+	return why->code;
+}
+
+static void set_log_levels(struct zs_control *c, const struct zs_conf *old, const struct zs_conf *next)
+{
+	if (strcmp(old->log.level, next->log.level)) /* levels set at run time survive otherwise */
+		zs_log_set_level(&c->log, NULL, next->log.level);
+}
+
+int zs_control_apply(struct zs_control *c, struct zs_conf *next, struct zs_error *err)
+{
+	struct zs_error why = { 0 };
+	struct zs_conf *old = c->conf;
+	char key[64] = "";
+
+	if (c->draining)
+		zs_error_set(&why, -EBUSY, ZS_EXIT_REFUSED,
+			     "the relay is draining; it reads its configuration when it starts");
+	zs_conf_diff(old, next, note_restart, key);
+	if (!why.code && key[0])
+		zs_error_set(&why, -EBUSY, ZS_EXIT_REFUSED,
+			     "%s changed, which wants a restart of both processes", key);
+	if (!why.code)
+		zs_program_apply(c->program, next, &why);
+	if (why.code)
+		return refuse(c, &why, err);
+	c->conf = next;
+	set_log_levels(c, old, next);
+	free(old);
+	if (c->netlink)
+		zs_netlink_refresh(c->netlink);
+	zs_control_clear(c, ZS_HEALTH_config_rejected);
+	ZS_LOG(&c->log, CONFIG_LOADED, "path=%s publishes=%u", c->conf_path, next->publishes);
+	return 0;
+}
+
+/* --- drain --- */
+
+static void poll_drain(void *ctx)
+{
+	struct zs_control *c = ctx;
+	uint64_t flows = c->watch ? zs_state_watch_flows(c->watch) : 0;
+
+	if (flows && zs_loop_now(c->loop) < c->drain_until_ns) {
+		zs_timer_after(c->drain_timer, DRAIN_POLL_NS);
+		return;
+	}
+	ZS_LOG(&c->log, STOPPING, "cause=drained flows=%llu", (unsigned long long)flows);
+	zs_loop_stop(c->loop);
+}
+
+void zs_control_drain(struct zs_control *c, uint32_t timeout_s)
+{
+	c->drain_until_ns = zs_loop_now(c->loop) + timeout_s * ZS_NS_PER_S;
+	if (c->draining)
+		return;
+	if (zs_timer_new(&c->drain_timer, c->loop, poll_drain, c)) {
+		zs_loop_stop(c->loop);
+		return;
+	}
+	c->draining = true;
+	zs_program_drain(c->program);
+	ZS_LOG(&c->log, DRAINING, "timeout_s=%u", timeout_s);
+	zs_timer_after(c->drain_timer, DRAIN_POLL_NS);
+}

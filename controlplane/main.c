@@ -1,0 +1,342 @@
+/* zs-controlplane. Start order: configuration, log, lock, store, identity, tables, the
+ * dataplane's segments, netlink, admin, metrics, READY. The end is the reverse. The tables stay
+ * behind for the dataplane, which goes on with them. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include "admin/admin.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "ident.h"
+#include "instance.h"
+#include "loop/notify.h"
+#include "metrics.h"
+#include "netlink.h"
+#include "program.h"
+#include "program_internal.h"
+#include "shm/fault.h"
+#include "state_watch.h"
+#include "store.h"
+
+#define PROGRAM	  "zs-controlplane"
+#define SECOND_NS ZS_NS_PER_S
+
+struct options {
+	const char *config, *instance;
+	bool check;
+};
+
+struct process {
+	struct zs_control c;
+	struct zs_fault fault;
+	struct options o;
+	int lock;
+	struct zs_timer *second, *watchdog;
+	uint64_t watchdog_ns;
+};
+
+static const char usage[] =
+    "usage: " PROGRAM " [--config FILE] [--instance NAME] [--check] [--version] [--help]\n"
+    "\n"
+    "  --config FILE    configuration (default /etc/zerostate/NAME.yaml)\n"
+    "  --instance NAME  instance (default relay)\n"
+    "  --check          check the configuration and end\n"
+    "  --version        print the version and end\n"
+    "\n"
+    "SIGHUP reads the configuration again; SIGTERM ends. Exit statuses: 0 ended or checked,\n"
+    "2 wrong command line, 3 wrong configuration, 4 missing privilege, 5 another process of\n"
+    "this instance runs, 6 missing resource, 11 shared memory of another layout, 1 otherwise.\n";
+
+/* --- command line and configuration --- */
+
+/* Returns the exit status, or -1: go on. */
+static int parse_options(int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = {
+		{ "config", required_argument, NULL, 'c' }, { "instance", required_argument, NULL, 'i' },
+		{ "check", no_argument, NULL, 'k' },	    { "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },	    { NULL, 0, NULL, 0 }
+	};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "c:i:", longs, NULL)) != -1) {
+		switch (opt) {
+		case 'c':
+			o->config = optarg;
+			break;
+		case 'i':
+			o->instance = optarg;
+			break;
+		case 'k':
+			o->check = true;
+			break;
+		case 'v':
+			puts(PROGRAM " " ZS_VERSION);
+			return ZS_EXIT_OK;
+		case 'h':
+			fputs(usage, stdout);
+			return ZS_EXIT_OK;
+		default:
+			return ZS_EXIT_USAGE; /* getopt said why */
+		}
+	}
+	if (optind == argc)
+		return -1;
+	fprintf(stderr, PROGRAM ": '%s' is no option; see --help\n", argv[optind]);
+	return ZS_EXIT_USAGE;
+}
+
+static int load(const struct process *p, struct zs_conf **out, struct zs_error *err)
+{
+	struct zs_conf *conf = malloc(sizeof(*conf));
+	int rc;
+
+	if (!conf)
+		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
+	rc = zs_conf_load(conf, p->c.conf_path, err);
+	if (!rc && p->o.instance && strcmp(conf->instance, p->o.instance))
+		rc = zs_error_set(err, -EINVAL, ZS_EXIT_CONFIG,
+				  "%.100s is of instance %s, not %s; mend it or --instance", p->c.conf_path,
+				  conf->instance, p->o.instance);
+	for (uint32_t i = 0; !rc && i < conf->publishes; i++) {
+		struct zs_publication pub = zs_publication_from_conf(&conf->publish[i]);
+		struct zs_error why;
+
+		if (zs_publication_check(conf, &pub, &why))
+			rc = zs_error_set(err, -EINVAL, ZS_EXIT_CONFIG, "%.64s:%u: %.180s", p->c.conf_path,
+					  conf->publish[i].line, why.text);
+	}
+	if (rc)
+		free(conf);
+	else
+		*out = conf;
+	return rc;
+}
+
+static void set_log(struct zs_control *c)
+{
+	const char *format = c->conf->log.format;
+
+	if (!strcmp(format, "json"))
+		c->log.format = ZS_LOG_JSON;
+	else if (!strcmp(format, "journald"))
+		c->log.format = ZS_LOG_JOURNALD;
+	zs_log_set_level(&c->log, NULL, c->conf->log.level);
+}
+
+/* --- signals and timers --- */
+
+static void reload(struct process *p)
+{
+	struct zs_error err = { 0 };
+	struct zs_conf *next;
+
+	zs_notify_reloading(zs_loop_now(p->c.loop));
+	if (load(p, &next, &err)) {
+		zs_control_raise(&p->c, ZS_HEALTH_config_rejected, "%.39s", err.text);
+		ZS_LOG(&p->c.log, CONFIG_REJECTED, "error=\"%s\"", err.text);
+	} else if (zs_control_apply(&p->c, next, &err)) {
+		free(next);
+	}
+	zs_notify(ZS_NOTIFY_READY);
+}
+
+static void on_signal(void *ctx, int signo)
+{
+	struct process *p = ctx;
+
+	if (signo == SIGHUP) {
+		reload(p);
+		return;
+	}
+	ZS_LOG(&p->c.log, STOPPING, "signal=%s", strsignal(signo));
+	zs_loop_stop(p->c.loop);
+}
+
+static void each_second(void *ctx)
+{
+	struct process *p = ctx;
+
+	zs_instance_watch(&p->c, p->lock);
+	zs_timer_after(p->second, SECOND_NS);
+}
+
+static void beat_watchdog(void *ctx)
+{
+	struct process *p = ctx;
+
+	zs_notify(ZS_NOTIFY_WATCHDOG);
+	zs_timer_after(p->watchdog, p->watchdog_ns);
+}
+
+static int start_timers(struct process *p, struct zs_error *err)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	int rc = zs_loop_signals(p->c.loop, signals, ZS_ARRAY_LEN(signals), on_signal, p);
+
+	if (!rc)
+		rc = zs_timer_new(&p->second, p->c.loop, each_second, p);
+	if (!rc)
+		rc = zs_timer_new(&p->watchdog, p->c.loop, beat_watchdog, p);
+	if (rc)
+		return zs_error_set(err, rc, ZS_EXIT_RESOURCE, "no timers: %s", strerror(-rc));
+	zs_timer_after(p->second, SECOND_NS);
+	p->watchdog_ns = zs_notify_watchdog_ns();
+	if (p->watchdog_ns)
+		zs_timer_after(p->watchdog, p->watchdog_ns);
+	return 0;
+}
+
+/* --- start and end --- */
+
+/* Each published port holds a socket an own address. */
+static void raise_descriptors(void)
+{
+	struct rlimit r;
+
+	if (!getrlimit(RLIMIT_NOFILE, &r)) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+static int prepare(struct process *p, struct zs_error *err)
+{
+	struct zs_control *c = &p->c;
+	int rc = zs_instance_folder(c->conf->state_dir, 0750, err);
+
+	if (!rc)
+		rc = zs_instance_folder(c->conf->run_dir, 0755, err);
+	if (!rc)
+		rc = zs_instance_lock(&p->lock, c->conf->state_dir, err);
+	if (!rc)
+		rc = zs_segment_dir(c->shm_dir, c->conf->instance, true, err);
+	if (!rc)
+		rc = zs_loop_new(&c->loop, ZS_LOOP_AUTO, err);
+	if (!rc)
+		rc = start_timers(p, err);
+	raise_descriptors();
+	zs_fault_install(&p->fault);
+	return rc;
+}
+
+static int start_modules(struct zs_control *c, struct zs_error *err)
+{
+	char dir[160];
+	int rc;
+
+	snprintf(dir, sizeof(dir), "%s/store", c->conf->state_dir);
+	rc = zs_store_open(&c->store, dir, err);
+	if (!rc) {
+		ZS_LOG(&c->log, STORE_OPEN, "path=%s", dir);
+		rc = zs_ident_open(&c->ident, c->conf->state_dir, err);
+	}
+	if (!rc)
+		rc = zs_program_new(&c->program, c, err);
+	if (!rc)
+		rc = zs_state_watch_new(&c->watch, c, err);
+	if (!rc)
+		rc = zs_netlink_new(&c->netlink, c, err);
+	if (!rc)
+		rc = zs_admin_new(&c->admin, c, err);
+	if (!rc)
+		rc = zs_metrics_new(&c->metrics, c, err);
+	return rc;
+}
+
+static void end_modules(struct process *p)
+{
+	struct zs_control *c = &p->c;
+
+	zs_metrics_delete(c->metrics);
+	zs_admin_delete(c->admin);
+	zs_netlink_delete(c->netlink);
+	c->netlink = NULL;
+	zs_state_watch_delete(c->watch);
+	zs_program_delete(c->program);
+	zs_ident_close(c->ident);
+	zs_store_close(c->store);
+	if (c->loop)
+		zs_loop_delete(c->loop);
+	if (p->lock >= 0)
+		close(p->lock);
+	free(c->conf);
+}
+
+static int fail(struct process *p, const struct zs_error *err)
+{
+	/* The log goes to stderr too: a record there is the one line. */
+	if (p->c.conf)
+		ZS_LOG(&p->c.log, FATAL, "error=\"%s\" exit=%d", err->text, (int)err->exit);
+	else
+		fprintf(stderr, PROGRAM ": %s\n", err->text);
+	return err->exit ? (int)err->exit : ZS_EXIT_FAILED;
+}
+
+static int serve(struct process *p)
+{
+	struct zs_control *c = &p->c;
+	int rc;
+
+	ZS_LOG(&c->log, READY, "instance=%s identity=%s loop=%s ms=%llu", c->conf->instance,
+	       zs_ident_hex(c->ident), zs_loop_engine_name(c->loop),
+	       (unsigned long long)((zs_clock_wall_ns() - c->started_ns) / ZS_NS_PER_MS));
+	zs_notify(ZS_NOTIFY_READY);
+	rc = zs_loop_run(c->loop);
+	zs_notify(ZS_NOTIFY_STOPPING);
+	if (rc)
+		ZS_LOG(&c->log, FATAL, "loop=\"%s\"", strerror(-rc));
+	return rc ? ZS_EXIT_FAILED : ZS_EXIT_OK;
+}
+
+static int run(struct process *p)
+{
+	struct zs_error err = { 0 };
+	int status;
+
+	if (load(p, &p->c.conf, &err))
+		return fail(p, &err);
+	if (p->o.check) {
+		printf("%s: correct\n", p->c.conf_path);
+		free(p->c.conf);
+		return ZS_EXIT_OK;
+	}
+	set_log(&p->c);
+	ZS_LOG(&p->c.log, STARTED, "version=%s instance=%s config=%s", ZS_VERSION, p->c.conf->instance,
+	       p->c.conf_path);
+	if (prepare(p, &err) || start_modules(&p->c, &err))
+		status = fail(p, &err);
+	else
+		status = serve(p);
+	ZS_LOG(&p->c.log, STOPPED, "status=%d", status);
+	end_modules(p);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct process *p = calloc(1, sizeof(*p));
+	int status;
+
+	if (!p)
+		return ZS_EXIT_RESOURCE;
+	p->lock = -1;
+	p->c.started_ns = zs_clock_wall_ns();
+	p->c.version = ZS_VERSION;
+	status = parse_options(argc, argv, &p->o);
+	if (status < 0) {
+		zs_log_init(&p->c.log, STDERR_FILENO, PROGRAM);
+		if (p->o.config)
+			snprintf(p->c.conf_path, sizeof(p->c.conf_path), "%s", p->o.config);
+		else
+			snprintf(p->c.conf_path, sizeof(p->c.conf_path), "/etc/zerostate/%s.yaml",
+				 p->o.instance ? p->o.instance : "relay");
+		status = run(p);
+	}
+	free(p);
+	return status;
+}

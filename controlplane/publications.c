@@ -1,0 +1,349 @@
+/* Published ports. A slot is what the relay was asked for; the table entry is what the
+ * dataplane does; a placeholder stands between them: without it no entry is written, but one
+ * that is there already (adopted after a crash) goes on working while the port is fought over.
+ *
+ * An entry's generation is drawn anew whenever its target changes or it comes into being, so a
+ * flow of an older life can never be taken for one of the new. */
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include "base/clock.h"
+#include "program_internal.h"
+
+#define REFUSED_SHOWN_NS (60 * ZS_NS_PER_S) /* a refused request is no lasting state, but should be seen */
+
+bool zs_publication_same(const struct zs_publication *a, const struct zs_publication *b)
+{
+	return a->port == b->port && zs_addr_eq(&a->target.addr, &b->target.addr) &&
+	       a->target.port == b->target.port && a->new_flows_s == b->new_flows_s &&
+	       a->new_flows_burst == b->new_flows_burst && a->max_flows == b->max_flows;
+}
+
+static bool same_target(const struct zs_publication *a, const struct zs_publication *b)
+{
+	return zs_addr_eq(&a->target.addr, &b->target.addr) && a->target.port == b->target.port;
+}
+
+struct zs_publication zs_publication_from_conf(const struct zs_conf_publish *cp)
+{
+	return (struct zs_publication){ .port = cp->port,
+					.target = cp->target,
+					.new_flows_s = cp->new_flows_s,
+					.new_flows_burst = cp->new_flows_burst,
+					.max_flows = cp->max_flows,
+					.from_config = true };
+}
+
+static int check_target(const struct zs_conf *conf, const struct zs_publication *pub, struct zs_error *err)
+{
+	struct zs_addr own[ZS_LOCALS_MAX];
+	uint32_t n = zs_placeholder_addresses(conf, own);
+	enum zs_special class = zs_deny_target(&conf->targets, &pub->target.addr);
+	char text[ZS_ENDPOINT_TEXT];
+
+	zs_endpoint_format(&pub->target, text);
+	if (class != ZS_SPECIAL_NONE)
+		return zs_error_set(
+		    err, -EPERM, ZS_EXIT_REFUSED,
+		    "target %s of port %u is denied (%s); name its range in targets.allow or aim elsewhere",
+		    text, pub->port, zs_special_name(class));
+	for (uint32_t i = 0; i < n; i++)
+		if (zs_addr_eq(&own[i], &pub->target.addr))
+			return zs_error_set(err, -EPERM, ZS_EXIT_REFUSED,
+					    "target %s of port %u is an address of this relay; aim elsewhere",
+					    text, pub->port);
+	return 0;
+}
+
+int zs_publication_check(const struct zs_conf *conf, const struct zs_publication *pub, struct zs_error *err)
+{
+	if (!pub->port || !pub->target.port)
+		return zs_error_set(err, -EINVAL, ZS_EXIT_REFUSED, "port 0 cannot be published or aimed at");
+	if (pub->port >= conf->flows.port_first && pub->port <= conf->flows.port_last)
+		return zs_error_set(err, -EINVAL, ZS_EXIT_REFUSED,
+				    "port %u lies in the range of flow ports %u-%u; take one outside",
+				    pub->port, conf->flows.port_first, conf->flows.port_last);
+	if (pub->port == conf->metrics.port)
+		return zs_error_set(err, -EINVAL, ZS_EXIT_REFUSED,
+				    "port %u is the metrics port; take another", pub->port);
+	return check_target(conf, pub, err);
+}
+
+struct zs_slot *zs_slot_new(struct zs_program *p, const struct zs_publication *pub)
+{
+	struct zs_slot *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->pub = *pub;
+	s->state = ZS_SLOT_TAKEN;
+	p->slot[pub->port] = s;
+	p->slots++;
+	return s;
+}
+
+void zs_slot_delete(struct zs_program *p, uint16_t port)
+{
+	struct zs_slot *s = p->slot[port];
+
+	zs_placeholder_release(&s->held);
+	free(s);
+	p->slot[port] = NULL;
+	p->slots--;
+}
+
+/* One target's entry, generation aside. */
+static struct zs_published entry_of(const struct zs_publication *pub)
+{
+	return (struct zs_published){ .used = 1,
+				      .target = pub->target.addr,
+				      .target_port = pub->target.port,
+				      .new_flows_s = pub->new_flows_s,
+				      .new_flows_burst = pub->new_flows_burst,
+				      .max_flows = pub->max_flows };
+}
+
+static bool entry_aims(const struct zs_published *a, const struct zs_published *b)
+{
+	return a->used && zs_addr_eq(&a->target, &b->target) && a->target_port == b->target_port;
+}
+
+static bool entry_same(const struct zs_published *a, const struct zs_published *b)
+{
+	return entry_aims(a, b) && a->drain == b->drain && a->new_flows_s == b->new_flows_s &&
+	       a->new_flows_burst == b->new_flows_burst && a->max_flows == b->max_flows;
+}
+
+int zs_slot_program(struct zs_program *p, struct zs_slot *s, struct zs_error *err)
+{
+	struct zs_published want = entry_of(&s->pub), now;
+	bool there = zs_tables_published(&p->tables, s->pub.port, &now);
+	int rc;
+
+	if (there && entry_same(&now, &want))
+		return 0;
+	want.generation = there && entry_aims(&now, &want) ? now.generation : randombytes_random();
+	rc = zs_tables_set_published(&p->tables, s->pub.port, &want);
+	if (rc)
+		return zs_error_set(err, rc, ZS_EXIT_RESOURCE,
+				    "port %u cannot be written into the tables: %s", s->pub.port,
+				    strerror(-rc));
+	return 0;
+}
+
+void zs_slot_clear(struct zs_program *p, uint16_t port)
+{
+	struct zs_published now;
+
+	if (zs_tables_published(&p->tables, port, &now) ||
+	    (atomic_load(&p->tables.published[port].seq) & 1)) /* a writer was killed inside */
+		zs_tables_set_published(&p->tables, port, NULL);
+}
+
+/* While another program has the port only an entry that says the same may stay. */
+static void withdraw_other(struct zs_program *p, const struct zs_slot *s)
+{
+	struct zs_published want = entry_of(&s->pub), now;
+
+	if (!zs_tables_published(&p->tables, s->pub.port, &now) || !entry_aims(&now, &want))
+		zs_slot_clear(p, s->pub.port);
+}
+
+static void log_refused(struct zs_program *p, const struct zs_publication *pub, const struct zs_error *why)
+{
+	ZS_LOG(&p->c->log, PUBLISH_REFUSED, "port=%u error=\"%s\"", pub->port, why->text);
+}
+
+static void log_published(struct zs_program *p, const struct zs_publication *pub)
+{
+	char text[ZS_ENDPOINT_TEXT];
+
+	ZS_LOG(&p->c->log, PUBLISHED, "port=%u target=%s origin=%s", pub->port,
+	       zs_endpoint_format(&pub->target, text), pub->from_config ? "config" : "store");
+}
+
+static void settle_to(struct zs_program *p, struct zs_slot *s, enum zs_slot_state state,
+		      const struct zs_error *why)
+{
+	if (s->state != state && why)
+		log_refused(p, &s->pub, why);
+	s->state = state;
+}
+
+bool zs_slot_settle(struct zs_program *p, struct zs_slot *s)
+{
+	struct zs_error why = { 0 };
+
+	if (zs_publication_check(p->c->conf, &s->pub, &why)) {
+		settle_to(p, s, ZS_SLOT_DENIED, &why);
+		zs_slot_clear(p, s->pub.port);
+		zs_placeholder_release(&s->held);
+		return false;
+	}
+	if (zs_placeholder_hold(&s->held, s->pub.port, p->own, p->own_count, &why)) {
+		settle_to(p, s, ZS_SLOT_TAKEN, &why);
+		withdraw_other(p, s);
+		return false;
+	}
+	if (s->state != ZS_SLOT_ACTIVE)
+		log_published(p, &s->pub);
+	s->state = ZS_SLOT_ACTIVE;
+	return zs_slot_program(p, s, NULL) == 0;
+}
+
+/* A refused request shows for a minute; a port of the configuration as long as it lasts. */
+static void note_refusal(struct zs_program *p, const struct zs_publication *pub, const struct zs_error *why)
+{
+	uint64_t until = zs_loop_now(p->c->loop) + REFUSED_SHOWN_NS;
+
+	log_refused(p, pub, why);
+	if (why->code == -EADDRINUSE) {
+		p->taken_until_ns = until;
+		zs_control_raise(p->c, ZS_HEALTH_port_taken, "udp %u", pub->port);
+	} else if (why->code == -EPERM) {
+		p->denied_until_ns = until;
+		zs_control_raise(p->c, ZS_HEALTH_target_denied, "udp %u", pub->port);
+	}
+}
+
+static int publish_new(struct zs_program *p, const struct zs_publication *pub, struct zs_error *err)
+{
+	struct zs_slot *s;
+	int rc;
+
+	if (p->slots >= ZS_PUBLICATIONS_MAX) {
+		zs_control_raise(p->c, ZS_HEALTH_table_full, "published ports: %u", p->slots);
+		return zs_error_set(err, -ENOSPC, ZS_EXIT_REFUSED,
+				    "there are %u published ports already; withdraw one", p->slots);
+	}
+	s = zs_slot_new(p, pub);
+	if (!s)
+		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
+	s->own = *pub;
+	s->stored = true;
+	rc = zs_placeholder_hold(&s->held, pub->port, p->own, p->own_count, err);
+	if (!rc)
+		rc = zs_record_publication(p, pub, err);
+	if (!rc)
+		rc = zs_slot_program(p, s, err);
+	if (rc) {
+		zs_slot_delete(p, pub->port);
+		return rc;
+	}
+	s->state = ZS_SLOT_ACTIVE;
+	log_published(p, pub);
+	return 0;
+}
+
+/* The same port and target again: at most its limits change. */
+static int publish_again(struct zs_program *p, struct zs_slot *s, const struct zs_publication *pub,
+			 struct zs_error *err)
+{
+	int rc;
+
+	if (zs_publication_same(&s->pub, pub))
+		return s->state == ZS_SLOT_ACTIVE
+			   ? 0
+			   : zs_placeholder_hold(&s->held, pub->port, p->own, p->own_count, err);
+	if (s->pub.from_config)
+		return zs_error_set(err, -EPERM, ZS_EXIT_REFUSED,
+				    "port %u is published by the configuration; change its limits there",
+				    pub->port);
+	rc = zs_record_publication(p, pub, err);
+	if (rc)
+		return rc;
+	s->pub = s->own = *pub;
+	zs_slot_settle(p, s);
+	return 0;
+}
+
+int zs_program_publish(struct zs_program *p, const struct zs_publication *pub, struct zs_error *err)
+{
+	struct zs_publication want = *pub;
+	struct zs_slot *s = p->slot[pub->port];
+	struct zs_error why = { 0 };
+	char text[ZS_ENDPOINT_TEXT];
+	int rc;
+
+	want.from_config = false;
+	if (p->c->draining)
+		rc = zs_error_set(&why, -EBUSY, ZS_EXIT_REFUSED,
+				  "the relay is draining; publish after its restart");
+	else
+		rc = zs_publication_check(p->c->conf, &want, &why);
+	if (!rc && s && !same_target(&s->pub, &want))
+		rc = zs_error_set(&why, -EEXIST, ZS_EXIT_REFUSED,
+				  "port %u is published already, toward %s; withdraw it first", pub->port,
+				  zs_endpoint_format(&s->pub.target, text));
+	if (!rc)
+		rc = s ? publish_again(p, s, &want, &why) : publish_new(p, &want, &why);
+	if (rc) {
+		note_refusal(p, &want, &why);
+		if (err)
+			*err = why;
+	}
+	return rc;
+}
+
+int zs_program_unpublish(struct zs_program *p, uint16_t port, struct zs_error *err)
+{
+	struct zs_slot *s = p->slot[port];
+	int rc;
+
+	if (!s)
+		return zs_error_set(err, -ENOENT, ZS_EXIT_REFUSED, "port %u is not published", port);
+	if (s->pub.from_config)
+		return zs_error_set(err, -EPERM, ZS_EXIT_REFUSED,
+				    "port %u is published by the configuration; remove it there and apply",
+				    port);
+	rc = zs_record_unpublish(p, port, err);
+	if (rc)
+		return rc;
+	zs_slot_clear(p, port);
+	zs_slot_delete(p, port);
+	zs_publications_health(p);
+	ZS_LOG(&p->c->log, UNPUBLISHED, "port=%u", port);
+	return 0;
+}
+
+uint32_t zs_program_publications(struct zs_program *p, struct zs_publication *out, uint32_t cap)
+{
+	uint32_t n = 0;
+
+	for (uint32_t port = 0; port < ZS_UDP_PORTS && n < cap; port++)
+		if (p->slot[port])
+			out[n++] = p->slot[port]->pub;
+	return n;
+}
+
+static uint32_t find_state(const struct zs_program *p, enum zs_slot_state state)
+{
+	for (uint32_t port = 0; port < ZS_UDP_PORTS; port++)
+		if (p->slot[port] && p->slot[port]->state == state)
+			return port;
+	return 0; /* port 0 is never published */
+}
+
+static void show(struct zs_program *p, enum zs_health h, enum zs_slot_state state, uint64_t until_ns)
+{
+	uint32_t port = find_state(p, state);
+
+	if (port)
+		zs_control_raise(p->c, h, "udp %u", port);
+	else if (zs_loop_now(p->c->loop) >= until_ns)
+		zs_control_clear(p->c, h);
+}
+
+void zs_publications_health(struct zs_program *p)
+{
+	show(p, ZS_HEALTH_port_taken, ZS_SLOT_TAKEN, p->taken_until_ns);
+	show(p, ZS_HEALTH_target_denied, ZS_SLOT_DENIED, p->denied_until_ns);
+}
+
+void zs_publications_retry(struct zs_program *p)
+{
+	for (uint32_t port = 0; port < ZS_UDP_PORTS; port++)
+		if (p->slot[port] && p->slot[port]->state == ZS_SLOT_TAKEN)
+			zs_slot_settle(p, p->slot[port]);
+	zs_publications_health(p);
+}

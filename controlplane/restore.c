@@ -1,0 +1,197 @@
+/* What the tables should hold: after a start (the stored and the configured published ports
+ * against what the segment holds already) and after a new configuration.
+ *
+ * The configuration wins over the store: a port that both name is the configuration's while it
+ * is there, and the stored one's again afterwards. */
+#include <errno.h>
+#include <stdlib.h>
+#include "base/check.h"
+#include "program_internal.h"
+
+static void add_configured(struct zs_program *p, const struct zs_conf *conf)
+{
+	for (uint32_t i = 0; i < conf->publishes; i++) {
+		struct zs_publication pub = zs_publication_from_conf(&conf->publish[i]);
+
+		if (!p->slot[pub.port])
+			ZS_CHECK(zs_slot_new(p, &pub), "out of memory");
+	}
+}
+
+static void add_stored(struct zs_program *p, const struct zs_publication *pub)
+{
+	struct zs_slot *s = p->slot[pub->port];
+	char text[ZS_ENDPOINT_TEXT];
+
+	if (!s)
+		s = zs_slot_new(p, pub);
+	ZS_CHECK(s, "out of memory");
+	s->stored = true;
+	s->own = *pub;
+	if (s->pub.from_config &&
+	    (!zs_addr_eq(&s->pub.target.addr, &pub->target.addr) || s->pub.target.port != pub->target.port))
+		ZS_LOG(&p->c->log, PUBLISH_REFUSED,
+		       "port=%u target=%s error=\"the configuration aims it elsewhere\"", pub->port,
+		       zs_endpoint_format(&pub->target, text));
+}
+
+int zs_program_restore(struct zs_program *p, struct zs_error *err)
+{
+	int rc;
+
+	add_configured(p, p->c->conf);
+	rc = zs_record_each(p, add_stored);
+	if (rc)
+		return zs_error_set(err, rc, ZS_EXIT_RESOURCE,
+				    "the published ports cannot be read from the store: %s", strerror(-rc));
+	zs_program_set_settings(p, p->c->conf);
+	zs_program_set_locals(p, p->c->conf);
+	for (uint32_t port = 0; port < ZS_UDP_PORTS; port++) {
+		if (p->slot[port])
+			zs_slot_settle(p, p->slot[port]);
+		else
+			zs_slot_clear(p, (uint16_t)port);
+	}
+	zs_publications_health(p);
+	return 0;
+}
+
+static const struct zs_conf_publish *configured(const struct zs_conf *conf, uint16_t port)
+{
+	for (uint32_t i = 0; i < conf->publishes; i++)
+		if (conf->publish[i].port == port)
+			return &conf->publish[i];
+	return NULL;
+}
+
+/* A port that zsctl published is not taken over silently. */
+static int check_conflict(struct zs_program *p, const struct zs_publication *pub, struct zs_error *err)
+{
+	const struct zs_slot *s = p->slot[pub->port];
+	char text[ZS_ENDPOINT_TEXT];
+
+	if (!s || s->pub.from_config ||
+	    (zs_addr_eq(&s->pub.target.addr, &pub->target.addr) && s->pub.target.port == pub->target.port))
+		return 0;
+	return zs_error_set(
+	    err, -EEXIST, ZS_EXIT_REFUSED,
+	    "port %u is published by command, toward %s; withdraw it first (zsctl publish del %u)", pub->port,
+	    zs_endpoint_format(&s->pub.target, text), pub->port);
+}
+
+/* What a new configuration needs before anything changes: bound sockets of the ports it adds. */
+struct plan {
+	uint32_t count;
+	uint32_t own_count;
+	struct zs_addr own[ZS_LOCALS_MAX];
+	struct {
+		uint16_t port;
+		struct zs_placeholder held;
+	} add[];
+};
+
+static void drop_plan(struct plan *plan)
+{
+	for (uint32_t i = 0; i < plan->count; i++)
+		zs_placeholder_release(&plan->add[i].held);
+	free(plan);
+}
+
+static int plan_one(struct zs_program *p, const struct zs_conf *next, const struct zs_publication *pub,
+		    struct plan *plan, struct zs_error *err)
+{
+	int rc = zs_publication_check(next, pub, err);
+
+	if (!rc)
+		rc = check_conflict(p, pub, err);
+	if (rc || p->slot[pub->port])
+		return rc;
+	if (p->slots + plan->count >= ZS_PUBLICATIONS_MAX)
+		return zs_error_set(err, -ENOSPC, ZS_EXIT_REFUSED,
+				    "more than %u published ports; withdraw some", ZS_PUBLICATIONS_MAX);
+	rc = zs_placeholder_hold(&plan->add[plan->count].held, pub->port, plan->own, plan->own_count, err);
+	if (!rc)
+		plan->add[plan->count++].port = pub->port;
+	return rc;
+}
+
+static int make_plan(struct zs_program *p, const struct zs_conf *next, struct plan **out,
+		     struct zs_error *err)
+{
+	struct plan *plan = calloc(1, sizeof(*plan) + next->publishes * sizeof(plan->add[0]));
+	int rc = 0;
+
+	if (!plan)
+		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
+	plan->own_count = zs_placeholder_addresses(next, plan->own);
+	for (uint32_t i = 0; i < next->publishes && !rc; i++) {
+		struct zs_publication pub = zs_publication_from_conf(&next->publish[i]);
+
+		rc = plan_one(p, next, &pub, plan, err);
+		if (rc && err)
+			err->line = next->publish[i].line;
+	}
+	if (rc)
+		drop_plan(plan);
+	else
+		*out = plan;
+	return rc;
+}
+
+static void withdraw_gone(struct zs_program *p, const struct zs_conf *next)
+{
+	for (uint32_t port = 1; port < ZS_UDP_PORTS; port++) {
+		struct zs_slot *s = p->slot[port];
+
+		if (!s || !s->pub.from_config || configured(next, (uint16_t)port))
+			continue;
+		if (s->stored) {
+			s->pub = s->own;
+			continue;
+		}
+		zs_slot_clear(p, (uint16_t)port);
+		zs_slot_delete(p, (uint16_t)port);
+		ZS_LOG(&p->c->log, UNPUBLISHED, "port=%u origin=config", port);
+	}
+}
+
+static void put_configured(struct zs_program *p, const struct zs_conf *next, struct plan *plan)
+{
+	for (uint32_t i = 0; i < next->publishes; i++) {
+		struct zs_publication pub = zs_publication_from_conf(&next->publish[i]);
+		struct zs_slot *s = p->slot[pub.port];
+
+		if (!s)
+			s = zs_slot_new(p, &pub);
+		ZS_CHECK(s, "out of memory");
+		s->pub = pub;
+	}
+	for (uint32_t i = 0; i < plan->count; i++) { /* the slots take the sockets over */
+		p->slot[plan->add[i].port]->held = plan->add[i].held;
+		plan->add[i].held.count = 0;
+	}
+}
+
+int zs_program_apply(struct zs_program *p, const struct zs_conf *next, struct zs_error *err)
+{
+	const struct zs_conf *old = p->c->conf;
+	struct plan *plan = NULL;
+	int rc = make_plan(p, next, &plan, err);
+
+	if (rc)
+		return rc;
+	withdraw_gone(p, next);
+	put_configured(p, next, plan);
+	p->own_count = plan->own_count;
+	memcpy(p->own, plan->own, sizeof(p->own));
+	drop_plan(plan);
+	zs_program_set_settings(p, next);
+	zs_program_set_locals(p, next);
+	p->c->conf = (struct zs_conf *)next; /* slots are judged by it */
+	for (uint32_t port = 1; port < ZS_UDP_PORTS; port++)
+		if (p->slot[port])
+			zs_slot_settle(p, p->slot[port]);
+	p->c->conf = (struct zs_conf *)old;
+	zs_publications_health(p);
+	return 0;
+}

@@ -1,0 +1,27 @@
+# dataplane/: zs-dataplane, DPDK linked statically with the drivers named here and no other.
+# Shared DPDK would load its whole plugin folder, OpenSSL with it.
+ifdef CONFIG_ENGINE_DPDK
+DPDK_CFLAGS  := $(patsubst -I%,-isystem %,$(filter-out %libnl3 %dbus-1.0 %dbus-1.0/include,$(shell $(PKG) --cflags libdpdk)))
+DPDK_DRIVERS := bus_vdev bus_pci mempool_ring net_af_xdp net_af_packet
+DPDK_CORE    := ethdev net mbuf mempool ring pci kvargs telemetry meter eal
+DPDK_SYSTEM  := -lxdp -lbpf -lelf -lz -lnuma -lbsd -lpthread -lm -ldl
+ifdef CONFIG_DRIVER_MEMIF
+DPDK_DRIVERS += net_memif
+endif
+ifdef CONFIG_DRIVER_BENCH
+DPDK_DRIVERS += net_null net_ring net_pcap
+DPDK_SYSTEM  += -lpcap
+endif
+ifdef CONFIG_DRIVER_NICS
+DPDK_DRIVERS += net_e1000 net_ixgbe net_i40e net_ice net_iavf net_virtio net_ena net_vmxnet3 common_iavf
+DPDK_CORE    += security cryptodev hash rcu timer
+endif
+archives = $(foreach l,$(1),-l:librte_$(l).a)
+DPDK_LIBS = -Wl,--whole-archive $(call archives,$(DPDK_DRIVERS)) -Wl,--no-whole-archive \
+	-Wl,--start-group $(call archives,$(DPDK_CORE)) -Wl,--end-group $(DPDK_SYSTEM)
+
+$(eval $(call compile,dataplane,-Ilib -Ibpf -Idataplane -DZS_VERSION='"$(VERSION)"' -DZS_LIBEXEC='"/usr/lib/zerostate"' $(DPDK_CFLAGS)))
+DP_SRC := $(wildcard dataplane/*.c dataplane/stage/*.c)
+DP_OBJ := $(call objects,$(DP_SRC))
+$(eval $(call program,zs-dataplane,$$(DP_OBJ) $$(BPF_OBJ),$$(DPDK_LIBS) -lseccomp $$(LIB_LIBS)))
+endif

@@ -1,0 +1,76 @@
+/* zs-dataplane's context: what main makes at start and every worker reads.
+ *
+ * One process, one main thread (signals, statistics, the steering maps, joining the tables)
+ * and one pinned thread per worker that runs packets to completion. All memory is taken
+ * before the workers start. Everything hangs off struct zs_dp, nothing is file-static.
+ *
+ * Who writes what: main alone writes dp, ports' statistics, health; a worker writes its own
+ * struct zs_worker, its own slot and partitions of the state segment. */
+#ifndef ZS_DATAPLANE_H
+#define ZS_DATAPLANE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "conf/conf.h"
+#include "loader.h"
+#include "shm/events.h"
+#include "shm/state.h"
+#include "shm/fault.h"
+#include "shm/tables.h"
+
+struct rte_mempool;
+struct zs_worker;
+struct zs_limits;
+
+#define ZS_HANDOVER_RING 1024 /* mbufs waiting for another worker: 32 bursts */
+
+/* One interface of the configuration and its ethdev. */
+struct zs_port {
+	const struct zs_conf_port *conf;
+	uint16_t ethdev;
+	uint16_t queues; /* rx and tx: 1, or one per worker where the device allows */
+	uint16_t mtu;
+	uint16_t vlans;
+	uint16_t vlan[ZS_CONF_VLANS];
+	uint8_t mac[6];
+	bool started;
+	bool steered;	    /* the steering program passes the kernel's packets to the kernel */
+	bool kernel_shares; /* af_packet: the kernel has had its own copy of every frame */
+	uint32_t burst_us;  /* how long the rx ring lasts at line rate, halved */
+	struct zs_steer steer;
+};
+
+/* A joined tables segment. Main swaps dp->tables between two slots; a worker says in
+ * zs_worker.tables_seen which one it uses, so main knows when the other may be left. */
+struct zs_dp {
+	struct zs_conf *conf;
+	struct zs_log *log;
+	char shm_dir[96];
+	struct zs_state state;
+	struct zs_events events;
+	struct zs_tables slot[2];
+	struct zs_tables *_Atomic tables; /* NULL: none, all is `stopped` */
+	struct zs_tables *leaving;	  /* the other slot while workers may still read it */
+	struct zs_port port[ZS_IFACES_MAX];
+	uint32_t ports;
+	struct zs_worker *worker[ZS_WORKERS_MAX];
+	uint32_t workers;
+	struct rte_mempool *pool;
+	struct zs_limits *limits;
+	/* Flow partitions: which worker serves each, and which port range it owns. */
+	uint32_t partitions;
+	uint8_t partition_owner[ZS_WORKERS_MAX];
+	uint16_t partition_first[ZS_WORKERS_MAX], partition_last[ZS_WORKERS_MAX];
+	uint8_t home[ZS_WORKERS_MAX]; /* of a worker: the partition it makes flows in */
+	struct zs_flow_table partition[ZS_WORKERS_MAX];
+	_Atomic uint32_t stop;	/* 1: receive no more, 2: drain what others handed over and end */
+	_Atomic uint32_t quiet; /* workers that have stopped receiving */
+	uint64_t steer_change;	/* fingerprint of what the steering maps were last made from */
+};
+
+#endif

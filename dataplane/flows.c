@@ -1,0 +1,120 @@
+/* The hash key is drawn at each start and the indexes are made again from the flows, so what
+ * is in shared memory never says which flows share a bucket. */
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include "flows.h"
+#include "limit.h"
+
+static uint32_t open_partition(struct zs_dp *dp, uint32_t i, const uint8_t key[16], bool fresh)
+{
+	struct zs_flow_table *t = &dp->partition[i];
+	int rc;
+
+	dp->state.flow_head[i].dirty = 1;
+	rc = zs_state_flow_table(&dp->state, i, key, fresh, t);
+	if (rc == -EUCLEAN) {
+		ZS_LOG(dp->log, FLOWS_DAMAGED, "partition=%u", i);
+		rc = zs_state_flow_table(&dp->state, i, key, true, t);
+	}
+	if (rc)
+		return UINT32_MAX;
+	return atomic_load(&t->head->used);
+}
+
+static void divide(struct zs_dp *dp)
+{
+	uint32_t first = dp->conf->flows.port_first, n = dp->conf->flows.port_last - first + 1u;
+
+	for (uint32_t i = 0; i < dp->partitions; i++) {
+		dp->partition_first[i] = (uint16_t)(first + n * i / dp->partitions);
+		dp->partition_last[i] = (uint16_t)(first + n * (i + 1) / dp->partitions - 1);
+		zs_flow_table_set_ports(&dp->partition[i], dp->partition_first[i], dp->partition_last[i]);
+	}
+}
+
+static void keep(struct zs_dp *dp)
+{
+	for (uint32_t i = 0; i < dp->partitions; i++) {
+		dp->partition_first[i] = dp->partition[i].head->port_first;
+		dp->partition_last[i] = dp->partition[i].head->port_last;
+	}
+}
+
+/* Do the stored ranges cover the configured one, without a hole or an overlap? Partitions that
+ * came with more workers have none while the others hold flows. */
+static bool ranges_fit(const struct zs_dp *dp)
+{
+	uint32_t next = dp->conf->flows.port_first;
+
+	for (uint32_t i = 0; i < dp->partitions; i++) {
+		const struct zs_flow_partition_head *h = dp->partition[i].head;
+
+		if (!h->port_last)
+			continue;
+		if (h->port_first != next || h->port_last < h->port_first)
+			return false;
+		next = h->port_last + 1u;
+	}
+	return next == dp->conf->flows.port_last + 1u;
+}
+
+/* Where a worker makes flows: a partition of its own with ports, else another worker's. */
+static void choose_homes(struct zs_dp *dp)
+{
+	for (uint32_t w = 0; w < dp->workers; w++) {
+		uint32_t home = ZS_WORKERS_MAX;
+
+		for (uint32_t i = 0; i < dp->partitions; i++) {
+			if (!dp->partition_last[i])
+				continue;
+			if (dp->partition_owner[i] == w) {
+				home = i;
+				break;
+			}
+			if (home == ZS_WORKERS_MAX)
+				home = i;
+		}
+		dp->home[w] = (uint8_t)(home < ZS_WORKERS_MAX ? home : 0);
+	}
+}
+
+static void count_ports(struct zs_dp *dp)
+{
+	for (uint32_t i = 0; i < dp->partitions; i++) {
+		const struct zs_flow_table *t = &dp->partition[i];
+
+		for (uint32_t k = 0; k < t->capacity; k++)
+			if (t->flow[k].used)
+				atomic_fetch_add(&dp->limits->port_flows[t->flow[k].port], 1);
+	}
+}
+
+int zs_flows_open(struct zs_dp *dp, bool fresh, struct zs_error *err)
+{
+	uint8_t key[16];
+	uint32_t used = 0;
+
+	if (getrandom(key, sizeof(key), 0) != sizeof(key))
+		return zs_error_set(err, -errno, ZS_EXIT_RESOURCE, "no random numbers");
+	dp->partitions = dp->state.partitions < ZS_WORKERS_MAX ? dp->state.partitions : ZS_WORKERS_MAX;
+	for (uint32_t i = 0; i < dp->partitions; i++) {
+		uint32_t n = open_partition(dp, i, key, fresh);
+
+		if (n == UINT32_MAX)
+			return zs_error_set(err, -EUCLEAN, ZS_EXIT_FAILED,
+					    "flow partition %u cannot be opened", i);
+		used += n;
+		dp->partition_owner[i] = (uint8_t)(i % dp->workers);
+		dp->partition[i].head->owner = dp->partition_owner[i];
+	}
+	if (used && ranges_fit(dp))
+		keep(dp);
+	else
+		divide(dp);
+	choose_homes(dp);
+	count_ports(dp);
+	if (!fresh)
+		ZS_LOG(dp->log, FLOWS_ADOPTED, "flows=%u partitions=%u", used, dp->partitions);
+	return 0;
+}

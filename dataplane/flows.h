@@ -1,0 +1,13 @@
+/* The flow partitions of the state segment: opened, adopted and divided among the workers. */
+#ifndef ZS_DATAPLANE_FLOWS_H
+#define ZS_DATAPLANE_FLOWS_H
+
+#include "dataplane.h"
+
+/* Main, before the workers start. Flows of the run before go on under the source ports they
+ * had: a partition keeps its port range while it holds flows, and is served by a worker of
+ * this run. When no partition holds a flow the range is divided anew. A damaged partition
+ * starts fresh, logged. */
+int zs_flows_open(struct zs_dp *dp, bool fresh, struct zs_error *err);
+
+#endif

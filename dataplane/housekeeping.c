@@ -1,0 +1,91 @@
+#include <rte_ethdev.h>
+#include "housekeeping.h"
+#include "stage/stage.h"
+#include "steering.h"
+#include "view.h"
+
+#define PERIOD_NS   1000000 /* of a worker's housekeeping: 1 ms */
+#define SWEEP_SLICE 512	    /* flows looked at each time: 65,536 in 128 ms, some 3 µs a slice */
+#define ENDS_MAX    32	    /* flows ended in one slice */
+
+static void sweep(struct zs_worker *w)
+{
+	uint32_t left = SWEEP_SLICE, p = w->sweep++ % w->dp->partitions;
+	struct zs_flow_table *t = &w->dp->partition[p];
+
+	if (w->dp->partition_owner[p] != w->index)
+		return;
+	for (int ends = 0; left && ends < ENDS_MAX; ends++) {
+		uint32_t id = zs_flow_sweep(t, &left, w->now_ms, w->settings.flow_idle_answered_ms,
+					    w->settings.flow_idle_unanswered_ms);
+
+		if (id == ZS_FLOW_NONE)
+			return;
+		zs_flow_end(w, t, id, ZS_FLOW_END_IDLE);
+	}
+}
+
+static void refresh_settings(struct zs_worker *w)
+{
+	if (w->tables && w->tables->settings->generation != w->settings.generation)
+		zs_tables_settings(w->tables, &w->settings);
+}
+
+void zs_housekeeping(struct zs_worker *w)
+{
+	ZS_STAGE_BEGIN(w);
+	w->housekeeping_ns = w->now_ns + PERIOD_NS;
+	atomic_store_explicit(&w->state->heartbeat_ns, w->now_ns, memory_order_relaxed);
+	refresh_settings(w);
+	if (w->settings.flow_idle_answered_ms)
+		sweep(w);
+	ZS_STAGE_MARK(w, housekeeping, 1);
+}
+
+static void read_port(struct zs_dp *dp, uint32_t i)
+{
+	struct zs_iface_state *s = &dp->state.iface[i];
+	struct rte_eth_link link = { 0 };
+	struct rte_eth_stats stats;
+	uint64_t counters[ZS_STEER_COUNTERS];
+	const struct zs_port *p = &dp->port[i];
+
+	if (!rte_eth_stats_get(p->ethdev, &stats)) {
+		s->missed = stats.imissed + stats.rx_nombuf;
+		s->errors = stats.ierrors;
+	}
+	if (p->steered && !zs_steer_counters(&p->steer, counters)) {
+		s->steered = counters[ZS_STEER_STEERED];
+		s->passed = counters[ZS_STEER_PASSED];
+		s->fallback_dropped = counters[ZS_STEER_DROPPED];
+	}
+	if (!rte_eth_link_get_nowait(p->ethdev, &link))
+		atomic_store(&s->up, link.link_status == RTE_ETH_LINK_UP);
+}
+
+static void judge_links(struct zs_dp *dp)
+{
+	const char *down = NULL;
+
+	for (uint32_t i = 0; i < dp->ports; i++)
+		if (!atomic_load(&dp->state.iface[i].up))
+			down = dp->port[i].conf->name;
+	if (down)
+		zs_health_raise(dp->state.health, ZS_HEALTH_iface_down, "port %s", down);
+	else
+		zs_health_clear(dp->state.health, ZS_HEALTH_iface_down);
+}
+
+void zs_housekeeping_main(struct zs_dp *dp)
+{
+	uint64_t now = zs_clock_ns();
+
+	zs_view_refresh(dp);
+	zs_events_link(&dp->events, dp->shm_dir);
+	zs_segment_beat(&dp->state.seg, now);
+	zs_segment_beat(&dp->events.events, now);
+	zs_steering_sync(dp);
+	for (uint32_t i = 0; i < dp->ports; i++)
+		read_port(dp, i);
+	judge_links(dp);
+}

@@ -1,0 +1,90 @@
+/* Own addresses by open addressing on a multiplicative hash of the address. Not keyed: the
+ * entries are ours, an attacker chooses none of them. */
+#include "locals.h"
+
+static uint32_t hash(const struct zs_addr *a)
+{
+	uint64_t hi, lo;
+
+	memcpy(&hi, a->ip, 8);
+	memcpy(&lo, a->ip + 8, 8);
+	return (uint32_t)((hi ^ lo * 0x9e3779b97f4a7c15u) * 0x9e3779b97f4a7c15u >> 56) % ZS_LOCALS_SLOTS;
+}
+
+void zs_locals_load(struct zs_locals *l, const struct zs_tables *t)
+{
+	memset(l, 0, sizeof(*l));
+	for (uint32_t i = 0; t && i < ZS_LOCALS_MAX; i++) {
+		uint32_t s;
+
+		if (!zs_tables_local(t, i, &l->entry[i]) || !l->entry[i].used) {
+			l->entry[i].used = 0;
+			continue;
+		}
+		s = hash(&l->entry[i].addr);
+		while (l->slot[s])
+			s = (s + 1) % ZS_LOCALS_SLOTS;
+		l->slot[s] = (uint8_t)(i + 1);
+		l->count++;
+	}
+}
+
+int zs_locals_find(const struct zs_locals *l, const struct zs_addr *addr, uint8_t iface, uint16_t vlan)
+{
+	for (uint32_t s = hash(addr); l->slot[s]; s = (s + 1) % ZS_LOCALS_SLOTS) {
+		const struct zs_local *e = &l->entry[l->slot[s] - 1];
+
+		if (zs_addr_eq(&e->addr, addr) && e->iface == iface && e->vlan == vlan)
+			return l->slot[s] - 1;
+	}
+	return ZS_LOCAL_NONE;
+}
+
+bool zs_locals_has(const struct zs_locals *l, const struct zs_addr *addr)
+{
+	for (uint32_t s = hash(addr); l->slot[s]; s = (s + 1) % ZS_LOCALS_SLOTS)
+		if (zs_addr_eq(&l->entry[l->slot[s] - 1].addr, addr))
+			return true;
+	return false;
+}
+
+bool zs_locals_broadcast(const struct zs_locals *l, const struct zs_addr *addr, uint8_t iface, uint16_t vlan)
+{
+	if (!zs_addr_is4(addr))
+		return false;
+	for (uint32_t i = 0; i < ZS_LOCALS_MAX; i++) {
+		const struct zs_local *e = &l->entry[i];
+		uint32_t mask, net, have = __builtin_bswap32(zs_addr_get4(addr));
+
+		/* A /31 or /32 has no broadcast address. */
+		if (!e->used || e->iface != iface || e->vlan != vlan || !zs_addr_is4(&e->addr) ||
+		    e->prefix_len <= 96 || e->prefix_len > 126)
+			continue;
+		mask = UINT32_MAX << (128 - e->prefix_len);
+		net = __builtin_bswap32(zs_addr_get4(&e->addr)) & mask;
+		if (have == net || have == (net | ~mask))
+			return true;
+	}
+	return false;
+}
+
+int zs_locals_pick(const struct zs_locals *l, const struct zs_addr *addr, uint8_t iface, uint16_t vlan)
+{
+	int first = ZS_LOCAL_NONE;
+
+	for (int i = 0; i < ZS_LOCALS_MAX; i++) {
+		const struct zs_local *e = &l->entry[i];
+		struct zs_prefix p = { e->addr, e->prefix_len };
+
+		if (!e->used || e->iface != iface || e->vlan != vlan ||
+		    zs_addr_is4(&e->addr) != zs_addr_is4(addr))
+			continue;
+		for (uint32_t bit = e->prefix_len; bit < 128; bit++) /* zs_prefix wants its host bits zero */
+			p.addr.ip[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+		if (zs_prefix_has(&p, addr))
+			return i;
+		if (first == ZS_LOCAL_NONE)
+			first = i;
+	}
+	return first;
+}

@@ -1,0 +1,242 @@
+/* zs-dataplane [--config FILE] [--instance NAME] [--version] [--help]
+ *
+ * Start order: configuration, state segment (a second process of the instance ends here), EAL,
+ * ports, flow partitions, workers, sandbox. No control plane is needed: without tables all is
+ * dropped as `stopped` until they appear.
+ *
+ * SIGTERM and SIGINT: workers stop receiving, drain what they handed each other, send it and
+ * end; every packet is accounted for. The steering programs stay attached and drop relay
+ * packets until the next start: `zs-steer` removes them for good. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "eal.h"
+#include "flows.h"
+#include "housekeeping.h"
+#include "port.h"
+#include "sandbox.h"
+#include "steering.h"
+#include "view.h"
+#include "worker.h"
+
+struct options {
+	const char *config, *instance;
+};
+
+static const char usage[] = "usage: zs-dataplane [--config FILE] [--instance NAME] [--version] [--help]\n"
+			    "  --config FILE    default /etc/zerostate/INSTANCE.yaml\n"
+			    "  --instance NAME  default relay\n";
+
+/* -1: go on; else the exit status. */
+static int read_options(struct options *o, int argc, char **argv)
+{
+	static const struct option names[] = { { "config", required_argument, NULL, 'c' },
+					       { "instance", required_argument, NULL, 'i' },
+					       { "version", no_argument, NULL, 'v' },
+					       { "help", no_argument, NULL, 'h' },
+					       { 0 } };
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			o->config = optarg;
+			break;
+		case 'i':
+			o->instance = optarg;
+			break;
+		case 'v':
+			printf("zs-dataplane %s\n", ZS_VERSION);
+			return ZS_EXIT_OK;
+		case 'h':
+			fputs(usage, stdout);
+			return ZS_EXIT_OK;
+		default:
+			fputs(usage, stderr);
+			return ZS_EXIT_USAGE;
+		}
+	}
+	if (optind == argc)
+		return -1;
+	fprintf(stderr, "zs-dataplane: '%s' is not an option\n%s", argv[optind], usage);
+	return ZS_EXIT_USAGE;
+}
+
+static int load_conf(struct zs_dp *dp, const struct options *o, struct zs_error *err)
+{
+	char path[256];
+	int rc;
+
+	snprintf(path, sizeof(path), "/etc/zerostate/%s.yaml", o->instance ? o->instance : "relay");
+	if ((rc = zs_conf_load(dp->conf, o->config ? o->config : path, err)))
+		return rc;
+	if (o->instance && o->config)
+		snprintf(dp->conf->instance, sizeof(dp->conf->instance), "%s", o->instance);
+	zs_log_set_level(dp->log, "all", dp->conf->log.level);
+	if (!strcmp(dp->conf->log.format, "json"))
+		dp->log->format = ZS_LOG_JSON;
+	dp->workers = dp->conf->dataplane.workers;
+	ZS_LOG(dp->log, CONFIG_LOADED, "instance=%s workers=%u ports=%u", dp->conf->instance, dp->workers,
+	       dp->conf->dataplane.ports);
+	return 0;
+}
+
+/* One descriptor per fact, told once: the service manager's protocol is a datagram. */
+static void notify(struct zs_dp *dp, const char *text)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	size_t n = path ? strlen(path) : 0;
+	int fd;
+
+	if (!n || n >= sizeof(sun.sun_path))
+		return;
+	memcpy(sun.sun_path, path, n);
+	if (path[0] == '@')
+		sun.sun_path[0] = 0;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&sun,
+			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
+		ZS_LOG(dp->log, NOTIFY_FAILED, "error=\"%s\"", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Shared memory first: who holds the state segment is the instance's dataplane. */
+static int open_segments(struct zs_dp *dp, bool *fresh, struct zs_error *err)
+{
+	struct zs_state_shape shape = { .flow_capacity = dp->conf->flows.capacity,
+					.event_capacity = CONFIG_EVENTS,
+					.partitions = dp->workers };
+	struct zs_events_shape events = { .capacity = CONFIG_EVENTS };
+	int rc;
+
+	if ((rc = zs_segment_dir(dp->shm_dir, dp->conf->instance, true, err)) ||
+	    (rc = zs_state_open_writer(&dp->state, dp->shm_dir, &shape, fresh, err)))
+		return rc;
+	zs_fault_watch(&dp->state.seg);
+	if (*fresh)
+		ZS_LOG(dp->log, SEGMENT_NEW, "segment=state");
+	else
+		ZS_LOG(dp->log, SEGMENT_ADOPTED, "segment=state");
+	rc = zs_events_open_producer(&dp->events, dp->shm_dir, &events, err);
+	if (rc)
+		zs_state_close(&dp->state);
+	return rc;
+}
+
+static void wait_for_signal(struct zs_dp *dp, const sigset_t *set)
+{
+	struct timespec tick = { .tv_nsec = ZS_TICK_MS * 1000000l };
+	int signo;
+
+	for (;;) {
+		signo = sigtimedwait(set, NULL, &tick);
+		if (signo == SIGTERM || signo == SIGINT)
+			break;
+		zs_housekeeping_main(dp);
+	}
+	ZS_LOG(dp->log, STOPPING, "signal=%d", signo);
+	notify(dp, "STOPPING=1");
+}
+
+static int serve(struct zs_dp *dp, const sigset_t *set, struct zs_error *err)
+{
+	int rc;
+
+	zs_view_refresh(dp);
+	zs_steering_sync(dp);
+	if ((rc = zs_workers_start(dp, err)))
+		goto stop;
+	if ((rc = zs_sandbox_main(err)))
+		goto stop;
+	ZS_LOG(dp->log, SANDBOXED, "");
+	zs_housekeeping_main(dp);
+	ZS_LOG(dp->log, READY, "instance=%s", dp->conf->instance);
+	notify(dp, "READY=1");
+	wait_for_signal(dp, set);
+stop:
+	zs_workers_stop(dp);
+	return rc;
+}
+
+static int start(struct zs_dp *dp, const sigset_t *set, struct zs_error *err)
+{
+	bool fresh;
+	int rc;
+
+	if ((rc = open_segments(dp, &fresh, err)))
+		return rc;
+	if ((rc = zs_eal_start(dp, err)))
+		goto close_segments;
+	if ((rc = zs_ports_start(dp, err)))
+		goto stop_ports;
+	if ((rc = zs_workers_new(dp, err)))
+		goto delete_workers;
+	if ((rc = zs_flows_open(dp, fresh, err)))
+		goto delete_workers;
+	rc = serve(dp, set, err);
+	zs_view_close(dp);
+delete_workers:
+	zs_workers_delete(dp);
+stop_ports:
+	zs_ports_stop(dp);
+	zs_eal_stop();
+close_segments:
+	zs_events_close(&dp->events);
+	zs_state_close(&dp->state);
+	return rc;
+}
+
+/* Health of what ended the start, for whoever looks at the instance later. */
+static int report(struct zs_dp *dp, const struct zs_error *err, int rc)
+{
+	int status = rc ? (err->exit ? (int)err->exit : ZS_EXIT_FAILED) : ZS_EXIT_OK;
+
+	if (!rc) {
+		ZS_LOG(dp->log, STOPPED, "");
+		return status;
+	}
+	ZS_LOG(dp->log, FATAL, "status=%s reason=\"%s\"", zs_exit_name(status), err->text);
+	fprintf(stderr, "zs-dataplane: %s\n", err->text);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { 0 };
+	struct zs_error err = { 0 };
+	struct zs_fault fault = { 0 };
+	struct zs_log log;
+	struct zs_dp *dp = calloc(1, sizeof(*dp));
+	int status = read_options(&o, argc, argv), rc;
+	sigset_t set;
+
+	if (status >= 0 || !dp)
+		return status >= 0 ? status : ZS_EXIT_RESOURCE;
+	zs_log_init(&log, STDERR_FILENO, "zs-dataplane");
+	dp->log = &log;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL); /* before EAL's threads, which inherit it */
+	zs_fault_install(&fault);
+	dp->conf = calloc(1, sizeof(*dp->conf));
+	rc = dp->conf ? load_conf(dp, &o, &err) : -ENOMEM;
+	if (!rc) {
+		ZS_LOG(dp->log, STARTED, "version=%s instance=%s", ZS_VERSION, dp->conf->instance);
+		rc = start(dp, &set, &err);
+	}
+	status = report(dp, &err, rc);
+	free(dp->conf);
+	free(dp);
+	return status;
+}

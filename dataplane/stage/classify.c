@@ -1,0 +1,71 @@
+/* What a packet is to us: the client's side of a published port, the target's side of a
+ * flow, an ICMP error about either, or the kernel's. */
+#include "stage.h"
+
+/* Only now: the kernel judges its own packets by itself. */
+static enum zs_drop judge(const struct zs_worker *w, const struct zs_item *it)
+{
+	int bad = zs_packet_hygiene(&it->p);
+
+	if (bad >= 0)
+		return (enum zs_drop)bad;
+	if (it->m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_BAD && it->p.l4_csum)
+		return ZS_DROP_udp_checksum;
+	if (zs_locals_has(&w->locals, &it->p.src.addr))
+		return ZS_DROP_src_own;
+	if (zs_locals_broadcast(&w->locals, &it->p.src.addr, it->iface, it->p.vlan))
+		return ZS_DROP_src_broadcast;
+	return ZS_DROPS;
+}
+
+/* The published port wins over the source-port range; the configuration keeps them apart. */
+static bool choose_side(const struct zs_worker *w, struct zs_item *it)
+{
+	if (zs_stage_published(w, it, it->p.dst.port)) {
+		it->side = ZS_SIDE_CLIENT;
+		return true;
+	}
+	it->side = ZS_SIDE_TARGET;
+	return zs_flow_partition_of(w->dp, it->p.dst.port) >= 0;
+}
+
+/* Returns true when the packet goes on to the flow stage. */
+static bool classify(struct zs_worker *w, struct zs_item *it)
+{
+	enum zs_drop why;
+	int local;
+
+	if (!w->tables || zs_tables_stopped(w->tables)) {
+		zs_stage_drop(w, it->m, ZS_DROP_stopped);
+		return false;
+	}
+	local = zs_locals_find(&w->locals, &it->p.dst.addr, it->iface, it->p.vlan);
+	if (local == ZS_LOCAL_NONE) {
+		zs_stage_punt(w, it);
+		return false;
+	}
+	it->local = (uint8_t)local;
+	if (it->p.kind == ZS_PACKET_ICMP_ERROR) {
+		zs_icmp_take(w, it);
+		return false;
+	}
+	if (!choose_side(w, it)) {
+		zs_stage_punt(w, it);
+		return false;
+	}
+	if ((why = judge(w, it)) != ZS_DROPS) {
+		zs_stage_drop(w, it->m, why);
+		return false;
+	}
+	return true;
+}
+
+uint32_t zs_stage_classify(struct zs_worker *w, struct zs_item **at, uint32_t n)
+{
+	uint32_t on = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (classify(w, at[i]))
+			at[on++] = at[i];
+	return on;
+}

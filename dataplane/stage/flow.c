@@ -1,0 +1,154 @@
+/* Finds the flow of every packet: all hashes first, prefetched, then the look-ups.
+ *
+ * A client's packet may be found in any partition this worker serves; a target's packet names
+ * its partition by the port it came to. Partitions of other workers are only read here, to
+ * see whether a client's packet belongs there. */
+#include <rte_ring.h>
+#include "limit.h"
+#include "stage.h"
+
+int zs_flow_partition_of(const struct zs_dp *dp, uint16_t port)
+{
+	for (uint32_t i = 0; i < dp->partitions; i++)
+		if (port <= dp->partition_last[i] && port >= dp->partition_first[i] && port)
+			return (int)i;
+	return -1;
+}
+
+void zs_flow_hand_over(struct zs_worker *w, struct zs_item *it, uint32_t partition)
+{
+	struct zs_worker *owner = w->dp->worker[w->dp->partition_owner[partition]];
+
+	it->m->port = it->iface;
+	if (rte_ring_sp_enqueue(owner->inbox[w->index], it->m) == 0)
+		w->count[ZS_COUNTER_handed_over]++;
+	else
+		zs_stage_drop(w, it->m, ZS_DROP_hand_over);
+}
+
+static bool mine(const struct zs_worker *w, uint32_t partition)
+{
+	return w->dp->partition_owner[partition] == w->index;
+}
+
+/* The partition to look into first. */
+static uint32_t home(const struct zs_worker *w, const struct zs_item *it)
+{
+	if (it->side == ZS_SIDE_TARGET)
+		return (uint32_t)zs_flow_partition_of(w->dp, it->p.dst.port);
+	return w->dp->home[w->index];
+}
+
+static void hash(struct zs_worker *w, struct zs_item *it)
+{
+	it->table = &w->dp->partition[home(w, it)];
+	it->hash = zs_flow_hash(it->table, &it->p.src, it->p.dst.port, it->local);
+	if (it->side == ZS_SIDE_CLIENT)
+		zs_flow_prefetch_client(it->table, it->hash);
+	else
+		zs_flow_prefetch_target(it->table, it->hash);
+}
+
+/* Looks for a client's flow beyond the home partition; returns where it is, or -1. */
+static int elsewhere(const struct zs_worker *w, const struct zs_item *it)
+{
+	for (uint32_t i = 0; i < w->dp->partitions; i++) {
+		const struct zs_flow_table *t = &w->dp->partition[i];
+
+		if (t == it->table)
+			continue;
+		if (zs_flow_find_client(t, it->hash, &it->p.src, it->p.dst.port, it->local) != ZS_FLOW_NONE)
+			return (int)i;
+	}
+	return -1;
+}
+
+/* A flow of an entry that was withdrawn or aimed elsewhere ends when its next packet comes. */
+static bool outdated(struct zs_worker *w, struct zs_item *it)
+{
+	struct zs_flow *f = &it->table->flow[it->flow];
+
+	if (it->side == ZS_SIDE_TARGET)
+		zs_stage_published(w, it, f->port);
+	if (it->published.used && it->published.generation == f->published_generation)
+		return false;
+	zs_flow_end(w, it->table, it->flow, ZS_FLOW_END_UNPUBLISHED);
+	it->flow = ZS_FLOW_NONE;
+	return true;
+}
+
+static void touch(struct zs_worker *w, struct zs_item *it)
+{
+	struct zs_flow *f = &it->table->flow[it->flow];
+
+	if (f->last_ms != w->now_ms)
+		f->last_ms = w->now_ms;
+	if (it->side == ZS_SIDE_TARGET && !f->answered)
+		f->answered = 1;
+}
+
+static bool find_client(struct zs_worker *w, struct zs_item *it)
+{
+	uint32_t at = home(w, it);
+	enum zs_drop why;
+	int other;
+
+	it->flow = ZS_FLOW_NONE;
+	if (mine(w, at))
+		it->flow = zs_flow_find_client(it->table, it->hash, &it->p.src, it->p.dst.port, it->local);
+	if (it->flow == ZS_FLOW_NONE && (w->dp->partitions > 1 || !mine(w, at))) {
+		other = elsewhere(w, it);
+		at = other >= 0 ? (uint32_t)other : at;
+		if (!mine(w, at)) {
+			if (it->handed)
+				zs_stage_drop(w, it->m, ZS_DROP_hand_over);
+			else
+				zs_flow_hand_over(w, it, at);
+			return false;
+		}
+		it->table = &w->dp->partition[at];
+		it->flow = zs_flow_find_client(it->table, it->hash, &it->p.src, it->p.dst.port, it->local);
+	}
+	if (it->flow != ZS_FLOW_NONE && !outdated(w, it))
+		return true;
+	if ((why = zs_flow_make(w, it)) == ZS_DROPS)
+		return true;
+	zs_stage_drop(w, it->m, why);
+	return false;
+}
+
+static bool find_target(struct zs_worker *w, struct zs_item *it)
+{
+	uint32_t at = home(w, it);
+
+	if (!mine(w, at)) {
+		zs_flow_hand_over(w, it, at);
+		return false;
+	}
+	it->flow = zs_flow_find_target(it->table, it->hash, &it->p.src, it->p.dst.port, it->local);
+	if (it->flow != ZS_FLOW_NONE && !outdated(w, it))
+		return true;
+	zs_stage_drop(w, it->m, ZS_DROP_stranger);
+	return false;
+}
+
+uint32_t zs_stage_flow(struct zs_worker *w, struct zs_item **at, uint32_t n)
+{
+	uint32_t on = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		hash(w, at[i]);
+	for (uint32_t i = 0; i < n; i++) {
+		struct zs_item *it = at[i];
+		enum zs_drop why;
+
+		if (!(it->side == ZS_SIDE_CLIENT ? find_client(w, it) : find_target(w, it)))
+			continue;
+		touch(w, it);
+		if ((why = zs_hop_find(w, it)) == ZS_DROPS)
+			at[on++] = it;
+		else
+			zs_stage_drop(w, it->m, why);
+	}
+	return on;
+}

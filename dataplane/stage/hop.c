@@ -1,0 +1,75 @@
+/* Next hops of flows. A flow keeps two indices into the tables and the stamp of the tables
+ * they were found in; when the tables have changed since, both are found again.
+ *
+ * A neighbour that is missing is asked for by an event, once each ZS_MISSING_MS; when it is
+ * found the tables change, so nothing has to be tried again before that. */
+#include "stage.h"
+
+#define ZS_MISSING_MS 100 /* as often as a kernel asks for a neighbour with patience */
+
+static void ask(struct zs_worker *w, const struct zs_nexthop *hop)
+{
+	struct zs_event e = { .kind = ZS_EVENT_NEIGHBOUR_MISSING,
+			      .iface = hop->iface,
+			      .vlan = hop->vlan,
+			      .time_ns = w->now_ns,
+			      .client = { hop->addr, 0 } };
+	uint32_t slot = 0;
+
+	for (int i = 0; i < 16; i++)
+		slot = slot * 31 + hop->addr.ip[i];
+	slot = (slot + hop->iface) % ZS_MISSING_SLOTS;
+	if (w->now_ms - w->missing_ms[slot] < ZS_MISSING_MS)
+		return;
+	w->missing_ms[slot] = w->now_ms;
+	zs_worker_event(w, &e);
+}
+
+uint32_t zs_hop_resolve(struct zs_worker *w, const struct zs_addr *addr, struct zs_nexthop *hop)
+{
+	uint32_t index;
+
+	memset(hop, 0, sizeof(*hop));
+	index = zs_tables_resolve(w->tables, addr, hop);
+	if (index != ZS_NEXTHOP_NONE)
+		return zs_tables_nexthop(w->tables, index, hop) ? index : ZS_HOP_UNREACHABLE;
+	if (zs_addr_eq(&hop->addr, &(struct zs_addr){ 0 }))
+		return ZS_HOP_UNREACHABLE;
+	ask(w, hop);
+	return ZS_NEXTHOP_NONE;
+}
+
+static void refresh(struct zs_worker *w, struct zs_flow *f)
+{
+	struct zs_nexthop hop;
+
+	f->nexthop_client = zs_hop_resolve(w, &f->client.addr, &hop);
+	f->nexthop_target = zs_hop_resolve(w, &f->target.addr, &hop);
+	f->tables_change = w->stamp;
+}
+
+enum zs_drop zs_hop_find(struct zs_worker *w, struct zs_item *it)
+{
+	struct zs_flow *f = &it->table->flow[it->flow];
+	uint32_t index;
+
+	if (f->tables_change != w->stamp)
+		refresh(w, f);
+	index = it->side == ZS_SIDE_CLIENT ? f->nexthop_target : f->nexthop_client;
+	if (index == ZS_HOP_UNREACHABLE)
+		return ZS_DROP_no_route;
+	if (index == ZS_NEXTHOP_NONE) {
+		/* Only to ask again: the answer changes the tables. */
+		if (w->now_ms - w->retry_ms[it->hash % ZS_MISSING_SLOTS] >= ZS_MISSING_MS) {
+			w->retry_ms[it->hash % ZS_MISSING_SLOTS] = w->now_ms;
+			refresh(w, f);
+		}
+		return ZS_DROP_no_neighbour;
+	}
+	if (!zs_tables_nexthop(w->tables, index, &it->hop) || !it->hop.used || it->hop.iface >= w->dp->ports)
+		return ZS_DROP_no_neighbour;
+	if (it->hop.valid)
+		return ZS_DROPS;
+	ask(w, &it->hop);
+	return ZS_DROP_no_neighbour;
+}

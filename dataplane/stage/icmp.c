@@ -1,0 +1,255 @@
+/* Path MTU for both ends of a flow: "fragmentation needed" and "packet too big" that quote a
+ * packet this relay sent are turned into what the flow's other peer would have got, had it
+ * met that router itself. All other errors about flows end here, so that a stranger cannot end
+ * a session by forging one.
+ *
+ * An error quoting our packet to the target goes to the client, quoting the client's packet
+ * to the published port; an error quoting our packet to the client goes to the target. The new
+ * headers are made backwards from the quoted UDP header, which stays where it is. */
+#include <arpa/inet.h>
+#include "limit.h"
+#include "net/checksum.h"
+#include "stage.h"
+
+#define ICMP_RATE_S 100 /* errors translated a second and worker: path changes are rare */
+#define ICMP_BURST  50
+#define QUOTE_MAX4  548 /* so that the whole is 576, what every IPv4 host takes (RFC 1812) */
+#define QUOTE_MAX6  1232
+#define MTU_MIN4    68
+#define MTU_MIN6    1280
+#define HEADER_GAP  20 /* between the two families' IP headers */
+#define TTL	    64
+#define HEADROOM    (2 * ZS_IP6_LEN + ZS_ICMP_LEN + ZS_ETH_LEN + ZS_VLAN_LEN)
+
+static void put16(uint8_t *at, uint16_t v)
+{
+	at[0] = (uint8_t)(v >> 8);
+	at[1] = (uint8_t)v;
+}
+
+static uint16_t get16(const uint8_t *at)
+{
+	return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+/* Finds the flow whose packet is quoted. Returns the partition, or -1. On success it->side is
+ * the way the error goes on: ZS_SIDE_TARGET toward the client. */
+static int find_flow(struct zs_worker *w, struct zs_item *it)
+{
+	const struct zs_packet *p = &it->p;
+	int at = zs_flow_partition_of(w->dp, p->quoted_src.port);
+
+	it->flow = ZS_FLOW_NONE;
+	if (zs_stage_published(w, it, p->quoted_src.port)) {
+		it->side = ZS_SIDE_CLIENT;
+		for (uint32_t i = 0; i < w->dp->partitions; i++) {
+			it->table = &w->dp->partition[i];
+			it->hash = zs_flow_hash(it->table, &p->quoted_dst, p->quoted_src.port, it->local);
+			it->flow = zs_flow_find_client(it->table, it->hash, &p->quoted_dst,
+						       p->quoted_src.port, it->local);
+			if (it->flow != ZS_FLOW_NONE)
+				return (int)i;
+		}
+		return -1;
+	}
+	if (at < 0)
+		return -1;
+	it->side = ZS_SIDE_TARGET;
+	it->table = &w->dp->partition[at];
+	it->hash = zs_flow_hash(it->table, &p->quoted_dst, p->quoted_src.port, it->local);
+	it->flow = zs_flow_find_target(it->table, it->hash, &p->quoted_dst, p->quoted_src.port, it->local);
+	return at;
+}
+
+static bool is_too_big(const struct zs_packet *p)
+{
+	return p->is4 ? p->icmp_type == 3 && p->icmp_code == 4 : p->icmp_type == 2 && p->icmp_code == 0;
+}
+
+/* The whole message is summed: a damaged error must not be made good. */
+static bool sum_is_good(const struct zs_item *it)
+{
+	uint32_t sum = 0;
+
+	if (!it->p.is4) {
+		uint8_t tail[8] = {
+			0, 0, (uint8_t)(it->l4_len >> 8), (uint8_t)it->l4_len, 0, 0, 0, ZS_PROTO_ICMP6
+		};
+
+		sum = zs_csum_add(0, it->ip + 8, 32);
+		sum = zs_csum_add(sum, tail, sizeof(tail));
+	}
+	return zs_csum_fold(zs_csum_add(sum, it->l4, it->l4_len)) == 0xffff;
+}
+
+/* The MTU the other side must be told, in its own family's terms. 0: nonsense. */
+static uint32_t translate_mtu(const struct zs_item *it, bool to4)
+{
+	uint32_t mtu = it->p.icmp_mtu;
+
+	if (mtu < (it->p.is4 ? MTU_MIN4 : MTU_MIN6))
+		return 0;
+	if (it->p.is4 && !to4)
+		mtu += HEADER_GAP;
+	else if (!it->p.is4 && to4)
+		mtu -= HEADER_GAP;
+	if (!to4 && mtu < MTU_MIN6)
+		mtu = MTU_MIN6;
+	return mtu < UINT16_MAX ? mtu : UINT16_MAX;
+}
+
+struct rebuilt {
+	const struct zs_addr *from;  /* our address that the receiver knows */
+	struct zs_endpoint src, dst; /* of the quoted packet, as the receiver sent it */
+	bool to4;
+};
+
+static void write_ip(uint8_t *ip, bool is4, const struct zs_addr *src, const struct zs_addr *dst,
+		     uint8_t proto, uint16_t payload, uint8_t ttl)
+{
+	memset(ip, 0, is4 ? ZS_IP4_MIN : ZS_IP6_LEN);
+	if (!is4) {
+		ip[0] = 0x60;
+		put16(ip + 4, payload);
+		ip[6] = proto;
+		ip[7] = ttl;
+		memcpy(ip + 8, src->ip, 16);
+		memcpy(ip + 24, dst->ip, 16);
+		return;
+	}
+	ip[0] = 0x45;
+	put16(ip + 2, (uint16_t)(payload + ZS_IP4_MIN));
+	ip[6] = 0x40;
+	ip[8] = ttl;
+	ip[9] = proto;
+	memcpy(ip + 12, src->ip + 12, 4);
+	memcpy(ip + 16, dst->ip + 12, 4);
+	uint16_t csum = (uint16_t)~zs_csum_fold(zs_csum_add(0, ip, ZS_IP4_MIN));
+	memcpy(ip + 10, &csum, 2);
+}
+
+/* The quoted UDP header as the receiver sent it: ports back, checksum by difference. */
+static void restore_udp(uint8_t *udp, const struct zs_packet *p, const struct rebuilt *r)
+{
+	struct zs_csum_delta d = { 0 };
+	uint16_t csum;
+
+	/* Canonical IPv4 addresses carry ffff twice in each of the sums: it cancels or is the
+	 * neutral 0xffff of one's complement. */
+	zs_csum_swap(&d, p->quoted_src.addr.ip, r->src.addr.ip, 16);
+	zs_csum_swap(&d, p->quoted_dst.addr.ip, r->dst.addr.ip, 16);
+	zs_csum_swap16(&d, htons(p->quoted_src.port), htons(r->src.port));
+	zs_csum_swap16(&d, htons(p->quoted_dst.port), htons(r->dst.port));
+	put16(udp, r->src.port);
+	put16(udp + 2, r->dst.port);
+	memcpy(&csum, udp + 6, 2);
+	csum = zs_csum_apply_udp(csum, &d);
+	memcpy(udp + 6, &csum, 2);
+}
+
+static void write_icmp(uint8_t *icmp, const struct rebuilt *r, uint32_t mtu, uint16_t len)
+{
+	uint8_t pseudo[8] = { 0, 0, (uint8_t)(len >> 8), (uint8_t)len, 0, 0, 0, ZS_PROTO_ICMP6 };
+	uint32_t sum = 0;
+	uint16_t csum;
+
+	memset(icmp, 0, ZS_ICMP_LEN);
+	icmp[0] = r->to4 ? 3 : 2;
+	icmp[1] = r->to4 ? 4 : 0;
+	put16(icmp + 6, (uint16_t)mtu);
+	if (!r->to4) {
+		sum = zs_csum_add(sum, r->from->ip, 16);
+		sum = zs_csum_add(sum, r->src.addr.ip, 16);
+		sum = zs_csum_add(sum, pseudo, sizeof(pseudo));
+	}
+	csum = (uint16_t)~zs_csum_fold(zs_csum_add(sum, icmp, len));
+	memcpy(icmp + 2, &csum, 2);
+}
+
+/* Makes the new packet around the quoted UDP header. */
+static void rebuild(struct zs_item *it, const struct rebuilt *r, uint32_t mtu)
+{
+	uint16_t header = r->to4 ? ZS_IP4_MIN : ZS_IP6_LEN, udp_len;
+	uint8_t *udp = it->frame + it->p.quoted_l4_off, *quote, *icmp;
+	uint16_t rest = (uint16_t)(it->ip + it->ip_len - udp), most = r->to4 ? QUOTE_MAX4 : QUOTE_MAX6;
+	uint8_t ttl = it->frame[it->p.quoted_off + (it->p.is4 ? 8 : 7)];
+
+	if (rest > most - header)
+		rest = (uint16_t)(most - header);
+	udp_len = get16(udp + 4);
+	restore_udp(udp, &it->p, r);
+	quote = udp - header;
+	icmp = quote - ZS_ICMP_LEN;
+	write_ip(quote, r->to4, &r->src.addr, &r->dst.addr, ZS_PROTO_UDP, udp_len, ttl);
+	write_icmp(icmp, r, mtu, (uint16_t)(ZS_ICMP_LEN + header + rest));
+	it->ip = icmp - header;
+	it->ip_len = (uint16_t)(header + ZS_ICMP_LEN + header + rest);
+	write_ip(it->ip, r->to4, r->from, &r->src.addr, r->to4 ? ZS_PROTO_ICMP : ZS_PROTO_ICMP6,
+		 (uint16_t)(it->ip_len - header), TTL);
+}
+
+static bool choose(const struct zs_worker *w, const struct zs_item *it, struct rebuilt *r)
+{
+	const struct zs_flow *f = &it->table->flow[it->flow];
+	bool to_client = it->side == ZS_SIDE_TARGET;
+	uint8_t local = to_client ? f->local_client : f->local_target;
+
+	if (local >= ZS_LOCALS_MAX || !w->locals.entry[local].used)
+		return false;
+	r->from = &w->locals.entry[local].addr;
+	r->src = to_client ? f->client : f->target;
+	r->dst.addr = *r->from;
+	r->dst.port = to_client ? f->port : f->source_port;
+	r->to4 = zs_addr_is4(r->from);
+	return true;
+}
+
+static enum zs_drop translate(struct zs_worker *w, struct zs_item *it)
+{
+	struct rebuilt r;
+	enum zs_drop why;
+	uint32_t mtu;
+
+	if (!is_too_big(&it->p))
+		return ZS_DROP_icmp_other;
+	if (!choose(w, it, &r) || !(mtu = translate_mtu(it, r.to4)) || !sum_is_good(it) ||
+	    !zs_addr_eq(&it->p.quoted_src.addr, &w->locals.entry[it->local].addr))
+		return ZS_DROP_icmp_malformed;
+	if (!zs_limit_gcra(&w->icmp_tat_us, ICMP_RATE_S, ICMP_BURST, w->now_us))
+		return ZS_DROP_icmp_rate;
+	if ((why = zs_hop_find(w, it)) != ZS_DROPS)
+		return why;
+	if (it->frame + it->p.quoted_l4_off - HEADROOM < (uint8_t *)it->m->buf_addr)
+		return ZS_DROP_no_mbuf;
+	rebuild(it, &r, mtu);
+	return zs_frame_put(it, it->ip, it->ip_len) ? ZS_DROPS : ZS_DROP_no_mbuf;
+}
+
+ZS_COLD void zs_icmp_take(struct zs_worker *w, struct zs_item *it)
+{
+	struct zs_sent sent = { 0 };
+	enum zs_drop why;
+	int bad = zs_packet_hygiene(&it->p), at;
+
+	at = find_flow(w, it);
+	if (at < 0 && !it->published.used && zs_flow_partition_of(w->dp, it->p.quoted_src.port) < 0) {
+		zs_stage_punt(w, it); /* about a port that is not the relay's */
+		return;
+	}
+	if (bad >= 0 || at < 0) {
+		zs_stage_drop(w, it->m, bad >= 0 ? (enum zs_drop)bad : ZS_DROP_icmp_malformed);
+		return;
+	}
+	if (w->dp->partition_owner[at] != w->index) {
+		zs_flow_hand_over(w, it, (uint32_t)at);
+		return;
+	}
+	why = it->flow == ZS_FLOW_NONE ? ZS_DROP_icmp_malformed : translate(w, it);
+	if (why != ZS_DROPS) {
+		zs_stage_drop(w, it->m, why);
+		return;
+	}
+	w->count[ZS_COUNTER_icmp_translated]++;
+	sent.ip_len = it->ip_len;
+	zs_tx_put(w, it->hop.iface, it->m, &sent);
+}

@@ -1,0 +1,107 @@
+/* The slow path of a client's first packet: may this flow be, and what does it look like? The
+ * cheap refusals come first, the source port last. */
+#include "limit.h"
+#include "stage.h"
+
+/* The target is judged again here: the tables are another process's word. */
+static enum zs_drop judge(struct zs_worker *w, const struct zs_item *it)
+{
+	const struct zs_published *p = &it->published;
+	struct zs_limits *l = w->dp->limits;
+
+	if (!p->used)
+		return ZS_DROP_not_published;
+	if (zs_deny_target(&w->settings.deny, &p->target) != ZS_SPECIAL_NONE ||
+	    zs_locals_has(&w->locals, &p->target) || !p->target_port)
+		return ZS_DROP_target_denied;
+	if (p->drain || (p->max_flows && atomic_load_explicit(&l->port_flows[it->p.dst.port],
+							      memory_order_relaxed) >= p->max_flows))
+		return ZS_DROP_flow_limit_port;
+	if (!zs_limit_prefix(l, &it->p.src.addr, w->settings.new_flows_per_prefix_s,
+			     w->settings.new_flows_prefix_burst, w->now_us))
+		return ZS_DROP_flow_rate_prefix;
+	if (!zs_limit_port(l, it->p.dst.port, p->new_flows_s, p->new_flows_burst, w->now_us))
+		return ZS_DROP_flow_rate_port;
+	return ZS_DROPS;
+}
+
+static void tell(struct zs_worker *w, const struct zs_flow *f, enum zs_event_kind kind, uint8_t reason)
+{
+	struct zs_event e = { .kind = (uint8_t)kind,
+			      .reason = reason,
+			      .port = f->port,
+			      .time_ns = w->now_ns,
+			      .client = f->client,
+			      .source_port = f->source_port };
+
+	e.iface = f->local_client < ZS_LOCALS_MAX ? w->locals.entry[f->local_client].iface : 0;
+	if (kind == ZS_EVENT_FLOW_END) {
+		e.packets = (uint32_t)(f->to_target_packets + f->to_client_packets);
+		e.bytes = f->to_target_bytes + f->to_client_bytes;
+	}
+	zs_worker_event(w, &e);
+}
+
+void zs_flow_gone(struct zs_worker *w, const struct zs_flow *f, enum zs_flow_end why)
+{
+	static const uint8_t counter[] = { [ZS_FLOW_END_IDLE] = ZS_COUNTER_flows_expired,
+					   [ZS_FLOW_END_EVICTED] = ZS_COUNTER_flows_evicted,
+					   [ZS_FLOW_END_UNPUBLISHED] = ZS_COUNTER_flows_ended };
+
+	w->count[counter[why]]++;
+	atomic_fetch_sub_explicit(&w->dp->limits->port_flows[f->port], 1, memory_order_relaxed);
+	tell(w, f, ZS_EVENT_FLOW_END, (uint8_t)why);
+}
+
+void zs_flow_end(struct zs_worker *w, struct zs_flow_table *t, uint32_t id, enum zs_flow_end why)
+{
+	zs_flow_gone(w, &t->flow[id], why);
+	zs_flow_remove(t, id);
+}
+
+/* Which own address faces the target: of the interface its next hop is on. */
+static enum zs_drop aim(struct zs_worker *w, struct zs_item *it, struct zs_flow_new *want)
+{
+	struct zs_nexthop hop;
+	int local;
+
+	want->nexthop_target = zs_hop_resolve(w, &want->target.addr, &hop);
+	if (want->nexthop_target == ZS_HOP_UNREACHABLE)
+		return ZS_DROP_no_route;
+	local = zs_locals_pick(&w->locals, &want->target.addr, hop.iface, hop.vlan);
+	if (local == ZS_LOCAL_NONE)
+		return ZS_DROP_no_route;
+	want->local_target = (uint8_t)local;
+	want->nexthop_client = zs_hop_resolve(w, &want->client.addr, &hop);
+	return ZS_DROPS;
+}
+
+enum zs_drop zs_flow_make(struct zs_worker *w, struct zs_item *it)
+{
+	static const uint8_t reason[] = { [ZS_FLOW_OK] = ZS_DROPS,
+					  [ZS_FLOW_FULL] = ZS_DROP_flow_full,
+					  [ZS_FLOW_PORTS] = ZS_DROP_flow_ports,
+					  [ZS_FLOW_BUCKET] = ZS_DROP_flow_full };
+	struct zs_flow_new want = { .client = it->p.src,
+				    .target = { it->published.target, it->published.target_port },
+				    .port = it->p.dst.port,
+				    .local_client = it->local,
+				    .published_generation = it->published.generation,
+				    .now_ms = w->now_ms };
+	struct zs_flow evicted = { .used = 0 };
+	enum zs_flow_error rc;
+	enum zs_drop why;
+
+	if ((why = judge(w, it)) != ZS_DROPS || (why = aim(w, it, &want)) != ZS_DROPS)
+		return why;
+	rc = zs_flow_add(it->table, &want, zs_worker_random(w), &it->flow, &evicted);
+	if (evicted.used)
+		zs_flow_gone(w, &evicted, ZS_FLOW_END_EVICTED);
+	if (rc != ZS_FLOW_OK)
+		return (enum zs_drop)reason[rc];
+	it->table->flow[it->flow].tables_change = w->stamp;
+	atomic_fetch_add_explicit(&w->dp->limits->port_flows[want.port], 1, memory_order_relaxed);
+	w->count[ZS_COUNTER_flows_new]++;
+	tell(w, &it->table->flow[it->flow], ZS_EVENT_FLOW_NEW, 0);
+	return ZS_DROPS;
+}

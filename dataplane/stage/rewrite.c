@@ -1,0 +1,173 @@
+/* Turns a flow's packet around: the other side's addresses and ports, TTL - 1, checksums by
+ * difference. Between families the IP header is made anew: DSCP 0 (the other network's
+ * classes mean nothing here), ECN copied, no fragmentation, flow label 0.
+ *
+ * The UDP checksum is never computed: what was wrong stays wrong and the receiver drops it. */
+#include "net/checksum.h"
+#include "stage.h"
+
+#define IP4_HEADER    20
+#define IP6_HEADER    40
+#define IP_UDP	      17
+#define DONT_FRAGMENT 0x40
+
+struct ends {
+	struct zs_endpoint src, dst;
+};
+
+static void put16(uint8_t *at, uint16_t v)
+{
+	at[0] = (uint8_t)(v >> 8);
+	at[1] = (uint8_t)v;
+}
+
+/* What the packet shall carry. false: our own address toward that side is gone. */
+static bool choose(const struct zs_worker *w, const struct zs_item *it, struct ends *e)
+{
+	const struct zs_flow *f = &it->table->flow[it->flow];
+	bool to_target = it->side == ZS_SIDE_CLIENT;
+	uint8_t local = to_target ? f->local_target : f->local_client;
+
+	if (local >= ZS_LOCALS_MAX || !w->locals.entry[local].used)
+		return false;
+	e->src.addr = w->locals.entry[local].addr;
+	e->src.port = to_target ? f->source_port : f->port;
+	e->dst = to_target ? f->target : f->client;
+	return zs_addr_is4(&e->src.addr) == zs_addr_is4(&e->dst.addr);
+}
+
+/* Addresses of the pseudo header, as 32 bytes; IPv4 ones leave 24 zeros, which sum to nothing. */
+static void pseudo(uint8_t out[32], const struct zs_addr *src, const struct zs_addr *dst)
+{
+	memset(out, 0, 32);
+	if (zs_addr_is4(src)) {
+		memcpy(out, src->ip + 12, 4);
+		memcpy(out + 4, dst->ip + 12, 4);
+	} else {
+		memcpy(out, src->ip, 16);
+		memcpy(out + 16, dst->ip, 16);
+	}
+}
+
+static void rewrite_udp(const struct zs_item *it, const struct ends *e)
+{
+	struct zs_csum_delta d = { 0 };
+	uint8_t old[32], new[32], ports[4];
+	uint16_t csum;
+
+	pseudo(old, &it->p.src.addr, &it->p.dst.addr);
+	pseudo(new, &e->src.addr, &e->dst.addr);
+	zs_csum_swap(&d, old, new, sizeof(old));
+	put16(ports, e->src.port);
+	put16(ports + 2, e->dst.port);
+	zs_csum_swap(&d, it->l4, ports, sizeof(ports));
+	memcpy(it->l4, ports, sizeof(ports));
+	memcpy(&csum, it->l4 + 6, 2);
+	csum = zs_csum_apply_udp(csum, &d);
+	memcpy(it->l4 + 6, &csum, 2);
+}
+
+static void rewrite4(const struct zs_item *it, const struct ends *e)
+{
+	struct zs_csum_delta d = { 0 };
+	uint16_t old, new, csum;
+
+	memcpy(&old, it->ip + 8, 2);
+	it->ip[8]--;
+	memcpy(&new, it->ip + 8, 2);
+	zs_csum_swap16(&d, old, new);
+	zs_csum_swap(&d, it->ip + 12, e->src.addr.ip + 12, 4);
+	zs_csum_swap(&d, it->ip + 16, e->dst.addr.ip + 12, 4);
+	memcpy(it->ip + 12, e->src.addr.ip + 12, 4);
+	memcpy(it->ip + 16, e->dst.addr.ip + 12, 4);
+	memcpy(&csum, it->ip + 10, 2);
+	csum = zs_csum_apply(csum, &d);
+	memcpy(it->ip + 10, &csum, 2);
+}
+
+static void rewrite6(const struct zs_item *it, const struct ends *e)
+{
+	it->ip[7]--;
+	memcpy(it->ip + 8, e->src.addr.ip, 16);
+	memcpy(it->ip + 24, e->dst.addr.ip, 16);
+}
+
+static uint8_t *make6(const struct zs_item *it, const struct ends *e)
+{
+	uint8_t *ip = it->l4 - IP6_HEADER, ecn = it->ip[1] & 3, ttl = it->ip[8] - 1;
+
+	memset(ip, 0, 8);
+	ip[0] = 0x60;
+	ip[1] = (uint8_t)(ecn << 4);
+	put16(ip + 4, it->l4_len);
+	ip[6] = IP_UDP;
+	ip[7] = ttl;
+	memcpy(ip + 8, e->src.addr.ip, 16);
+	memcpy(ip + 24, e->dst.addr.ip, 16);
+	return ip;
+}
+
+static uint8_t *make4(const struct zs_item *it, const struct ends *e)
+{
+	uint8_t *ip = it->l4 - IP4_HEADER, ecn = it->ip[1] >> 4 & 3, ttl = it->ip[7] - 1;
+	uint16_t csum;
+
+	memset(ip, 0, IP4_HEADER);
+	ip[0] = 0x45;
+	ip[1] = ecn;
+	put16(ip + 2, (uint16_t)(it->l4_len + IP4_HEADER));
+	ip[6] = DONT_FRAGMENT; /* IPv6 is never fragmented on the way: its path MTU discovery goes on */
+	ip[8] = ttl;
+	ip[9] = IP_UDP;
+	memcpy(ip + 12, e->src.addr.ip + 12, 4);
+	memcpy(ip + 16, e->dst.addr.ip + 12, 4);
+	csum = (uint16_t)~zs_csum_fold(zs_csum_add(0, ip, IP4_HEADER));
+	memcpy(ip + 10, &csum, 2);
+	return ip;
+}
+
+/* ZS_DROPS: ready for tx. */
+static enum zs_drop rewrite(struct zs_worker *w, struct zs_item *it)
+{
+	struct ends e;
+	uint32_t length;
+	uint16_t mtu = it->hop.mtu ? it->hop.mtu : w->dp->port[it->hop.iface].mtu;
+	bool to4;
+	uint8_t *ip = it->ip;
+
+	if (!choose(w, it, &e))
+		return ZS_DROP_no_route;
+	to4 = zs_addr_is4(&e.dst.addr);
+	if (it->p.is4 && !to4 && !it->l4[6] && !it->l4[7])
+		return ZS_DROP_udp_checksum_zero;
+	length = it->p.is4 == to4 ? it->ip_len : it->l4_len + (uint32_t)(to4 ? IP4_HEADER : IP6_HEADER);
+	if (length > mtu)
+		return ZS_DROP_mtu;
+	if (it->l4 - IP6_HEADER - 18 < (uint8_t *)it->m->buf_addr)
+		return ZS_DROP_no_mbuf; /* no headroom: nothing to make the other header in */
+	rewrite_udp(it, &e);
+	if (it->p.is4 && to4)
+		rewrite4(it, &e);
+	else if (!it->p.is4 && !to4)
+		rewrite6(it, &e);
+	else
+		ip = to4 ? make4(it, &e) : make6(it, &e);
+	it->ip = ip;
+	it->ip_len = (uint16_t)length;
+	return zs_frame_put(it, ip, it->ip_len) ? ZS_DROPS : ZS_DROP_no_mbuf;
+}
+
+uint32_t zs_stage_rewrite(struct zs_worker *w, struct zs_item **at, uint32_t n)
+{
+	uint32_t on = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		enum zs_drop why = rewrite(w, at[i]);
+
+		if (why == ZS_DROPS)
+			at[on++] = at[i];
+		else
+			zs_stage_drop(w, at[i]->m, why);
+	}
+	return on;
+}

@@ -1,0 +1,44 @@
+/* The stages in order, and the two ends that are not tx. */
+#include "stage.h"
+
+ZS_COLD void zs_stage_drop(struct zs_worker *w, struct rte_mbuf *m, enum zs_drop reason)
+{
+	w->drop[reason]++;
+	rte_pktmbuf_free(m);
+}
+
+ZS_COLD void zs_stage_punt(struct zs_worker *w, struct zs_item *it)
+{
+	if (!w->dp->port[it->iface].kernel_shares) {
+		zs_stage_drop(w, it->m, ZS_DROP_no_twin);
+		return;
+	}
+	w->count[ZS_COUNTER_punted]++;
+	rte_pktmbuf_free(it->m);
+}
+
+void zs_stage_run(struct zs_worker *w, struct zs_burst *b, struct rte_mbuf **mbuf, uint32_t n, bool handed)
+{
+	uint32_t on = n;
+
+	for (uint32_t i = 0; i < n; i++) {
+		b->item[i].m = mbuf[i];
+		b->item[i].handed = handed;
+		b->item[i].iface = (uint8_t)mbuf[i]->port;
+		b->at[i] = &b->item[i];
+	}
+	on = zs_stage_parse(w, b->at, on);
+	ZS_STAGE_MARK(w, parse, n);
+	n = on;
+	on = zs_stage_classify(w, b->at, on);
+	ZS_STAGE_MARK(w, classify, n);
+	n = on;
+	on = zs_stage_flow(w, b->at, on);
+	ZS_STAGE_MARK(w, flow, n);
+	n = on;
+	on = zs_stage_rewrite(w, b->at, on);
+	ZS_STAGE_MARK(w, rewrite, n);
+	zs_stage_tx(w, b->at, on);
+	zs_tx_flush(w);
+	ZS_STAGE_MARK(w, tx, on);
+}

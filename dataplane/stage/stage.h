@@ -1,0 +1,120 @@
+/* One packet's life, in reading order. A stage takes a burst of items and returns how many
+ * go on; the others have ended, each in exactly one way: transmitted, consumed, punted, or
+ * dropped with a reason (zs_stage_drop).
+ *
+ *   parse      frame and headers, hygiene; the kernel's packets are punted here
+ *   classify   emergency stop, own address, which side of a flow: published port (client's
+ *              side) or flow source port (target's side); ICMP errors leave for icmp
+ *   flow       hash all, prefetch, find; a miss makes a flow (newflow), another worker's
+ *              packet crosses a ring and begins again at parse over there
+ *   rewrite    addresses, ports, checksums, TTL, header of the other family, frame header
+ *   tx         to the port's queue, or by a ring to the worker that holds the queue
+ *
+ * All of it runs on a worker, allocates nothing, makes no system call and never logs. */
+#ifndef ZS_STAGE_H
+#define ZS_STAGE_H
+
+#include <rte_mbuf.h>
+#include "net/packet.h"
+#include "worker.h"
+
+enum zs_side { ZS_SIDE_CLIENT /* toward the target */, ZS_SIDE_TARGET /* toward the client */ };
+
+/* One packet of the burst. Pointers and lengths are checked by parse; later stages trust them. */
+struct zs_item {
+	struct rte_mbuf *m;
+	struct zs_packet p;
+	uint8_t *frame, *ip, *l4; /* where they are now; rewrite may move ip */
+	uint16_t ip_len;	  /* of the IP packet, of the new one after rewrite */
+	uint16_t l4_len;	  /* of the IP payload */
+	uint8_t iface;
+	uint8_t side;
+	uint8_t handed; /* came over a ring: its flow is ours or nobody's */
+	uint8_t local;	/* index of the own address it is for */
+	uint32_t flow;	/* id in table */
+	struct zs_flow_table *table;
+	uint64_t hash;
+	struct zs_published published;
+	struct zs_nexthop hop;
+};
+
+struct zs_burst {
+	uint32_t count;
+	struct zs_item *at[ZS_BURST]; /* those that go on */
+	struct zs_item item[ZS_BURST];
+};
+
+/* Runs `n` packets of one interface through all stages. `handed`: they came over a ring. */
+void zs_stage_run(struct zs_worker *w, struct zs_burst *b, struct rte_mbuf **mbuf, uint32_t n, bool handed);
+
+uint32_t zs_stage_parse(struct zs_worker *w, struct zs_item **at, uint32_t n);
+uint32_t zs_stage_classify(struct zs_worker *w, struct zs_item **at, uint32_t n);
+uint32_t zs_stage_flow(struct zs_worker *w, struct zs_item **at, uint32_t n);
+uint32_t zs_stage_rewrite(struct zs_worker *w, struct zs_item **at, uint32_t n);
+void zs_stage_tx(struct zs_worker *w, struct zs_item **at, uint32_t n);
+
+/* Ends a packet with a counted reason. */
+void zs_stage_drop(struct zs_worker *w, struct rte_mbuf *m, enum zs_drop reason);
+/* Ends a packet that is the kernel's: punted where the kernel has it, else `no_twin`. */
+void zs_stage_punt(struct zs_worker *w, struct zs_item *it);
+
+/* Copies the entry of a published port into the item. false: there is none (used = 0). */
+static inline bool zs_stage_published(const struct zs_worker *w, struct zs_item *it, uint16_t port)
+{
+	if (!zs_tables_published(w->tables, port, &it->published))
+		it->published.used = 0;
+	return it->published.used;
+}
+
+/* newflow.c: makes the flow of a client's first packet. ZS_DROPS: made, else the reason. */
+enum zs_drop zs_flow_make(struct zs_worker *w, struct zs_item *it);
+/* Ends a flow: counters, event, memory. `counter` says which of flows_* is raised. */
+void zs_flow_end(struct zs_worker *w, struct zs_flow_table *t, uint32_t id, enum zs_flow_end why);
+/* Told of a flow that zs_flow_add evicted. */
+void zs_flow_gone(struct zs_worker *w, const struct zs_flow *f, enum zs_flow_end why);
+
+/* hop.c: the next hop of the item's flow toward its side; re-resolved when the tables changed.
+ * ZS_DROPS: it->hop is good, else the reason. */
+enum zs_drop zs_hop_find(struct zs_worker *w, struct zs_item *it);
+/* Resolves an address: index, or the sentinel for no route. Tells of a missing neighbour. */
+uint32_t zs_hop_resolve(struct zs_worker *w, const struct zs_addr *addr, struct zs_nexthop *hop);
+#define ZS_HOP_UNREACHABLE (ZS_NEXTHOP_NONE - 1) /* no route; kept in a flow like an index */
+
+/* icmp.c: takes an ICMP error for an own address to its end: sent on translated, handed over,
+ * punted or dropped. */
+void zs_icmp_take(struct zs_worker *w, struct zs_item *it);
+
+/* Partition that owns a flow source port, or -1. */
+int zs_flow_partition_of(const struct zs_dp *dp, uint16_t port);
+/* Passes a packet to the worker that owns its flow; ends it here. */
+void zs_flow_hand_over(struct zs_worker *w, struct zs_item *it, uint32_t partition);
+
+/* frame.c: writes the frame header for it->hop before the IP header at `ip`, trims the packet
+ * to ip_len. false: no headroom. */
+bool zs_frame_put(struct zs_item *it, uint8_t *ip, uint16_t ip_len);
+
+/* tx.c: sends one packet out of interface `iface`; `sent` is what to count when it is taken. */
+void zs_tx_put(struct zs_worker *w, uint8_t iface, struct rte_mbuf *m, const struct zs_sent *sent);
+/* Pushes what is buffered into the ports. */
+void zs_tx_flush(struct zs_worker *w);
+/* Sends what other workers left for the ports whose queue is ours. Returns packets taken. */
+uint32_t zs_tx_outbox(struct zs_worker *w);
+
+#ifdef CONFIG_STAGE_CYCLES
+#include <rte_cycles.h>
+#define ZS_STAGE_MARK(w, name, packets) zs_stage_mark((w), ZS_STAGE_##name, (packets))
+static inline void zs_stage_mark(struct zs_worker *w, enum zs_stage stage, uint32_t packets)
+{
+	uint64_t now = rte_rdtsc();
+
+	w->state->counters.stage_cycles[stage] += now - w->mark;
+	w->state->counters.stage_packets[stage] += packets;
+	w->mark = now;
+}
+#define ZS_STAGE_BEGIN(w) ((w)->mark = rte_rdtsc())
+#else
+#define ZS_STAGE_MARK(w, name, packets) ((void)0)
+#define ZS_STAGE_BEGIN(w)		((void)0)
+#endif
+
+#endif

@@ -1,0 +1,89 @@
+/* A worker: one pinned thread that takes every packet from receive to its end.
+ *
+ * Everything in struct zs_worker is written by its thread alone, but for the rings (single
+ * producer, single consumer) and tables_seen, which main reads. */
+#ifndef ZS_DATAPLANE_WORKER_H
+#define ZS_DATAPLANE_WORKER_H
+
+#include "dataplane.h"
+#include "locals.h"
+
+#define ZS_BURST	  32
+#define ZS_MISSING_SLOTS  256 /* neighbours lately asked for, by hash: one event each 100 ms */
+#define ZS_TABLES_STOPPED 0   /* stamp of no tables at all */
+
+struct rte_mbuf;
+struct rte_ring;
+
+/* What tx needs to remember of a packet until the port takes it. */
+struct zs_sent {
+	struct zs_flow *flow; /* NULL: none (ICMP, handed over) */
+	uint16_t payload;     /* UDP payload bytes */
+	uint16_t ip_len;
+	uint8_t to_client;
+};
+
+struct zs_txbuf {
+	uint32_t count;
+	struct rte_mbuf *mbuf[ZS_BURST];
+	struct zs_sent sent[ZS_BURST];
+};
+
+struct zs_worker {
+	struct zs_dp *dp;
+	uint32_t index;
+	struct zs_worker_state *state;
+	uint64_t *count; /* = state->counters.counter, by enum zs_counter */
+	uint64_t *drop;	 /* = state->counters.drop, by enum zs_drop */
+	/* This loop's view of the world. */
+	const struct zs_tables *tables; /* NULL: stopped */
+	struct zs_tables *_Atomic tables_seen;
+	uint64_t change;
+	uint32_t stamp; /* of tables and change, compared with zs_flow.tables_change; never 0 with tables */
+	uint64_t now_ns, now_us;
+	uint32_t now_ms;
+	struct zs_locals locals;
+	struct zs_settings settings;
+	uint32_t random;
+	/* Queues this worker polls, and its transmit queue on each port. */
+	uint32_t polls;
+	struct {
+		uint8_t port;
+		uint16_t queue;
+	} poll[ZS_IFACES_MAX];
+	uint32_t tx_owner[ZS_IFACES_MAX]; /* worker that holds the transmit queue we may use */
+	struct zs_txbuf tx[ZS_IFACES_MAX];
+	struct rte_ring *inbox[ZS_WORKERS_MAX];	 /* [from]: packets whose flow is ours */
+	struct rte_ring *outbox[ZS_WORKERS_MAX]; /* [from]: packets ready for a port that is ours */
+	/* Rare things. */
+	uint64_t icmp_tat_us;
+	uint32_t missing_ms[ZS_MISSING_SLOTS];
+	uint32_t retry_ms[ZS_MISSING_SLOTS]; /* flows that lately asked again, by hash */
+	uint64_t housekeeping_ns;	     /* next time */
+	uint32_t sweep;			     /* partition whose turn it is */
+	uint64_t quiet_since_ns;
+	uint32_t sleep_us;
+	uint32_t burst_us; /* longest sleep its receive rings allow */
+	uint64_t mark;	   /* cycle counter at the end of the stage before */
+} __attribute__((aligned(64)));
+
+/* Main: makes the workers, their rings and the flow partitions. */
+int zs_workers_new(struct zs_dp *dp, struct zs_error *err);
+/* Main: starts every worker on its core; returns when all run. */
+int zs_workers_start(struct zs_dp *dp, struct zs_error *err);
+/* Main: two steps, so that nothing handed over is lost: all stop receiving, then each drains
+ * its rings and ends. Returns when all have ended. */
+void zs_workers_stop(struct zs_dp *dp);
+void zs_workers_delete(struct zs_dp *dp);
+
+/* Worker: an event for the control plane; a full ring loses it, counted. */
+void zs_worker_event(struct zs_worker *w, struct zs_event *event);
+static inline uint32_t zs_worker_random(struct zs_worker *w)
+{
+	w->random ^= w->random << 13;
+	w->random ^= w->random >> 17;
+	w->random ^= w->random << 5;
+	return w->random;
+}
+
+#endif

@@ -39,7 +39,7 @@ define compile
 $(B)/obj/$(1)/%.o: $(1)/%.c $(B)/autoconf.h $(B)/.flags-$(subst /,-,$(1))
 	@mkdir -p $$(@D)
 	@echo "  CC    $$<"
-	@$(CC) $(CFLAGS) $(HARDEN) $(2) -MMD -MP -c $$< -o $$@
+	@$(CC) $(CFLAGS) $(HARDEN) $(2) $$(OWN_FLAGS) -MMD -MP -c $$< -o $$@
 $(B)/.flags-$(subst /,-,$(1)): FORCE
 	@mkdir -p $(B); f='$(CC) $(CFLAGS) $(HARDEN) $(2)'; test "$$$$(cat $$@ 2>/dev/null)" = "$$$$f" || echo "$$$$f" > $$@
 endef

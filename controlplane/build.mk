@@ -8,6 +8,6 @@ CP_PKGS += jemalloc
 endif
 CP_LIBS := $(shell $(PKG) --libs $(CP_PKGS))
 # Only main.o knows the version: a commit does not rebuild the room.
-$(B)/obj/controlplane/main.o: private CFLAGS += -DZS_VERSION='"$(VERSION)"'
+$(B)/obj/controlplane/main.o: OWN_FLAGS := -DZS_VERSION='"$(VERSION)"'
 $(eval $(call compile,controlplane,-Ilib -Icontrolplane))
 $(eval $(call program,zs-controlplane,$(CP_OBJ),$(CP_LIBS)))

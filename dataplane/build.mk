@@ -25,3 +25,9 @@ DP_SRC := $(wildcard dataplane/*.c dataplane/stage/*.c)
 DP_OBJ := $(call objects,$(DP_SRC))
 $(eval $(call program,zs-dataplane,$$(DP_OBJ) $$(BPF_OBJ),$$(DPDK_LIBS) -lseccomp $$(LIB_LIBS)))
 endif
+
+# A control plane made of text, for tests of the dataplane alone.
+all: $(B)/tests/zs-tables
+$(B)/tests/zs-tables: $(B)/obj/tests/dataplane/tables.o $(B)/libzs.a
+	@mkdir -p $(@D) && echo "  LD    $@"
+	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $@ $^ $(LIB_LIBS)

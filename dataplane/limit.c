@@ -8,7 +8,7 @@
 bool zs_limit_gcra(uint64_t *tat_us, uint32_t rate_s, uint32_t burst, uint64_t now_us)
 {
 	uint64_t step = 1000000 / (rate_s ? rate_s : 1) + !(1000000 / (rate_s ? rate_s : 1));
-	uint64_t slack = step * (burst ? burst - 1 : 2ull * rate_s),
+	uint64_t slack = step * (burst ? burst - 1 : rate_s - 1ull),
 		 tat = *tat_us > now_us ? *tat_us : now_us;
 
 	if (tat - now_us > slack)

@@ -20,7 +20,7 @@ struct zs_limits {
 	_Atomic uint64_t prefix[ZS_LIMIT_BUCKETS][ZS_LIMIT_WAYS]; /* tag:20, µs:44 */
 };
 
-/* May one more come? rate 0: always. burst 0 counts as twice the rate. */
+/* May one more come? rate 0: always. burst 0: as many as a second. */
 bool zs_limit_port(struct zs_limits *l, uint16_t port, uint32_t rate_s, uint32_t burst, uint64_t now_us);
 bool zs_limit_prefix(struct zs_limits *l, const struct zs_addr *src, uint32_t rate_s, uint32_t burst,
 		     uint64_t now_us);

@@ -2,7 +2,10 @@
  *
  * With hugepages `--in-memory` (no files to leave behind), without them `--no-huge`; the two
  * exclude each other. Logical cores are numbered by us, 0 the main thread and 1… the workers,
- * each mapped to its processor, so that main may share a processor with a worker. */
+ * each mapped to its processor, so that main may share a processor with a worker.
+ *
+ * EAL is never cleaned up: it would close the AF_XDP devices, and their driver would try to detach
+ * the steering program that has to stay. Nothing of it lies in files; the exit frees it. */
 #include <dirent.h>
 #include <errno.h>
 #include <linux/capability.h>
@@ -192,6 +195,7 @@ int zs_eal_start(struct zs_dp *dp, struct zs_error *err)
 		return zs_error_set(err, rc, ZS_EXIT_RESOURCE, "no log stream: %s", strerror(-rc));
 	add(&a, "zs-dataplane");
 	add(&a, "%s", dp->conf->dataplane.hugepages ? "--in-memory" : "--no-huge");
+	add(&a, "--no-shconf");
 	add(&a, "--file-prefix=zs-%s", dp->conf->instance);
 	add(&a, "-m%u", dp->conf->dataplane.memory_mb);
 	add(&a, "--no-telemetry");
@@ -202,9 +206,4 @@ int zs_eal_start(struct zs_dp *dp, struct zs_error *err)
 		return zs_error_set(err, -rte_errno, ZS_EXIT_RESOURCE,
 				    "DPDK cannot start (%s); the log says more", rte_strerror(rte_errno));
 	return 0;
-}
-
-void zs_eal_stop(void)
-{
-	rte_eal_cleanup();
 }

@@ -7,6 +7,5 @@
 /* Checks hugepages and capabilities first, so that what is missing is named: exit RESOURCE
  * or PRIVILEGE in *err. EAL's own messages go to dp->log. */
 int zs_eal_start(struct zs_dp *dp, struct zs_error *err);
-void zs_eal_stop(void);
 
 #endif

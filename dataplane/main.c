@@ -188,7 +188,6 @@ delete_workers:
 	zs_workers_delete(dp);
 stop_ports:
 	zs_ports_stop(dp);
-	zs_eal_stop();
 close_segments:
 	zs_events_close(&dp->events);
 	zs_state_close(&dp->state);

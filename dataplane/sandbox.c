@@ -61,6 +61,7 @@ static const int allowed[] = {
 	SCMP_SYS(bind),
 	SCMP_SYS(getsockname),
 	SCMP_SYS(shutdown),
+	SCMP_SYS(epoll_create1),
 	SCMP_SYS(epoll_wait),
 	SCMP_SYS(epoll_pwait),
 	SCMP_SYS(epoll_ctl),

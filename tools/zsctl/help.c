@@ -174,6 +174,8 @@ static void completion_options(void)
 				printf("--%s ", args[i].name);
 			for (const char *at = args[i].choices; args[i].type == ZS_ARG_CHOICE && *at; at++)
 				putchar(*at == '|' ? ' ' : *at);
+			if (args[i].type == ZS_ARG_CHOICE)
+				putchar(' ');
 		}
 		printf("\"%s ;;\n", file ? "; files=1" : "");
 	}

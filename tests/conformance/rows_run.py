@@ -1,4 +1,5 @@
-"""Runs the rows against whatever engine holds the lab's relay. Usage: rows_run.py CLIENT_NS SERVER_NS ZSCTL…
+"""Runs the rows against whatever engine holds the lab's relay. Usage:
+rows_run.py CLIENT_NS RELAY_MAC_THERE SERVER_NS RELAY_MAC_THERE ZSCTL…
 
 The relay is seen from outside alone: frames in, frames out, and `zsctl show drops --json`."""
 import ctypes
@@ -32,24 +33,18 @@ def raw(ns, dev):
 
 
 class Context:
-    def __init__(self, client_ns, server_ns, zsctl):
+    def __init__(self, client_ns, client_mac, server_ns, server_mac, zsctl):
         home = os.open("/proc/self/ns/net", os.O_RDONLY)
         self.sock = {"client": raw(client_ns, "c0"), "server": raw(server_ns, "s0")}
         ctypes.CDLL(None).setns(home, CLONE_NEWNET)
         self.peer_mac = {k: s.getsockname()[4] for k, s in self.sock.items()}
         self.zsctl, self.sport = zsctl, {}
-        self.relay_mac = {"client": self.mac("wan"), "server": self.mac("lan")}
+        self.relay_mac = {"client": bytes.fromhex(client_mac.replace(":", "")), "server": bytes.fromhex(server_mac.replace(":", ""))}
 
     def ask(self, *verb):
         out = subprocess.run(self.zsctl + list(verb) + ["--json"], capture_output=True, text=True, check=True, timeout=10)
         doc = json.loads(out.stdout)
         return doc.get("result", doc)
-
-    def mac(self, name):
-        for i in self.ask("show", "ports")["ports"]:
-            if name in (i["name"], i.get("port")):
-                return bytes.fromhex(i["mac"].replace(":", ""))
-        raise SystemExit("no interface " + name)
 
     def drops(self):
         return {r["reason"]: r["count"] for r in self.ask("show", "drops", "--all")["reasons"]}
@@ -139,7 +134,7 @@ def settle_none(x, before):
 
 
 def main():
-    x = Context(sys.argv[1], sys.argv[2], sys.argv[3:])
+    x = Context(*sys.argv[1:5], sys.argv[5:])
     bad = 0
     for row in ROWS:
         try:

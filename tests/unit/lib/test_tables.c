@@ -1,0 +1,507 @@
+/* The tables: puts and copies, longest prefix against a naive model, adoption after a kill,
+ * migration from version 1, a writer and a reader at once. */
+#include "unit/lib/shm_test.h"
+
+#include <pthread.h>
+#include "base/check.h"
+#include "shm/tables.h"
+#include "unit/lib/tables_v1_fixture.h"
+
+static const struct zs_tables_shape small = { .routes = 64, .nexthops = 64 };
+
+static struct zs_addr addr4(uint32_t host)
+{
+	return zs_addr_from4(__builtin_bswap32(host));
+}
+
+static void open_writer(struct zs_tables *t, struct scratch *s, const struct zs_tables_shape *shape,
+			bool fresh)
+{
+	struct zs_error err = { 0 };
+	bool is_fresh;
+	int rc = zs_tables_open_writer(t, s->dir, shape, false, &is_fresh, &err);
+	if (rc)
+		fail_msg("%d: %s", rc, err.text);
+	assert_int_equal(is_fresh, fresh);
+}
+
+static void check(const struct zs_tables *t)
+{
+	const char *where = "";
+	if (zs_tables_check(t, &where))
+		fail_msg("tables: %s", where);
+}
+
+static void test_life(void **state)
+{
+	struct scratch *s = *state;
+	struct zs_tables w, r, w2;
+	struct zs_error err;
+	struct zs_settings a, b;
+	bool fresh;
+
+	assert_int_equal(zs_tables_open_reader(&r, s->dir, &err), -ENOENT);
+	assert_int_equal(zs_tables_open_writer(&w, s->dir, NULL, true, &fresh, &err), 0);
+	assert_true(fresh);
+	assert_int_equal(w.routes, CONFIG_ROUTES);
+	assert_int_equal(w.nexthops, CONFIG_NEXTHOPS);
+	check(&w);
+	assert_int_equal(zs_tables_open_writer(&w2, s->dir, NULL, false, &fresh, &err), -EBUSY);
+	assert_int_equal(err.exit, ZS_EXIT_RUNNING);
+	assert_int_equal(zs_tables_open_reader(&r, s->dir, &err), 0);
+	assert_true(zs_tables_stopped(&r));
+	zs_tables_set_stop(&w, false);
+	assert_false(zs_tables_stopped(&r));
+	assert_true(zs_tables_settings(&r, &a));
+	assert_int_equal(a.flow_idle_answered_ms, 120000);
+	assert_int_equal(a.flow_port_first, 20000);
+	zs_tables_close(&w);
+	open_writer(&w, s, &small, false); /* other sizes: adopted as they are */
+	assert_int_equal(w.routes, CONFIG_ROUTES);
+	assert_true(zs_tables_settings(&w, &b));
+	assert_memory_equal(a.hash_key, b.hash_key, 16);
+	zs_tables_close(&r);
+	zs_tables_close(&w);
+}
+
+static void test_settings(void **state)
+{
+	struct scratch *s = *state;
+	struct zs_tables w;
+	struct zs_settings a, b;
+
+	open_writer(&w, s, &small, true);
+	assert_true(zs_tables_settings(&w, &a));
+	b = a;
+	b.flow_idle_answered_ms = 5;
+	memset(b.hash_key, 7, sizeof(b.hash_key));
+	assert_int_equal(zs_tables_set_settings(&w, &b), 0);
+	assert_true(zs_tables_settings(&w, &b));
+	assert_int_equal(b.flow_idle_answered_ms, 5);
+	assert_memory_equal(a.hash_key, b.hash_key, 16);
+	b = a;
+	b.flow_port_first = 0;
+	assert_int_equal(zs_tables_set_settings(&w, &b), -EINVAL);
+	b.flow_port_first = b.flow_port_last + 1;
+	assert_int_equal(zs_tables_set_settings(&w, &b), -EINVAL);
+	b = a;
+	b.deny.allowed_count = ZS_DENY_ALLOWED_MAX + 1;
+	assert_int_equal(zs_tables_set_settings(&w, &b), -EINVAL);
+	b.deny.allowed_count = 1;
+	b.deny.allowed[0].len = 129;
+	assert_int_equal(zs_tables_set_settings(&w, &b), -EINVAL);
+	check(&w);
+	zs_tables_close(&w);
+}
+
+static void test_entries(void **state)
+{
+	struct scratch *s = *state;
+	struct zs_tables w;
+	struct zs_local l = {
+		.used = 1, .iface = 3, .vlan = 4095, .addr = addr4(0x0a000001), .prefix_len = 128
+	};
+	struct zs_published p = { .used = 1, .target_port = 443, .target = addr4(0x0a000002) }, q;
+
+	open_writer(&w, s, &small, true);
+	assert_false(zs_tables_local(&w, 5, &l));
+	l = (struct zs_local){
+		.used = 1, .iface = 3, .vlan = 4095, .addr = addr4(0x0a000001), .prefix_len = 128
+	};
+	assert_int_equal(zs_tables_set_local(&w, 63, &l), 0);
+	memset(&l, 0, sizeof(l));
+	assert_true(zs_tables_local(&w, 63, &l));
+	assert_int_equal(l.vlan, 4095);
+	assert_false(zs_tables_local(&w, 64, &l));
+	assert_int_equal(zs_tables_set_local(&w, 64, &l), -EINVAL);
+	l.vlan = 4096;
+	assert_int_equal(zs_tables_set_local(&w, 1, &l), -EINVAL);
+	l.vlan = 0, l.iface = ZS_IFACES_MAX;
+	assert_int_equal(zs_tables_set_local(&w, 1, &l), -EINVAL);
+	l.iface = 0, l.prefix_len = 129;
+	assert_int_equal(zs_tables_set_local(&w, 1, &l), -EINVAL);
+	assert_int_equal(zs_tables_set_local(&w, 63, NULL), 0);
+	assert_false(zs_tables_local(&w, 63, &l));
+
+	assert_int_equal(zs_tables_set_published(&w, 65535, &p), 0);
+	assert_true(zs_tables_published(&w, 65535, &q));
+	assert_int_equal(q.target_port, 443);
+	assert_false(zs_tables_published(&w, 65534, &q));
+	assert_int_equal(zs_tables_set_published(&w, 0, &p), -EINVAL);
+	p.target_port = 0;
+	assert_int_equal(zs_tables_set_published(&w, 1, &p), -EINVAL);
+	assert_int_equal(zs_tables_set_published(&w, 65535, NULL), 0);
+	assert_false(zs_tables_published(&w, 65535, &q));
+	check(&w);
+	zs_tables_close(&w);
+}
+
+static void test_full_tables(void **state)
+{
+	struct scratch *s = *state;
+	struct zs_tables w;
+	struct zs_route r = { .len = 128 };
+	uint32_t put = 0;
+
+	open_writer(&w, s, &small, true);
+	for (uint32_t i = 0; i < 64; i++) {
+		r.dest = addr4(i);
+		assert_int_equal(zs_tables_put_route(&w, &r), 0);
+	}
+	assert_int_equal(zs_tables_put_route(&w, &r), 0); /* replaces itself */
+	r.dest = addr4(64);
+	assert_int_equal(zs_tables_put_route(&w, &r), -ENOSPC);
+	assert_int_equal(zs_tables_del_route(&w, &r), -ENOENT);
+	r.dest = addr4(5);
+	assert_int_equal(zs_tables_del_route(&w, &r), 0);
+	r.dest = addr4(64);
+	assert_int_equal(zs_tables_put_route(&w, &r), 0);
+	r.len = 129;
+	assert_int_equal(zs_tables_put_route(&w, &r), -EINVAL);
+	for (uint32_t i = 0; i < 64; i++) {
+		struct zs_nexthop n = { .addr = addr4(i), .iface = 1, .valid = 1 };
+		put += zs_tables_put_nexthop(&w, &n) == 0;
+	}
+	assert_in_range(put, 40, 64);
+	int rc = 0;
+	for (uint32_t i = 64; i < 256 && rc == 0; i++) {
+		struct zs_nexthop n = { .addr = addr4(i), .iface = 1, .valid = 1 };
+		rc = zs_tables_put_nexthop(&w, &n);
+	}
+	assert_int_equal(rc, -ENOSPC);
+	check(&w);
+	zs_tables_close(&w);
+}
+
+static void test_resolve(void **state)
+{
+	struct scratch *s = *state;
+	struct zs_tables w;
+	struct zs_nexthop missing, n = { .iface = 2, .vlan = 7, .valid = 1 };
+	struct zs_route def = {
+		.len = 96, .iface = 2, .vlan = 7, .metric = 10, .gateway = addr4(0x0a0000fe)
+	};
+	struct zs_route net = { .len = 120, .iface = 2, .vlan = 7, .onlink = 1 };
+	struct zs_addr far = addr4(0x08080808), near = addr4(0x0a000005);
+
+	open_writer(&w, s, &small, true);
+	def.dest = addr4(0);
+	net.dest = addr4(0x0a000000);
+	assert_int_equal(zs_tables_resolve(&w, &far, &missing), ZS_NEXTHOP_NONE);
+	assert_int_equal(missing.used, 0);
+	uint64_t change = atomic_load(w.change);
+	assert_int_equal(zs_tables_put_route(&w, &def), 0);
+	assert_int_equal(zs_tables_put_route(&w, &net), 0);
+	assert_int_equal(atomic_load(w.change), change + 2);
+	assert_int_equal(zs_tables_resolve(&w, &far, &missing), ZS_NEXTHOP_NONE);
+	assert_true(missing.used && zs_addr_eq(&missing.addr, &def.gateway));
+	assert_int_equal(missing.iface, 2);
+	assert_int_equal(missing.vlan, 7);
+	n.addr = def.gateway;
+	assert_int_equal(zs_tables_put_nexthop(&w, &n), 0);
+	uint32_t id = zs_tables_resolve(&w, &far, &missing);
+	assert_true(zs_tables_nexthop(&w, id, &n));
+	assert_true(zs_addr_eq(&n.addr, &def.gateway));
+	assert_int_equal(zs_tables_resolve(&w, &near, &missing), ZS_NEXTHOP_NONE);
+	assert_true(missing.used && zs_addr_eq(&missing.addr, &near));
+	/* The lower metric wins among equals. */
+	struct zs_route better = def;
+	better.metric = 5;
+	better.gateway = addr4(0x0a0000fd);
+	assert_int_equal(zs_tables_put_route(&w, &better), 0);
+	assert_int_equal(zs_tables_resolve(&w, &far, &missing), ZS_NEXTHOP_NONE);
+	assert_true(zs_addr_eq(&missing.addr, &better.gateway));
+	assert_int_equal(zs_tables_del_route(&w, &better), 0);
+	assert_int_equal(zs_tables_resolve(&w, &far, &missing), id);
+	n.valid = 0;
+	assert_int_equal(zs_tables_put_nexthop(&w, &n), 0);
+	assert_int_equal(zs_tables_resolve(&w, &far, &missing), id); /* unresolved, still its place */
+	assert_int_equal(zs_tables_del_nexthop(&w, &n), 0);
+	assert_int_equal(zs_tables_del_nexthop(&w, &n), -ENOENT);
+	assert_false(zs_tables_nexthop(&w, id, &n));
+	check(&w);
+	zs_tables_close(&w);
+}
+
+/* --- against a naive model ----------------------------------------------------------------- */
+
+#define MODEL 48
+struct model {
+	struct zs_route route[MODEL];
+	bool used[MODEL];
+};
+
+static int bit(const struct zs_addr *a, uint32_t i)
+{
+	return a->ip[i / 8] >> (7 - i % 8) & 1;
+}
+
+static bool model_covers(const struct zs_route *r, const struct zs_addr *a)
+{
+	for (uint32_t i = 0; i < r->len; i++)
+		if (bit(&r->dest, i) != bit(a, i))
+			return false;
+	return true;
+}
+
+static const struct zs_route *model_best(const struct model *m, const struct zs_addr *a)
+{
+	const struct zs_route *best = NULL;
+	for (int i = 0; i < MODEL; i++) {
+		const struct zs_route *r = &m->route[i];
+		if (!m->used[i] || !model_covers(r, a))
+			continue;
+		if (!best || r->len > best->len || (r->len == best->len && r->metric < best->metric))
+			best = r;
+	}
+	return best;
+}
+
+static void model_step(struct zs_tables *w, struct model *m, struct scratch *s)
+{
+	uint32_t i = draw(&s->rng) % MODEL;
+
+	if (m->used[i]) {
+		assert_int_equal(zs_tables_del_route(w, &m->route[i]), 0);
+		m->used[i] = false;
+		return;
+	}
+	struct zs_route r = { .len = draw(&s->rng) % 129, .iface = i % 4, .metric = i }; /* keys never meet */
+	for (uint32_t k = 0; k < 16; k++) /* few distinct addresses: prefixes nest */
+		r.dest.ip[k] = draw(&s->rng) % 3 == 0 ? 0x80 : 0;
+	r.gateway = addr4(1000 + i);
+	assert_int_equal(zs_tables_put_route(w, &r), 0);
+	m->route[i] = r;
+	m->used[i] = true;
+}
+
+static void test_resolve_against_model(void **state)
+{
+	struct scratch *s = *state;
+	struct model m = { 0 };
+	struct zs_tables w;
+	uint32_t hits = 0;
+
+	open_writer(&w, s, &small, true);
+	for (uint32_t round = 0; round < ROUNDS(200000); round++) {
+		struct zs_nexthop missing;
+		struct zs_addr a;
+		if (round % 4 == 0)
+			model_step(&w, &m, s);
+		for (uint32_t k = 0; k < 16; k++)
+			a.ip[k] = draw(&s->rng) % 3 == 0 ? 0x80 : 0;
+		const struct zs_route *best = model_best(&m, &a);
+		assert_int_equal(zs_tables_resolve(&w, &a, &missing), ZS_NEXTHOP_NONE);
+		assert_int_equal(missing.used, best != NULL);
+		if (best && !zs_addr_eq(&missing.addr, &best->gateway))
+			fail_msg("round %u: another route won", round);
+		hits += best != NULL;
+	}
+	assert_true(hits > 100);
+	check(&w);
+	zs_tables_close(&w);
+}
+
+/* --- a writer that was killed -------------------------------------------------------------- */
+
+static void die_inside_puts(void *arg)
+{
+	struct scratch *s = arg;
+	struct zs_tables w;
+	struct zs_published p = { .used = 1, .target_port = 443, .target = addr4(1) };
+	struct zs_local l = { .used = 1, .addr = addr4(2) };
+	struct zs_nexthop n = { .addr = addr4(3) };
+
+	open_writer(&w, s, &small, true);
+	zs_tables_set_published(&w, 1000, &p);
+	zs_tables_set_published(&w, 2000, &p);
+	zs_tables_set_local(&w, 1, &l);
+	zs_tables_put_nexthop(&w, &n);
+	zs_seqlock_write_begin(&w.published[2000].seq);
+	w.published[2000].target_port = 1;
+	zs_seqlock_write_begin(&w.settings->seq);
+	w.settings->flow_port_first = 0;
+	zs_seqlock_write_begin(&w.local[1].seq);
+	zs_seqlock_write_begin(&w.nexthop[zs_tables_find_nexthop(&w, &n.addr, 0, 0)].seq);
+}
+
+static void test_killed_inside_puts(void **state)
+{
+	struct scratch *s = *state;
+	struct zs_tables r, w;
+	struct zs_error err;
+	struct zs_published p;
+	struct zs_settings set;
+	struct zs_local l;
+	uint8_t key[16];
+
+	in_killed_child(die_inside_puts, s);
+	assert_int_equal(zs_tables_open_reader(&r, s->dir, &err), 0);
+	memcpy(key, r.settings->hash_key, 16);
+	assert_false(zs_tables_published(&r, 2000, &p)); /* bounded: it gives up */
+	assert_false(zs_tables_settings(&r, &set));
+	assert_true(zs_tables_published(&r, 1000, &p));
+	open_writer(&w, s, &small, false);
+	check(&w);
+	assert_true(zs_tables_published(&r, 1000, &p));
+	assert_false(zs_tables_published(&r, 2000, &p));
+	assert_false(zs_tables_local(&r, 1, &l));
+	assert_true(zs_tables_settings(&r, &set));
+	assert_int_equal(set.flow_port_first, 20000);
+	assert_memory_equal(key, set.hash_key, 16);
+	zs_tables_close(&r);
+	zs_tables_close(&w);
+}
+
+/* --- version 1 ----------------------------------------------------------------------------- */
+
+static void test_migrates_version_1(void **state)
+{
+	struct scratch *s = *state;
+	struct zs_tables w;
+	struct zs_error err;
+	struct zs_settings set;
+	struct zs_published p;
+	struct zs_local l;
+
+	v1_write(s->dir);
+	assert_int_equal(zs_tables_open_reader(&w, s->dir, &err), -EPROTO);
+	assert_int_equal(err.exit, ZS_EXIT_LAYOUT);
+	open_writer(&w, s, &small, false);
+	check(&w);
+	assert_true(zs_tables_stopped(&w));
+	assert_true(zs_tables_settings(&w, &set));
+	assert_int_equal(set.flow_idle_answered_ms, 60000);
+	assert_int_equal(set.flow_port_first, 30000);
+	assert_int_equal(set.flow_port_last, 31000);
+	assert_int_equal(set.generation, 42);
+	assert_int_equal(set.deny.allowed_count, 1); /* 127/8 may not be allowed */
+	assert_int_equal(set.deny.allowed[0].addr.ip[12], 10);
+	assert_memory_equal(set.hash_key, "0123456789abcdef", 16);
+	assert_true(zs_tables_published(&w, 4433, &p));
+	assert_int_equal(p.target_port, 443);
+	assert_int_equal(p.target.ip[15], 7);
+	assert_int_equal(p.generation, 3);
+	assert_int_equal(p.new_flows_s + p.new_flows_burst + p.max_flows + p.drain, 0);
+	assert_true(zs_tables_published(&w, 5000, &p));
+	assert_false(zs_tables_published(&w, 6000, &p)); /* half written */
+	assert_true(zs_tables_local(&w, 3, &l));
+	assert_int_equal(l.iface, 2);
+	assert_int_equal(l.vlan, 9);
+	assert_int_equal(l.prefix_len, 120);
+	assert_int_equal(w.seg.base->version, 2);
+	zs_tables_close(&w);
+	open_writer(&w, s, &small, false); /* now an ordinary one */
+	zs_tables_close(&w);
+}
+
+static void patch(struct scratch *s, size_t at, const void *bytes, size_t len)
+{
+	char path[128];
+	snprintf(path, sizeof(path), "%s/tables", s->dir);
+	int fd = open(path, O_WRONLY);
+	assert_true(fd >= 0 && pwrite(fd, bytes, len, (off_t)at) == (ssize_t)len);
+	close(fd);
+}
+
+static void test_refuses_other_versions(void **state)
+{
+	struct scratch *s = *state;
+	struct zs_error err;
+	struct zs_tables w;
+	bool fresh;
+
+	v1_write(s->dir);
+	patch(s, 24, &(uint32_t){ 0 }, 4);
+	assert_int_equal(zs_tables_open_writer(&w, s->dir, NULL, false, &fresh, &err), -EPROTO);
+	assert_int_equal(err.exit, ZS_EXIT_LAYOUT);
+	patch(s, 24, &(uint32_t){ 3 }, 4);
+	assert_int_equal(zs_tables_open_writer(&w, s->dir, NULL, false, &fresh, &err), -EPROTO);
+	assert_int_equal(err.exit, ZS_EXIT_LAYOUT);
+	/* Version 1, but not the one that was frozen. */
+	v1_write(s->dir);
+	patch(s, 88 + 19 * 48 + 32, &(uint64_t){ 25 }, 8);
+	assert_int_equal(zs_tables_open_writer(&w, s->dir, NULL, false, &fresh, &err), -EPROTO);
+	assert_non_null(strstr(err.text, "published.target_port"));
+	/* Version 2 with another layout names the field. */
+	v1_write(s->dir);
+	patch(s, 24, &(uint32_t){ 2 }, 4);
+	assert_int_equal(zs_tables_open_writer(&w, s->dir, NULL, false, &fresh, &err), -EPROTO);
+	assert_non_null(strstr(err.text, "'stop.word'"));
+}
+
+/* --- a writer and a reader at once ---------------------------------------------------------- */
+
+struct duo {
+	struct zs_tables w, r;
+	_Atomic bool done;
+	uint64_t torn, seen;
+};
+
+static void *read_all(void *arg)
+{
+	struct duo *d = arg;
+	struct zs_published p;
+	struct zs_nexthop missing;
+	struct zs_addr a = addr4(0x0a000001);
+
+	while (!atomic_load(&d->done)) {
+		if (zs_tables_published(&d->r, 443, &p)) {
+			d->seen++;
+			d->torn += p.generation != p.new_flows_s || p.generation != p.max_flows ||
+				   zs_addr_get4(&p.target) != p.generation;
+		}
+		zs_tables_resolve(&d->r, &a, &missing);
+	}
+	return NULL;
+}
+
+static void test_writer_and_reader(void **state)
+{
+	struct scratch *s = *state;
+	static struct duo d;
+	struct zs_error err;
+	pthread_t thread;
+
+	open_writer(&d.w, s, &small, true);
+	assert_int_equal(zs_tables_open_reader(&d.r, s->dir, &err), 0);
+	assert_int_equal(pthread_create(&thread, NULL, read_all, &d), 0);
+	for (uint32_t i = 1; i < ROUNDS(2000000); i++) {
+		struct zs_published p = {
+			.used = 1, .target_port = 1, .generation = i, .new_flows_s = i, .max_flows = i
+		};
+		p.target = zs_addr_from4(i);
+		zs_tables_set_published(&d.w, 443, &p);
+		if (i % 16 == 0) {
+			struct zs_route r = { .len = 96, .onlink = 1, .dest = addr4(0) };
+			struct zs_nexthop n = { .addr = addr4(0x0a000001), .valid = 1 };
+			i % 32 ? zs_tables_put_route(&d.w, &r) : zs_tables_del_route(&d.w, &r);
+			i % 32 ? zs_tables_put_nexthop(&d.w, &n) : zs_tables_del_nexthop(&d.w, &n);
+		}
+	}
+	atomic_store(&d.done, true);
+	pthread_join(thread, NULL);
+	printf("# %lu whole copies\n", (unsigned long)d.seen);
+	assert_int_equal(d.torn, 0);
+	assert_true(d.seen > 0);
+	zs_tables_close(&d.r);
+	zs_tables_close(&d.w);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_life),
+		T(test_settings),
+		T(test_entries),
+		T(test_full_tables),
+		T(test_resolve),
+		T(test_resolve_against_model),
+		T(test_killed_inside_puts),
+		T(test_migrates_version_1),
+		T(test_refuses_other_versions),
+		T(test_writer_and_reader),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

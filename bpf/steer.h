@@ -14,18 +14,24 @@
 #endif
 
 #define ZS_STEER_KEYS_MAX 8192 /* own addresses × (published ports + flow port ranges) */
-#define ZS_STEER_QUEUES_MAX 64 /* receive queues of one interface; relay packets of a later queue are dropped */
+#define ZS_STEER_QUEUES_MAX                                                                                  \
+	64 /* receive queues of one interface; relay packets of a later queue are dropped */
 
 /* A relay port on an own address. port in host order; range: all ports of the configured flow range are one
  * key with port 0 (the range itself is in the config map). */
 struct zs_steer_key {
 	ZS_STEER_U32 ifindex;
-	ZS_STEER_U16 vlan;  /* 0: untagged */
-	ZS_STEER_U16 port;  /* 0: the flow source-port range */
+	ZS_STEER_U16 vlan;    /* 0: untagged */
+	ZS_STEER_U16 port;    /* 0: the flow source-port range */
 	ZS_STEER_U8 addr[16]; /* canonical (IPv4 as v4-mapped) */
 };
 
-enum zs_steer_counter { ZS_STEER_STEERED, ZS_STEER_PASSED, ZS_STEER_DROPPED /* no worker bound */, ZS_STEER_COUNTERS };
+enum zs_steer_counter {
+	ZS_STEER_STEERED,
+	ZS_STEER_PASSED,
+	ZS_STEER_DROPPED /* no worker bound */,
+	ZS_STEER_COUNTERS
+};
 
 /* Value of the one-entry array map `config`. */
 struct zs_steer_config {

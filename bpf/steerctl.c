@@ -19,7 +19,7 @@
 static const char usage_text[] =
     "usage: zs-steer attach INSTANCE INTERFACE [OBJECT]   attach steer.bpf.o, or adopt what is attached\n"
     "       zs-steer detach INSTANCE INTERFACE            detach and unpin\n"
-    "       zs-steer status INSTANCE INTERFACE            program, sockets, counters\n"
+    "       zs-steer status INSTANCE INTERFACE            program, keys, counters\n"
     "       zs-steer keys INSTANCE INTERFACE              list what is steered\n"
     "       zs-steer keys INSTANCE INTERFACE FIRST-LAST KEY...\n"
     "           steer exactly these; FIRST-LAST is the flow range, KEY is [VLAN/]ADDRESS:PORT,\n"
@@ -103,16 +103,6 @@ static unsigned list_keys(const struct zs_steer *s, bool print)
 	return n;
 }
 
-static unsigned bound_queues(const struct zs_steer *s)
-{
-	unsigned n = 0;
-	uint32_t value;
-
-	for (uint32_t queue = 0; queue < ZS_STEER_QUEUES_MAX; queue++)
-		n += !bpf_map_lookup_elem(s->xsks_fd, &queue, &value);
-	return n;
-}
-
 static int status(int argc, char **argv)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, q);
@@ -127,11 +117,10 @@ static int status(int argc, char **argv)
 	if (!rc)
 		rc = zs_steer_counters(&s, counters);
 	if (!rc)
-		printf(
-		    "interface=%s program=%u mode=%s keys=%u bound=%u steered=%lu passed=%lu dropped=%lu\n",
-		    s.ifname, q.prog_id, q.attach_mode == XDP_ATTACHED_SKB ? "skb" : "native",
-		    list_keys(&s, false), bound_queues(&s), counters[ZS_STEER_STEERED],
-		    counters[ZS_STEER_PASSED], counters[ZS_STEER_DROPPED]);
+		printf("interface=%s program=%u mode=%s keys=%u steered=%lu passed=%lu dropped=%lu\n",
+		       s.ifname, q.prog_id, q.attach_mode == XDP_ATTACHED_SKB ? "skb" : "native",
+		       list_keys(&s, false), counters[ZS_STEER_STEERED], counters[ZS_STEER_PASSED],
+		       counters[ZS_STEER_DROPPED]);
 	zs_steer_close(&s);
 	return rc ? fail_code(rc, "cannot read the counters") : 0;
 }

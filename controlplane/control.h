@@ -22,23 +22,23 @@ struct zs_state_watch;
 
 struct zs_control {
 	struct zs_log log;
-	struct zs_conf *conf;      /* in force */
+	struct zs_conf *conf; /* in force */
 	char conf_path[256];
-	char shm_dir[96];          /* folder of the segments; a test has its own */
+	char shm_dir[96]; /* folder of the segments; a test has its own */
 	const char *version;
 	struct zs_loop *loop;
 	struct zs_health_cell health[ZS_HEALTHS]; /* the control plane's own board */
-	struct zs_state *state;    /* NULL while no state segment is there; re-joined when replaced */
+	struct zs_state *state; /* NULL while no state segment is there; re-joined when replaced */
 	struct zs_events *events;
 	struct zs_ident *ident;
 	struct zs_store *store;
 	struct zs_program *program;
 	struct zs_netlink *netlink;
 	struct zs_admin *admin;
-	struct zs_audit *audit;     /* made and ended by admin; without it nothing may be changed */
+	struct zs_audit *audit; /* made and ended by admin; without it nothing may be changed */
 	struct zs_metrics *metrics;
 	struct zs_state_watch *watch; /* owns what `state` and `events` point to */
-	uint64_t started_ns;       /* wall clock */
+	uint64_t started_ns;	      /* wall clock */
 	bool draining;
 	uint64_t drain_until_ns; /* monotonic */
 	struct zs_timer *drain_timer;
@@ -47,8 +47,8 @@ struct zs_control {
 
 /* Health of the control plane's own board, with a record in the log when a code is raised or cleared (not when it is
  * raised again). Loop thread. */
-__attribute__((format(printf, 3, 4)))
-void zs_control_raise(struct zs_control *c, enum zs_health h, const char *fmt, ...);
+__attribute__((format(printf, 3, 4))) void zs_control_raise(struct zs_control *c, enum zs_health h,
+							    const char *fmt, ...);
 void zs_control_clear(struct zs_control *c, enum zs_health h);
 
 /* Applies a checked configuration: settings, addresses, publishes. Refuses (-EBUSY) what needs a restart, unless nothing of

@@ -20,8 +20,10 @@ struct zs_publication {
  * placeholder socket that it keeps), capacity (-ENOSPC), then stores and publishes. -EEXIST: published already with another
  * target. The same again is 0. */
 int zs_program_publish(struct zs_program *p, const struct zs_publication *pub, struct zs_error *err);
-int zs_program_unpublish(struct zs_program *p, uint16_t port, struct zs_error *err); /* -ENOENT, -EPERM (config's) */
-uint32_t zs_program_publications(struct zs_program *p, struct zs_publication *out, uint32_t cap); /* sorted; returns count */
+int zs_program_unpublish(struct zs_program *p, uint16_t port,
+			 struct zs_error *err); /* -ENOENT, -EPERM (config's) */
+uint32_t zs_program_publications(struct zs_program *p, struct zs_publication *out,
+				 uint32_t cap); /* sorted; returns count */
 
 /* The emergency stop: stored durably, then one word. */
 int zs_program_stop(struct zs_program *p, bool stopped, struct zs_error *err);

@@ -14,7 +14,8 @@ void zs_store_close(struct zs_store *s);
 /* One atomic, synced batch. begin/put/del build it, commit writes it. -EIO, -ENOSPC: nothing of it holds. */
 struct zs_store_batch;
 struct zs_store_batch *zs_store_begin(struct zs_store *s);
-void zs_store_put(struct zs_store_batch *b, const void *key, size_t key_len, const void *value, size_t value_len);
+void zs_store_put(struct zs_store_batch *b, const void *key, size_t key_len, const void *value,
+		  size_t value_len);
 void zs_store_del(struct zs_store_batch *b, const void *key, size_t key_len);
 int zs_store_commit(struct zs_store_batch *b, struct zs_error *err); /* frees b either way */
 void zs_store_abort(struct zs_store_batch *b);

@@ -70,6 +70,7 @@ struct zs_dp {
 	struct zs_flow_table partition[ZS_WORKERS_MAX];
 	_Atomic uint32_t stop;	/* 1: receive no more, 2: drain what others handed over and end */
 	_Atomic uint32_t quiet; /* workers that have stopped receiving */
+	uint64_t second_ns;	/* when another process of this instance was refused, 0: not lately */
 	uint64_t steer_change;	/* fingerprint of what the steering maps were last made from */
 };
 

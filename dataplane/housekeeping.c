@@ -1,5 +1,6 @@
 #include <rte_ethdev.h>
 #include "housekeeping.h"
+#include "second.h"
 #include "stage/stage.h"
 #include "steering.h"
 #include "view.h"
@@ -10,8 +11,10 @@
 
 static void sweep(struct zs_worker *w)
 {
-	uint32_t left = SWEEP_SLICE, p = w->sweep++ % w->dp->partitions;
+	uint32_t p = w->sweep++ % w->dp->partitions, left;
 	struct zs_flow_table *t = &w->dp->partition[p];
+
+	left = t->capacity / SWEEP_SHARE > SWEEP_MIN ? t->capacity / SWEEP_SHARE : SWEEP_MIN;
 
 	if (w->dp->partition_owner[p] != w->index)
 		return;
@@ -84,6 +87,7 @@ void zs_housekeeping_main(struct zs_dp *dp)
 	zs_events_link(&dp->events, dp->shm_dir);
 	zs_segment_beat(&dp->state.seg, now);
 	zs_segment_beat(&dp->events.events, now);
+	zs_second_look(dp, now);
 	zs_steering_sync(dp);
 	for (uint32_t i = 0; i < dp->ports; i++)
 		read_port(dp, i);

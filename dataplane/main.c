@@ -22,6 +22,7 @@
 #include "housekeeping.h"
 #include "port.h"
 #include "sandbox.h"
+#include "second.h"
 #include "steering.h"
 #include "view.h"
 #include "worker.h"
@@ -119,8 +120,11 @@ static int open_segments(struct zs_dp *dp, bool *fresh, struct zs_error *err)
 	int rc;
 
 	if ((rc = zs_segment_dir(dp->shm_dir, dp->conf->instance, true, err)) ||
-	    (rc = zs_state_open_writer(&dp->state, dp->shm_dir, &shape, fresh, err)))
+	    (rc = zs_state_open_writer(&dp->state, dp->shm_dir, &shape, fresh, err))) {
+		if (rc == -EBUSY)
+			zs_second_leave_note(dp);
 		return rc;
+	}
 	zs_fault_watch(&dp->state.seg);
 	if (*fresh)
 		ZS_LOG(dp->log, SEGMENT_NEW, "segment=state");
@@ -130,6 +134,27 @@ static int open_segments(struct zs_dp *dp, bool *fresh, struct zs_error *err)
 	if (rc)
 		zs_state_close(&dp->state);
 	return rc;
+}
+
+/* What kept this process from starting stays on the instance's board for whoever looks. */
+static void raise_health(struct zs_dp *dp, const struct zs_error *err)
+{
+	struct zs_health_cell *board = dp->state.health;
+
+	if (err->exit == ZS_EXIT_PRIVILEGE)
+		zs_health_raise(board, ZS_HEALTH_privilege, "%.39s", err->text);
+	else if (err->exit == ZS_EXIT_RESOURCE && strstr(err->text, "hugepages are free"))
+		zs_health_raise(board, ZS_HEALTH_no_hugepages, "%u MiB wanted",
+				dp->conf->dataplane.memory_mb);
+	else if (err->code == -EBUSY)
+		zs_health_raise(board, ZS_HEALTH_steering, "%.39s", err->text);
+}
+
+static void clear_health(struct zs_dp *dp)
+{
+	zs_health_clear(dp->state.health, ZS_HEALTH_privilege);
+	zs_health_clear(dp->state.health, ZS_HEALTH_no_hugepages);
+	zs_health_clear(dp->state.health, ZS_HEALTH_steering);
 }
 
 static void wait_for_signal(struct zs_dp *dp, const sigset_t *set)
@@ -159,6 +184,7 @@ static int serve(struct zs_dp *dp, const sigset_t *set, struct zs_error *err)
 		goto stop;
 	ZS_LOG(dp->log, SANDBOXED, "");
 	zs_housekeeping_main(dp);
+	clear_health(dp);
 	ZS_LOG(dp->log, READY, "instance=%s", dp->conf->instance);
 	notify(dp, "READY=1");
 	wait_for_signal(dp, set);
@@ -189,6 +215,8 @@ delete_workers:
 stop_ports:
 	zs_ports_stop(dp);
 close_segments:
+	if (rc)
+		raise_health(dp, err);
 	zs_events_close(&dp->events);
 	zs_state_close(&dp->state);
 	return rc;

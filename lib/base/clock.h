@@ -16,8 +16,14 @@ static inline uint64_t zs_clock_read(clockid_t id)
 }
 
 /* Monotonic ns, the same in every process of the machine: what segments store. */
-static inline uint64_t zs_clock_ns(void) { return zs_clock_read(CLOCK_MONOTONIC); }
+static inline uint64_t zs_clock_ns(void)
+{
+	return zs_clock_read(CLOCK_MONOTONIC);
+}
 /* Unix time in ns, for records people read. */
-static inline uint64_t zs_clock_wall_ns(void) { return zs_clock_read(CLOCK_REALTIME); }
+static inline uint64_t zs_clock_wall_ns(void)
+{
+	return zs_clock_read(CLOCK_REALTIME);
+}
 
 #endif

@@ -15,15 +15,15 @@ enum zs_exit {
 };
 
 struct zs_error {
-	int code;           /* -errno, 0 while unset */
-	enum zs_exit exit;  /* the status a process should end with */
-	uint32_t line;      /* line of the input at fault, 0 when there is none */
+	int code;	   /* -errno, 0 while unset */
+	enum zs_exit exit; /* the status a process should end with */
+	uint32_t line;	   /* line of the input at fault, 0 when there is none */
 	char text[ZS_ERROR_TEXT];
 };
 
 /* Fills err (which may be NULL) and returns code, so that `return zs_error_set(...)` reads well. */
-__attribute__((format(printf, 4, 5)))
-int zs_error_set(struct zs_error *err, int code, enum zs_exit exit, const char *fmt, ...);
+__attribute__((format(printf, 4, 5))) int zs_error_set(struct zs_error *err, int code, enum zs_exit exit,
+						       const char *fmt, ...);
 
 /* The stable name and the text of an exit status; never NULL. */
 const char *zs_exit_name(int status);

@@ -11,10 +11,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ZS_LOG_BURST       10          /* records of one code an interval: enough to see a pattern */
+#define ZS_LOG_BURST	   10	       /* records of one code an interval: enough to see a pattern */
 #define ZS_LOG_INTERVAL_NS 5000000000u /* 5 s, as the kernel's printk_ratelimit */
 
-enum zs_log_level { ZS_LOG_ERR = 3, ZS_LOG_WARNING = 4, ZS_LOG_NOTICE = 5, ZS_LOG_INFO = 6, ZS_LOG_DEBUG = 7 };
+enum zs_log_level {
+	ZS_LOG_ERR = 3,
+	ZS_LOG_WARNING = 4,
+	ZS_LOG_NOTICE = 5,
+	ZS_LOG_INFO = 6,
+	ZS_LOG_DEBUG = 7
+};
 
 enum zs_log_module {
 #define ZS_LOG_MODULE(name, text) ZS_LOG_MODULE_##name,
@@ -37,7 +43,10 @@ struct zs_log {
 	enum zs_log_format format;
 	const char *program;
 	uint8_t level[ZS_LOG_MODULES];
-	struct { uint64_t since_ns; uint32_t spoken, held; } site[ZS_LOG_CODES];
+	struct {
+		uint64_t since_ns;
+		uint32_t spoken, held;
+	} site[ZS_LOG_CODES];
 };
 
 /* All modules at INFO, key=value to fd (journald's when JOURNAL_STREAM names that fd). */
@@ -47,8 +56,8 @@ int zs_log_set_level(struct zs_log *log, const char *module, const char *level);
 const char *zs_log_module_name(enum zs_log_module module);
 const char *zs_log_level_name(enum zs_log_level level);
 /* Writes one record; log may be NULL (nothing happens). Never blocks longer than write(2). */
-__attribute__((format(printf, 3, 4)))
-void zs_log_write(struct zs_log *log, enum zs_log_code code, const char *fmt, ...);
+__attribute__((format(printf, 3, 4))) void zs_log_write(struct zs_log *log, enum zs_log_code code,
+							const char *fmt, ...);
 /* ZS_LOG(log, PORT_UP, "port=%s", name) */
 #define ZS_LOG(log, name, ...) zs_log_write((log), ZS_LOG_##name, "" __VA_ARGS__)
 

@@ -12,13 +12,21 @@
 #include "shm/tables.h"
 
 #define ZS_CONF_SIZE_MAX   (1u << 20) /* bytes of the file */
-#define ZS_CONF_PUBLISH    1024
-#define ZS_CONF_ADDRESSES  8   /* per VLAN of a port */
-#define ZS_CONF_VLANS      8   /* per port, the untagged one included */
-#define ZS_CONF_NEIGHBOURS 32  /* static ones, per VLAN of a port */
-#define ZS_CONF_ROUTES     32  /* static ones, per VLAN of a port */
+#define ZS_CONF_PUBLISH	   1024
+#define ZS_CONF_ADDRESSES  8  /* per VLAN of a port */
+#define ZS_CONF_VLANS	   8  /* per port, the untagged one included */
+#define ZS_CONF_NEIGHBOURS 32 /* static ones, per VLAN of a port */
+#define ZS_CONF_ROUTES	   32 /* static ones, per VLAN of a port */
 
-enum zs_conf_driver { ZS_DRIVER_PCI, ZS_DRIVER_AF_XDP, ZS_DRIVER_AF_PACKET, ZS_DRIVER_MEMIF, ZS_DRIVER_PCAP, ZS_DRIVER_NULL, ZS_DRIVER_RING };
+enum zs_conf_driver {
+	ZS_DRIVER_PCI,
+	ZS_DRIVER_AF_XDP,
+	ZS_DRIVER_AF_PACKET,
+	ZS_DRIVER_MEMIF,
+	ZS_DRIVER_PCAP,
+	ZS_DRIVER_NULL,
+	ZS_DRIVER_RING
+};
 
 struct zs_conf_interface_address { /* 10.0.0.1/24: address with host bits, prefix length of 128 */
 	struct zs_addr addr;
@@ -37,7 +45,8 @@ struct zs_conf_route {
 
 struct zs_conf_vlan {
 	uint16_t id; /* 0: untagged */
-	char device[16]; /* kernel device whose neighbours and routes hold here; empty for an id != 0: static only */
+	char device
+	    [16]; /* kernel device whose neighbours and routes hold here; empty for an id != 0: static only */
 	uint32_t addresses, neighbours, routes;
 	struct zs_conf_interface_address address[ZS_CONF_ADDRESSES];
 	struct zs_conf_neighbour neighbour[ZS_CONF_NEIGHBOURS];
@@ -47,8 +56,8 @@ struct zs_conf_vlan {
 struct zs_conf_port {
 	char name[16];
 	enum zs_conf_driver driver;
-	char device[128]; /* interface, PCI address, or the driver's arguments (pcap, memif) */
-	uint16_t mtu;     /* 0: the device's */
+	char device[128];	   /* interface, PCI address, or the driver's arguments (pcap, memif) */
+	uint16_t mtu;		   /* 0: the device's */
 	uint32_t rx_ring, tx_ring; /* descriptors, default 1,024; control_kill uses 4,096 */
 	uint32_t vlans;
 	struct zs_conf_vlan vlan[ZS_CONF_VLANS]; /* [0] is the untagged one */

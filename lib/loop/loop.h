@@ -18,7 +18,9 @@ enum zs_loop_engine { ZS_LOOP_AUTO, ZS_LOOP_URING, ZS_LOOP_EPOLL };
 enum zs_watch_events { ZS_WATCH_READ = 1, ZS_WATCH_WRITE = 2, ZS_WATCH_HUP = 4 };
 
 int zs_loop_new(struct zs_loop **out, enum zs_loop_engine engine, struct zs_error *err);
-void zs_loop_delete(struct zs_loop *loop); /* every watch, timer and UDP socket is gone with it; descriptors are the caller's */
+void zs_loop_delete(
+    struct zs_loop
+	*loop); /* every watch, timer and UDP socket is gone with it; descriptors are the caller's */
 const char *zs_loop_engine_name(const struct zs_loop *loop);
 /* Monotonic ns, read once per turn. */
 uint64_t zs_loop_now(const struct zs_loop *loop);
@@ -30,14 +32,15 @@ void zs_loop_stop(struct zs_loop *loop);
 
 /* Level-triggered. The callback may delete its own watch. */
 typedef void zs_watch_fn(void *ctx, int fd, unsigned events);
-int zs_watch_new(struct zs_watch **out, struct zs_loop *loop, int fd, unsigned events, zs_watch_fn *fn, void *ctx);
+int zs_watch_new(struct zs_watch **out, struct zs_loop *loop, int fd, unsigned events, zs_watch_fn *fn,
+		 void *ctx);
 int zs_watch_set(struct zs_watch *w, unsigned events);
 void zs_watch_delete(struct zs_watch *w);
 
 /* One-shot; set again from the callback for a period. */
 typedef void zs_timer_fn(void *ctx);
 int zs_timer_new(struct zs_timer **out, struct zs_loop *loop, zs_timer_fn *fn, void *ctx);
-void zs_timer_set(struct zs_timer *t, uint64_t at_ns);   /* monotonic; 0 disarms */
+void zs_timer_set(struct zs_timer *t, uint64_t at_ns); /* monotonic; 0 disarms */
 void zs_timer_after(struct zs_timer *t, uint64_t in_ns);
 void zs_timer_delete(struct zs_timer *t);
 

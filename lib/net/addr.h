@@ -22,7 +22,7 @@ struct zs_prefix {
 	uint8_t len; /* bits of the 128, so 10.0.0.0/8 is 104 */
 };
 
-#define ZS_ADDR_TEXT     46 /* INET6_ADDRSTRLEN */
+#define ZS_ADDR_TEXT	 46 /* INET6_ADDRSTRLEN */
 #define ZS_ENDPOINT_TEXT 54 /* [addr]:port */
 
 static inline bool zs_addr_is4(const struct zs_addr *a)

@@ -22,7 +22,7 @@ struct zs_csum_delta {
 
 static inline void zs_csum_swap16(struct zs_csum_delta *d, uint16_t old, uint16_t new)
 {
-	d->sum += (uint16_t)~old + (uint64_t)new;
+	d->sum += (uint16_t)~old + (uint64_t) new;
 }
 
 /* `old` and `new` are even-length byte runs of the same length. */

@@ -21,9 +21,9 @@ struct zs_event {
 	uint8_t iface;
 	uint8_t reason;
 	uint8_t pad;
-	uint16_t port;       /* published port */
+	uint16_t port; /* published port */
 	uint16_t vlan;
-	uint64_t time_ns;    /* monotonic */
+	uint64_t time_ns;	   /* monotonic */
 	struct zs_endpoint client; /* or the wanted neighbour's address */
 	uint16_t source_port;
 	uint32_t packets;
@@ -47,7 +47,9 @@ struct zs_events {
  * the other way round. zs_events_link tries to complete the half that was missing; one stat(2), call
  * it now and then from the main thread. 0, or -errno while it is missing. Rings are usable when both halves are there; until then push counts
  * nothing and returns false. */
-struct zs_events_shape { uint32_t capacity; };
+struct zs_events_shape {
+	uint32_t capacity;
+};
 int zs_events_open_producer(struct zs_events *e, const char *dir, const struct zs_events_shape *shape,
 			    struct zs_error *err);
 int zs_events_open_consumer(struct zs_events *e, const char *dir, struct zs_error *err);

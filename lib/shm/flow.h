@@ -14,32 +14,32 @@
 #include "net/addr.h"
 #include "shm/segment.h"
 
-#define ZS_FLOW_NONE    UINT32_MAX
-#define ZS_FLOW_TRIES   32 /* source ports tried for a new flow before `flow_ports` is the drop */
+#define ZS_FLOW_NONE	UINT32_MAX
+#define ZS_FLOW_TRIES	32 /* source ports tried for a new flow before `flow_ports` is the drop */
 #define ZS_BUCKET_SLOTS 8
 
 struct zs_flow {
 	/* line 0: read per packet */
-	struct zs_endpoint client;     /* 18 bytes: zs_endpoint is 16 + 2 */
+	struct zs_endpoint client; /* 18 bytes: zs_endpoint is 16 + 2 */
 	struct zs_endpoint target;
-	uint16_t port;                 /* the published port, host order */
-	uint16_t source_port;          /* ours, facing the target */
-	uint8_t local_client;          /* index of the own address the client sees */
-	uint8_t local_target;          /* index of the own address the target sees */
+	uint16_t port;	      /* the published port, host order */
+	uint16_t source_port; /* ours, facing the target */
+	uint8_t local_client; /* index of the own address the client sees */
+	uint8_t local_target; /* index of the own address the target sees */
 	uint8_t used;
-	uint8_t answered;              /* the target has sent a packet */
-	uint32_t nexthop_client;       /* index into tables, ZS_NEXTHOP_NONE: to be resolved */
+	uint8_t answered;	 /* the target has sent a packet */
+	uint32_t nexthop_client; /* index into tables, ZS_NEXTHOP_NONE: to be resolved */
 	uint32_t nexthop_target;
 	uint32_t published_generation;
-	uint32_t last_ms;              /* monotonic ms, wraps */
-	uint32_t tables_change;        /* stamp of the tables when both next hops were resolved */
+	uint32_t last_ms;	/* monotonic ms, wraps */
+	uint32_t tables_change; /* stamp of the tables when both next hops were resolved */
 	/* line 1: written per packet, read by the control plane */
 	uint64_t to_target_packets, to_target_bytes; /* UDP payload bytes, counted when tx accepts */
 	uint64_t to_client_packets, to_client_bytes;
 	uint32_t created_ms;
-	uint32_t next;                 /* free list while unused; the next younger while waiting for an answer */
-	uint32_t older;                /* the next older flow that waits; ZS_FLOW_NONE at the end */
-	uint32_t waits;                /* 1: linked in the partition's list of unanswered flows */
+	uint32_t next;	/* free list while unused; the next younger while waiting for an answer */
+	uint32_t older; /* the next older flow that waits; ZS_FLOW_NONE at the end */
+	uint32_t waits; /* 1: linked in the partition's list of unanswered flows */
 	uint8_t pad[16];
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct zs_flow) == 128, "two lines");
@@ -54,14 +54,14 @@ _Static_assert(sizeof(struct zs_flow_bucket) == 64, "one line");
 
 /* The shared part of one partition; buckets and flows follow in regions of their own. */
 struct zs_flow_partition_head {
-	uint32_t capacity;      /* flows */
-	uint32_t buckets;       /* of each index, power of two */
+	uint32_t capacity; /* flows */
+	uint32_t buckets;  /* of each index, power of two */
 	uint16_t port_first, port_last;
 	_Atomic uint32_t used;
-	uint32_t free_head;     /* ids chained by zs_flow.next */
-	uint32_t sweep;         /* where the idle sweep goes on */
-	uint8_t owner;          /* worker slot */
-	uint8_t dirty;          /* 1 while an insert or remove is under way: rebuilt on adoption */
+	uint32_t free_head; /* ids chained by zs_flow.next */
+	uint32_t sweep;	    /* where the idle sweep goes on */
+	uint8_t owner;	    /* worker slot */
+	uint8_t dirty;	    /* 1 while an insert or remove is under way: rebuilt on adoption */
 	uint8_t pad[2];
 	uint32_t oldest, youngest; /* unanswered flows by age; answered ones leave when they are met */
 	uint8_t pad2[28];
@@ -74,7 +74,7 @@ struct zs_flow_table {
 	struct zs_flow_bucket *by_client, *by_target;
 	struct zs_flow *flow;
 	uint32_t capacity, mask; /* private copies, checked at join: the shared ones are not trusted */
-	uint64_t key[2];         /* hash key */
+	uint64_t key[2];	 /* hash key */
 	uint32_t port_cursor;
 };
 
@@ -85,12 +85,12 @@ uint32_t zs_flow_buckets_for(uint32_t capacity);
  * the flows when dirty, and the whole is checked. -EUCLEAN: beyond repair, start fresh. */
 int zs_flow_table_open(struct zs_flow_table *t, struct zs_flow_partition_head *head,
 		       struct zs_flow_bucket *by_client, struct zs_flow_bucket *by_target,
-		       struct zs_flow *flow, uint32_t capacity, uint32_t buckets,
-		       const uint8_t hash_key[16], bool fresh);
+		       struct zs_flow *flow, uint32_t capacity, uint32_t buckets, const uint8_t hash_key[16],
+		       bool fresh);
 /* Reader: binds a view to memory it can only read; nothing is checked but the arguments. */
-int zs_flow_table_join(struct zs_flow_table *t, struct zs_flow_partition_head *head, struct zs_flow_bucket *by_client,
-		       struct zs_flow_bucket *by_target, struct zs_flow *flow, uint32_t capacity, uint32_t buckets,
-		       const uint8_t hash_key[16]);
+int zs_flow_table_join(struct zs_flow_table *t, struct zs_flow_partition_head *head,
+		       struct zs_flow_bucket *by_client, struct zs_flow_bucket *by_target,
+		       struct zs_flow *flow, uint32_t capacity, uint32_t buckets, const uint8_t hash_key[16]);
 void zs_flow_table_set_ports(struct zs_flow_table *t, uint16_t first, uint16_t last);
 
 /* Hashes, to be computed for a burst before the look-ups are prefetched. */
@@ -105,7 +105,12 @@ uint32_t zs_flow_find_client(const struct zs_flow_table *t, uint64_t hash, const
 uint32_t zs_flow_find_target(const struct zs_flow_table *t, uint64_t hash, const struct zs_endpoint *target,
 			     uint16_t source_port, uint8_t local);
 
-enum zs_flow_error { ZS_FLOW_OK, ZS_FLOW_FULL /* all answered */, ZS_FLOW_PORTS /* no free source port */, ZS_FLOW_BUCKET /* index bucket full */ };
+enum zs_flow_error {
+	ZS_FLOW_OK,
+	ZS_FLOW_FULL /* all answered */,
+	ZS_FLOW_PORTS /* no free source port */,
+	ZS_FLOW_BUCKET /* index bucket full */
+};
 struct zs_flow_new {
 	struct zs_endpoint client, target;
 	uint16_t port;

@@ -18,9 +18,9 @@ enum zs_health {
 
 struct zs_health_cell {
 	_Atomic uint32_t seq;
-	uint32_t raised;    /* 0 = fine */
-	uint64_t since_ns;  /* wall clock */
-	uint64_t count;     /* times raised */
+	uint32_t raised;   /* 0 = fine */
+	uint64_t since_ns; /* wall clock */
+	uint64_t count;	   /* times raised */
 	char detail[40];
 };
 _Static_assert(sizeof(struct zs_health_cell) == 64, "one line");
@@ -32,8 +32,8 @@ struct zs_health_info {
 const struct zs_health_info *zs_health_info(enum zs_health h);
 
 /* Owner of the board alone. Raising a raised code refreshes its detail and does not count. */
-__attribute__((format(printf, 3, 4)))
-void zs_health_raise(struct zs_health_cell *board, enum zs_health h, const char *fmt, ...);
+__attribute__((format(printf, 3, 4))) void zs_health_raise(struct zs_health_cell *board, enum zs_health h,
+							   const char *fmt, ...);
 void zs_health_clear(struct zs_health_cell *board, enum zs_health h);
 /* Any reader: a whole copy of one cell (all zero when it cannot be had). detail is terminated. */
 void zs_health_read(const struct zs_health_cell *board, enum zs_health h, struct zs_health_cell *out);

@@ -20,7 +20,7 @@ struct zs_ring_producer {
 	/* entries follow */
 };
 struct zs_ring_consumer {
-	_Atomic uint64_t tail;   /* next to read */
+	_Atomic uint64_t tail;	 /* next to read */
 	_Atomic uint64_t resets; /* times the producer's index made no sense */
 	uint64_t pad[6];
 };

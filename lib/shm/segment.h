@@ -19,7 +19,7 @@
 #include "base/error.h"
 
 #define ZS_SEGMENT_MAGIC      0x0031474553535aULL /* "ZSSEG1" */
-#define ZS_SEGMENT_HEADER     8192 /* header plus field table, whole pages */
+#define ZS_SEGMENT_HEADER     8192		  /* header plus field table, whole pages */
 #define ZS_SEGMENT_FIELDS     96
 #define ZS_SEGMENT_FIELD_NAME 32
 
@@ -27,20 +27,20 @@
  * regions begin with '@': they are not hashed, so sizes may differ between two shapes. */
 struct zs_segment_field {
 	char name[ZS_SEGMENT_FIELD_NAME]; /* "flow.client", "ports" … */
-	uint64_t offset;                  /* in its struct, or from the segment's start */
+	uint64_t offset;		  /* in its struct, or from the segment's start */
 	uint64_t size;
 };
 
 struct zs_segment_header {
-	_Atomic uint64_t magic;       /* stored last by new, cleared first by delete */
-	char kind[16];                /* "tables", "state", "events" */
+	_Atomic uint64_t magic; /* stored last by new, cleared first by delete */
+	char kind[16];		/* "tables", "state", "events" */
 	uint32_t version;
 	uint32_t field_count;
-	uint64_t abi_hash;            /* over kind, version and the members of the field table */
-	uint64_t size;                /* of the whole file */
-	uint64_t incarnation;         /* random, new with each creation; never 0 */
-	_Atomic uint64_t generation;  /* raised whenever a writer adopts the segment */
-	_Atomic uint32_t writer_pid;  /* 0: no writer */
+	uint64_t abi_hash;	     /* over kind, version and the members of the field table */
+	uint64_t size;		     /* of the whole file */
+	uint64_t incarnation;	     /* random, new with each creation; never 0 */
+	_Atomic uint64_t generation; /* raised whenever a writer adopts the segment */
+	_Atomic uint32_t writer_pid; /* 0: no writer */
 	uint32_t reserved;
 	_Atomic uint64_t writer_start; /* start time of that pid in clock ticks since boot (proc(5)) */
 	_Atomic uint64_t heartbeat_ns; /* monotonic */
@@ -62,16 +62,19 @@ struct zs_segment {
 	struct zs_segment_header *base; /* start of the mapping */
 	size_t size;
 	bool writer;
-	int fd;                   /* of the file, while base != NULL; a writer holds its lock */
+	int fd;			  /* of the file, while base != NULL; a writer holds its lock */
 	_Atomic uint32_t faulted; /* pages that were not there any more, see shm/fault.h */
 	char path[128];
 };
 
 /* A row of a member table: ZS_SEGMENT_MEMBER("flow", struct zs_flow, client). */
-#define ZS_SEGMENT_MEMBER(nick, type, member) \
-	{ nick "." #member, offsetof(type, member), sizeof(((type *)0)->member) }
+#define ZS_SEGMENT_MEMBER(nick, type, member)                                                                \
+	{                                                                                                    \
+		nick "." #member, offsetof(type, member), sizeof(((type *)0)->member)                        \
+	}
 /* Appends a region row behind the rows there are, on a page of its own; returns the new count. */
-uint32_t zs_segment_put_region(struct zs_segment_field *field, uint32_t count, const char *name, uint64_t size);
+uint32_t zs_segment_put_region(struct zs_segment_field *field, uint32_t count, const char *name,
+			       uint64_t size);
 /* Do the members in `header` equal those of `want`? Else false and the first that differs in `name`. */
 bool zs_segment_same_members(const struct zs_segment_header *header, const struct zs_segment_field *want,
 			     uint32_t count, char name[ZS_SEGMENT_FIELD_NAME]);

@@ -30,7 +30,8 @@ static inline void zs_seqlock_write_begin(_Atomic uint32_t *seq)
 
 static inline void zs_seqlock_write_end(_Atomic uint32_t *seq)
 {
-	atomic_store_explicit(seq, (atomic_load_explicit(seq, memory_order_relaxed) | 1) + 1, memory_order_release);
+	atomic_store_explicit(seq, (atomic_load_explicit(seq, memory_order_relaxed) | 1) + 1,
+			      memory_order_release);
 }
 
 /* Copies whole words so that a race with the writer is a torn copy, never undefined. Entries

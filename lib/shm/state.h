@@ -60,14 +60,14 @@ struct zs_iface_state {
 	uint16_t mtu;
 	_Atomic uint32_t up;
 	uint64_t steered, passed, fallback_dropped; /* by the steering program */
-	uint64_t missed, errors;                    /* by the port */
+	uint64_t missed, errors;		    /* by the port */
 	uint64_t pad[3];
 } __attribute__((aligned(64)));
 
 struct zs_state_shape {
-	uint32_t flow_capacity;  /* per partition, default from Kconfig */
+	uint32_t flow_capacity;	 /* per partition, default from Kconfig */
 	uint32_t event_capacity; /* per ring, power of two */
-	uint32_t partitions;     /* of the flow table, at least the workers; 0 = 1, at most ZS_WORKERS_MAX */
+	uint32_t partitions;	 /* of the flow table, at least the workers; 0 = 1, at most ZS_WORKERS_MAX */
 };
 
 /* Health the dataplane reports: one word per code of health.def that is its own (0 = fine). */
@@ -77,9 +77,9 @@ extern const struct zs_segment_kind zs_state_kind;
 
 struct zs_state {
 	struct zs_segment seg;
-	struct zs_worker_state *worker;  /* ZS_WORKERS_MAX */
-	struct zs_iface_state *iface;    /* ZS_IFACES_MAX */
-	struct zs_health_cell *health;   /* ZS_HEALTHS */
+	struct zs_worker_state *worker;		  /* ZS_WORKERS_MAX */
+	struct zs_iface_state *iface;		  /* ZS_IFACES_MAX */
+	struct zs_health_cell *health;		  /* ZS_HEALTHS */
 	struct zs_flow_partition_head *flow_head; /* partitions */
 	struct zs_flow_bucket *by_client, *by_target;
 	struct zs_flow *flow;

@@ -12,12 +12,12 @@
 #include "shm/segment.h"
 #include "shm/seqlock.h"
 
-#define ZS_TABLES_VERSION   2  /* 1 had no new-flow limit of its own per port: see tables.c */
-#define ZS_UDP_PORTS        65536
-#define ZS_WORKERS_MAX      16 /* lanes of the tunnel header are 4 bits wide */
-#define ZS_IFACES_MAX       16 /* ports (interfaces) of the dataplane */
-#define ZS_LOCALS_MAX       64 /* own addresses */
-#define ZS_NEXTHOP_NONE     UINT32_MAX
+#define ZS_TABLES_VERSION 2 /* 1 had no new-flow limit of its own per port: see tables.c */
+#define ZS_UDP_PORTS	  65536
+#define ZS_WORKERS_MAX	  16 /* lanes of the tunnel header are 4 bits wide */
+#define ZS_IFACES_MAX	  16 /* ports (interfaces) of the dataplane */
+#define ZS_LOCALS_MAX	  64 /* own addresses */
+#define ZS_NEXTHOP_NONE	  UINT32_MAX
 
 /* The emergency stop: 0 forwards, anything else drops all (`stopped`). One line of its own. */
 struct zs_stop {
@@ -28,25 +28,25 @@ struct zs_stop {
 /* What may change while running. One entry. */
 struct zs_settings {
 	_Atomic uint32_t seq;
-	uint32_t flow_idle_answered_ms;   /* default 120,000 */
+	uint32_t flow_idle_answered_ms;	  /* default 120,000 */
 	uint32_t flow_idle_unanswered_ms; /* default 10,000 */
 	uint32_t new_flows_per_prefix_s;  /* per source /24 or /56; 0 = unlimited */
 	uint32_t new_flows_prefix_burst;
-	uint32_t busy_poll_us;            /* how long a quiet worker spins before it sleeps */
-	uint32_t sleep_max_us;            /* longest sleep of a quiet worker; 0 = never sleep */
-	uint16_t flow_port_first;         /* 20000 */
-	uint16_t flow_port_last;          /* 32767 */
-	uint64_t generation;              /* raised with each change */
-	struct zs_deny deny;              /* allow-list over the special-purpose table */
-	uint8_t hash_key[16];             /* keys flow hashing; drawn at creation, zs_tables_set_settings keeps it */
+	uint32_t busy_poll_us;	  /* how long a quiet worker spins before it sleeps */
+	uint32_t sleep_max_us;	  /* longest sleep of a quiet worker; 0 = never sleep */
+	uint16_t flow_port_first; /* 20000 */
+	uint16_t flow_port_last;  /* 32767 */
+	uint64_t generation;	  /* raised with each change */
+	struct zs_deny deny;	  /* allow-list over the special-purpose table */
+	uint8_t hash_key[16];	  /* keys flow hashing; drawn at creation, zs_tables_set_settings keeps it */
 };
 
 /* An own address on an interface of the dataplane. Entry valid when used != 0. */
 struct zs_local {
 	_Atomic uint32_t seq;
 	uint8_t used;
-	uint8_t iface;   /* 0 … ZS_IFACES_MAX-1, index into the configuration's ports */
-	uint16_t vlan;   /* 0: untagged */
+	uint8_t iface; /* 0 … ZS_IFACES_MAX-1, index into the configuration's ports */
+	uint16_t vlan; /* 0: untagged */
 	struct zs_addr addr;
 	uint8_t prefix_len; /* bits of 128, for the on-link broadcast check */
 	uint8_t pad[3];
@@ -58,13 +58,13 @@ _Static_assert(sizeof(struct zs_local) == 64, "one line");
 struct zs_published {
 	_Atomic uint32_t seq;
 	uint8_t used;
-	uint8_t drain;              /* 1: its flows go on, a new one is the drop flow_limit_port */
+	uint8_t drain; /* 1: its flows go on, a new one is the drop flow_limit_port */
 	uint16_t target_port;
 	struct zs_addr target;
-	uint32_t generation;        /* raised when the entry changes its target: old flows end */
-	uint32_t new_flows_s;       /* 0 = unlimited */
+	uint32_t generation;  /* raised when the entry changes its target: old flows end */
+	uint32_t new_flows_s; /* 0 = unlimited */
 	uint32_t new_flows_burst;
-	uint32_t max_flows;         /* 0 = unlimited */
+	uint32_t max_flows; /* 0 = unlimited */
 	uint32_t pad2[6];
 };
 _Static_assert(sizeof(struct zs_published) == 64, "one line");
@@ -74,9 +74,9 @@ _Static_assert(sizeof(struct zs_published) == 64, "one line");
 struct zs_route {
 	_Atomic uint32_t seq;
 	uint8_t used;
-	uint8_t len;       /* bits of 128 */
+	uint8_t len; /* bits of 128 */
 	uint8_t iface;
-	uint8_t onlink;    /* 1: the destination itself is the neighbour */
+	uint8_t onlink; /* 1: the destination itself is the neighbour */
 	uint16_t vlan;
 	uint16_t pad;
 	uint32_t metric;
@@ -97,7 +97,7 @@ struct zs_nexthop {
 	struct zs_addr addr;
 	uint8_t dmac[6];
 	uint8_t smac[6];
-	uint8_t valid;      /* 0: known but unresolved */
+	uint8_t valid; /* 0: known but unresolved */
 	uint8_t pad[3];
 	uint16_t mtu;
 	uint16_t pad1;
@@ -108,10 +108,10 @@ _Static_assert(sizeof(struct zs_nexthop) == 64, "one line");
 /* What belongs to no entry. One line of its own. */
 struct zs_tables_meta {
 	_Atomic uint64_t change;     /* raised after each change of a local, route or nexthop entry */
-	_Atomic uint64_t epoch;      /* of QSBR, see shm/qsbr.h */
+	_Atomic uint64_t epoch;	     /* of QSBR, see shm/qsbr.h */
 	_Atomic uint32_t route_high; /* routes at and beyond this index are unused */
 	uint32_t pad;
-	uint64_t nexthop_key[2];     /* keys zs_nexthop_hash; drawn at creation */
+	uint64_t nexthop_key[2]; /* keys zs_nexthop_hash; drawn at creation */
 	uint64_t pad2[3];
 };
 _Static_assert(sizeof(struct zs_tables_meta) == 64, "one line");
@@ -129,16 +129,16 @@ struct zs_tables {
 	struct zs_segment seg;
 	struct zs_stop *stop;
 	struct zs_settings *settings;
-	struct zs_local *local;         /* ZS_LOCALS_MAX */
+	struct zs_local *local;		/* ZS_LOCALS_MAX */
 	struct zs_published *published; /* ZS_UDP_PORTS */
 	struct zs_route *route;
 	uint32_t routes;
 	struct zs_nexthop *nexthop;
 	uint32_t nexthops;
 	struct zs_tables_meta *meta;
-	_Atomic uint64_t *change;       /* = &meta->change */
-	_Atomic uint64_t *epoch;        /* = &meta->epoch */
-	uint64_t nexthop_key[2];        /* private copy */
+	_Atomic uint64_t *change; /* = &meta->change */
+	_Atomic uint64_t *epoch;  /* = &meta->epoch */
+	uint64_t nexthop_key[2];  /* private copy */
 };
 
 /* Writer: adopt the segment that is there, else make one (stop word = `stopped`). *fresh
@@ -167,7 +167,8 @@ bool zs_tables_published(const struct zs_tables *t, uint16_t port, struct zs_pub
 bool zs_tables_nexthop(const struct zs_tables *t, uint32_t index, struct zs_nexthop *out);
 bool zs_tables_route(const struct zs_tables *t, uint32_t index, struct zs_route *out);
 /* Index of a neighbour's entry or ZS_NEXTHOP_NONE. */
-uint32_t zs_tables_find_nexthop(const struct zs_tables *t, const struct zs_addr *addr, uint8_t iface, uint16_t vlan);
+uint32_t zs_tables_find_nexthop(const struct zs_tables *t, const struct zs_addr *addr, uint8_t iface,
+				uint16_t vlan);
 /* Index of the next hop toward addr: route by longest prefix, then its neighbour; on
  * ZS_NEXTHOP_NONE *missing says which neighbour is missing (route found) or is zeroed (no route).
  * The entry may be unresolved (valid == 0): the index stays good for when it is. */
@@ -178,7 +179,8 @@ uint32_t zs_tables_resolve(const struct zs_tables *t, const struct zs_addr *addr
  * -ENOENT: nothing to delete. */
 int zs_tables_set_settings(struct zs_tables *t, const struct zs_settings *value);
 int zs_tables_set_local(struct zs_tables *t, uint32_t index, const struct zs_local *value);
-int zs_tables_set_published(struct zs_tables *t, uint16_t port, const struct zs_published *value); /* NULL clears */
+int zs_tables_set_published(struct zs_tables *t, uint16_t port,
+			    const struct zs_published *value); /* NULL clears */
 int zs_tables_put_route(struct zs_tables *t, const struct zs_route *value);
 int zs_tables_del_route(struct zs_tables *t, const struct zs_route *key);
 int zs_tables_put_nexthop(struct zs_tables *t, const struct zs_nexthop *value);

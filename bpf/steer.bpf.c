@@ -78,6 +78,24 @@ FLAT void set_addr4(struct zs_steer_key *key, __be32 addr)
 	__builtin_memcpy(key->addr + 12, &addr, 4);
 }
 
+/* An IPv4-mapped address in an IPv6 header is nobody's: in a key it would stand for the IPv4 one. */
+FLAT bool set_addr6(struct zs_steer_key *key, const struct in6_addr *addr)
+{
+	const __u32 *word = addr->in6_u.u6_addr32;
+
+	__builtin_memcpy(key->addr, addr, 16);
+	return word[0] || word[1] || word[2] != bpf_htonl(0xffff);
+}
+
+/* False for an IPv4 address in IPv6 clothes: on the wire it is nobody's, in a key it would be an IPv4 one. */
+FLAT bool set_addr6(struct zs_steer_key *key, const struct in6_addr *addr)
+{
+	const __be32 *word = addr->in6_u.u6_addr32;
+
+	__builtin_memcpy(key->addr, addr, 16);
+	return word[0] || word[1] || word[2] != bpf_htonl(0xffff);
+}
+
 FLAT bool is_key(struct frame *f, __be16 be_port)
 {
 	__u16 port = bpf_ntohs(be_port);
@@ -167,8 +185,7 @@ FLAT bool quotes_key6(struct frame *f)
 	ip = skip_ip6(f);
 	if (!ip || ip->nexthdr != IPPROTO_UDP)
 		return false;
-	__builtin_memcpy(f->key.addr, &ip->saddr, 16);
-	return from_key(f);
+	return set_addr6(&f->key, &ip->saddr) && from_key(f);
 }
 
 FLAT bool is_ours4(struct frame *f)
@@ -195,8 +212,7 @@ FLAT bool is_ours6(struct frame *f)
 		return quotes_key6(f);
 	if (ip->nexthdr != IPPROTO_UDP) /* an extension header is the kernel's too */
 		return false;
-	__builtin_memcpy(f->key.addr, &ip->daddr, 16);
-	return to_key(f);
+	return set_addr6(&f->key, &ip->daddr) && to_key(f);
 }
 
 /* Group frames are not ours either: our own address is no group. By halves, because memcmp is no helper. */

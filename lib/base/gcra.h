@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ZS_GCRA_SHIFT 20 /* fraction bits of an interval: 0.1 % at 1 ns a unit and 10^-6 ns steps */
+#define ZS_GCRA_SHIFT                                                                                        \
+	20 /* fraction bits of an interval: steps of 10^-6 ns, so 100 Gbit/s in bytes is exact */
 
 struct zs_gcra_rate {
 	uint64_t interval; /* ns a unit, << ZS_GCRA_SHIFT; UINT64_MAX: nothing passes */

@@ -96,34 +96,26 @@ static enum zs_special class_of(const struct zs_addr *addr)
 	return zs_addr_is4(addr) ? class4(be32toh(zs_addr_get4(addr))) : class6(split(addr));
 }
 
-/* The IPv4 addresses inside an IPv6 one, host order. Returns how many, at most 2. */
-static int embedded(struct halves h, uint32_t out[2])
+/* The IPv4 address inside an IPv6 one that some list may allow: NAT64 or ISATAP. The other
+ * embedding forms (mapped, compatible, translated, 6to4, Teredo, local NAT64) are classes that
+ * are never lifted, so what they hold makes no difference. */
+static bool embedded(const struct zs_addr *addr, struct zs_addr *inner)
 {
-	uint32_t low = (uint32_t)h.lo, isatap = (uint32_t)(h.lo >> 32) & ~0x02000000u;
+	struct halves h = split(addr);
+	uint32_t isatap = (uint32_t)(h.lo >> 32) & ~0x02000000u; /* with or without the "universal" bit */
 
-	if (h.hi == 0 && (h.lo >> 32 == 0 || h.lo >> 32 == 0xffff0000))
-		return out[0] = low, low > 1; /* compatible, translated; :: and ::1 are neither */
-	if (h.hi == 0x0064ff9b00000000 && h.lo >> 32 == 0)
-		return out[0] = low, 1; /* NAT64 */
-	if (h.hi >> 48 == 0x2002)
-		return out[0] = (uint32_t)(h.hi >> 16), 1; /* 6to4 */
-	if (h.hi >> 32 == 0x20010000)
-		return out[0] = (uint32_t)h.hi, out[1] = ~low, 2; /* Teredo: server, client */
-	if (isatap == 0x00005efe)
-		return out[0] = low, 1;
-	return 0;
+	if (zs_addr_is4(addr) || ((h.hi != 0x0064ff9b00000000 || h.lo >> 32 != 0) && isatap != 0x00005efe))
+		return false;
+	*inner = zs_addr_from4(htobe32((uint32_t)h.lo));
+	return true;
 }
 
 enum zs_special zs_special_of(const struct zs_addr *addr)
 {
 	enum zs_special class = class_of(addr);
-	uint32_t ip[2];
+	struct zs_addr inner;
 
-	if (class != ZS_SPECIAL_NONE || zs_addr_is4(addr))
-		return class;
-	for (int n = embedded(split(addr), ip); n > 0 && class == ZS_SPECIAL_NONE; n--)
-		class = class4(ip[n - 1]);
-	return class;
+	return class == ZS_SPECIAL_NONE && embedded(addr, &inner) ? class_of(&inner) : class;
 }
 
 const char *zs_special_name(enum zs_special special)
@@ -161,15 +153,9 @@ static enum zs_special judge(const struct zs_deny *deny, const struct zs_addr *a
 enum zs_special zs_deny_target(const struct zs_deny *deny, const struct zs_addr *addr)
 {
 	enum zs_special class = judge(deny, addr);
-	uint32_t ip[2];
+	struct zs_addr inner;
 
-	if (class != ZS_SPECIAL_NONE || zs_addr_is4(addr))
-		return class;
-	for (int n = embedded(split(addr), ip); n > 0 && class == ZS_SPECIAL_NONE; n--) {
-		struct zs_addr inner = zs_addr_from4(htobe32(ip[n - 1]));
-		class = judge(deny, &inner);
-	}
-	return class;
+	return class == ZS_SPECIAL_NONE && embedded(addr, &inner) ? judge(deny, &inner) : class;
 }
 
 /* Space that a list may not even touch. */

@@ -31,8 +31,8 @@ const char *zs_special_text(enum zs_special special);
 /* May `addr` be a target? Returns ZS_SPECIAL_NONE when it may, else why not. */
 enum zs_special zs_deny_target(const struct zs_deny *deny, const struct zs_addr *addr);
 /* Adds a prefix. -EPERM: it meets loopback, unspecified, multicast or broadcast space, which
- * no list may allow, or begins in another class that is never lifted; -ENOSPC: full. Addresses inside an
- * allowed prefix that no list may allow (a metadata service in a private range) stay denied. */
+ * no list may allow, or begins in another class that is never lifted; -ENOSPC: full. What
+ * lies inside an allowed prefix and is never lifted (a metadata service) stays denied. */
 int zs_deny_allow(struct zs_deny *deny, const struct zs_prefix *prefix);
 
 #endif

@@ -1,5 +1,6 @@
 /* status, health, version, drain, stop, resume, log level. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -92,6 +93,16 @@ int zs_verb_resume(struct zs_control *c, json_t *args, json_t **result, struct z
 	return set_stop(c, false, result, err);
 }
 
+static int no_module(const char *module, struct zs_error *err)
+{
+	char names[160] = "";
+
+	for (int m = 0; m < ZS_LOG_MODULES; m++)
+		snprintf(names + strlen(names), sizeof(names) - strlen(names), " %s", zs_log_module_name(m));
+	return zs_error_set(err, -ENOENT, ZS_EXIT_USAGE, "log level: no module '%.40s'; there are%s", module,
+			    names);
+}
+
 int zs_verb_log_level(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
 	const char *level = json_string_value(json_object_get(args, "level"));
@@ -99,8 +110,7 @@ int zs_verb_log_level(struct zs_control *c, json_t *args, json_t **result, struc
 	int rc = zs_log_set_level(&c->log, module, level);
 
 	if (rc == -ENOENT)
-		return zs_error_set(err, rc, ZS_EXIT_USAGE,
-				    "log level: there is no module '%.40s'; see docs of logs.def", module);
+		return no_module(module, err);
 	if (rc != 0)
 		return zs_error_set(err, rc, ZS_EXIT_USAGE, "log level: there is no level '%.40s'", level);
 	*result = json_pack("{s:s,s:s}", "module", module ? module : "all", "level", level);

@@ -157,7 +157,7 @@ json_t *zs_view_runtime(const struct zs_state *s)
 void zs_view_flow_use(const struct zs_state *s, uint64_t *used, uint64_t *capacity)
 {
 	*used = *capacity = 0;
-	for (uint32_t p = 0; p < ZS_WORKERS_MAX; p++) {
+	for (uint32_t p = 0; p < s->partitions; p++) {
 		uint32_t here = atomic_load_explicit(&s->flow_head[p].used, memory_order_relaxed);
 
 		if (s->flow_head[p].capacity == 0)
@@ -213,7 +213,7 @@ json_t *zs_view_flows(const struct zs_state *s, uint16_t port, uint32_t limit)
 
 	limit = limit > ZS_VIEW_FLOWS_MAX ? ZS_VIEW_FLOWS_MAX : limit;
 	zs_view_flow_use(s, &used, &capacity);
-	for (uint32_t p = 0; p < ZS_WORKERS_MAX; p++)
+	for (uint32_t p = 0; p < s->partitions; p++)
 		matched += list_partition(list, s, p, port, limit - (uint32_t)json_array_size(list));
 	return json_pack("{s:I,s:I,s:I,s:I,s:o}", "used", (json_int_t)used, "capacity", (json_int_t)capacity,
 			 "matched", (json_int_t)matched, "listed", (json_int_t)json_array_size(list), "flows",

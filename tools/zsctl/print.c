@@ -122,7 +122,7 @@ static void print_flows(json_t *r)
 
 	zsctl_table(
 	    json_object_get(r, "flows"),
-	    "port:port,client:client,target:target,source_port:source port,worker:worker,answered:answered,"
+	    "#port:port,client:client,target:target,#source_port:source port,worker:worker,answered:answered,"
 	    "to_target_packets:to target,to_client_packets:to client,idle_ms:idle ms",
 	    "no flow");
 	printf("%s listed, %s in use of %s\n", zsctl_number(a, num(r, "listed")),
@@ -136,7 +136,7 @@ static void print_memory(json_t *r)
 	char n[32];
 
 	zsctl_table(json_object_get(r, "segments"),
-		    "segment:segment,bytes:bytes,version:version,generation:generation,writer_pid:writer,"
+		    "segment:segment,bytes:bytes,version:version,generation:generation,#writer_pid:writer,"
 		    "writer_alive:alive",
 		    "no segment");
 	json_object_foreach(json_object_get(r, "process"), name, value)
@@ -215,7 +215,7 @@ static void print_lists(const struct zsctl *z, json_t *r)
 	case ZS_COMMAND_publish_list:
 		zsctl_table(
 		    json_object_get(r, "published"),
-		    "port:port,target:target,new_flows_s:new flows/s,max_flows:most flows,origin:origin",
+		    "#port:port,target:target,new_flows_s:new flows/s,max_flows:most flows,origin:origin",
 		    "no port is published; zsctl publish add PORT TARGET does");
 		break;
 	case ZS_COMMAND_show_ports:
@@ -226,14 +226,15 @@ static void print_lists(const struct zsctl *z, json_t *r)
 		    "no interface");
 		break;
 	case ZS_COMMAND_show_neighbours:
-		zsctl_table(json_object_get(r, "neighbours"),
-			    "address:address,interface:interface,vlan:vlan,resolved:resolved,mac:mac,mtu:mtu",
-			    "no neighbour");
+		zsctl_table(
+		    json_object_get(r, "neighbours"),
+		    "address:address,interface:interface,#vlan:vlan,resolved:resolved,mac:mac,mtu:mtu",
+		    "no neighbour");
 		break;
 	default:
 		zsctl_table(
 		    json_object_get(r, "routes"),
-		    "destination:destination,gateway:gateway,interface:interface,vlan:vlan,metric:metric",
+		    "destination:destination,gateway:gateway,interface:interface,#vlan:vlan,metric:metric",
 		    "no route");
 	}
 }

@@ -7,7 +7,8 @@
 struct column {
 	char member[32], title[32];
 	int width;
-	bool number;
+	bool number; /* to the right */
+	bool plain;  /* a name that happens to be a number: no thousands */
 };
 
 const char *zsctl_number(char buf[32], json_int_t value)
@@ -26,10 +27,14 @@ const char *zsctl_number(char buf[32], json_int_t value)
 	return buf;
 }
 
-static const char *cell(json_t *value, char buf[32])
+static const char *cell(json_t *value, bool plain, char buf[32])
 {
 	if (json_is_string(value))
 		return json_string_value(value);
+	if (json_is_integer(value) && plain) {
+		snprintf(buf, 32, "%lld", (long long)json_integer_value(value));
+		return buf;
+	}
 	if (json_is_integer(value))
 		return zsctl_number(buf, json_integer_value(value));
 	if (json_is_real(value)) {
@@ -47,6 +52,10 @@ static int read_columns(const char *spec, struct column col[COLUMNS])
 		size_t len = strcspn(spec, ","), name = strcspn(spec, ":");
 
 		memset(&col[count], 0, sizeof(col[count]));
+		col[count].plain = spec[0] == '#';
+		spec += col[count].plain;
+		len -= col[count].plain;
+		name -= col[count].plain;
 		snprintf(col[count].member, sizeof(col[count].member), "%.*s", (int)name, spec);
 		snprintf(col[count].title, sizeof(col[count].title), "%.*s", (int)(len - name - 1),
 			 spec + name + 1);
@@ -67,7 +76,7 @@ static void measure(json_t *rows, struct column *col, int count)
 		for (int c = 0; c < count; c++) {
 			json_t *value = json_object_get(row, col[c].member);
 			char buf[32];
-			int width = (int)strlen(cell(value, buf));
+			int width = (int)strlen(cell(value, col[c].plain, buf));
 
 			col[c].number |= json_is_number(value);
 			col[c].width = width > col[c].width ? width : col[c].width;
@@ -103,7 +112,8 @@ void zsctl_table(json_t *rows, const char *columns, const char *nothing)
 		for (int c = 0; c < count; c++) {
 			char buf[32];
 
-			put(&col[c], cell(json_object_get(row, col[c].member), buf), c == count - 1);
+			put(&col[c], cell(json_object_get(row, col[c].member), col[c].plain, buf),
+			    c == count - 1);
 		}
 		putchar('\n');
 	}

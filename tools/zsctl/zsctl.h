@@ -31,9 +31,9 @@ int zsctl_offline(const struct zsctl *z, const struct zs_command *cmd, json_t *a
 /* print.c, tables.c: people's form. */
 void zsctl_print(const struct zsctl *z, json_t *result);
 void zsctl_print_json(const struct zsctl *z, json_t *result);
-/* Rows of objects as columns: "port:Port,target:Target" picks members and titles. Says `nothing` when there is no row. */
+/* Rows of objects as columns: "#port:Port,target:Target" picks members and titles; # is for numbers that are names. Says `nothing` when there is no row. */
 void zsctl_table(json_t *rows, const char *columns, const char *nothing);
-/* 1234567 → "1,234,567"; ring of buffers: eight results live at once is the caller's affair. */
+/* 1234567 → "1,234,567"; returns buf. */
 const char *zsctl_number(char buf[32], json_int_t value);
 
 /* Verbs that zsctl answers alone; each returns an exit status. */

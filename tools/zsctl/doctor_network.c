@@ -1,0 +1,187 @@
+/* Interfaces and ports. Nothing here opens a device or a socket. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "doctor.h"
+
+/* Does a default route leave by this device? Then people reach the machine through it. */
+static bool default_route4(const char *device)
+{
+	char line[256], name[32];
+	FILE *f = fopen("/proc/net/route", "re");
+	bool found = false;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		unsigned long dest, gateway, flags, mask;
+		int refs, use, metric;
+
+		if (sscanf(line, "%31s %lx %lx %lx %d %d %d %lx", name, &dest, &gateway, &flags, &refs, &use,
+			   &metric, &mask) == 8 &&
+		    dest == 0 && mask == 0 && strcmp(name, device) == 0)
+			found = true;
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static bool default_route6(const char *device)
+{
+	char line[256], dest[33], name[32];
+	FILE *f = fopen("/proc/net/ipv6_route", "re");
+	bool found = false;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		unsigned len, flags;
+
+		/* The kernel keeps a "reject" default of its own on lo. */
+		if (sscanf(line, "%32s %x %*s %*s %*s %*s %*s %*s %x %31s", dest, &len, &flags, name) == 4 &&
+		    len == 0 && strspn(dest, "0") == 32 && strcmp(name, device) == 0 &&
+		    strcmp(name, "lo") != 0)
+			found = true;
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static bool is_management(const char *device)
+{
+	return default_route4(device) || default_route6(device);
+}
+
+static unsigned rx_queues(const char *device)
+{
+	char path[128];
+	unsigned count = 0;
+	struct dirent *e;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%.64s/queues", device);
+	dir = opendir(path);
+	while (dir && (e = readdir(dir)))
+		count += strncmp(e->d_name, "rx-", 3) == 0;
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
+static void kernel_device(struct doctor *d, const struct zs_conf_port *p)
+{
+	char path[192], state[32] = "unknown", check[48];
+	unsigned queues = rx_queues(p->device);
+
+	snprintf(check, sizeof(check), "port %s", p->name);
+	snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", p->device);
+	if (doctor_read(path, state, sizeof(state)) < 0) {
+		doctor_row(d, check, DOCTOR_FAIL, "name an interface that exists; ip link lists them",
+			   "there is no interface %s", p->device);
+		return;
+	}
+	if (strcmp(state, "up") != 0 && strcmp(state, "unknown") != 0)
+		doctor_row(d, check, DOCTOR_FAIL, "set it up: ip link set it up, look at the cable",
+			   "%s is %s", p->device, state);
+	else if (is_management(p->device))
+		doctor_row(d, check, DOCTOR_WARN, "a separate interface for the relay is safer",
+			   "%s carries a default route: only the relay's own ports are taken from it",
+			   p->device);
+	else
+		doctor_row(d, check, DOCTOR_OK, "", "%s is %s", p->device, state);
+	if (queues < d->conf->dataplane.workers)
+		doctor_row(d, check, DOCTOR_WARN, "ethtool -L it combined N, or use fewer workers",
+			   "%u receive queues for %u workers", queues, d->conf->dataplane.workers);
+}
+
+/* The kernel's interface of a PCI device, if it has one. */
+static bool pci_netdev(const char *address, char out[32])
+{
+	char path[192];
+	struct dirent *e;
+	DIR *dir;
+
+	out[0] = '\0';
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.32s/net", address);
+	dir = opendir(path);
+	while (dir && (e = readdir(dir)))
+		if (e->d_name[0] != '.')
+			snprintf(out, 32, "%.31s", e->d_name);
+	if (dir)
+		closedir(dir);
+	return out[0] != '\0';
+}
+
+static void pci_device(struct doctor *d, const struct zs_conf_port *p)
+{
+	char path[192], target[256] = "", check[48], netdev[32];
+	const char *driver;
+	ssize_t n;
+
+	snprintf(check, sizeof(check), "port %s", p->name);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.32s/driver", p->device);
+	n = readlink(path, target, sizeof(target) - 1);
+	driver = n > 0 ? strrchr(target, '/') : NULL;
+	driver = driver ? driver + 1 : "no driver";
+	path[strlen(path) - strlen("/driver")] = '\0';
+	if (access(path, F_OK) != 0)
+		doctor_row(d, check, DOCTOR_FAIL, "lspci -D lists the addresses", "there is no PCI device %s",
+			   p->device);
+	else if (pci_netdev(p->device, netdev) && is_management(netdev))
+		doctor_row(d, check, DOCTOR_FAIL, "never give it to the relay: you would lose the machine",
+			   "%s is %s, which carries a default route", p->device, netdev);
+	else if (strcmp(driver, "vfio-pci") == 0 || strcmp(driver, "mlx5_core") == 0)
+		doctor_row(d, check, DOCTOR_OK, "", "%s is bound to %s", p->device, driver);
+	else
+		doctor_row(d, check, DOCTOR_FAIL, "dpdk-devbind.py --bind=vfio-pci it", "%s is bound to %s",
+			   p->device, driver);
+}
+
+static void port(struct doctor *d, const struct zs_conf_port *p)
+{
+	char check[48];
+
+	switch (p->driver) {
+	case ZS_DRIVER_AF_XDP:
+	case ZS_DRIVER_AF_PACKET:
+		kernel_device(d, p);
+		break;
+	case ZS_DRIVER_PCI:
+		pci_device(d, p);
+		break;
+	default:
+		snprintf(check, sizeof(check), "port %s", p->name);
+		doctor_row(d, check, DOCTOR_OK, "", "its driver has no device to look at");
+	}
+}
+
+/* Flow source ports must not be handed to the host's own programs. */
+static void flow_ports(struct doctor *d)
+{
+	static const char path[] = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+	unsigned first = d->conf->flows.port_first, last = d->conf->flows.port_last, from = 0, to = 0,
+		 n = first;
+	char *reserved = calloc(1, 65536), range[64];
+
+	if (!reserved)
+		return;
+	doctor_read(path, reserved, 65536);
+	if (doctor_read("/proc/sys/net/ipv4/ip_local_port_range", range, sizeof(range)) > 0)
+		sscanf(range, "%u %u", &from, &to);
+	while (n <= last && (n < from || n > to || doctor_in_list(reserved, n)))
+		n++;
+	free(reserved);
+	if (n > last)
+		doctor_row(d, "flow ports", DOCTOR_OK, "", "%u-%u are kept from the host's own programs",
+			   first, last);
+	else
+		doctor_row(d, "flow ports", DOCTOR_FAIL, "add the range to net.ipv4.ip_local_reserved_ports",
+			   "the host may hand out port %u, which is in %u-%u", n, first, last);
+}
+
+void doctor_network(struct doctor *d)
+{
+	for (uint32_t i = 0; i < d->conf->dataplane.ports; i++)
+		port(d, &d->conf->dataplane.port[i]);
+	flow_ports(d);
+}

@@ -78,15 +78,6 @@ FLAT void set_addr4(struct zs_steer_key *key, __be32 addr)
 	__builtin_memcpy(key->addr + 12, &addr, 4);
 }
 
-/* An IPv4-mapped address in an IPv6 header is nobody's: in a key it would stand for the IPv4 one. */
-FLAT bool set_addr6(struct zs_steer_key *key, const struct in6_addr *addr)
-{
-	const __u32 *word = addr->in6_u.u6_addr32;
-
-	__builtin_memcpy(key->addr, addr, 16);
-	return word[0] || word[1] || word[2] != bpf_htonl(0xffff);
-}
-
 /* False for an IPv4 address in IPv6 clothes: on the wire it is nobody's, in a key it would be an IPv4 one. */
 FLAT bool set_addr6(struct zs_steer_key *key, const struct in6_addr *addr)
 {

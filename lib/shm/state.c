@@ -175,6 +175,8 @@ static int bind(struct zs_state *s)
 	s->health = region(s, "@health", ZS_HEALTHS * sizeof(*s->health), NULL);
 	s->flow_head = region(s, "@flow_head", 0, &heads);
 	s->flow = region(s, "@flow", 0, &flows);
+	if (heads % sizeof(*s->flow_head))
+		return -EPROTO;
 	heads /= sizeof(*s->flow_head);
 	if (!s->worker || !s->iface || !s->health || !s->flow_head || !s->flow || heads == 0 ||
 	    heads > ZS_WORKERS_MAX || flows % (heads * sizeof(*s->flow)) != 0)

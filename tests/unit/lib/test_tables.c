@@ -435,7 +435,8 @@ static void test_refuses_other_versions(void **state)
 struct duo {
 	struct zs_tables w, r;
 	_Atomic bool done;
-	uint64_t torn, seen;
+	_Atomic uint64_t seen;
+	uint64_t torn;
 };
 
 static void *read_all(void *arg)
@@ -447,7 +448,7 @@ static void *read_all(void *arg)
 
 	while (!atomic_load(&d->done)) {
 		if (zs_tables_published(&d->r, 443, &p)) {
-			d->seen++;
+			atomic_fetch_add_explicit(&d->seen, 1, memory_order_relaxed);
 			d->torn += p.generation != p.new_flows_s || p.generation != p.max_flows ||
 				   zs_addr_get4(&p.target) != p.generation;
 		}
@@ -466,7 +467,7 @@ static void test_writer_and_reader(void **state)
 	open_writer(&d.w, s, &small, true);
 	assert_int_equal(zs_tables_open_reader(&d.r, s->dir, &err), 0);
 	assert_int_equal(pthread_create(&thread, NULL, read_all, &d), 0);
-	for (uint32_t i = 1; i < ROUNDS(2000000); i++) {
+	for (uint32_t i = 1; i < ROUNDS(2000000) || atomic_load(&d.seen) < 100; i++) {
 		struct zs_published p = {
 			.used = 1, .target_port = 1, .generation = i, .new_flows_s = i, .max_flows = i
 		};
@@ -481,9 +482,7 @@ static void test_writer_and_reader(void **state)
 	}
 	atomic_store(&d.done, true);
 	pthread_join(thread, NULL);
-	printf("# %lu whole copies\n", (unsigned long)d.seen);
 	assert_int_equal(d.torn, 0);
-	assert_true(d.seen > 0);
 	zs_tables_close(&d.r);
 	zs_tables_close(&d.w);
 }

@@ -1,0 +1,212 @@
+/* The state segment: shapes, adoption after a kill, growth, sums, and the names of its tables. */
+#include "unit/lib/shm_test.h"
+
+#include "base/check.h"
+#include "shm/state.h"
+
+static const uint8_t key[16] = "a hash key, 16 b";
+static const struct zs_state_shape small = { .flow_capacity = 256, .event_capacity = 64, .partitions = 2 };
+
+static void open_writer(struct zs_state *st, struct scratch *s, const struct zs_state_shape *shape,
+			bool fresh)
+{
+	struct zs_error err = { 0 };
+	bool is_fresh;
+	int rc = zs_state_open_writer(st, s->dir, shape, &is_fresh, &err);
+	if (rc)
+		fail_msg("%d: %s", rc, err.text);
+	assert_int_equal(is_fresh, fresh);
+}
+
+static struct zs_endpoint endpoint(uint32_t n)
+{
+	return (struct zs_endpoint){ zs_addr_from4(n), (uint16_t)(1000 + n) };
+}
+
+static uint32_t find(const struct zs_flow_table *t, uint32_t n)
+{
+	struct zs_endpoint e = endpoint(n);
+	return zs_flow_find_client(t, zs_flow_hash(t, &e, 443, 0), &e, 443, 0);
+}
+
+static void fill(struct zs_flow_table *t, uint32_t from, uint32_t count)
+{
+	uint32_t id;
+	for (uint32_t i = from; i < from + count; i++) {
+		struct zs_flow_new want = { .client = endpoint(i), .target = endpoint(i % 3), .port = 443 };
+		assert_int_equal(zs_flow_add(t, &want, i, &id, NULL), ZS_FLOW_OK);
+		t->flow[id].to_target_bytes = i;
+	}
+}
+
+static void test_life(void **state)
+{
+	struct scratch *s = *state;
+	struct zs_state w, r, w2;
+	struct zs_flow_table t, tr;
+	struct zs_error err;
+	bool fresh;
+
+	assert_int_equal(zs_state_open_reader(&r, s->dir, &err), -ENOENT);
+	open_writer(&w, s, &small, true);
+	assert_int_equal(w.partitions, 2);
+	assert_int_equal(w.flow_capacity, 256);
+	assert_int_equal(zs_state_open_writer(&w2, s->dir, &small, &fresh, &err), -EBUSY);
+	assert_int_equal(zs_state_flow_table(&w, 2, key, true, &t), -EINVAL);
+	assert_int_equal(zs_state_flow_table(&w, 1, key, true, &t), 0);
+	zs_flow_table_set_ports(&t, 20000, 21000);
+	fill(&t, 0, 100);
+	assert_int_equal(zs_state_open_reader(&r, s->dir, &err), 0);
+	assert_int_equal(r.partitions, 2);
+	assert_int_equal(zs_state_flow_table(&r, 1, key, false, &tr), 0); /* read-only: must not write */
+	for (uint32_t i = 0; i < 100; i++) {
+		assert_int_equal(find(&tr, i), find(&t, i));
+		assert_int_equal(tr.flow[find(&tr, i)].to_target_bytes, i);
+	}
+	zs_state_close(&r);
+	zs_state_close(&w);
+}
+
+static void die_with_flows(void *arg)
+{
+	struct zs_state w;
+	struct zs_flow_table t;
+
+	open_writer(&w, arg, &small, true);
+	for (uint32_t i = 0; i < 2; i++) {
+		zs_state_flow_table(&w, i, key, true, &t);
+		zs_flow_table_set_ports(&t, 20000, 21000);
+		fill(&t, i * 1000, 200);
+		t.head->dirty = i == 1; /* killed inside a change */
+	}
+	for (uint32_t i = 0; i < ZS_WORKERS_MAX; i++) {
+		w.worker[i].counters.counter[ZS_COUNTER_rx] = 1000 + i;
+		w.worker[i].counters.drop[ZS_DROP_ttl] = i;
+		w.worker[i].counters.stage_cycles[ZS_STAGE_tx] = 1;
+		w.worker[i].counters.stage_packets[ZS_STAGE_rx] = 2;
+		atomic_store(&w.worker[i].running, 1);
+		atomic_store(&w.worker[i].qsbr.seen, 99);
+	}
+	zs_health_raise(w.health, ZS_HEALTH_iface_down, "port0");
+	strcpy(w.iface[3].name, "wan0");
+}
+
+static void check_contents(const struct zs_state *st, uint32_t partitions)
+{
+	struct zs_worker_counters sum;
+	struct zs_health_cell cell;
+	struct zs_flow_table t;
+
+	zs_state_sum(st, &sum);
+	assert_int_equal(sum.counter[ZS_COUNTER_rx], 16 * 1000 + 120);
+	assert_int_equal(sum.counter[ZS_COUNTER_tx], 0);
+	assert_int_equal(sum.drop[ZS_DROP_ttl], 120);
+	assert_int_equal(sum.stage_cycles[ZS_STAGE_tx], 16);
+	assert_int_equal(sum.stage_packets[ZS_STAGE_rx], 32);
+	assert_string_equal(st->iface[3].name, "wan0");
+	zs_health_read(st->health, ZS_HEALTH_iface_down, &cell);
+	assert_int_equal(cell.raised, 1);
+	for (uint32_t i = 0; i < ZS_WORKERS_MAX; i++) {
+		assert_int_equal(atomic_load(&st->worker[i].running), 0);
+		assert_int_equal(atomic_load(&st->worker[i].qsbr.seen), ZS_QSBR_OFFLINE);
+	}
+	assert_int_equal(st->partitions, partitions);
+	for (uint32_t p = 0; p < partitions; p++) {
+		const char *where = "";
+		assert_int_equal(zs_state_flow_table(st, p, key, false, &t), 0);
+		if (zs_flow_table_check(&t, &where))
+			fail_msg("partition %u: %s", p, where);
+		assert_int_equal(atomic_load(&t.head->used), p < 2 ? 200 : 0);
+		for (uint32_t i = 0; p < 2 && i < 200; i++) {
+			uint32_t id = find(&t, p * 1000 + i);
+			assert_int_not_equal(id, ZS_FLOW_NONE);
+			assert_int_equal(t.flow[id].to_target_bytes, p * 1000 + i);
+		}
+	}
+}
+
+static void test_adopts_after_a_kill(void **state)
+{
+	struct scratch *s = *state;
+	struct zs_state w;
+
+	in_killed_child(die_with_flows, s);
+	open_writer(&w, s, &small, false);
+	check_contents(&w, 2);
+	zs_state_close(&w);
+}
+
+static void test_grows(void **state)
+{
+	static const struct zs_state_shape more = { .flow_capacity = 1000, .partitions = 5 };
+	static const struct zs_state_shape less = { .flow_capacity = 16, .partitions = 1 };
+	struct scratch *s = *state;
+	struct zs_state w, r;
+	struct zs_flow_table t;
+	struct zs_error err;
+
+	in_killed_child(die_with_flows, s);
+	assert_int_equal(zs_state_open_reader(&r, s->dir, &err), 0);
+	open_writer(&w, s, &more, false);
+	assert_int_equal(w.flow_capacity, 1000);
+	check_contents(&w, 5);
+	assert_true(zs_segment_replaced(&r.seg));
+	assert_true(zs_segment_writer_alive(&w.seg));
+	assert_int_equal(zs_state_flow_table(&w, 0, key, false, &t), 0);
+	fill(&t, 5000, 800); /* up to the new capacity */
+	for (uint32_t i = 0; i < 800; i++)
+		zs_flow_remove(&t, find(&t, 5000 + i));
+	zs_state_close(&w);
+	open_writer(&w, s, &less, false); /* less is not wanted: nothing shrinks */
+	assert_int_equal(w.flow_capacity, 1000);
+	check_contents(&w, 5);
+	zs_state_close(&r);
+	zs_state_close(&w);
+}
+
+/* Sizes that do not divide: refused, not trusted. */
+static void test_impossible_sizes(void **state)
+{
+	static const char *const regions[] = { "@worker",    "@iface",	   "@health",
+					       "@flow_head", "@by_client", "@flow" };
+	struct scratch *s = *state;
+	struct zs_state w, r;
+	struct zs_error err;
+
+	for (size_t k = 0; k < ZS_ARRAY_LEN(regions); k++) {
+		open_writer(&w, s, &small, true);
+		for (uint32_t i = 0; i < w.seg.base->field_count; i++)
+			if (strcmp(w.seg.base->field[i].name, regions[k]) == 0)
+				w.seg.base->field[i].size -= 1;
+		zs_state_close(&w);
+		int rc = zs_state_open_reader(&r, s->dir, &err);
+		if (rc != -EPROTO || err.exit != ZS_EXIT_LAYOUT)
+			fail_msg("%s: %d", regions[k], rc);
+		assert_int_equal(zs_segment_delete(s->dir, &zs_state_kind), 0);
+	}
+}
+
+static void test_names(void **state)
+{
+	(void)state;
+	assert_string_equal(zs_counter_name(ZS_COUNTER_rx), "rx");
+	assert_string_equal(zs_counter_name(ZS_COUNTER_events_lost), "events_lost");
+	assert_string_equal(zs_drop_name(ZS_DROP_no_mbuf), "no_mbuf");
+	assert_string_equal(zs_stage_name(ZS_STAGE_parse), "parse");
+	for (int i = 0; i < ZS_COUNTERS; i++)
+		assert_true(zs_counter_text(i)[0] != '?' && zs_counter_text(i)[0]);
+	for (int i = 0; i < ZS_DROPS; i++)
+		assert_true(zs_drop_text(i)[0] != '?' && zs_drop_text(i)[0]);
+	assert_string_equal(zs_counter_name(ZS_COUNTERS), "?");
+	assert_string_equal(zs_drop_text(-1), "?");
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_life),  T(test_adopts_after_a_kill), T(test_grows), T(test_impossible_sizes),
+		T(test_names),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ZS_GCRA_SHIFT                                                                                        \
-	20 /* fraction bits of an interval: steps of 10^-6 ns, so 100 Gbit/s in bytes is exact */
+/* Fraction bits of an interval: steps of 10^-6 ns, so 100 Gbit/s in bytes is exact. */
+#define ZS_GCRA_SHIFT 20
 
 struct zs_gcra_rate {
 	uint64_t interval; /* ns a unit, << ZS_GCRA_SHIFT; UINT64_MAX: nothing passes */

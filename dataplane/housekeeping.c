@@ -6,8 +6,9 @@
 #include "view.h"
 
 #define PERIOD_NS   1000000 /* of a worker's housekeeping: 1 ms */
-#define SWEEP_SLICE 512	    /* flows looked at each time: 65,536 in 128 ms, some 3 µs a slice */
-#define ENDS_MAX    32	    /* flows ended in one slice */
+#define SWEEP_MIN   64	    /* flows looked at each time: all of a partition in some 2 s */
+#define SWEEP_SHARE 2048
+#define ENDS_MAX    32 /* flows ended in one slice */
 
 static void sweep(struct zs_worker *w)
 {

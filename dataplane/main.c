@@ -27,6 +27,9 @@
 #include "view.h"
 #include "worker.h"
 
+#define DYING_MS      1000 /* a killed process with gigabytes mapped takes some 100 ms to go */
+#define DYING_STEP_MS 20
+
 struct options {
 	const char *config, *instance;
 };
@@ -110,6 +113,22 @@ static void notify(struct zs_dp *dp, const char *text)
 		close(fd);
 }
 
+/* A process that was killed holds its segment for some more milliseconds: a restart waits for
+ * it to be gone, a second instance is refused after that. */
+static int open_state(struct zs_dp *dp, const struct zs_state_shape *shape, bool *fresh, struct zs_error *err)
+{
+	int rc = 0;
+
+	for (uint32_t ms = 0; ms < DYING_MS; ms += DYING_STEP_MS) {
+		rc = zs_state_open_writer(&dp->state, dp->shm_dir, shape, fresh, err);
+		if (rc != -EBUSY)
+			return rc;
+		usleep(DYING_STEP_MS * 1000);
+	}
+	zs_second_leave_note(dp);
+	return rc;
+}
+
 /* Shared memory first: who holds the state segment is the instance's dataplane. */
 static int open_segments(struct zs_dp *dp, bool *fresh, struct zs_error *err)
 {
@@ -120,11 +139,8 @@ static int open_segments(struct zs_dp *dp, bool *fresh, struct zs_error *err)
 	int rc;
 
 	if ((rc = zs_segment_dir(dp->shm_dir, dp->conf->instance, true, err)) ||
-	    (rc = zs_state_open_writer(&dp->state, dp->shm_dir, &shape, fresh, err))) {
-		if (rc == -EBUSY)
-			zs_second_leave_note(dp);
+	    (rc = open_state(dp, &shape, fresh, err)))
 		return rc;
-	}
 	zs_fault_watch(&dp->state.seg);
 	if (*fresh)
 		ZS_LOG(dp->log, SEGMENT_NEW, "segment=state");

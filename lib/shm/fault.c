@@ -57,6 +57,7 @@ int zs_fault_watch(struct zs_segment *seg)
 
 	if (!f)
 		return -ENOSYS;
+	zs_fault_forget(seg); /* watched already, perhaps from another place */
 	for (int i = 0; i < ZS_FAULT_SEGMENTS; i++) {
 		struct zs_fault_slot *s = &f->slot[i];
 		if (atomic_load_explicit(&s->base, memory_order_relaxed))

@@ -27,7 +27,7 @@ struct zs_fault {
 /* Main thread, before workers start; `f` lives as long as the process. -EALREADY: installed. */
 int zs_fault_install(struct zs_fault *f);
 /* Main thread. Watches a mapped segment, which stays where it is until it is left
- * (zs_segment_leave forgets it). -ENOSYS: no handler installed; -ENOSPC: too many. */
+ * (zs_segment_leave forgets it). Mapping does so by itself; call it after the struct moved. -ENOSYS: no handler installed; -ENOSPC: too many. */
 int zs_fault_watch(struct zs_segment *seg);
 void zs_fault_forget(const struct zs_segment *seg);
 

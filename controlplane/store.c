@@ -7,7 +7,7 @@
  * can only hold writes that were never acknowledged.
  *
  * Limits: write buffers 2 x 2 MiB, block cache 2 MiB, write-ahead log 16 MiB, 64 open files,
- * no info log. */
+ * two info logs of a few KiB. */
 #include "store.h"
 
 #include <errno.h>
@@ -23,12 +23,8 @@
 #define WAL_BYTES    (16u << 20)
 #define OPEN_FILES   64
 #define PATH_CAP     512
-/* Debian builds RocksDB with assertions, and one of them ends the process when its info log
- * cannot be written: on a full disk, of all times. Where no log can be opened it does without;
- * what matters comes back from the calls. */
-#define NO_LOG_DIR   "/dev/null/none"
 
-enum { RECOVER_POINT_IN_TIME = 2 }; /* RocksDB's number; its C header names none */
+enum { LOG_LEVEL_FATAL = 4, RECOVER_POINT_IN_TIME = 2 }; /* RocksDB's numbers; its C header names none */
 
 struct zs_store {
 	rocksdb_t *db; /* NULL after a reopening that failed */
@@ -51,7 +47,8 @@ static int code_of(const char *text)
 {
 	if (strstr(text, "No space left") || strstr(text, "NoSpace") || strstr(text, "Disk quota"))
 		return -ENOSPC;
-	if (strstr(text, "lock ") && strstr(text, "Resource temporarily unavailable"))
+	if (strstr(text, "lock ") &&
+	    (strstr(text, "Resource temporarily unavailable") || strstr(text, "No locks available")))
 		return -EBUSY;
 	return -EIO;
 }
@@ -88,7 +85,11 @@ static void configure(struct zs_store *s)
 	rocksdb_options_set_max_background_jobs(s->options, 2);
 	rocksdb_options_set_max_total_wal_size(s->options, WAL_BYTES);
 	rocksdb_options_set_max_manifest_file_size(s->options, WAL_BYTES);
-	rocksdb_options_set_db_log_dir(s->options, NO_LOG_DIR);
+	/* Debian builds RocksDB with assertions, and one of them ends the process when its info log
+	 * cannot be written: on a full disk, of all times. It will not open without one, so the log
+	 * gets its head at the opening and nothing later; what matters comes back from the calls. */
+	rocksdb_options_set_info_log_level(s->options, LOG_LEVEL_FATAL);
+	rocksdb_options_set_keep_log_file_num(s->options, 2);
 	rocksdb_options_set_stats_dump_period_sec(s->options, 0);
 	rocksdb_options_set_compression(s->options, rocksdb_no_compression);
 	bound_memory(s);

@@ -182,6 +182,20 @@ static void sweep_pins(const struct zs_steer *s)
 	closedir(dir);
 }
 
+/* The instance's folder stays while other interfaces are in it. */
+static int remove_pins(const struct zs_steer *s)
+{
+	char parent[sizeof(s->pin_dir)];
+
+	sweep_pins(s);
+	if (rmdir(s->pin_dir) && errno != ENOENT)
+		return -errno;
+	strcpy(parent, s->pin_dir);
+	*strrchr(parent, '/') = 0;
+	rmdir(parent);
+	return 0;
+}
+
 static void forget_link(struct load *l)
 {
 	close(l->link_fd);
@@ -363,7 +377,12 @@ static int load_and_attach(struct load *l, const char *path)
 		return refused(l->err, rc, "load", path);
 	l->s->adopted = l->link_fd >= 0;
 	if (!is_current(l)) {
+		rc = make_dirs(l->s, l->err);
+		if (rc)
+			return rc;
 		rc = attach(l);
+		if (rc && !l->s->adopted)
+			remove_pins(l->s);
 		if (rc)
 			return refused(l->err, rc, "attach the steering program to", l->s->ifname);
 	}
@@ -382,8 +401,6 @@ int zs_steer_open(struct zs_steer *s, const char *instance, const char *ifname, 
 		rc = find_interface(s, err);
 	if (!rc)
 		rc = check_bpffs(err);
-	if (!rc)
-		rc = make_dirs(s, err);
 	if (!rc)
 		rc = find_ours(&l);
 	if (!rc)
@@ -449,12 +466,6 @@ int zs_steer_remove(const char *instance, const char *ifname, struct zs_error *e
 		bpf_link_detach(fd); /* now, whoever still holds it; fails only when the interface is gone */
 		close(fd);
 	}
-	sweep_pins(&s);
-	if (rmdir(s.pin_dir) && errno != ENOENT) {
-		rc = -errno;
-		return refused(err, rc, "remove", s.pin_dir);
-	}
-	*strrchr(s.pin_dir, '/') = 0;
-	rmdir(s.pin_dir); /* stays while other interfaces of the instance are in it */
-	return 0;
+	rc = remove_pins(&s);
+	return rc ? refused(err, rc, "remove", s.pin_dir) : 0;
 }

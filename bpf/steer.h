@@ -13,9 +13,8 @@
 #define ZS_STEER_U32 __u32
 #endif
 
-#define ZS_STEER_KEYS_MAX 8192 /* own addresses × (published ports + flow port ranges) */
-#define ZS_STEER_QUEUES_MAX                                                                                  \
-	64 /* receive queues of one interface; relay packets of a later queue are dropped */
+#define ZS_STEER_KEYS_MAX   8192 /* own addresses × (published ports + flow port ranges) */
+#define ZS_STEER_QUEUES_MAX 64	 /* receive queues; relay packets of a later queue are dropped */
 
 /* A relay port on an own address. port in host order; range: all ports of the configured flow range are one
  * key with port 0 (the range itself is in the config map). */

@@ -85,9 +85,10 @@ def collect(sock, relay, seconds):
     return got
 
 
-def outcome(sent, text, got):
+def outcome(sent, tags, text, got):
     mine = [g for g in got if text in g]
-    if any(len(g) == len(sent) and g[-len(text):] == text for g in mine):
+    same = (len(sent), len(sent) - 4 * len(tags))  # the receiving kernel takes the tag off
+    if any(len(g) in same and g[-len(text):] == text for g in mine):
         return "echo"
     return "icmp" if mine else "none"
 
@@ -101,11 +102,11 @@ def main():
         text = f"zs-steer {stamp} {name:>24}".encode()
         data = frame(relay, ours, tags, packet(text))
         sock.send(data)
-        sent.append((name, whose, answer, text, data))
+        sent.append((name, whose, answer, tags, text, data))
         got += collect(sock, relay, 0.02)
     got += collect(sock, relay, ANSWER_S)
-    for name, whose, answer, text, data in sent:
-        print(name, whose, answer or "-", outcome(data, text, got))
+    for name, whose, answer, tags, text, data in sent:
+        print(name, whose, answer or "-", outcome(data, tags, text, got))
 
 
 main()

@@ -44,13 +44,11 @@ static void restore(struct zs_flow_table *t, uint32_t id)
 	by_target = zs_flow_hash_target(t, f);
 	client = zs_flow_place_of(t, by_client);
 	target = zs_flow_place_of(t, by_target);
-	f->used = 0; /* not to be found by its own look-up */
 	if (zs_flow_find_client(t, by_client, &f->client, f->port, f->local_client) != ZS_FLOW_NONE ||
 	    zs_flow_find_target(t, by_target, &f->target, f->source_port, f->local_target) != ZS_FLOW_NONE ||
 	    !zs_flow_index_room(t->by_client, &client) || !zs_flow_index_room(t->by_target, &target))
 		goto free_it;
 	f->answered = f->answered != 0;
-	f->used = 1;
 	zs_flow_index_put(t->by_client, &client, id);
 	zs_flow_index_put(t->by_target, &target, id);
 	atomic_fetch_add(&t->head->used, 1);

@@ -360,7 +360,7 @@ static void test_against_model(void **state)
 
 	memset(&m, 0xff, sizeof(m.id));
 	make_fresh(&w, 1000, 20000, 29999);
-	for (uint32_t i = 0; i < ROUNDS(2000000); i++) {
+	for (uint32_t i = 0; i < ROUNDS(10000000); i++) {
 		model_step(&w, &m, s, i / 100);
 		if (i % 10007 == 0) {
 			assert_int_equal(atomic_load(&w.head->used), m.count);

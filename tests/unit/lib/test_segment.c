@@ -1,6 +1,7 @@
 /* Segments: life, every refusal, migration hooks, killed writers, the fault handler. */
 #include "unit/lib/shm_test.h"
 
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include "base/check.h"
@@ -140,6 +141,9 @@ static void test_adopt(void **state)
 	assert_int_equal(err.exit, ZS_EXIT_RUNNING);
 	char pid[16];
 	snprintf(pid, sizeof(pid), "%d", getpid());
+	assert_non_null(strstr(err.text, pid));
+	flock(w.fd, LOCK_UN); /* the header's word counts as well */
+	assert_int_equal(zs_segment_adopt(&a, s->dir, &kind, NULL, &err), -EBUSY);
 	assert_non_null(strstr(err.text, pid));
 	zs_segment_leave(&w);
 	/* Other region sizes are the file's business. */

@@ -22,6 +22,7 @@
 
 #define HEAD_KEY    "audit/head"
 #define PENDING_KEY "audit/pending"
+#define INTERRUPTED "the control plane ended, or the record could not be written, during this call"
 #define RESERVE	    (64 << 10) /* room kept beyond the file's end: four of the longest records */
 
 void zs_audit_hash(const char *line, size_t len, uint8_t out[ZS_AUDIT_HASH])
@@ -180,7 +181,7 @@ static int settle_ahead(struct zs_audit *a, uint64_t extra, struct zs_error *err
 		return -EUCLEAN;
 	if (ftruncate(a->fd, (off_t)a->head.size) != 0)
 		return failed(err, -errno, "torn line cannot be taken back");
-	return finish(a, "unknown", "the control plane ended during this call", err);
+	return finish(a, "unknown", INTERRUPTED, err);
 }
 
 /* A file that is not as it was left: told, never mended; new records start on a line of their own. */
@@ -192,7 +193,7 @@ static int go_on_broken(struct zs_audit *a, uint64_t size, struct zs_error *err)
 	if (size > 0 && pread(a->fd, &last, 1, (off_t)size - 1) == 1 && last != '\n' &&
 	    write(a->fd, "\n", 1) != 1)
 		return failed(err, -errno, "cannot be written");
-	return a->pending[0] ? finish(a, "unknown", "the control plane ended during this call", err) : 0;
+	return a->pending[0] ? finish(a, "unknown", INTERRUPTED, err) : 0;
 }
 
 static int settle(struct zs_audit *a, struct zs_error *err)
@@ -214,7 +215,7 @@ static int settle(struct zs_audit *a, struct zs_error *err)
 	else if (size > a->head.size)
 		rc = settle_ahead(a, size - a->head.size, err);
 	else if (a->pending[0])
-		rc = finish(a, "unknown", "the control plane ended during this call", err);
+		rc = finish(a, "unknown", INTERRUPTED, err);
 	if (rc == -EUCLEAN)
 		rc = go_on_broken(a, size, err);
 	a->unsettled = rc != 0;

@@ -130,8 +130,8 @@ static int refused(struct zs_error *err, int code, const char *what, const char 
 	if (code == -EPERM || code == -EACCES)
 		return zs_error_set(
 		    err, -EPERM, ZS_EXIT_PRIVILEGE,
-		    "cannot %s %s: needs CAP_BPF and CAP_NET_ADMIN (AF_XDP sockets: CAP_NET_RAW, "
-		    "CAP_SYS_ADMIN at start)",
+		    "cannot %s %s: needs CAP_SYS_ADMIN at start (or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN "
+		    "for the program alone)",
 		    what, object);
 	return zs_error_set(err, code, ZS_EXIT_RESOURCE, "cannot %s %s: %s", what, object, strerror(-code));
 }

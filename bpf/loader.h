@@ -30,7 +30,9 @@ struct zs_steer {
 };
 
 /* Attaches (or adopts our own pinned) program on ifname. Never detaches another's program:
- * -EBUSY names it. -EPERM: capabilities missing. object: path of steer.bpf.o. */
+ * -EBUSY names it. -EPERM: needs CAP_SYS_ADMIN (which net_af_xdp needs
+ * for adopting anyway), or CAP_BPF, CAP_NET_ADMIN and, for a packet pointer moved by a variable, CAP_PERFMON;
+ * the calls below need none. object: path of steer.bpf.o. */
 int zs_steer_open(struct zs_steer *s, const char *instance, const char *ifname, const char *object,
 		  struct zs_error *err);
 /* Opens the maps of what is pinned for looking and for zs_steer_sync; attaches nothing. -ENOENT: nothing

@@ -92,7 +92,7 @@ static const struct row rows[] = {
 
 	{ "options", RELAY, KEY4, .options = 1 },
 	{ "all the options there can be", RELAY, KEY4, .options = 10 },
-	{ "header length 4", KERNEL, KEY4, .ihl = 4 },
+	{ "header length 4, the address looks like its port", KERNEL, .dst = "10.0.1.187", .ihl = 4 },
 	{ "header length beyond the frame", KERNEL, KEY4, .ihl = 15 },
 	{ "first fragment", RELAY, KEY4, .frag = 0x2000 },
 	{ "don't fragment", RELAY, KEY4, .frag = 0x4000 },
@@ -313,7 +313,7 @@ static void run_rows(struct bench *b)
 	struct zs_steer_key keys[] = {
 		key("10.0.0.2", 0, 443), key("10.0.0.2", 0, 0),	   key("10.0.0.3", 0, 4433),
 		key("10.0.7.2", 7, 443), key("10.0.7.2", 7, 0),	   key("fd00::2", 0, 443),
-		key("fd00::2", 0, 0),	 key("fd00:7::2", 7, 443),
+		key("fd00::2", 0, 0),	 key("fd00:7::2", 7, 443), key("10.0.1.187", 0, 443),
 	};
 	struct zs_steer_key elsewhere = key("10.0.0.4", 0, 443);
 

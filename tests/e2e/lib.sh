@@ -262,5 +262,5 @@ start_relay() {
 	in_ns $R ping -c1 -W2 $SERVER4 >/dev/null 2>&1
 	in_ns $R ping -c1 -W2 $CLIENT6 >/dev/null 2>&1
 	in_ns $R ping -c1 -W2 $SERVER6 >/dev/null 2>&1
-	wait_for 5 sh -c "'$BIN/zsctl' --socket '$SOCK' status" || die "zsctl status does not answer"
+	wait_for 5 sh -c "'$BIN/zsctl' --socket '$SOCK' show ports" || die "the control plane does not see the dataplane"
 }

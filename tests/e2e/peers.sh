@@ -25,6 +25,7 @@ start_path() { if [ -n "${ZS_E2E_DIRECT:-}" ]; then lab_direct; else start_relay
 start_caddy() {
 	mkdir -p "$LAB/caddy/home" "$LAB/caddy/www"
 	head -c 3000000 /dev/urandom | base64 -w 0 >"$LAB/caddy/www/big.txt"
+	head -c 200000 "$LAB/caddy/www/big.txt" >"$LAB/caddy/www/mid.txt"
 	cat >"$LAB/caddy/Caddyfile" <<-EOF
 	{
 		admin off
@@ -39,7 +40,7 @@ start_caddy() {
 			format json
 		}
 		root * $LAB/caddy/www
-		handle /big.txt {
+		handle /*.txt {
 			file_server
 		}
 		respond "hello {http.request.proto}"

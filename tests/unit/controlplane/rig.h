@@ -33,7 +33,7 @@ static inline struct zs_conf *rig_conf(const struct rig *r, const char *more)
 	int n = snprintf(text, sizeof(text),
 			 "instance: unit\nstate_dir: %s\nrun_dir: %s\n"
 			 "dataplane:\n  ports:\n    - name: p0\n      driver: null\n"
-			 "      addresses: [127.0.0.1/8, 198.51.100.1/24]\n"
+			 "      addresses: [198.51.100.1/24]\n"
 			 "      neighbours: [{address: 198.51.100.9, mac: '02:00:00:00:00:09'}]\n"
 			 "      routes: [{to: 0.0.0.0/0, via: 198.51.100.9}]\n"
 			 "%s",

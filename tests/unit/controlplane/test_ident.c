@@ -58,14 +58,17 @@ static void test_known_seed(void **state)
 	assert_int_equal(write(fd, line, strlen(line)), strlen(line));
 	close(fd);
 	assert_int_equal(zs_ident_open(&a, r->dir, &r->err), 0);
-	assert_string_equal(zs_ident_hex(a), "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+	assert_string_equal(zs_ident_hex(a),
+			    "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
 	zs_ident_close(a);
 }
 
 static void test_refusals(void **state)
 {
-	static const char *damaged[] = { "", "zs-ed25519-1 \n", "zs-ed25519-2 9d61\n",
-					 "zs-ed25519-1 9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7fzz\n" };
+	static const char *damaged[] = {
+		"", "zs-ed25519-1 \n", "zs-ed25519-2 9d61\n",
+		"zs-ed25519-1 9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7fzz\n"
+	};
 	struct rig *r = *state;
 	struct zs_ident *a;
 	char path[128];

@@ -52,6 +52,10 @@ static int check_target(const struct zs_conf *conf, const struct zs_publication 
 			return zs_error_set(err, -EPERM, ZS_EXIT_REFUSED,
 					    "target %s of port %u is an address of this relay; aim elsewhere",
 					    text, pub->port);
+	if (zs_conf_is_broadcast(conf, &pub->target.addr))
+		return zs_error_set(err, -EPERM, ZS_EXIT_REFUSED,
+				    "target %s of port %u is a subnet's broadcast address; aim elsewhere",
+				    text, pub->port);
 	return 0;
 }
 

@@ -1,4 +1,5 @@
 /* What no single key can tell: things that must differ, must agree, or must not meet. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -109,6 +110,26 @@ static const struct zs_conf_interface_address *own_address(const struct zs_conf 
 	return NULL;
 }
 
+static bool is_subnet_end(const struct zs_conf_interface_address *own, const struct zs_addr *addr)
+{
+	if (!zs_addr_is4(&own->addr) || !zs_addr_is4(addr) || own->len < 96 || own->len > 126)
+		return false;
+	uint32_t host = UINT32_MAX >> (own->len - 96);
+	uint32_t bits = ntohl(zs_addr_get4(addr));
+	uint32_t net = ntohl(zs_addr_get4(&own->addr)) & ~host;
+	return bits == net || bits == (net | host);
+}
+
+bool zs_conf_is_broadcast(const struct zs_conf *conf, const struct zs_addr *addr)
+{
+	for (uint32_t p = 0; p < conf->dataplane.ports; p++)
+		for (uint32_t v = 0; v < conf->dataplane.port[p].vlans; v++)
+			for (uint32_t a = 0; a < conf->dataplane.port[p].vlan[v].addresses; a++)
+				if (is_subnet_end(&conf->dataplane.port[p].vlan[v].address[a], addr))
+					return true;
+	return false;
+}
+
 /* Loopback, unspecified, multicast or broadcast: what no list may allow. */
 static bool unusable(const struct zs_addr *a)
 {
@@ -191,6 +212,8 @@ static int check_target(const struct checker *c, const struct zs_conf_publish *p
 						      : "name its range in targets.allow, or aim elsewhere");
 	if (own_address(c->conf, &p->target.addr, NULL))
 		return FAIL(c, &p->target, "target: %s is this relay's own address; aim elsewhere", text);
+	if (zs_conf_is_broadcast(c->conf, &p->target.addr))
+		return FAIL(c, &p->target, "target: %s is a subnet's broadcast address; aim elsewhere", text);
 	return 0;
 }
 

@@ -109,6 +109,10 @@ int zs_conf_load(struct zs_conf *out, const char *path, struct zs_error *err);
 int zs_conf_parse(struct zs_conf *out, const char *name, const char *text, size_t len, struct zs_error *err);
 void zs_conf_defaults(struct zs_conf *out, const char *instance);
 
+/* Is addr the directed broadcast or the network address of an own IPv4 subnet (/30 or wider, RFC 919)?
+ * Nobody may be aimed there. */
+bool zs_conf_is_broadcast(const struct zs_conf *conf, const struct zs_addr *addr);
+
 /* What `config apply` may change without a restart, and what it may not. Calls fn for each
  * difference: key path, old and new as text, whether a restart is needed. Returns how many. */
 typedef void zs_conf_diff_fn(void *ctx, const char *key, const char *old, const char *new, bool restart);

@@ -1,0 +1,528 @@
+/* rtnetlink messages, right and hostile, and what becomes of them in the tables' wanted lists. */
+#include <errno.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include "kernel.h"
+#include "rig.h"
+
+/* A message under construction. */
+struct msg {
+	size_t len;
+	uint8_t b[512] __attribute__((aligned(8)));
+};
+
+static void begin(struct msg *m, uint16_t type, uint16_t flags, const void *fixed, size_t len)
+{
+	struct nlmsghdr h = { .nlmsg_type = type, .nlmsg_flags = flags, .nlmsg_seq = 7 };
+
+	memset(m, 0, sizeof(*m));
+	memcpy(m->b, &h, sizeof(h));
+	memcpy(m->b + sizeof(h), fixed, len);
+	m->len = sizeof(h) + ((len + 3) & ~3u);
+	*(uint32_t *)m->b = (uint32_t)m->len;
+}
+
+static void attr(struct msg *m, uint16_t type, const void *data, size_t len)
+{
+	struct rtattr a = { .rta_len = (uint16_t)(sizeof(a) + len), .rta_type = type };
+
+	memcpy(m->b + m->len, &a, sizeof(a));
+	memcpy(m->b + m->len + sizeof(a), data, len);
+	m->len += (sizeof(a) + len + 3) & ~(size_t)3;
+	*(uint32_t *)m->b = (uint32_t)m->len;
+}
+
+static void attr32(struct msg *m, uint16_t type, uint32_t v)
+{
+	attr(m, type, &v, sizeof(v));
+}
+
+static struct zs_addr addr(const char *text)
+{
+	struct zs_addr a;
+
+	assert_int_equal(zs_addr_parse(&a, text), 0);
+	return a;
+}
+
+static void attr_addr(struct msg *m, uint16_t type, const char *text)
+{
+	struct zs_addr a = addr(text);
+
+	attr(m, type, zs_addr_is4(&a) ? a.ip + 12 : a.ip, zs_addr_is4(&a) ? 4 : 16);
+}
+
+static void make_link(struct msg *m, uint16_t type, int index, const char *name, uint8_t mac_end, bool up)
+{
+	struct ifinfomsg f = { .ifi_index = index, .ifi_flags = up ? IFF_UP | IFF_RUNNING : IFF_UP };
+	uint8_t mac[6] = { 2, 0, 0, 0, 0, mac_end };
+
+	begin(m, type, 0, &f, sizeof(f));
+	attr(m, IFLA_IFNAME, name, strlen(name) + 1);
+	attr(m, IFLA_ADDRESS, mac, 6);
+	attr32(m, IFLA_MTU, 1400);
+}
+
+static void make_route(struct msg *m, uint16_t type, uint16_t flags, const char *dest, uint8_t len,
+		       const char *via, uint32_t oif, uint32_t metric)
+{
+	struct zs_addr d = addr(dest);
+	struct rtmsg f = { .rtm_family = zs_addr_is4(&d) ? AF_INET : AF_INET6,
+			   .rtm_dst_len = len,
+			   .rtm_table = RT_TABLE_MAIN,
+			   .rtm_type = RTN_UNICAST };
+
+	begin(m, type, flags, &f, sizeof(f));
+	if (len)
+		attr_addr(m, RTA_DST, dest);
+	if (via)
+		attr_addr(m, RTA_GATEWAY, via);
+	attr32(m, RTA_OIF, oif);
+	if (metric)
+		attr32(m, RTA_PRIORITY, metric);
+}
+
+static void make_neigh(struct msg *m, uint16_t type, const char *ip, int index, uint16_t state,
+		       uint8_t mac_end)
+{
+	struct zs_addr a = addr(ip);
+	struct ndmsg f = { .ndm_family = zs_addr_is4(&a) ? AF_INET : AF_INET6,
+			   .ndm_ifindex = index,
+			   .ndm_state = state };
+	uint8_t mac[6] = { 2, 0, 0, 0, 1, mac_end };
+
+	begin(m, type, 0, &f, sizeof(f));
+	attr_addr(m, NDA_DST, ip);
+	if (mac_end)
+		attr(m, NDA_LLADDR, mac, 6);
+}
+
+/* --- parsing --- */
+
+static void test_parse_link(void **state)
+{
+	struct zs_nl_message out;
+	struct msg m;
+
+	make_link(&m, RTM_NEWLINK, 3, "veth0", 9, true);
+	assert_int_equal(zs_nl_parse(m.b, m.len, &out), m.len);
+	assert_true(out.known && out.link.up && out.link.has_mac);
+	assert_int_equal(out.link.index, 3);
+	assert_string_equal(out.link.name, "veth0");
+	assert_int_equal(out.link.mtu, 1400);
+	assert_int_equal(out.link.mac[5], 9);
+	make_link(&m, RTM_NEWLINK, 3, "veth0", 9, false);
+	zs_nl_parse(m.b, m.len, &out);
+	assert_false(out.link.up);
+	make_link(&m, RTM_NEWLINK, 0, "veth0", 9, true);
+	assert_true(zs_nl_parse(m.b, m.len, &out) && !out.known);
+	make_link(&m, RTM_NEWLINK, 3, "a-name-of-16-let", 9, true); /* 17 with its end */
+	assert_true(zs_nl_parse(m.b, m.len, &out) && !out.known);
+}
+
+static void test_parse_route(void **state)
+{
+	struct zs_nl_message out;
+	struct msg m;
+	struct zs_addr want = addr("10.0.0.0");
+
+	make_route(&m, RTM_NEWROUTE, NLM_F_REPLACE, "10.0.0.0", 8, "192.0.2.1", 4, 50);
+	assert_int_equal(zs_nl_parse(m.b, m.len, &out), m.len);
+	assert_true(out.known && out.route.replace);
+	assert_int_equal(out.route.len, 104);
+	assert_memory_equal(&out.route.dest, &want, 16);
+	assert_int_equal(out.route.metric, 50);
+	assert_int_equal(out.route.hops, 1);
+	assert_true(out.route.hop[0].has_gateway);
+	make_route(&m, RTM_NEWROUTE, 0, "0.0.0.0", 0, "192.0.2.1", 4, 0);
+	zs_nl_parse(m.b, m.len, &out);
+	want = zs_addr_from4(0);
+	assert_int_equal(out.route.len, 96);
+	assert_memory_equal(&out.route.dest, &want, 16);
+	make_route(&m, RTM_NEWROUTE, 0, "2001:db8::", 32, NULL, 4, 0);
+	zs_nl_parse(m.b, m.len, &out);
+	assert_int_equal(out.route.len, 32);
+	assert_false(out.route.hop[0].has_gateway);
+	make_route(&m, RTM_NEWROUTE, 0, "10.0.0.0", 33, NULL, 4, 0); /* no such prefix */
+	assert_true(zs_nl_parse(m.b, m.len, &out) && !out.known);
+}
+
+static void test_parse_multipath(void **state)
+{
+	struct rtmsg f = { .rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST };
+	struct {
+		struct rtnexthop h;
+		struct rtattr a;
+		uint8_t ip[4];
+	} hop[12];
+	struct zs_nl_message out;
+	struct msg m;
+
+	memset(hop, 0, sizeof(hop));
+	for (int i = 0; i < 12; i++) {
+		hop[i].h.rtnh_len = sizeof(hop[i]);
+		hop[i].h.rtnh_ifindex = i + 1;
+		hop[i].h.rtnh_flags = i == 1 ? RTNH_F_DEAD : 0;
+		hop[i].a = (struct rtattr){ .rta_len = 8, .rta_type = RTA_GATEWAY };
+		hop[i].ip[3] = (uint8_t)i;
+	}
+	begin(&m, RTM_NEWROUTE, 0, &f, sizeof(f));
+	attr(&m, RTA_MULTIPATH, hop, sizeof(hop));
+	assert_true(zs_nl_parse(m.b, m.len, &out) && out.known);
+	assert_int_equal(out.route.hops, ZS_NL_HOPS); /* twelve came */
+	assert_int_equal(out.route.hop[2].index, 3);
+	assert_int_equal(out.route.hop[2].gateway.ip[15], 2);
+	assert_true(out.route.hop[1].dead);
+	hop[1].h.rtnh_len = 4; /* shorter than itself: the rest is not looked at */
+	begin(&m, RTM_NEWROUTE, 0, &f, sizeof(f));
+	attr(&m, RTA_MULTIPATH, hop, sizeof(hop));
+	assert_true(zs_nl_parse(m.b, m.len, &out) && out.known);
+	assert_int_equal(out.route.hops, 1);
+}
+
+static void test_parse_many(void **state)
+{
+	struct zs_nl_message out;
+	struct msg a, b;
+	uint8_t both[1024];
+	size_t used;
+
+	make_neigh(&a, RTM_NEWNEIGH, "fe80::1", 3, NUD_STALE, 5);
+	make_neigh(&b, RTM_DELNEIGH, "192.0.2.7", 3, NUD_FAILED, 0);
+	memcpy(both, a.b, a.len);
+	memcpy(both + a.len, b.b, b.len);
+	used = zs_nl_parse(both, a.len + b.len, &out);
+	assert_int_equal(used, a.len);
+	assert_int_equal(out.neigh.mac[5], 5);
+	assert_int_equal(zs_nl_parse(both + used, b.len, &out), b.len);
+	assert_int_equal(out.type, RTM_DELNEIGH);
+	assert_false(out.neigh.has_mac);
+	assert_int_equal(zs_nl_parse(both, 0, &out), 0);
+}
+
+/* Every message cut at every byte, and every byte set to the values that hurt: the parser may
+ * say what it likes, but not read beyond (each buffer is of exact size under ASan). */
+static void test_hostile(void **state)
+{
+	static const uint8_t nasty[] = { 0, 1, 3, 4, 5, 0x7f, 0x80, 0xff };
+	struct zs_nl_message out;
+	struct msg m[4];
+
+	make_link(&m[0], RTM_NEWLINK, 3, "veth0", 9, true);
+	make_route(&m[1], RTM_NEWROUTE, 0, "10.0.0.0", 8, "192.0.2.1", 4, 50);
+	make_neigh(&m[2], RTM_NEWNEIGH, "fe80::1", 3, NUD_STALE, 5);
+	make_route(&m[3], RTM_NEWROUTE, 0, "2001:db8::", 32, "fe80::1", 4, 50);
+	for (size_t k = 0; k < ZS_ARRAY_LEN(m); k++)
+		for (size_t cut = 0; cut <= m[k].len; cut++) {
+			uint8_t *exact = malloc(cut ? cut : 1);
+
+			memcpy(exact, m[k].b, cut);
+			size_t used = zs_nl_parse(exact, cut, &out);
+			assert_int_equal(used, cut == m[k].len ? cut : 0);
+			if (cut >= 16) { /* the header believes in the shorter length */
+				*(uint32_t *)exact = (uint32_t)cut;
+				assert_int_equal(zs_nl_parse(exact, cut, &out), cut);
+			}
+			for (size_t i = 0; cut == m[k].len && i < cut; i++)
+				for (size_t v = 0; v < sizeof(nasty); v++) {
+					uint8_t old = exact[i];
+					exact[i] = nasty[v];
+					assert_true(zs_nl_parse(exact, cut, &out) <= cut);
+					exact[i] = old;
+				}
+			free(exact);
+		}
+}
+
+/* --- the kernel's view --- */
+
+struct view {
+	struct zs_conf *conf;
+	struct zs_kernel k;
+};
+
+static int view_setup(void **state)
+{
+	static const char text[] =
+	    "dataplane:\n  ports:\n"
+	    "    - {name: p0, driver: af_xdp, device: veth0, addresses: [198.51.100.1/24]}\n"
+	    "    - {name: p1, driver: null, addresses: [203.0.113.1/24],\n"
+	    "       neighbours: [{address: 203.0.113.9, mac: '02:00:00:00:00:99'}]}\n";
+	struct view *v = calloc(1, sizeof(*v));
+	struct zs_error err = { 0 };
+
+	v->conf = malloc(sizeof(*v->conf));
+	if (zs_conf_parse(v->conf, "unit.yaml", text, strlen(text), &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(zs_kernel_new(&v->k, v->conf, 8, 8), 0);
+	*state = v;
+	return 0;
+}
+
+static int view_teardown(void **state)
+{
+	struct view *v = *state;
+
+	zs_kernel_delete(&v->k);
+	free(v->conf);
+	free(v);
+	return 0;
+}
+
+static enum zs_kernel_change feed(struct view *v, const struct msg *m, uint64_t now)
+{
+	struct zs_nl_message out;
+
+	assert_int_equal(zs_nl_parse(m->b, m->len, &out), m->len);
+	return zs_kernel_feed(&v->k, &out, now);
+}
+
+static enum zs_kernel_change feed_route(struct view *v, uint16_t type, uint16_t flags, const char *dest,
+					uint8_t len, const char *via, uint32_t oif, uint32_t metric)
+{
+	struct msg m;
+
+	make_route(&m, type, flags, dest, len, via, oif, metric);
+	return feed(v, &m, 0);
+}
+
+static enum zs_kernel_change feed_neigh(struct view *v, uint16_t type, const char *ip, int index,
+					uint16_t state, uint8_t mac_end, uint64_t now)
+{
+	struct msg m;
+
+	make_neigh(&m, type, ip, index, state, mac_end);
+	return feed(v, &m, now);
+}
+
+static void feed_veth0(struct view *v)
+{
+	struct msg m;
+
+	make_link(&m, RTM_NEWLINK, 3, "veth0", 0x33, true);
+	assert_int_equal(feed(v, &m, 0), ZS_KERNEL_RESYNC);
+	assert_int_equal(feed(v, &m, 0), ZS_KERNEL_SAME);
+}
+
+static const struct zs_nexthop *hop_of(const struct zs_kernel_want *w, const char *ip)
+{
+	struct zs_addr a = addr(ip);
+
+	for (uint32_t i = 0; i < w->nexthops; i++)
+		if (zs_addr_eq(&w->nexthop[i].addr, &a))
+			return &w->nexthop[i];
+	return NULL;
+}
+
+static const struct zs_route *route_of(const struct zs_kernel_want *w, const char *dest, uint32_t len)
+{
+	struct zs_addr a = addr(dest);
+
+	for (uint32_t i = 0; i < w->routes; i++)
+		if (zs_addr_eq(&w->route[i].dest, &a) && w->route[i].len == len)
+			return &w->route[i];
+	return NULL;
+}
+
+static void test_want(void **state)
+{
+	struct view *v = *state;
+	struct zs_kernel_want w;
+	const struct zs_nexthop *h;
+
+	feed_veth0(v);
+	assert_int_equal(feed_route(v, RTM_NEWROUTE, 0, "0.0.0.0", 0, "198.51.100.9", 3, 0),
+			 ZS_KERNEL_CHANGED);
+	assert_int_equal(feed_route(v, RTM_NEWROUTE, 0, "10.0.0.0", 8, "192.0.2.9", 77, 0),
+			 ZS_KERNEL_SAME); /* not ours */
+	assert_int_equal(feed_neigh(v, RTM_NEWNEIGH, "198.51.100.9", 3, NUD_REACHABLE, 9, 0),
+			 ZS_KERNEL_CHANGED);
+	assert_int_equal(feed_neigh(v, RTM_NEWNEIGH, "198.51.100.9", 3, NUD_STALE, 9, 0), ZS_KERNEL_SAME);
+	assert_int_equal(feed_neigh(v, RTM_NEWNEIGH, "198.51.100.8", 3, NUD_INCOMPLETE, 0, 0),
+			 ZS_KERNEL_SAME);
+	assert_int_equal(zs_kernel_want(&v->k, v->conf, NULL, &w), 0);
+	h = hop_of(&w, "198.51.100.9");
+	assert_non_null(h);
+	assert_true(h->valid);
+	assert_int_equal(h->mtu, 1400);
+	assert_int_equal(h->smac[5], 0x33);
+	assert_int_equal(h->dmac[5], 9);
+	assert_null(hop_of(&w, "198.51.100.8")); /* nobody's stranger */
+	h = hop_of(&w, "203.0.113.9");
+	assert_non_null(h);
+	assert_false(h->valid); /* its port's own address is not known yet */
+	assert_int_equal(h->iface, 1);
+	assert_non_null(route_of(&w, "0.0.0.0", 96));
+	assert_false(route_of(&w, "0.0.0.0", 96)->onlink);
+	assert_true(route_of(&w, "198.51.100.0", 120)->onlink);
+	assert_true(route_of(&w, "203.0.113.0", 120)->onlink);
+	assert_null(route_of(&w, "10.0.0.0", 104));
+	zs_kernel_want_free(&w);
+}
+
+static void test_neighbour_life(void **state)
+{
+	struct view *v = *state;
+	struct zs_addr a = addr("198.51.100.9");
+
+	feed_veth0(v);
+	feed_neigh(v, RTM_NEWNEIGH, "198.51.100.9", 3, NUD_REACHABLE, 9, 0);
+	assert_int_equal(feed_neigh(v, RTM_NEWNEIGH, "198.51.100.9", 3, NUD_REACHABLE, 10, 0),
+			 ZS_KERNEL_CHANGED);
+	/* The collector takes it: it is used on while the kernel asks again. */
+	assert_int_equal(feed_neigh(v, RTM_DELNEIGH, "198.51.100.9", 3, NUD_STALE, 10, 1000), ZS_KERNEL_SAME);
+	assert_int_equal(feed_neigh(v, RTM_NEWNEIGH, "198.51.100.9", 3, NUD_INCOMPLETE, 0, 1001),
+			 ZS_KERNEL_SAME);
+	assert_true(zs_kernel_find(&v->k, &a, 3)->valid);
+	assert_false(zs_kernel_expire(&v->k, 1000 + ZS_KERNEL_LINGER_NS - 1));
+	assert_true(zs_kernel_expire(&v->k, 1000 + ZS_KERNEL_LINGER_NS));
+	assert_null(zs_kernel_find(&v->k, &a, 3));
+	/* It answers no more. */
+	feed_neigh(v, RTM_NEWNEIGH, "198.51.100.9", 3, NUD_REACHABLE, 9, 0);
+	assert_int_equal(feed_neigh(v, RTM_NEWNEIGH, "198.51.100.9", 3, NUD_FAILED, 0, 0), ZS_KERNEL_CHANGED);
+	assert_false(zs_kernel_find(&v->k, &a, 3)->valid);
+	assert_int_equal(feed_neigh(v, RTM_DELNEIGH, "198.51.100.9", 3, NUD_FAILED, 0, 5), ZS_KERNEL_CHANGED);
+	assert_null(zs_kernel_find(&v->k, &a, 3));
+}
+
+static void test_routes_replaced_and_deleted(void **state)
+{
+	struct view *v = *state;
+	struct zs_kernel_want w;
+
+	feed_veth0(v);
+	feed_route(v, RTM_NEWROUTE, 0, "10.0.0.0", 8, "198.51.100.9", 3, 0);
+	assert_int_equal(feed_route(v, RTM_NEWROUTE, NLM_F_REPLACE, "10.0.0.0", 8, "198.51.100.7", 3, 0),
+			 ZS_KERNEL_CHANGED);
+	assert_int_equal(v->k.routes.count, 1);
+	zs_kernel_want(&v->k, v->conf, NULL, &w);
+	assert_int_equal(route_of(&w, "10.0.0.0", 104)->gateway.ip[15], 7);
+	zs_kernel_want_free(&w);
+	assert_int_equal(feed_route(v, RTM_DELROUTE, 0, "10.0.0.0", 8, "198.51.100.9", 3, 0), ZS_KERNEL_SAME);
+	assert_int_equal(feed_route(v, RTM_DELROUTE, 0, "10.0.0.0", 8, "198.51.100.7", 3, 0),
+			 ZS_KERNEL_CHANGED);
+	assert_int_equal(v->k.routes.count, 0);
+}
+
+static void test_mark_and_sweep(void **state)
+{
+	struct view *v = *state;
+
+	feed_veth0(v);
+	feed_route(v, RTM_NEWROUTE, 0, "10.0.0.0", 8, NULL, 3, 0);
+	feed_route(v, RTM_NEWROUTE, 0, "11.0.0.0", 8, NULL, 3, 0);
+	feed_neigh(v, RTM_NEWNEIGH, "198.51.100.9", 3, NUD_REACHABLE, 9, 0);
+	feed_neigh(v, RTM_NEWNEIGH, "198.51.100.8", 3, NUD_REACHABLE, 8, 0);
+	zs_kernel_mark(&v->k);
+	feed_route(v, RTM_NEWROUTE, 0, "11.0.0.0", 8, NULL, 3, 0);
+	feed_neigh(v, RTM_NEWNEIGH, "198.51.100.8", 3, NUD_REACHABLE, 8, 0);
+	zs_kernel_sweep(&v->k);
+	assert_int_equal(v->k.routes.count, 1);
+	assert_int_equal(v->k.neighs.count, 1);
+	struct zs_addr a = addr("198.51.100.8");
+	assert_non_null(zs_kernel_find(&v->k, &a, 3));
+}
+
+static void test_bounds(void **state)
+{
+	struct view *v = *state;
+
+	feed_veth0(v);
+	for (int i = 0; i < 20; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "10.%d.0.0", i);
+		feed_route(v, RTM_NEWROUTE, 0, text, 16, NULL, 3, 0);
+		snprintf(text, sizeof(text), "198.51.100.%d", i + 2);
+		feed_neigh(v, RTM_NEWNEIGH, text, 3, NUD_REACHABLE, 9, 0);
+	}
+	assert_int_equal(v->k.routes.count, 8);
+	assert_int_equal(v->k.neighs.count, 8);
+	assert_int_equal(v->k.refused, 24);
+}
+
+static void test_link_gone(void **state)
+{
+	struct view *v = *state;
+	struct msg m;
+
+	feed_veth0(v);
+	make_link(&m, RTM_NEWLINK, 3, "renamed", 0x33, true);
+	assert_int_equal(feed(v, &m, 0), ZS_KERNEL_RESYNC);
+	assert_null(zs_kernel_device_of(&v->k, v->conf, 0, 0));
+	make_link(&m, RTM_NEWLINK, 9, "veth0", 0x34, true);
+	assert_int_equal(feed(v, &m, 0), ZS_KERNEL_RESYNC);
+	assert_int_equal(zs_kernel_device_of(&v->k, v->conf, 0, 0)->index, 9);
+	assert_null(zs_kernel_device_of(&v->k, v->conf, 0, 5));
+	assert_null(zs_kernel_device_of(&v->k, v->conf, 99, 0));
+	make_link(&m, RTM_DELLINK, 9, "veth0", 0x34, true);
+	assert_int_equal(feed(v, &m, 0), ZS_KERNEL_RESYNC);
+	assert_null(zs_kernel_device_of(&v->k, v->conf, 0, 0));
+}
+
+/* The set against a naive model. */
+static void test_keyset(void **state)
+{
+	struct zs_keyset s;
+	uint8_t model[256] = { 0 };
+	unsigned seed = (unsigned)zs_clock_ns(), count = 0;
+
+	print_message("seed %u\n", seed);
+	assert_int_equal(zs_keyset_new(&s, 8, 4, 100), 0);
+	for (int i = 0; i < 200000; i++) {
+		uint32_t key = (uint32_t)rand_r(&seed) % 256;
+
+		if (rand_r(&seed) % 2) {
+			void *e = zs_keyset_put(&s, &key);
+			assert_int_equal(e != NULL, model[key] || count < 100);
+			count += e && !model[key];
+			model[key] |= e != NULL;
+		} else {
+			zs_keyset_del(&s, &key);
+			count -= model[key];
+			model[key] = 0;
+		}
+		key = (uint32_t)rand_r(&seed) % 256;
+		assert_int_equal(zs_keyset_find(&s, &key) != NULL, model[key]);
+		assert_int_equal(s.count, count);
+	}
+	zs_keyset_delete(&s);
+}
+
+/* The whole, against the kernel this runs on: the first dump ends and the tables follow. */
+static void test_live_dump(void **state)
+{
+	struct rig *r = *state;
+	struct zs_nexthop missing;
+	struct zs_addr far = addr("9.9.9.9");
+
+	r->c.conf = rig_conf(r, "");
+	rig_open(r);
+	assert_int_equal(zs_netlink_new(&r->c.netlink, &r->c, &r->err), 0);
+	rig_run(r, 200 * ZS_NS_PER_MS);
+	zs_tables_resolve(zs_program_tables(r->c.program), &far, &missing);
+	assert_int_equal(zs_program_tables(r->c.program)->route[0].used, 1);
+	rig_close(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parse_link),
+		cmocka_unit_test(test_parse_route),
+		cmocka_unit_test(test_parse_multipath),
+		cmocka_unit_test(test_parse_many),
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_keyset),
+		cmocka_unit_test_setup_teardown(test_want, view_setup, view_teardown),
+		cmocka_unit_test_setup_teardown(test_neighbour_life, view_setup, view_teardown),
+		cmocka_unit_test_setup_teardown(test_routes_replaced_and_deleted, view_setup, view_teardown),
+		cmocka_unit_test_setup_teardown(test_mark_and_sweep, view_setup, view_teardown),
+		cmocka_unit_test_setup_teardown(test_bounds, view_setup, view_teardown),
+		cmocka_unit_test_setup_teardown(test_link_gone, view_setup, view_teardown),
+		cmocka_unit_test_setup_teardown(test_live_dump, rig_setup, rig_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

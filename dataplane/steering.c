@@ -1,9 +1,6 @@
 /* Keys are made from copies of the tables: each published port on each own address, and the
  * flow source-port range as one key per address. What must not be steered never is: ports that
- * are neither published nor in the range stay the kernel's.
- *
- * The published table has no change counter of its own, so its 65,536 entries are scanned each
- * tick; reading one word of each takes some 50 µs. */
+ * are neither published nor in the range stay the kernel's. */
 #include <string.h>
 #include "steering.h"
 
@@ -24,9 +21,7 @@ static uint64_t fingerprint(const struct zs_tables *t, const struct zs_settings 
 
 	h = mix(h, t->seg.base->incarnation);
 	h = mix(h, (uint64_t)s->flow_port_first << 16 | s->flow_port_last);
-	for (uint32_t port = 0; port < ZS_UDP_PORTS; port++)
-		if (t->published[port].used)
-			h = mix(h, port);
+	h = mix(h, atomic_load_explicit(&t->meta->published_change, memory_order_acquire));
 	return h | 1;
 }
 

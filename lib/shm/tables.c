@@ -24,6 +24,7 @@ static const struct zs_segment_field members[] = {
 	ZS_SEGMENT_MEMBER("meta", struct zs_tables_meta, epoch),
 	ZS_SEGMENT_MEMBER("meta", struct zs_tables_meta, route_high),
 	ZS_SEGMENT_MEMBER("meta", struct zs_tables_meta, nexthop_key),
+	ZS_SEGMENT_MEMBER("meta", struct zs_tables_meta, published_change),
 	ZS_SEGMENT_MEMBER("set", struct zs_settings, seq),
 	ZS_SEGMENT_MEMBER("set", struct zs_settings, flow_idle_answered_ms),
 	ZS_SEGMENT_MEMBER("set", struct zs_settings, flow_idle_unanswered_ms),

@@ -111,8 +111,9 @@ struct zs_tables_meta {
 	_Atomic uint64_t epoch;	     /* of QSBR, see shm/qsbr.h */
 	_Atomic uint32_t route_high; /* routes at and beyond this index are unused */
 	uint32_t pad;
-	uint64_t nexthop_key[2]; /* keys zs_nexthop_hash; drawn at creation */
-	uint64_t pad2[3];
+	uint64_t nexthop_key[2];	   /* keys zs_nexthop_hash; drawn at creation */
+	_Atomic uint64_t published_change; /* raised after each change of a published entry */
+	uint64_t pad2[2];
 };
 _Static_assert(sizeof(struct zs_tables_meta) == 64, "one line");
 

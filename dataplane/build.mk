@@ -7,6 +7,7 @@ DPDK_CORE    := ethdev net mbuf mempool ring pci kvargs telemetry meter eal
 DPDK_SYSTEM  := -lxdp -lbpf -lelf -lz -lnuma -lbsd -lpthread -lm -ldl
 ifdef CONFIG_DRIVER_MEMIF
 DPDK_DRIVERS += net_memif
+DPDK_CORE    += hash rcu
 endif
 ifdef CONFIG_DRIVER_BENCH
 DPDK_DRIVERS += net_null net_ring net_pcap

@@ -171,6 +171,7 @@ static void clear_health(struct zs_dp *dp)
 	zs_health_clear(dp->state.health, ZS_HEALTH_privilege);
 	zs_health_clear(dp->state.health, ZS_HEALTH_no_hugepages);
 	zs_health_clear(dp->state.health, ZS_HEALTH_steering);
+	zs_health_clear(dp->state.health, ZS_HEALTH_second_instance);
 }
 
 static void wait_for_signal(struct zs_dp *dp, const sigset_t *set)

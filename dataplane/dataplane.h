@@ -71,7 +71,10 @@ struct zs_dp {
 	_Atomic uint32_t stop;	/* 1: receive no more, 2: drain what others handed over and end */
 	_Atomic uint32_t quiet; /* workers that have stopped receiving */
 	uint64_t second_ns;	/* when another process of this instance was refused, 0: not lately */
-	uint64_t steer_change;	/* fingerprint of what the steering maps were last made from */
+	uint64_t full_seen;	/* packets refused by a full flow table, as last summed */
+	uint64_t full_ns;	/* when that last grew */
+	bool full_known;
+	uint64_t steer_change; /* fingerprint of what the steering maps were last made from */
 };
 
 #endif

@@ -8,7 +8,9 @@
 #define PERIOD_NS   1000000 /* of a worker's housekeeping: 1 ms */
 #define SWEEP_MIN   64	    /* flows looked at each time: all of a partition in some 2 s */
 #define SWEEP_SHARE 2048
-#define ENDS_MAX    32 /* flows ended in one slice */
+#define ENDS_MAX    32		       /* flows ended in one slice */
+#define FULL_NS	    (60 * ZS_NS_PER_S) /* a full table stays a health code this long after its last refusal */
+#define SILENT_NS   (3 * ZS_NS_PER_S)  /* a restart of the control plane is no news: it takes less than 1 s */
 
 static void sweep(struct zs_worker *w)
 {
@@ -80,6 +82,35 @@ static void judge_links(struct zs_dp *dp)
 		zs_health_clear(dp->state.health, ZS_HEALTH_iface_down);
 }
 
+static void judge_flows(struct zs_dp *dp, uint64_t now)
+{
+	uint64_t full = 0;
+
+	for (uint32_t i = 0; i < ZS_WORKERS_MAX; i++)
+		full += dp->state.worker[i].counters.drop[ZS_DROP_flow_full];
+	if (full > dp->full_seen && dp->full_known) {
+		dp->full_ns = now;
+		zs_health_raise(dp->state.health, ZS_HEALTH_flows_full, "%llu packets refused",
+				(unsigned long long)full);
+	} else if (now - dp->full_ns > FULL_NS) {
+		zs_health_clear(dp->state.health, ZS_HEALTH_flows_full);
+	}
+	dp->full_seen = full;
+	dp->full_known = true;
+}
+
+static void judge_control(struct zs_dp *dp, uint64_t now)
+{
+	const struct zs_tables *t = atomic_load(&dp->tables);
+	uint64_t beat = t ? atomic_load_explicit(&t->seg.base->heartbeat_ns, memory_order_relaxed) : now;
+
+	if (now > beat && now - beat > SILENT_NS)
+		zs_health_raise(dp->state.health, ZS_HEALTH_control_missing, "silent for %llu s",
+				(unsigned long long)((now - beat) / ZS_NS_PER_S));
+	else
+		zs_health_clear(dp->state.health, ZS_HEALTH_control_missing);
+}
+
 void zs_housekeeping_main(struct zs_dp *dp)
 {
 	uint64_t now = zs_clock_ns();
@@ -93,4 +124,6 @@ void zs_housekeeping_main(struct zs_dp *dp)
 	for (uint32_t i = 0; i < dp->ports; i++)
 		read_port(dp, i);
 	judge_links(dp);
+	judge_flows(dp, now);
+	judge_control(dp, now);
 }

@@ -24,17 +24,15 @@ static void resync(struct zs_netlink *n, const char *why)
 
 static void on_event_message(struct zs_netlink *n, const struct zs_nl_message *m)
 {
-	switch (zs_kernel_feed(&n->kernel, m, zs_loop_now(n->c->loop))) {
-	case ZS_KERNEL_SAME:
-		break;
-	case ZS_KERNEL_CHANGED:
+	enum zs_kernel_change change = zs_kernel_feed(&n->kernel, m, zs_loop_now(n->c->loop));
+
+	if (change == ZS_KERNEL_CHANGED)
 		zs_netlink_soon(n);
-		break;
-	case ZS_KERNEL_RESYNC:
+	else if (change == ZS_KERNEL_RESYNC)
 		zs_netlink_dump(n);
-		break;
-	}
-	if (m->type == RTM_DELNEIGH && m->known)
+	/* Collected, or flushed by hand (which says FAILED first): it may well still be there. A neighbour that
+	 * fails again is not asked for again here. */
+	if (m->known && (m->type == RTM_DELNEIGH || (m->type == RTM_NEWNEIGH && change == ZS_KERNEL_CHANGED)))
 		zs_resolve_gone(n, &m->neigh);
 }
 

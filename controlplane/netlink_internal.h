@@ -46,7 +46,8 @@ bool zs_netlink_dump_late(const struct zs_netlink *n, uint64_t now_ns);
 void zs_netlink_soon(struct zs_netlink *n);
 /* resolve.c */
 void zs_resolve_second(struct zs_netlink *n, uint64_t now_ns); /* gateways and targets; budget */
-void zs_resolve_gone(struct zs_netlink *n, const struct zs_nl_neigh *neigh); /* the kernel dropped it */
+void zs_resolve_gone(struct zs_netlink *n,
+		     const struct zs_nl_neigh *neigh); /* the kernel dropped it, or it failed */
 void zs_resolve_answer(struct zs_netlink *n, const struct zs_nl_message *m);
 
 #endif

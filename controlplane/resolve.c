@@ -120,7 +120,7 @@ void zs_resolve_gone(struct zs_netlink *n, const struct zs_nl_neigh *neigh)
 {
 	const struct zs_kernel_neigh *e = zs_kernel_find(&n->kernel, &neigh->addr, neigh->index);
 
-	if (e && e->gone_ns)
+	if (e && (e->gone_ns || !e->valid))
 		ask(n, &e->addr, e->index);
 }
 

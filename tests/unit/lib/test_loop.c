@@ -380,10 +380,10 @@ static void turn_waits_no_longer_than_told(void **state)
 	uint64_t start = zs_clock_ns(), took = 0;
 	uint32_t turns = 0;
 	/* Work that an earlier ring left to this thread may interrupt a wait (EINTR): a turn may
-	 * end early, but it does not spin. */
+	 * end early, but it does not spin (that would be tens of thousands). */
 	for (; took < 14 * MS; took = zs_clock_ns() - start, turns++)
 		assert_int_equal(zs_loop_turn(loop, 15 * MS), 0);
-	assert_true(turns <= 3 && took < 2000 * MS);
+	assert_true(turns <= 200 && took < 2000 * MS);
 	zs_loop_stop(loop);
 	assert_int_equal(zs_loop_run(loop), 0); /* stopped before it ran */
 	zs_loop_delete(loop);

@@ -240,7 +240,7 @@ write_conf() {
 	EOF
 }
 
-zsctl() { "$BIN/zsctl" --socket "$SOCK" "$@"; }
+zsctl() { "$BIN/zsctl" --instance "$INSTANCE" --socket "$SOCK" "$@"; }
 
 # start_plane NAME LOG: READY=1 within 15 s, pid in $SPAWNED.
 start_plane() {

@@ -67,7 +67,8 @@ class Context:
             if meta[2] == socket.PACKET_OUTGOING or frame[6:12] != self.relay_mac[side]:
                 continue
             kind, packet = ip_packet(frame)
-            if kind in (0x0800, 0x86DD) and not (kind == 0x86DD and packet[6] == 58 and packet[40] >= 128):
+            own = kind == 0x86DD and (packet[6] == 0 or (packet[6] == 58 and packet[40] >= 128))  # MLD, ND of the kernel
+            if kind in (0x0800, 0x86DD) and not own:
                 got.append(packet)
         return got
 

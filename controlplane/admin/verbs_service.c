@@ -49,13 +49,9 @@ int zs_verb_status(struct zs_control *c, json_t *args, json_t **result, struct z
 
 int zs_verb_health(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
-	json_t *list = health_list(c, json_object_get(args, "all") != NULL), *one;
-	size_t i;
-
-	json_array_foreach(list, i, one) if (json_is_true(json_object_get(one, "raised")) &&
-					     strcmp(json_string_value(json_object_get(one, "severity")),
-						    "error") == 0) err->exit = ZS_EXIT_UNHEALTHY;
-	*result = json_pack("{s:b,s:o}", "healthy", err->exit != ZS_EXIT_UNHEALTHY, "codes", list);
+	*result = zs_view_healthy(health_list(c, json_object_get(args, "all") != NULL));
+	if (!json_is_true(json_object_get(*result, "healthy")))
+		err->exit = ZS_EXIT_UNHEALTHY;
 	return 0;
 }
 

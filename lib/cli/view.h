@@ -38,5 +38,7 @@ json_t *zs_view_segment(const struct zs_segment *seg);
 
 /* Appends the board's raised codes (all of them when `all`) to `list`. */
 void zs_view_health(json_t *list, const struct zs_health_cell *board, const char *plane, bool all);
+/* What `health` answers of such a list, which is taken over: healthy while no error is raised. */
+json_t *zs_view_healthy(json_t *list);
 
 #endif

@@ -124,3 +124,20 @@ void zs_view_health(json_t *list, const struct zs_health_cell *board, const char
 				    "action", info->action));
 	}
 }
+
+json_t *zs_view_healthy(json_t *list)
+{
+	bool healthy = true;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+	{
+		const char *severity = json_string_value(json_object_get(one, "severity"));
+
+		if (json_is_true(json_object_get(one, "raised")) && severity &&
+		    strcmp(severity, "error") == 0)
+			healthy = false;
+	}
+	return json_pack("{s:b,s:o}", "healthy", healthy, "codes", list);
+}

@@ -53,6 +53,8 @@ static uint32_t number(json_t *args, const char *name, uint32_t otherwise)
 
 static json_t *of_state(const struct zs_state *s, enum zs_command_id id, json_t *args)
 {
+	json_t *list;
+
 	switch (id) {
 	case ZS_COMMAND_show_flows:
 		return zs_view_flows(s, (uint16_t)number(args, "port", 0),
@@ -65,6 +67,9 @@ static json_t *of_state(const struct zs_state *s, enum zs_command_id id, json_t 
 		return zs_view_drops(s, json_object_get(args, "all") != NULL);
 	case ZS_COMMAND_show_runtime:
 		return zs_view_runtime(s);
+	case ZS_COMMAND_health:
+		zs_view_health(list = json_array(), s->health, "data", json_object_get(args, "all") != NULL);
+		return zs_view_healthy(list);
 	default:
 		return NULL;
 	}

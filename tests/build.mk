@@ -1,25 +1,32 @@
 # tests/: every tests/unit/ROOM/test_NAME.c is one cmocka program linked with that room;
 # every tests/fuzz/fuzz_NAME.c one libFuzzer target (FLAVOUR=fuzz), its corpus beside it.
-$(eval $(call compile,tests,-Ilib -Icontrolplane -Idataplane -Ibpf -Itools/zsctl -Itests))
+$(eval $(call compile,tests,-Ilib -Icontrolplane -Idataplane -Ibpf -Itools/zsctl -Itests $(P2P_FLAGS)))
 UNIT_LIB  := $(patsubst tests/unit/lib/%.c,%,$(wildcard tests/unit/lib/test_*.c))
 UNIT_CP   := $(patsubst tests/unit/controlplane/%.c,%,$(wildcard tests/unit/controlplane/test_*.c))
 FUZZ_ALL  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-UNIT_BINS := $(addprefix $(B)/tests/,$(UNIT_LIB) $(UNIT_CP))
+UNIT_P2P  := $(patsubst tests/unit/p2p/%.c,%,$(wildcard tests/unit/p2p/test_*.c))
+UNIT_BINS := $(addprefix $(B)/tests/,$(UNIT_LIB) $(UNIT_CP) $(UNIT_P2P))
 
 # $(call unit,NAME,ROOM,OBJECTS,LIBS)
 define unit
 $(B)/tests/$(1): $(B)/obj/tests/unit/$(2)/$(1).o $(3) $(B)/libzs.a
 	@mkdir -p $$(@D) && echo "  LD    $$@"
-	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $$@ $$(filter-out %.a,$$^) $(B)/libzs.a $(4) -lcmocka $(LIB_LIBS)
+	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $$@ $$(filter-out %.a,$$^) $(4) $(B)/libzs.a -lcmocka $(LIB_LIBS)
 endef
 $(foreach t,$(UNIT_LIB),$(eval $(call unit,$(t),lib,,)))
 $(foreach t,$(UNIT_CP),$(eval $(call unit,$(t),controlplane,$$(CP_OBJ_TESTED),$$(CP_LIBS))))
+$(foreach t,$(UNIT_P2P),$(eval $(call unit,$(t),p2p,$$(B)/libzsp2p.a,$$(B)/libzsp2p.a $$(B)/libzs.a $$(P2P_LIBS))))
+# $(call fuzz,NAME,OBJECTS,LIBS)
 define fuzz
-$(B)/tests/$(1): $(B)/obj/tests/fuzz/$(1).o $(if $(findstring fuzz_admin,$(1)),$$(CP_OBJ_TESTED)) $(B)/libzs.a
+$(B)/tests/$(1): $(B)/obj/tests/fuzz/$(1).o $(2) $(B)/libzs.a
 	@mkdir -p $$(@D) && echo "  LD    $$@"
-	@$(CC) -fsanitize=fuzzer $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $$@ $$(filter-out %.a,$$^) $(B)/libzs.a $(if $(findstring fuzz_admin,$(1)),$$(CP_LIBS)) $(LIB_LIBS)
+	@$(CC) -fsanitize=fuzzer $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $$@ $$(filter-out %.a,$$^) $(3) $(B)/libzs.a $(LIB_LIBS)
 endef
-$(foreach t,$(FUZZ_ALL),$(eval $(call fuzz,$(t))))
+FUZZ_P2P   := $(filter fuzz_p2p_%,$(FUZZ_ALL))
+FUZZ_ADMIN := $(filter fuzz_admin%,$(FUZZ_ALL))
+$(foreach t,$(FUZZ_P2P),$(eval $(call fuzz,$(t),$$(B)/libzsp2p.a,$$(B)/libzsp2p.a $$(B)/libzs.a $$(P2P_LIBS))))
+$(foreach t,$(FUZZ_ADMIN),$(eval $(call fuzz,$(t),$$(CP_OBJ_TESTED),$$(CP_LIBS))))
+$(foreach t,$(filter-out $(FUZZ_P2P) $(FUZZ_ADMIN),$(FUZZ_ALL)),$(eval $(call fuzz,$(t),,)))
 
 .PHONY: unit-bins fuzz-bins
 unit-bins: $(UNIT_BINS)

@@ -11,7 +11,7 @@ A row is (name, side, frame, verdict, out):
 """
 import struct
 
-from frames import addr, csum, eth, icmp4, icmp6, ipv4, ipv6, udp
+from frames import ICMP4, ICMP6, addr, ether, icmp4, icmp6, ip4, ip6, udp
 
 C4, R4, S4, T4 = addr("10.77.1.2"), addr("10.77.1.1"), addr("10.77.2.1"), addr("10.77.2.2")
 C6, R6, S6, T6 = addr("fd77:1::2"), addr("fd77:1::1"), addr("fd77:2::1"), addr("fd77:2::2")
@@ -20,23 +20,23 @@ DATA = bytes(range(64))
 
 
 def to_relay4(x, sport=5000, dport=PORT4, data=DATA, src=C4, dst=R4, u=None, **ip):
-    return ipv4(src, dst, udp(src, dst, sport, dport, data) if u is None else u, **ip)
+    return ip4(src, dst, udp(src, dst, sport, dport, data) if u is None else u, **ip)
 
 
 def to_relay6(x, sport=5000, dport=PORT6, data=DATA, src=C6, dst=R6, u=None, **ip):
-    return ipv6(src, dst, udp(src, dst, sport, dport, data) if u is None else u, **ip)
+    return ip6(src, dst, udp(src, dst, sport, dport, data) if u is None else u, **ip)
 
 
 def c(x, packet, **e):
-    return eth(x.relay_mac["client"], x.peer_mac["client"], packet, **e)
+    return ether(x.relay_mac["client"], x.peer_mac["client"], packet, **{"pad": 60, **e})
 
 
 def s(x, packet, **e):
-    return eth(x.relay_mac["server"], x.peer_mac["server"], packet, **e)
+    return ether(x.relay_mac["server"], x.peer_mac["server"], packet, **{"pad": 60, **e})
 
 
-def out44(x, data=DATA, ttl=63, tos=0, check=None, ident=0, frag=0x4000):
-    return ipv4(S4, T4, udp(S4, T4, x.sport["44"], TARGET, data, check=check), ttl=ttl, tos=tos, ident=ident, frag=frag)
+def out44(x, data=DATA, ttl=63, tos=0, csum=None, **ip):
+    return ip4(S4, T4, udp(S4, T4, x.sport["44"], TARGET, data, csum=csum), ttl=ttl, tos=tos, **ip)
 
 
 def wrong(u, by=1):
@@ -58,7 +58,20 @@ def wrong_out(x):
 
 def quoted4(x):
     """What a router on the server side quotes: the relay's own packet toward the target."""
-    return ipv4(S4, T4, udp(S4, T4, x.sport["44"], TARGET, DATA), ttl=60)[:28]
+    return ip4(S4, T4, udp(S4, T4, x.sport["44"], TARGET, DATA), ttl=60)[:28]
+
+
+def quoted6(x):
+    return ip6(S6, T6, udp(S6, T6, x.sport["66"], TARGET, DATA), ttl=60)[:48]
+
+
+def too_big(x, wrong=0):
+    """Both families' word that the relay's packet did not fit."""
+    return ip4(T4, S4, icmp4(3, 4, quoted4(x), rest=1280, wrong=wrong), proto=ICMP4)
+
+
+def too_big6(x, wrong=0):
+    return ip6(T6, S6, icmp6(T6, S6, 2, 0, quoted6(x), rest=1280, wrong=wrong), proto=ICMP6)
 
 
 ROWS = [
@@ -66,17 +79,17 @@ ROWS = [
     ("client 4 to target 4", "client", lambda x: c(x, to_relay4(x)), "tx", "learn:44",
      lambda x: out44(x)),
     ("target 4 answers client 4", "server",
-     lambda x: s(x, ipv4(T4, S4, udp(T4, S4, TARGET, x.sport["44"], DATA))), "tx", None,
-     lambda x: ipv4(R4, C4, udp(R4, C4, PORT4, 5000, DATA), ttl=63)),
+     lambda x: s(x, ip4(T4, S4, udp(T4, S4, TARGET, x.sport["44"], DATA))), "tx", None,
+     lambda x: ip4(R4, C4, udp(R4, C4, PORT4, 5000, DATA), ttl=63)),
     ("client 6 to target 6", "client", lambda x: c(x, to_relay6(x)), "tx", "learn:66",
-     lambda x: ipv6(S6, T6, udp(S6, T6, x.sport["66"], TARGET, DATA), hop=63)),
+     lambda x: ip6(S6, T6, udp(S6, T6, x.sport["66"], TARGET, DATA), ttl=63)),
     ("target 6 answers client 6", "server",
-     lambda x: s(x, ipv6(T6, S6, udp(T6, S6, TARGET, x.sport["66"], DATA))), "tx", None,
-     lambda x: ipv6(R6, C6, udp(R6, C6, PORT6, 5000, DATA), hop=63)),
+     lambda x: s(x, ip6(T6, S6, udp(T6, S6, TARGET, x.sport["66"], DATA))), "tx", None,
+     lambda x: ip6(R6, C6, udp(R6, C6, PORT6, 5000, DATA), ttl=63)),
     ("client 4 to target 6", "client", lambda x: c(x, to_relay4(x, dport=PORT6, sport=5001)), "tx", "learn:46",
-     lambda x: ipv6(S6, T6, udp(S6, T6, x.sport["46"], TARGET, DATA), hop=63)),
+     lambda x: ip6(S6, T6, udp(S6, T6, x.sport["46"], TARGET, DATA), ttl=63)),
     ("client 6 to target 4", "client", lambda x: c(x, to_relay6(x, dport=PORT4, sport=5001)), "tx", "learn:64",
-     lambda x: x.any_ident(ipv4(S4, T4, udp(S4, T4, x.sport["64"], TARGET, DATA), ttl=63))),
+     lambda x: ip4(S4, T4, udp(S4, T4, x.sport["64"], TARGET, DATA), ttl=63)),
     ("empty UDP payload", "client", lambda x: c(x, to_relay4(x, data=b"")), "tx", None, lambda x: out44(x, data=b"")),
     ("ECT(0) is kept", "client", lambda x: c(x, to_relay4(x, tos=2)), "tx", None, lambda x: out44(x, tos=2)),
     ("CE is kept", "client", lambda x: c(x, to_relay4(x, tos=3)), "tx", None, lambda x: out44(x, tos=3)),
@@ -85,29 +98,33 @@ ROWS = [
     ("largest payload", "client", lambda x: c(x, to_relay4(x, data=b"z" * 1472)), "tx", None,
      lambda x: out44(x, data=b"z" * 1472)),
     ("checksum zero stays zero", "client",
-     lambda x: c(x, to_relay4(x, u=udp(C4, R4, 5000, PORT4, DATA, check=0))), "tx", None,
-     lambda x: out44(x, check=0)),
+     lambda x: c(x, to_relay4(x, u=udp(C4, R4, 5000, PORT4, DATA, csum=0))), "tx", None,
+     lambda x: out44(x, csum=0)),
     ("wrong UDP checksum stays wrong", "client",
      lambda x: c(x, to_relay4(x, u=wrong(udp(C4, R4, 5000, PORT4, DATA)))), "tx", None, wrong_out),
     ("TTL 2 goes out as 1", "client", lambda x: c(x, to_relay4(x, ttl=2)), "tx", None, lambda x: out44(x, ttl=1)),
     ("frame padding is trimmed", "client", lambda x: c(x, to_relay4(x, data=b"p"), pad=90), "tx", None,
      lambda x: out44(x, data=b"p")),
-    ("identification is kept", "client", lambda x: c(x, to_relay4(x, ident=0x1234, frag=0)), "tx", None,
-     lambda x: out44(x, ident=0x1234, frag=0)),
+    ("identification is kept", "client", lambda x: c(x, to_relay4(x, ident=0xBEEF, frag=0)), "tx", None,
+     lambda x: out44(x, ident=0xBEEF, frag=0)),
     # --- ICMP ------------------------------------------------------------------------------------
-    ("fragmentation needed goes back to the client", "server",
-     lambda x: s(x, ipv4(T4, S4, icmp4(3, 4, 1280, quoted4(x)), proto=1)), "tx", None, None),
+    ("fragmentation needed goes back to the client", "server", lambda x: s(x, too_big(x)), "tx", None, None),
+    ("packet too big goes back to the client", "server", lambda x: s(x, too_big6(x)), "tx", None, None),
+    ("fragmentation needed with a wrong ICMP checksum", "server", lambda x: s(x, too_big(x, wrong=0x0100)),
+     "icmp_malformed", None, None),
+    ("packet too big with a wrong ICMPv6 checksum", "server", lambda x: s(x, too_big6(x, wrong=0x0100)),
+     "icmp_malformed", None, None),
     ("other ICMP errors of a flow", "server",
-     lambda x: s(x, ipv4(T4, S4, icmp4(3, 3, 0, quoted4(x)), proto=1)), "icmp_other", None, None),
+     lambda x: s(x, ip4(T4, S4, icmp4(3, 3, quoted4(x)), proto=ICMP4)), "icmp_other", None, None),
     ("ICMP error that quotes no flow", "server",
-     lambda x: s(x, ipv4(T4, S4, icmp4(3, 4, 1280, ipv4(S4, T4, udp(S4, T4, 32767, 9, DATA))[:28]), proto=1)),
+     lambda x: s(x, ip4(T4, S4, icmp4(3, 4, ip4(S4, T4, udp(S4, T4, 32767, 9, DATA))[:28], rest=1280), proto=ICMP4)),
      "icmp_malformed", None, None),
     # --- what hygiene drops ----------------------------------------------------------------------
     ("TTL 1", "client", lambda x: c(x, to_relay4(x, ttl=1)), "ttl", None, None),
     ("TTL 0", "client", lambda x: c(x, to_relay4(x, ttl=0)), "ttl", None, None),
-    ("hop limit 1", "client", lambda x: c(x, to_relay6(x, hop=1)), "ttl", None, None),
-    ("wrong IPv4 header checksum", "client", lambda x: c(x, to_relay4(x, check=0x1234)), "ip_checksum", None, None),
-    ("IP length beyond the frame", "client", lambda x: c(x, to_relay4(x, length=1000)), "ip_length", None, None),
+    ("hop limit 1", "client", lambda x: c(x, to_relay6(x, ttl=1)), "ttl", None, None),
+    ("wrong IPv4 header checksum", "client", lambda x: c(x, to_relay4(x, csum=0x1234)), "ip_checksum", None, None),
+    ("IP length beyond the frame", "client", lambda x: c(x, to_relay4(x, total=1000)), "ip_length", None, None),
     ("IPv6 length beyond the frame", "client", lambda x: c(x, to_relay6(x, length=1000)), "ip_length", None, None),
     ("IPv4 options", "client", lambda x: c(x, to_relay4(x, options=b"\x01\x01\x01\x01")), "ip_options", None, None),
     ("first fragment", "client", lambda x: c(x, to_relay4(x, frag=0x2000)), "ip_fragment", None, None),
@@ -118,9 +135,9 @@ ROWS = [
     ("UDP surplus area", "client", lambda x: c(x, to_relay4(x, u=udp(C4, R4, 5000, PORT4, DATA, length=40))),
      "udp_surplus", None, None),
     ("UDP over IPv6 without a checksum", "client",
-     lambda x: c(x, to_relay6(x, u=udp(C6, R6, 5000, PORT6, DATA, check=0))), "udp_checksum_zero", None, None),
+     lambda x: c(x, to_relay6(x, u=udp(C6, R6, 5000, PORT6, DATA, csum=0))), "udp_checksum_zero", None, None),
     ("IPv4 without a checksum toward IPv6", "client",
-     lambda x: c(x, to_relay4(x, dport=PORT6, sport=5001, u=udp(C4, R4, 5001, PORT6, DATA, check=0))),
+     lambda x: c(x, to_relay4(x, dport=PORT6, sport=5001, u=udp(C4, R4, 5001, PORT6, DATA, csum=0))),
      "udp_checksum_zero", None, None),
     ("source port 0", "client", lambda x: c(x, to_relay4(x, sport=0)), "port_zero", None, None),
     ("multicast source", "client", lambda x: c(x, to_relay4(x, src=addr("224.0.0.5"))), "src_multicast", None, None),
@@ -131,18 +148,18 @@ ROWS = [
     ("IPv6 loopback source", "client", lambda x: c(x, to_relay6(x, src=addr("::1"))), "src_martian", None, None),
     ("own source", "client", lambda x: c(x, to_relay4(x, src=R4)), "src_own", None, None),
     ("a stranger to a flow's source port", "server",
-     lambda x: s(x, ipv4(T4, S4, udp(T4, S4, 444, x.sport["44"], DATA))), "stranger", None, None),
+     lambda x: s(x, ip4(T4, S4, udp(T4, S4, 444, x.sport["44"], DATA))), "stranger", None, None),
     ("a client to a flow's source port", "client", lambda x: c(x, to_relay4(x, dport=x.sport["44"])), "stranger", None, None),
     # --- what is the kernel's --------------------------------------------------------------------
     ("a port that is not the relay's", "client", lambda x: c(x, to_relay4(x, dport=9)), "kernel", None, None),
     ("a frame for another station", "client",
-     lambda x: eth(b"\x02\0\0\0\0\x77", x.peer_mac["client"], to_relay4(x)), "kernel", None, None),
-    ("a broadcast frame", "client", lambda x: eth(b"\xff" * 6, x.peer_mac["client"], to_relay4(x)), "kernel", None, None),
+     lambda x: ether(b"\x02\0\0\0\0\x77", x.peer_mac["client"], to_relay4(x)), "kernel", None, None),
+    ("a broadcast frame", "client", lambda x: ether(b"\xff" * 6, x.peer_mac["client"], to_relay4(x)), "kernel", None, None),
     ("non-first fragment", "client", lambda x: c(x, to_relay4(x, frag=0x2001)), "kernel", None, None),
     ("IPv6 with an extension header", "client",
-     lambda x: c(x, ipv6(C6, R6, b"\x11\0\1\4\0\0\0\0" + udp(C6, R6, 5000, PORT6, DATA), nxt=0)), "kernel", None, None),
-    ("QinQ", "client", lambda x: c(x, to_relay4(x), vlan=[(0x88A8, 5), (0x8100, 6)]), "kernel", None, None),
-    ("a VLAN that is not configured", "client", lambda x: c(x, to_relay4(x), vlan=[(0x8100, 7)]), "kernel", None, None),
+     lambda x: c(x, ip6(C6, R6, b"\x11\0\1\4\0\0\0\0" + udp(C6, R6, 5000, PORT6, DATA), proto=0)), "kernel", None, None),
+    ("QinQ", "client", lambda x: c(x, to_relay4(x), tags=[(0x88A8, 5), (0x8100, 6)]), "kernel", None, None),
+    ("a VLAN that is not configured", "client", lambda x: c(x, to_relay4(x), tags=[(0x8100, 7)]), "kernel", None, None),
     ("TCP to a published port's number", "client",
-     lambda x: c(x, ipv4(C4, R4, struct.pack("!HHIIBBHHH", 5, PORT4, 1, 0, 0x50, 2, 100, 0, 0), proto=6)), "kernel", None, None),
+     lambda x: c(x, ip4(C4, R4, struct.pack("!HHIIBBHHH", 5, PORT4, 1, 0, 0x50, 2, 100, 0, 0), proto=6)), "kernel", None, None),
 ]

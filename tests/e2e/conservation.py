@@ -8,8 +8,8 @@ import struct
 import sys
 import time
 
-from frames import addr, add16, ether, forwarded, packet4, packet6, ip4, ip6, pseudo, udp
-from hygiene import every_case, icmp4, icmp6
+from frames import ICMP4, ICMP6, addr, ether, forwarded, icmp4, icmp6, ip4, ip6, ip_packet, packet4, packet6, sums_right, udp
+from hygiene import every_case
 from labnet import Admin, Namespace, Wire, balance, delta
 
 WAYS = {44: (4, 4443), 46: (4, 4446), 64: (6, 4443), 66: (6, 4446)}
@@ -172,23 +172,16 @@ def odd(net):
     print(f"# {count} odd but good packets came through, byte for byte as they should")
 
 
-def sum_ok(packet):
-    off = 20 if packet[0] >> 4 == 4 else 40
-    if off == 20:
-        return add16(packet[:20]) == 0xFFFF and add16(packet[20:]) == 0xFFFF
-    return add16(packet[40:], add16(pseudo(packet[8:24], packet[24:40], 58, len(packet) - 40))) == 0xFFFF
-
-
 def path_mtu(net):
     """A router behind the relay says "too big": the client hears it about its own packet."""
     for way, mtu in ((44, 1400), (66, 1380), (46, 1380), (64, 1400)):
         _, packet = net.good(way, os.urandom(600))
         quoted = net.there(way, packet)[14:]
         if way % 10 == 4:
-            message = ip4(addr(net.server4), addr(net.lan4), icmp4(3, 4, quoted[:548], rest=mtu), proto=1)
+            message = ip4(addr(net.server4), addr(net.lan4), icmp4(3, 4, quoted[:548], rest=mtu), proto=ICMP4)
         else:
             a, b = addr(net.server6), addr(net.lan6)
-            message = ip6(a, b, icmp6(2, 0, quoted[:1000], a, b, rest=mtu), proto=58)
+            message = ip6(a, b, icmp6(a, b, 2, 0, quoted[:1000], rest=mtu), proto=ICMP6)
         before = net.admin.snapshot()
         net.s0.send(ether(net.rs_mac, net.s0_mac, message))
         v4 = way // 10 == 4
@@ -202,9 +195,9 @@ def path_mtu(net):
         told = struct.unpack("!H", got[off + 6:off + 8])[0] if v4 else struct.unpack("!I", got[off + 4:off + 8])[0]
         quote = got[off + 8:]
         sample = 20 if v4 else 40
-        if told != want or not sum_ok(got[14:]) or quote[sample:sample + 4] != packet[sample:sample + 4] \
+        if told != want or not sums_right(ip_packet(got)) or quote[sample:sample + 4] != packet[sample:sample + 4] \
                 or quote[sample - (8 if v4 else 32):sample] != packet[sample - (8 if v4 else 32):sample]:
-            fail(f"too big, way {way}: MTU {told} (want {want}), checksums {sum_ok(got[14:])}\n  {got.hex()}\n  {packet[:48].hex()}")
+            fail(f"too big, way {way}: MTU {told} (want {want}), checksums {sums_right(ip_packet(got))}\n  {got.hex()}\n  {packet[:48].hex()}")
     print("# path MTU errors are translated for all four pairs of families")
 
 

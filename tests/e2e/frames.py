@@ -58,10 +58,23 @@ def ip6(src, dst, payload, proto=UDP, ttl=64, tclass=0, flow=0, version=6, lengt
     return struct.pack("!IHBB16s16s", version << 28 | tclass << 20 | flow, length & 0xFFFF, proto, ttl, src, dst) + payload
 
 
-def ether(dst, src, packet, kind=None, tags=()):
+def ether(dst, src, packet, kind=None, tags=(), pad=0):
+    """pad: zeros follow until the frame has that many bytes."""
     kind = (0x0800 if packet[0] >> 4 == 4 else 0x86DD) if kind is None else kind
     tag = b"".join(struct.pack("!HH", t, v) for t, v in tags)
-    return dst + src + tag + struct.pack("!H", kind) + packet
+    return (dst + src + tag + struct.pack("!H", kind) + packet).ljust(pad, b"\0")
+
+
+def icmp4(kind, code, body, rest=0, wrong=0):
+    """rest: the second word of the header. wrong: the checksum's bits that lie."""
+    message = struct.pack("!BBHI", kind, code, 0, rest) + body
+    return message[:2] + struct.pack("!H", checksum(message) ^ wrong) + message[4:]
+
+
+def icmp6(src, dst, kind, code, body, rest=0, wrong=0):
+    message = struct.pack("!BBHI", kind, code, 0, rest) + body
+    right = 0xFFFF - add16(message, add16(pseudo(src, dst, ICMP6, len(message))))
+    return message[:2] + struct.pack("!H", right ^ wrong) + message[4:]
 
 
 def packet4(src, dst, sport, dport, payload, **ip):
@@ -72,6 +85,31 @@ def packet4(src, dst, sport, dport, payload, **ip):
 def packet6(src, dst, sport, dport, payload, **ip):
     a, b = addr(src), addr(dst)
     return ip6(a, b, udp(a, b, sport, dport, payload), **ip)
+
+
+def ip_packet(frame):
+    """The IP packet of a frame with no tag, without the frame's padding; b"" when it holds none."""
+    kind, packet = frame[12:14], frame[14:]
+    if kind == b"\x08\0" and len(packet) >= 20:
+        return packet[:struct.unpack("!H", packet[2:4])[0]]
+    if kind == b"\x86\xdd" and len(packet) >= 40:
+        return packet[:40 + struct.unpack("!H", packet[4:6])[0]]
+    return b""
+
+
+def sums_right(packet):
+    """Are all checksums of an IP packet right?"""
+    if packet[0] >> 4 == 4:
+        off, ends, proto = (packet[0] & 15) * 4, packet[12:20], packet[9]
+        if add16(packet[:off]) != 0xFFFF:
+            return False
+    else:
+        off, ends, proto = 40, packet[8:40], packet[6]
+    l4, half = packet[off:], len(ends) // 2
+    if proto == UDP and off == 20 and l4[6:8] == b"\0\0":
+        return True
+    head = b"" if proto == ICMP4 else pseudo(ends[:half], ends[half:], proto, len(l4))
+    return proto not in (UDP, ICMP4, ICMP6) or add16(l4, add16(head)) == 0xFFFF
 
 
 def forwarded(packet, src, dst, sport, dport):

@@ -4,7 +4,7 @@ A case is (name, side, frame, end): side "c" is the client's wire, "s" the serve
 "drop:REASON", or "passed" for what the steering program leaves to the kernel."""
 import struct
 
-from frames import ICMP4, ICMP6, UDP, addr, add16, checksum, ether, ip4, ip6, packet4, packet6, pseudo, udp
+from frames import ICMP4, ICMP6, UDP, addr, ether, icmp4, icmp6, ip4, ip6, packet4, packet6, udp
 
 PAYLOAD = bytes(range(64))
 
@@ -162,17 +162,6 @@ def frames_of_others(c):
     c.add("too big for the way out", c.wrap(packet4(n.client4, n.relay4, 40000, 4446, bytes(1472))), "drop:mtu")
 
 
-def icmp4(kind, code, quoted, rest=0, wrong=0):
-    body = struct.pack("!BBHI", kind, code, 0, rest) + quoted
-    return body[:2] + struct.pack("!H", checksum(body) ^ wrong) + body[4:]
-
-
-def icmp6(kind, code, quoted, src, dst, rest=0, wrong=0):
-    body = struct.pack("!BBHI", kind, code, 0, rest) + quoted
-    total = add16(body, add16(pseudo(src, dst, ICMP6, len(body))))
-    return body[:2] + struct.pack("!H", (0xFFFF - total) ^ wrong) + body[4:]
-
-
 def icmp_errors(c):
     """From the server's side, quoting what the relay sent there."""
     n = c.net
@@ -184,8 +173,8 @@ def icmp_errors(c):
     def four(name, end, *a, **k):
         c.add(name, c.wrap(ip4(src, us, icmp4(*a, **k), proto=ICMP4), "s"), end, "s")
 
-    def six(name, end, kind, code, quoted, **k):
-        c.add(name, c.wrap(ip6(src6, us6, icmp6(kind, code, quoted, src6, us6, **k), proto=ICMP6), "s"), end, "s")
+    def six(name, end, *a, **k):
+        c.add(name, c.wrap(ip6(src6, us6, icmp6(src6, us6, *a, **k), proto=ICMP6), "s"), end, "s")
 
     for kind, code in ((3, 0), (3, 1), (3, 3), (3, 13), (11, 0), (12, 0)):
         four(f"ICMP {kind}/{code} about a flow", "drop:icmp_other", kind, code, sent)

@@ -15,6 +15,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 E2E=$ROOT/tests/e2e
 BIN=${ZS_BIN:-$ROOT/build/release}
 PY=/usr/bin/python3
+export PYTHONPATH=$E2E PYTHONDONTWRITEBYTECODE=1 # frames.py and labnet.py serve every test
 INSTANCE=e2e$$
 C=zs$$-client R=zs$$-relay S=zs$$-server
 A4=10.77.1 B4=10.77.2 A6=fd77:1: B6=fd77:2:

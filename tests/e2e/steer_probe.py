@@ -17,17 +17,6 @@ US4, US6 = f.addr("10.77.1.1"), f.addr("fd77:1::1")
 ANSWER_S = 0.4  # after the last frame; a busy machine may need most of it
 
 
-def icmp4(kind, quoted):
-    body = bytes([kind, 1]) + b"\0\0" + b"\0\0\0\0" + quoted
-    return body[:2] + f.checksum(body).to_bytes(2, "big") + body[4:]
-
-
-def icmp6(src, dst, kind, quoted):
-    body = bytes([kind, 0]) + b"\0\0" + b"\0\0\x05\0" + quoted
-    csum = f.checksum(f.pseudo(src, dst, f.ICMP6, len(body)) + body)
-    return body[:2] + csum.to_bytes(2, "big") + body[4:]
-
-
 def udp4(port, text, **ip):
     return f.ip4(ME4, US4, f.udp(ME4, US4, 7777, port, text), **ip)
 
@@ -38,11 +27,11 @@ def udp6(port, text):
 
 def quote4(port, text, kind=3):
     """What a router sends about a packet that the relay sent from `port`."""
-    return f.ip4(ME4, US4, icmp4(kind, f.ip4(US4, ME4, f.udp(US4, ME4, port, 7777, text))), proto=f.ICMP4)
+    return f.ip4(ME4, US4, f.icmp4(kind, 1, f.ip4(US4, ME4, f.udp(US4, ME4, port, 7777, text))), proto=f.ICMP4)
 
 
 def quote6(port, text, kind=2):
-    return f.ip6(ME6, US6, icmp6(ME6, US6, kind, f.ip6(US6, ME6, f.udp(US6, ME6, port, 7777, text))), proto=f.ICMP6)
+    return f.ip6(ME6, US6, f.icmp6(ME6, US6, kind, 0, f.ip6(US6, ME6, f.udp(US6, ME6, port, 7777, text)), rest=1280), proto=f.ICMP6)
 
 
 def rows():
@@ -52,7 +41,7 @@ def rows():
         ("udp4_flow_range", "RELAY", None, [], lambda t: udp4(20123, t)),
         ("udp4_options", "RELAY", None, [], lambda t: udp4(4443, t, options=b"\1\1\1\0")),
         ("udp4_first_fragment", "RELAY", None, [], lambda t: udp4(4443, t, frag=0x2000)),
-        ("udp4_vlan", "RELAY", None, [0x81000007], lambda t: udp4(4443, t)),
+        ("udp4_vlan", "RELAY", None, [(0x8100, 0x0007)], lambda t: udp4(4443, t)),
         ("udp6", "RELAY", None, [], lambda t: udp6(4443, t)),
         ("udp6_flow_range", "RELAY", None, [], lambda t: udp6(20123, t)),
         ("icmp4_unreachable", "RELAY", None, [], lambda t: quote4(4443, t)),
@@ -62,16 +51,11 @@ def rows():
         ("udp6_unlisted", "KERNEL", "icmp", [], lambda t: udp6(4444, t)),
         ("udp4_past_range", "KERNEL", "icmp", [], lambda t: udp4(32768, t)),
         ("udp4_later_fragment", "KERNEL", "none", [], lambda t: udp4(4443, t, frag=0x2001)),
-        ("udp4_other_vlan", "KERNEL", "none", [0x81000008], lambda t: udp4(4443, t)),
-        ("udp4_qinq", "KERNEL", "none", [0x88A80007, 0x81000007], lambda t: udp4(4443, t)),
+        ("udp4_other_vlan", "KERNEL", "none", [(0x8100, 0x0008)], lambda t: udp4(4443, t)),
+        ("udp4_qinq", "KERNEL", "none", [(0x88A8, 0x0007), (0x8100, 0x0007)], lambda t: udp4(4443, t)),
         ("icmp4_unlisted", "KERNEL", "none", [], lambda t: quote4(4444, t)),
         ("icmp6_unlisted", "KERNEL", "none", [], lambda t: quote6(4444, t)),
     ]
-
-
-def frame(dst, src, tags, packet):
-    kind = 0x0800 if packet[0] >> 4 == 4 else 0x86DD
-    return dst + src + b"".join(t.to_bytes(4, "big") for t in tags) + kind.to_bytes(2, "big") + packet
 
 
 def collect(sock, relay, seconds):
@@ -100,7 +84,7 @@ def main():
     sent, got, stamp = [], [], f"{time.monotonic_ns():020d}"
     for name, whose, answer, tags, packet in rows():
         text = f"zs-steer {stamp} {name:>24}".encode()
-        data = frame(relay, ours, tags, packet(text))
+        data = f.ether(relay, ours, packet(text), tags=tags)
         sock.send(data)
         sent.append((name, whose, answer, tags, text, data))
         got += collect(sock, relay, 0.02)

@@ -1,33 +1,36 @@
 #include <stdatomic.h>
 #include <stdbool.h>
+#include "base/gcra.h"
 #include "limit.h"
 
-#define TIME_BITS 44 /* 203 days of µs; compared modulo that */
+#define TIME_BITS 44 /* 203 days of µs, then it goes round */
 #define TIME_MASK ((1ull << TIME_BITS) - 1)
+#define NS_PER_US 1000u
+#define US_PER_S  1000000u
 
-bool zs_limit_gcra(uint64_t *tat_us, uint32_t rate_s, uint32_t burst, uint64_t now_us)
+bool zs_limit_take(uint64_t *tat_ns, uint32_t rate_s, uint32_t burst, uint64_t now_ns)
 {
-	uint64_t step = 1000000 / (rate_s ? rate_s : 1) + !(1000000 / (rate_s ? rate_s : 1));
-	uint64_t slack = step * (burst ? burst - 1 : rate_s - 1ull),
-		 tat = *tat_us > now_us ? *tat_us : now_us;
+	struct zs_gcra bucket = { .tat_ns = *tat_ns };
+	struct zs_gcra_rate rate;
 
-	if (tat - now_us > slack)
+	zs_gcra_init(&rate, rate_s, burst ? burst : rate_s);
+	if (rate_s && !zs_gcra_allow(&bucket, &rate, now_ns, 1))
 		return false;
-	*tat_us = tat + step;
+	*tat_ns = bucket.tat_ns;
 	return true;
 }
 
-bool zs_limit_port(struct zs_limits *l, uint16_t port, uint32_t rate_s, uint32_t burst, uint64_t now_us)
+bool zs_limit_port(struct zs_limits *l, uint16_t port, uint32_t rate_s, uint32_t burst, uint64_t now_ns)
 {
-	uint64_t old = atomic_load_explicit(&l->port_tat[port], memory_order_relaxed), tat;
+	uint64_t old = atomic_load_explicit(&l->port_tat_ns[port], memory_order_relaxed), tat;
 
 	if (!rate_s)
 		return true;
 	do {
 		tat = old;
-		if (!zs_limit_gcra(&tat, rate_s, burst, now_us))
+		if (!zs_limit_take(&tat, rate_s, burst, now_ns))
 			return false;
-	} while (!atomic_compare_exchange_weak(&l->port_tat[port], &old, tat));
+	} while (!atomic_compare_exchange_weak(&l->port_tat_ns[port], &old, tat));
 	return true;
 }
 
@@ -47,29 +50,38 @@ static uint64_t prefix_hash(const struct zs_limits *l, const struct zs_addr *a)
 	return x ^ x >> 29;
 }
 
-static int find_way(_Atomic uint64_t *bucket, uint64_t tag, uint64_t now)
+/* How far a word's time lies ahead, µs; 0 when it is past. */
+static uint64_t ahead_us(uint64_t word, uint64_t now_us)
+{
+	uint64_t ahead = (word - now_us) & TIME_MASK;
+
+	return ahead > TIME_MASK / 2 ? 0 : ahead;
+}
+
+static int find_way(_Atomic uint64_t *bucket, uint64_t tag, uint64_t now_us)
 {
 	int oldest = 0;
 	uint64_t least = UINT64_MAX;
 
 	for (int i = 0; i < ZS_LIMIT_WAYS; i++) {
 		uint64_t word = atomic_load_explicit(&bucket[i], memory_order_relaxed);
-		uint64_t ahead = (word & TIME_MASK) > now ? (word & TIME_MASK) - now : 0;
 
 		if (word >> TIME_BITS == tag)
 			return i;
-		if (ahead < least) {
-			least = ahead;
+		if (ahead_us(word, now_us) < least) {
+			least = ahead_us(word, now_us);
 			oldest = i;
 		}
 	}
 	return oldest;
 }
 
+/* The times in the table are taken from now on: their clock goes round, ours does not. A word
+ * further ahead than a burst reaches was left a round ago, or under another rate. */
 bool zs_limit_prefix(struct zs_limits *l, const struct zs_addr *src, uint32_t rate_s, uint32_t burst,
-		     uint64_t now_us)
+		     uint64_t now_ns)
 {
-	uint64_t h = prefix_hash(l, src), tag = h >> TIME_BITS | 1, now = now_us & TIME_MASK, old, tat;
+	uint64_t h = prefix_hash(l, src), tag = h >> TIME_BITS | 1, now = now_ns / NS_PER_US, old, tat;
 	_Atomic uint64_t *bucket = l->prefix[h % ZS_LIMIT_BUCKETS], *word;
 
 	if (!rate_s)
@@ -77,9 +89,13 @@ bool zs_limit_prefix(struct zs_limits *l, const struct zs_addr *src, uint32_t ra
 	word = &bucket[find_way(bucket, tag, now)];
 	old = atomic_load_explicit(word, memory_order_relaxed);
 	do {
-		tat = old >> TIME_BITS == tag ? old & TIME_MASK : 0;
-		if (!zs_limit_gcra(&tat, rate_s, burst, now))
+		tat = old >> TIME_BITS == tag ? ahead_us(old, now) : 0;
+		if (tat > (uint64_t)(burst ? burst : rate_s) * US_PER_S / rate_s + 1)
+			tat = 0;
+		tat *= NS_PER_US;
+		if (!zs_limit_take(&tat, rate_s, burst, 0))
 			return false;
+		tat = now + (tat + NS_PER_US - 1) / NS_PER_US;
 	} while (!atomic_compare_exchange_weak(word, &old, tag << TIME_BITS | (tat & TIME_MASK)));
 	return true;
 }

@@ -15,16 +15,17 @@
 
 struct zs_limits {
 	uint64_t key;
-	_Atomic uint64_t port_tat[ZS_UDP_PORTS]; /* µs */
+	_Atomic uint64_t port_tat_ns[ZS_UDP_PORTS];
 	_Atomic uint32_t port_flows[ZS_UDP_PORTS];
 	_Atomic uint64_t prefix[ZS_LIMIT_BUCKETS][ZS_LIMIT_WAYS]; /* tag:20, µs:44 */
 };
 
-/* May one more come? rate 0: always. burst 0: as many as a second. */
-bool zs_limit_port(struct zs_limits *l, uint16_t port, uint32_t rate_s, uint32_t burst, uint64_t now_us);
+/* May one more come? rate 0: always. burst 0: as many at once as the rate gives in a second. A
+ * prefix's word counts whole µs, rounded up: its rate ends at a million a second (config.def). */
+bool zs_limit_port(struct zs_limits *l, uint16_t port, uint32_t rate_s, uint32_t burst, uint64_t now_ns);
 bool zs_limit_prefix(struct zs_limits *l, const struct zs_addr *src, uint32_t rate_s, uint32_t burst,
-		     uint64_t now_us);
-/* GCRA on one word: may one more come at `now`? On true *tat moves on. */
-bool zs_limit_gcra(uint64_t *tat_us, uint32_t rate_s, uint32_t burst, uint64_t now_us);
+		     uint64_t now_ns);
+/* The same for one word of one writer; it moves on with true. */
+bool zs_limit_take(uint64_t *tat_ns, uint32_t rate_s, uint32_t burst, uint64_t now_ns);
 
 #endif

@@ -125,7 +125,6 @@ static void idle(struct zs_worker *w, uint32_t worked)
 static void tell_time(struct zs_worker *w)
 {
 	w->now_ns = zs_clock_ns();
-	w->now_us = w->now_ns / 1000;
 	w->now_ms = (uint32_t)(w->now_ns / ZS_NS_PER_MS);
 }
 

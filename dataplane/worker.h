@@ -40,7 +40,7 @@ struct zs_worker {
 	struct zs_tables *_Atomic tables_seen;
 	uint64_t change;
 	uint32_t stamp; /* of tables and change, compared with zs_flow.tables_change; never 0 with tables */
-	uint64_t now_ns, now_us;
+	uint64_t now_ns;
 	uint32_t now_ms;
 	struct zs_locals locals;
 	struct zs_settings settings;
@@ -56,7 +56,7 @@ struct zs_worker {
 	struct rte_ring *inbox[ZS_WORKERS_MAX];	 /* [from]: packets whose flow is ours */
 	struct rte_ring *outbox[ZS_WORKERS_MAX]; /* [from]: packets ready for a port that is ours */
 	/* Rare things. */
-	uint64_t icmp_tat_us;
+	uint64_t icmp_tat_ns;
 	uint32_t missing_ms[ZS_MISSING_SLOTS];
 	uint32_t retry_ms[ZS_MISSING_SLOTS]; /* flows that lately asked again, by hash */
 	uint64_t housekeeping_ns;	     /* next time */

@@ -5,7 +5,8 @@ UNIT_LIB  := $(patsubst tests/unit/lib/%.c,%,$(wildcard tests/unit/lib/test_*.c)
 UNIT_CP   := $(patsubst tests/unit/controlplane/%.c,%,$(wildcard tests/unit/controlplane/test_*.c))
 FUZZ_ALL  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 UNIT_P2P  := $(patsubst tests/unit/p2p/%.c,%,$(wildcard tests/unit/p2p/test_*.c))
-UNIT_BINS := $(addprefix $(B)/tests/,$(UNIT_LIB) $(UNIT_CP) $(UNIT_P2P))
+UNIT_DP   := $(if $(CONFIG_ENGINE_DPDK),$(patsubst tests/unit/dataplane/%.c,%,$(wildcard tests/unit/dataplane/test_*.c)))
+UNIT_BINS := $(addprefix $(B)/tests/,$(UNIT_LIB) $(UNIT_CP) $(UNIT_P2P) $(UNIT_DP))
 
 # $(call unit,NAME,ROOM,OBJECTS,LIBS)
 define unit
@@ -16,6 +17,8 @@ endef
 $(foreach t,$(UNIT_LIB),$(eval $(call unit,$(t),lib,,)))
 $(foreach t,$(UNIT_CP),$(eval $(call unit,$(t),controlplane,$$(CP_OBJ_TESTED),$$(CP_LIBS))))
 $(foreach t,$(UNIT_P2P),$(eval $(call unit,$(t),p2p,$$(B)/libzsp2p.a,$$(B)/libzsp2p.a $$(B)/libzs.a $$(P2P_LIBS))))
+# Of the dataplane what knows no DPDK: test_NAME.c is linked with dataplane/NAME.c alone.
+$(foreach t,$(UNIT_DP),$(eval $(call unit,$(t),dataplane,$$(B)/obj/dataplane/$(t:test_%=%).o,)))
 # $(call fuzz,NAME,OBJECTS,LIBS)
 define fuzz
 $(B)/tests/$(1): $(B)/obj/tests/fuzz/$(1).o $(2) $(B)/libzs.a

@@ -18,14 +18,13 @@ int zs_verb_publish_add(struct zs_control *c, json_t *args, json_t **result, str
 	struct zs_publication p = {
 		.port = (uint16_t)zs_verb_number(args, "port", 0),
 		.new_flows_s = zs_verb_number(args, "new-flows", 0),
+		.new_flows_burst = zs_verb_number(args, "burst", 0),
 		.max_flows = zs_verb_number(args, "max-flows", 0),
 	};
-	uint64_t twice = 2ull * p.new_flows_s;
 	int rc = zs_endpoint_parse(&p.target, json_string_value(json_object_get(args, "target")));
 
 	if (rc != 0)
 		return zs_error_set(err, rc, ZS_EXIT_USAGE, "target: no ADDR:PORT or [ADDR]:PORT");
-	p.new_flows_burst = zs_verb_number(args, "burst", twice > UINT32_MAX ? UINT32_MAX : (uint32_t)twice);
 	rc = zs_program_publish(c->program, &p, err);
 	if (rc == 0)
 		*result = publication(&p);

@@ -215,7 +215,7 @@ static enum zs_drop translate(struct zs_worker *w, struct zs_item *it)
 	if (!choose(w, it, &r) || !(mtu = translate_mtu(it, r.to4)) || !sum_is_good(it) ||
 	    !zs_addr_eq(&it->p.quoted_src.addr, &w->locals.entry[it->local].addr))
 		return ZS_DROP_icmp_malformed;
-	if (!zs_limit_gcra(&w->icmp_tat_us, ICMP_RATE_S, ICMP_BURST, w->now_us))
+	if (!zs_limit_take(&w->icmp_tat_ns, ICMP_RATE_S, ICMP_BURST, w->now_ns))
 		return ZS_DROP_icmp_rate;
 	if ((why = zs_hop_find(w, it)) != ZS_DROPS)
 		return why;

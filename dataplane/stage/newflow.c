@@ -18,9 +18,9 @@ static enum zs_drop judge(struct zs_worker *w, const struct zs_item *it)
 							      memory_order_relaxed) >= p->max_flows))
 		return ZS_DROP_flow_limit_port;
 	if (!zs_limit_prefix(l, &it->p.src.addr, w->settings.new_flows_per_prefix_s,
-			     w->settings.new_flows_prefix_burst, w->now_us))
+			     w->settings.new_flows_prefix_burst, w->now_ns))
 		return ZS_DROP_flow_rate_prefix;
-	if (!zs_limit_port(l, it->p.dst.port, p->new_flows_s, p->new_flows_burst, w->now_us))
+	if (!zs_limit_port(l, it->p.dst.port, p->new_flows_s, p->new_flows_burst, w->now_ns))
 		return ZS_DROP_flow_rate_port;
 	return ZS_DROPS;
 }

@@ -159,6 +159,24 @@ static void test_admin_may(void **state)
 	close_all(r);
 }
 
+/* One rule for the file and the command: a burst left out is 0, which is a second's worth. */
+static void test_burst_left_out(void **state)
+{
+	static const char req[] = "{\"v\":1,\"verb\":\"publish add\",\"args\":"
+				  "{\"port\":4433,\"target\":\"10.0.0.2:443\",\"new-flows\":100}}";
+	struct rig *r = *state;
+	json_t *answer, *result;
+
+	open_all(r);
+	answer = call_bytes(r, ZS_LEVEL_admin, req, strlen(req));
+	result = json_object_get(answer, "result");
+	assert_int_equal(json_integer_value(json_object_get(result, "new_flows_s")), 100);
+	assert_true(json_is_integer(json_object_get(result, "new_flows_burst")));
+	assert_int_equal(json_integer_value(json_object_get(result, "new_flows_burst")), 0);
+	json_decref(answer);
+	close_all(r);
+}
+
 static void test_audit_says_what(void **state)
 {
 	struct rig *r = *state;
@@ -484,6 +502,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_every_verb_at_every_level),
 		TEST(test_admin_may),
+		TEST(test_burst_left_out),
 		TEST(test_audit_says_what),
 		TEST(test_no_audit_no_change),
 		TEST(test_refusals_are_bounded),

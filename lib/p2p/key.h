@@ -42,7 +42,7 @@ void zs_identity_sign(const struct zs_identity *id, const void *message, size_t 
 		      uint8_t signature[ZS_ED25519_SIGNATURE]);
 struct zs_public_key zs_identity_public(const struct zs_identity *id);
 /* libp2p's private protobuf (Ed25519 alone): {Type = 1, Data = seed ‖ public}; import checks that both belong together.
- * Old exports with the public key twice (96 bytes) are read too. */
+ * Old exports with the public key twice (96 bytes) are read too. `out` is wiped on failure. */
 int zs_identity_import(struct zs_identity *out, const void *protobuf, size_t len);
 size_t zs_identity_export(const struct zs_identity *id, void *out, size_t capacity);
 void zs_identity_wipe(struct zs_identity *id);

@@ -1,5 +1,5 @@
 /* The table of special.def as constant data, and the policy over it. Look-ups walk the table:
- * 30 rows, done once for a new flow or a new target, never for each packet of a flow. */
+ * some thirty rows a family, done once for a new flow or a new target, never for each packet of a flow. */
 #include "net/deny.h"
 
 #include <endian.h>

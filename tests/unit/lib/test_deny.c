@@ -46,7 +46,12 @@ static const struct {
 	{ "168.63.129.17", "none" },
 	{ "169.253.255.255", "none" },
 	{ "169.254.0.0", "link_local" },
+	{ "169.254.0.23", "metadata" },
+	{ "169.254.42.42", "metadata" },
 	{ "169.254.169.254", "metadata" },
+	{ "169.254.170.2", "metadata" },
+	{ "169.254.170.3", "link_local" },
+	{ "169.254.170.23", "metadata" },
 	{ "169.254.255.255", "link_local" },
 	{ "169.255.0.0", "none" },
 	{ "172.15.255.255", "none" },
@@ -152,10 +157,13 @@ static const struct {
 	{ "fbff::", "none" },
 	{ "fc00::", "unique_local" },
 	{ "fdff:ffff::", "unique_local" },
+	{ "fd00:42::42", "metadata" },
+	{ "fd00:ec2::23", "metadata" },
 	{ "fd00:ec2::254", "metadata" },
 	{ "fd20:ce::254", "metadata" },
 	{ "fe00::", "none" },
 	{ "fe80::", "link_local" },
+	{ "fe80::a9fe:a9fe", "metadata" },
 	{ "febf:ffff::", "link_local" },
 	{ "fec0::1", "site_local" },
 	{ "feff::1", "site_local" },
@@ -183,6 +191,80 @@ static void classes(void **state)
 	for (int i = 0; i < ZS_SPECIALS; i++)
 		assert_true(zs_special_name(i)[0] && zs_special_text(i)[0]);
 	assert_string_equal(zs_special_name(ZS_SPECIALS), "unknown");
+}
+
+/* The rows of both registries as of October 2025, in their order and spelling: what special.def must
+ * hold. RFC 8190 corrected RFC 6890; the rest came with the RFCs named. */
+static const char *const registry[] = {
+	"0.0.0.0/8",	     "0.0.0.0/32",	"10.0.0.0/8",	  "100.64.0.0/10",  "127.0.0.0/8",
+	"169.254.0.0/16",    "172.16.0.0/12",	"192.0.0.0/24",	  "192.0.0.0/29", /* RFC 7335 */
+	"192.0.0.8/32",								  /* RFC 7600 */
+	"192.0.0.9/32",								  /* RFC 7723 */
+	"192.0.0.10/32",							  /* RFC 8155 */
+	"192.0.0.170/32",							  /* RFC 8880 */
+	"192.0.0.171/32",							  /* RFC 8880 */
+	"192.0.2.0/24",	     "192.31.196.0/24",					  /* RFC 7535 */
+	"192.52.193.0/24",							  /* RFC 7450 */
+	"192.88.99.0/24",							  /* RFC 7526 */
+	"192.88.99.2/32",							  /* RFC 6751 */
+	"192.168.0.0/16",    "192.175.48.0/24",					  /* RFC 7534 */
+	"198.18.0.0/15",     "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",    "255.255.255.255/32",
+	"::1/128",	     "::/128",		"64:ff9b::/96",	  "64:ff9b:1::/48", /* RFC 8215 */
+	"100::/64",								    /* RFC 6666 */
+	"100:0:0:1::/64",							    /* RFC 9780 */
+	"2001::/23",	     "2001::/32",					    /* RFC 4380 */
+	"2001:1::1/128",							    /* RFC 7723 */
+	"2001:1::2/128",							    /* RFC 8155 */
+	"2001:1::3/128",							    /* RFC 9665 */
+	"2001:2::/48",								    /* RFC 5180 */
+	"2001:3::/32",								    /* RFC 7450 */
+	"2001:4:112::/48",							    /* RFC 7535 */
+	"2001:10::/28",								    /* RFC 4843, given back */
+	"2001:20::/28",								    /* RFC 7343 */
+	"2001:30::/28",								    /* RFC 9374 */
+	"2001:db8::/32",							    /* RFC 3849 */
+	"2002::/16",								    /* RFC 3056 */
+	"2620:4f:8000::/48",							    /* RFC 7534 */
+	"3fff::/20",								    /* RFC 9637 */
+	"5f00::/16",								    /* RFC 9602 */
+	"fc00::/7",	     "fe80::/10",
+};
+
+static struct zs_addr last_of(struct zs_prefix p)
+{
+	for (int bit = p.len; bit < 128; bit++)
+		p.addr.ip[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+	return p.addr;
+}
+
+static void registries_row_for_row(void **state)
+{
+	static const struct zs_deny none;
+	struct random rnd = random_new("registry");
+	struct zs_addr mapped;
+
+	for (size_t i = 0; i < ZS_ARRAY_LEN(registry); i++) {
+		struct zs_prefix p;
+		if (zs_prefix_parse(&p, registry[i]))
+			fail_msg("'%s' is no prefix", registry[i]);
+		struct zs_addr last = last_of(p);
+		if (zs_deny_target(&none, &p.addr) == ZS_SPECIAL_NONE ||
+		    zs_deny_target(&none, &last) == ZS_SPECIAL_NONE)
+			fail_msg("an end of %s is an ordinary address", registry[i]);
+		for (int n = 0; n < 100; n++) {
+			struct zs_addr a;
+			random_bytes(&rnd, a.ip, sizeof(a.ip));
+			for (int b = 0; b < 16; b++) /* the prefix's bits, the rest at random */
+				a.ip[b] = (uint8_t)(p.addr.ip[b] | (a.ip[b] & (last.ip[b] ^ p.addr.ip[b])));
+			if (zs_deny_target(&none, &a) == ZS_SPECIAL_NONE)
+				fail_msg("an address within %s is an ordinary one", registry[i]);
+		}
+	}
+	/* ::ffff:0:0/96 is how an IPv4 address is held, and nobody may write it. */
+	assert_int_not_equal(zs_addr_parse(&mapped, "::ffff:127.0.0.1"), 0);
+	mapped = zs_addr_from4(htobe32(0x7f000001));
+	assert_true(mapped.ip[10] == 0xff && mapped.ip[11] == 0xff);
+	assert_int_equal(zs_special_of(&mapped), ZS_SPECIAL_loopback);
 }
 
 static int allow(struct zs_deny *deny, const char *text)
@@ -254,6 +336,8 @@ static void lists_lift_what_they_name(void **state)
 		{ "100.100.100.200", "metadata" },
 		{ "fd12::1", "none" },
 		{ "fd00:ec2::254", "metadata" },
+		{ "fd00:ec2::23", "metadata" },
+		{ "169.254.170.2", "metadata" },
 		{ "198.18.0.1", "none" },
 		{ "127.0.0.1", "loopback" },
 		{ "8.8.8.8", "none" },
@@ -334,11 +418,9 @@ static void random_lists(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(classes),
-		cmocka_unit_test(lists_never_lift),
-		cmocka_unit_test(lists_lift_what_they_name),
-		cmocka_unit_test(list_is_bounded),
-		cmocka_unit_test(random_lists),
+		cmocka_unit_test(classes),	    cmocka_unit_test(registries_row_for_row),
+		cmocka_unit_test(lists_never_lift), cmocka_unit_test(lists_lift_what_they_name),
+		cmocka_unit_test(list_is_bounded),  cmocka_unit_test(random_lists),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,24 +10,21 @@ static bool local_same(const struct zs_local *a, const struct zs_local *b)
 
 static uint32_t wanted(const struct zs_conf *conf, struct zs_local out[ZS_LOCALS_MAX], bool *full)
 {
+	const struct zs_conf_interface_address *own;
+	struct zs_conf_place at = { 0 };
 	uint32_t n = 0;
 
-	for (uint32_t p = 0; p < conf->dataplane.ports; p++)
-		for (uint32_t v = 0; v < conf->dataplane.port[p].vlans; v++) {
-			const struct zs_conf_vlan *vlan = &conf->dataplane.port[p].vlan[v];
-
-			for (uint32_t a = 0; a < vlan->addresses; a++) {
-				if (n == ZS_LOCALS_MAX) {
-					*full = true;
-					return n;
-				}
-				out[n++] = (struct zs_local){ .used = 1,
-							      .iface = (uint8_t)p,
-							      .vlan = vlan->id,
-							      .addr = vlan->address[a].addr,
-							      .prefix_len = vlan->address[a].len };
-			}
+	while ((own = zs_conf_own_next(conf, &at))) {
+		if (n == ZS_LOCALS_MAX) {
+			*full = true;
+			return n;
 		}
+		out[n++] = (struct zs_local){ .used = 1,
+					      .iface = (uint8_t)at.port,
+					      .vlan = conf->dataplane.port[at.port].vlan[at.vlan].id,
+					      .addr = own->addr,
+					      .prefix_len = own->len };
+	}
 	return n;
 }
 

@@ -13,6 +13,7 @@ struct kind {
 	size_t size;
 	int (*order)(const void *a, const void *b); /* by key */
 	bool (*same)(const void *a, const void *b); /* same key given: all else */
+	bool (*get)(const struct zs_tables *t, uint32_t index, void *e);
 	int (*put)(struct zs_tables *t, const void *e);
 	int (*del)(struct zs_tables *t, const void *e);
 };
@@ -42,6 +43,11 @@ static bool route_same(const void *x, const void *y)
 	return a->onlink == b->onlink && zs_addr_eq(&a->gateway, &b->gateway);
 }
 
+static bool route_get(const struct zs_tables *t, uint32_t index, void *e)
+{
+	return zs_tables_route(t, index, e);
+}
+
 static int route_put(struct zs_tables *t, const void *e)
 {
 	return zs_tables_put_route(t, e);
@@ -66,6 +72,11 @@ static bool nexthop_same(const void *x, const void *y)
 
 	return a->valid == b->valid && a->mtu == b->mtu && !memcmp(a->dmac, b->dmac, 6) &&
 	       !memcmp(a->smac, b->smac, 6);
+}
+
+static bool nexthop_get(const struct zs_tables *t, uint32_t index, void *e)
+{
+	return zs_tables_nexthop(t, index, e);
 }
 
 static int nexthop_put(struct zs_tables *t, const void *e)
@@ -144,46 +155,50 @@ static int reconcile(struct zs_program *p, const struct kind *k, struct lists *l
 	return -ENOSPC;
 }
 
-static const struct kind routes = { "routes", sizeof(struct zs_route), route_order, route_same, route_put,
-				    route_del };
-static const struct kind nexthops = { "neighbours",  sizeof(struct zs_nexthop),
-				      nexthop_order, nexthop_same,
-				      nexthop_put,   nexthop_del };
+static const struct kind routes = {
+	.name = "routes",
+	.size = sizeof(struct zs_route),
+	.order = route_order,
+	.same = route_same,
+	.get = route_get,
+	.put = route_put,
+	.del = route_del,
+};
+static const struct kind nexthops = {
+	.name = "neighbours",
+	.size = sizeof(struct zs_nexthop),
+	.order = nexthop_order,
+	.same = nexthop_same,
+	.get = nexthop_get,
+	.put = nexthop_put,
+	.del = nexthop_del,
+};
 
-int zs_program_set_routes(struct zs_program *p, struct zs_route *want, uint32_t count)
+/* Brings the table of `slots` to the `count` entries of `want`, which is sorted on the way. */
+static int set(struct zs_program *p, const struct kind *k, uint32_t slots, void *want, uint32_t count)
 {
-	struct zs_tables *t = &p->tables;
-	struct zs_route *now = malloc((size_t)t->routes * sizeof(*now));
+	char *now = malloc((size_t)slots * k->size);
 	struct lists l = { .now = now, .want = want };
 	int rc;
 
 	if (!now)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < t->routes; i++)
-		l.nows += zs_tables_route(t, i, &now[l.nows]);
-	qsort(now, l.nows, sizeof(*now), route_order);
-	qsort(want, count, sizeof(*want), route_order);
-	l.wants = unique(&routes, want, count);
-	rc = reconcile(p, &routes, &l);
+	for (uint32_t i = 0; i < slots; i++)
+		l.nows += k->get(&p->tables, i, now + l.nows * k->size);
+	qsort(now, l.nows, k->size, k->order);
+	qsort(want, count, k->size, k->order);
+	l.wants = unique(k, want, count);
+	rc = reconcile(p, k, &l);
 	free(now);
 	return rc;
 }
 
+int zs_program_set_routes(struct zs_program *p, struct zs_route *want, uint32_t count)
+{
+	return set(p, &routes, p->tables.routes, want, count);
+}
+
 int zs_program_set_nexthops(struct zs_program *p, struct zs_nexthop *want, uint32_t count)
 {
-	struct zs_tables *t = &p->tables;
-	struct zs_nexthop *now = malloc((size_t)t->nexthops * sizeof(*now));
-	struct lists l = { .now = now, .want = want };
-	int rc;
-
-	if (!now)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < t->nexthops; i++)
-		l.nows += zs_tables_nexthop(t, i, &now[l.nows]);
-	qsort(now, l.nows, sizeof(*now), nexthop_order);
-	qsort(want, count, sizeof(*want), nexthop_order);
-	l.wants = unique(&nexthops, want, count);
-	rc = reconcile(p, &nexthops, &l);
-	free(now);
-	return rc;
+	return set(p, &nexthops, p->tables.nexthops, want, count);
 }

@@ -196,15 +196,11 @@ void zs_placeholder_release(struct zs_placeholder *h)
 
 uint32_t zs_placeholder_addresses(const struct zs_conf *conf, struct zs_addr out[ZS_LOCALS_MAX])
 {
+	const struct zs_conf_interface_address *own;
+	struct zs_conf_place at = { 0 };
 	uint32_t n = 0;
 
-	for (uint32_t p = 0; p < conf->dataplane.ports; p++) {
-		const struct zs_conf_port *port = &conf->dataplane.port[p];
-
-		for (uint32_t v = 0; v < port->vlans; v++)
-			for (uint32_t a = 0; a < port->vlan[v].addresses && n < ZS_LOCALS_MAX; a++)
-				if (!listed(&port->vlan[v].address[a].addr, out, n))
-					out[n++] = port->vlan[v].address[a].addr;
-	}
+	while (n < ZS_LOCALS_MAX && (own = zs_conf_own_next(conf, &at)))
+		out[n++] = own->addr;
 	return n;
 }

@@ -36,8 +36,6 @@ struct zs_publication zs_publication_from_conf(const struct zs_conf_publish *cp)
 
 static int check_target(const struct zs_conf *conf, const struct zs_publication *pub, struct zs_error *err)
 {
-	struct zs_addr own[ZS_LOCALS_MAX];
-	uint32_t n = zs_placeholder_addresses(conf, own);
 	enum zs_special class = zs_deny_target(&conf->targets, &pub->target.addr);
 	char text[ZS_ENDPOINT_TEXT];
 
@@ -47,11 +45,10 @@ static int check_target(const struct zs_conf *conf, const struct zs_publication 
 		    err, -EPERM, ZS_EXIT_REFUSED,
 		    "target %s of port %u is denied (%s); name its range in targets.allow or aim elsewhere",
 		    text, pub->port, zs_special_name(class));
-	for (uint32_t i = 0; i < n; i++)
-		if (zs_addr_eq(&own[i], &pub->target.addr))
-			return zs_error_set(err, -EPERM, ZS_EXIT_REFUSED,
-					    "target %s of port %u is an address of this relay; aim elsewhere",
-					    text, pub->port);
+	if (zs_conf_is_own(conf, &pub->target.addr))
+		return zs_error_set(err, -EPERM, ZS_EXIT_REFUSED,
+				    "target %s of port %u is an address of this relay; aim elsewhere", text,
+				    pub->port);
 	if (zs_conf_is_broadcast(conf, &pub->target.addr))
 		return zs_error_set(err, -EPERM, ZS_EXIT_REFUSED,
 				    "target %s of port %u is a subnet's broadcast address; aim elsewhere",

@@ -1,5 +1,4 @@
 /* What no single key can tell: things that must differ, must agree, or must not meet. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -90,43 +89,15 @@ static int check_vlans(const struct checker *c, const struct zs_conf_port *p)
 	return 0;
 }
 
-/* The own address equal to addr, among those that stand before `before` (NULL: among all). */
-static const struct zs_conf_interface_address *own_address(const struct zs_conf *conf,
-							   const struct zs_addr *addr,
-							   const struct zs_conf_interface_address *before)
+/* Is the same address written before this one? */
+static bool stands_before(const struct zs_conf *conf, const struct zs_conf_interface_address *a)
 {
-	for (uint32_t p = 0; p < conf->dataplane.ports; p++) {
-		const struct zs_conf_port *port = &conf->dataplane.port[p];
-		for (uint32_t v = 0; v < port->vlans; v++) {
-			for (uint32_t a = 0; a < port->vlan[v].addresses; a++) {
-				const struct zs_conf_interface_address *own = &port->vlan[v].address[a];
-				if (own == before)
-					return NULL;
-				if (zs_addr_eq(&own->addr, addr))
-					return own;
-			}
-		}
-	}
-	return NULL;
-}
+	struct zs_conf_place at = { 0 };
+	const struct zs_conf_interface_address *own;
 
-static bool is_subnet_end(const struct zs_conf_interface_address *own, const struct zs_addr *addr)
-{
-	if (!zs_addr_is4(&own->addr) || !zs_addr_is4(addr) || own->len < 96 || own->len > 126)
-		return false;
-	uint32_t host = UINT32_MAX >> (own->len - 96);
-	uint32_t bits = ntohl(zs_addr_get4(addr));
-	uint32_t net = ntohl(zs_addr_get4(&own->addr)) & ~host;
-	return bits == net || bits == (net | host);
-}
-
-bool zs_conf_is_broadcast(const struct zs_conf *conf, const struct zs_addr *addr)
-{
-	for (uint32_t p = 0; p < conf->dataplane.ports; p++)
-		for (uint32_t v = 0; v < conf->dataplane.port[p].vlans; v++)
-			for (uint32_t a = 0; a < conf->dataplane.port[p].vlan[v].addresses; a++)
-				if (is_subnet_end(&conf->dataplane.port[p].vlan[v].address[a], addr))
-					return true;
+	while ((own = zs_conf_own_next(conf, &at)) && own != a)
+		if (zs_addr_eq(&own->addr, &a->addr))
+			return true;
 	return false;
 }
 
@@ -153,7 +124,7 @@ static int check_vlan_addresses(const struct checker *c, const struct zs_conf_vl
 		if (unusable(&a->addr))
 			return FAIL(c, a, "addresses: %s is %s space; write an address of this host", text,
 				    zs_special_name(zs_special_of(&a->addr)));
-		if (own_address(c->conf, &a->addr, a))
+		if (stands_before(c->conf, a))
 			return FAIL(c, a, "addresses: %s stands twice; keep one", text);
 		if (++*total > ZS_LOCALS_MAX)
 			return FAIL(c, a, "addresses: more than %u in all; take some out", ZS_LOCALS_MAX);
@@ -210,7 +181,7 @@ static int check_target(const struct checker *c, const struct zs_conf_publish *p
 		return FAIL(c, &p->target, "target: %s is a %s address; %s", text, zs_special_name(why),
 			    unusable(&p->target.addr) ? "aim elsewhere"
 						      : "name its range in targets.allow, or aim elsewhere");
-	if (own_address(c->conf, &p->target.addr, NULL))
+	if (zs_conf_is_own(c->conf, &p->target.addr))
 		return FAIL(c, &p->target, "target: %s is this relay's own address; aim elsewhere", text);
 	if (zs_conf_is_broadcast(c->conf, &p->target.addr))
 		return FAIL(c, &p->target, "target: %s is a subnet's broadcast address; aim elsewhere", text);

@@ -109,6 +109,16 @@ int zs_conf_load(struct zs_conf *out, const char *path, struct zs_error *err);
 int zs_conf_parse(struct zs_conf *out, const char *name, const char *text, size_t len, struct zs_error *err);
 void zs_conf_defaults(struct zs_conf *out, const char *instance);
 
+/* Where a walk over the own addresses stands; all zero: before the first. */
+struct zs_conf_place {
+	uint32_t port, vlan; /* of the address last given: indexes into port[] and its vlan[] */
+	uint32_t next;
+};
+/* The next own address, in the file's order; NULL: no more. A checked configuration has each once and
+ * ZS_LOCALS_MAX at most. */
+const struct zs_conf_interface_address *zs_conf_own_next(const struct zs_conf *conf,
+							 struct zs_conf_place *at);
+bool zs_conf_is_own(const struct zs_conf *conf, const struct zs_addr *addr);
 /* Is addr the directed broadcast or the network address of an own IPv4 subnet (/30 or wider, RFC 919)?
  * Nobody may be aimed there. */
 bool zs_conf_is_broadcast(const struct zs_conf *conf, const struct zs_addr *addr);

@@ -17,10 +17,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "loop/loop.h"
+#include "unit/child.h"
 
 #define MS ZS_NS_PER_MS
 
@@ -405,19 +405,14 @@ static void auto_falls_back(void **state)
 		struct zs_loop *loop = NULL;
 		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 		    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
-			_exit(77);
+			_exit(CHILD_SKIPS);
 		if (zs_loop_new(&loop, ZS_LOOP_URING, &err) != -EPERM || !strstr(err.text, "io_uring"))
 			_exit(1);
 		if (zs_loop_new(&loop, ZS_LOOP_AUTO, &err) || strcmp(zs_loop_engine_name(loop), "epoll") != 0)
 			_exit(2);
 		_exit(zs_loop_turn(loop, 1) ? 3 : 0);
 	}
-	int status;
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status) == 77)
-		skip();
-	assert_int_equal(WEXITSTATUS(status), 0);
+	child_judges(pid);
 }
 
 static enum zs_loop_engine uring = ZS_LOOP_URING, epoll = ZS_LOOP_EPOLL;

@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "loop/udp.h"
+#include "unit/child.h"
 
 struct mode {
 	enum zs_loop_engine engine;
@@ -231,7 +231,7 @@ static void trains_larger_than_the_mtu(void **state)
 	pid_t pid = fork();
 	if (pid == 0) {
 		if (small_mtu())
-			_exit(77);
+			_exit(CHILD_SKIPS);
 		static uint8_t data[3000];
 		struct zs_loop *loop = loop_new(state);
 		struct sink *s = calloc(1, sizeof(*s)), *c = calloc(1, sizeof(*c));
@@ -248,12 +248,7 @@ static void trains_larger_than_the_mtu(void **state)
 			zs_loop_turn(loop, 10 * ZS_NS_PER_MS);
 		_exit(s->count == 5 && s->bytes == 15000 ? 0 : 2);
 	}
-	int status;
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status) == 77)
-		skip();
-	assert_int_equal(WEXITSTATUS(status), 0);
+	child_judges(pid);
 }
 
 static void callback_closes_its_socket(void **state)

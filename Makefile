@@ -26,12 +26,14 @@ $(B)/.config: kconfig/$(CONFIG).config kconfig/Kconfig
 $(B)/autoconf.h: $(B)/.config
 	@sed -nE 's/^(CONFIG_[A-Z0-9_]+)=y$$/#define \1 1/p; s/^(CONFIG_[A-Z0-9_]+)=([^y].*)$$/#define \1 \2/p' $< > $@
 # These targets install, delete or delegate: they must work before kconfig-conf is there.
-ifeq ($(filter deps help run test test-unit test-fuzz test-conformance test-e2e lint lint-format format clean distclean,$(MAKECMDGOALS)),)
+ifeq ($(filter deps help run test test-unit test-fuzz test-matrix test-conformance test-e2e lint lint-format format clean distclean,$(MAKECMDGOALS)),)
 include $(B)/.config
 endif
 .PHONY: menuconfig defconfig
-menuconfig: ; $(KCONF) kconfig-mconf kconfig/Kconfig
-defconfig: ; @mkdir -p $(B); $(KCONF) kconfig-conf --defconfig=kconfig/$(CONFIG).config kconfig/Kconfig
+menuconfig: ## choose engines, drivers and capacities of this FLAVOUR
+	@mkdir -p $(B); $(KCONF) kconfig-mconf kconfig/Kconfig
+defconfig: ## back to kconfig/FLAVOUR.config
+	@mkdir -p $(B); $(KCONF) kconfig-conf --defconfig=kconfig/$(CONFIG).config kconfig/Kconfig
 
 # --- Rules that every room uses ------------------------------------------------------------
 # $(call compile,ROOM,FLAGS): objects of $(ROOM)/**.c with that room's include paths.
@@ -56,18 +58,20 @@ ROOMS := lib bpf dataplane controlplane tools bench tests
 include $(foreach room,$(ROOMS),$(wildcard $(room)/build.mk))
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: all deps run test test-unit test-e2e test-conformance test-fuzz lint lint-format format clean distclean help FORCE
-all: ## build everything of this FLAVOUR (release, debug, asan, ubsan, tsan, fuzz) into build/FLAVOUR
+.PHONY: all deps run test test-unit test-e2e test-conformance test-fuzz test-matrix lint lint-format format clean distclean help FORCE
+all: ## build everything of this FLAVOUR (release, debug, min, max, asan, ubsan, tsan, fuzz) into build/FLAVOUR
 deps: ## install what is missing from Debian (main and backports)
 	@scripts/deps
 run: ## a lab in network namespaces: client - relay - HTTP/3 server (LAB_SECONDS=N ends it)
 	@scripts/deps && $(MAKE) --no-print-directory all && scripts/lab
-test: ## everything: unit, fuzz, conformance, end-to-end; ends with the counts
+test: ## everything: unit, fuzz, matrix, conformance, end-to-end; ends with the counts
 	@scripts/deps && scripts/test all
-test-unit: ## unit tests (all of them, under ASan)
+test-unit: ## unit tests (all of them, under ASan and UBSan)
 	@scripts/test unit
 test-fuzz: ## every fuzz target over its corpus and for FUZZ_SECONDS
 	@scripts/test fuzz
+test-matrix: ## the smallest and the largest Kconfig: built, tested, and each a relay that forwards
+	@scripts/test matrix
 test-conformance: ## rows of packets against the engines
 	@scripts/test conformance
 test-e2e: ## end-to-end tests in network namespaces (T=name runs one)

@@ -31,8 +31,10 @@ $(foreach t,$(FUZZ_P2P),$(eval $(call fuzz,$(t),$$(B)/libzsp2p.a,$$(B)/libzsp2p.
 $(foreach t,$(FUZZ_ADMIN),$(eval $(call fuzz,$(t),$$(CP_OBJ_TESTED),$$(CP_LIBS))))
 $(foreach t,$(filter-out $(FUZZ_P2P) $(FUZZ_ADMIN),$(FUZZ_ALL)),$(eval $(call fuzz,$(t),,)))
 
-.PHONY: unit-bins fuzz-bins
+.PHONY: unit-bins fuzz-bins capacity-bins
 unit-bins: $(UNIT_BINS)
+# What Kconfig's capacities shape, for the smallest and the largest.
+capacity-bins: $(addprefix $(B)/tests/,test_conf test_events test_state test_tables)
 fuzz-bins: $(addprefix $(B)/tests/,$(FUZZ_ALL))
 
 # The end-to-end tests' own load generator: no library of ours behind it.

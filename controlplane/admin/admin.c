@@ -238,19 +238,25 @@ int zs_admin_new(struct zs_admin **out, struct zs_control *c, struct zs_error *e
 	a->listen_fd = a->lock_fd = -1;
 	memcpy(a->path, c->conf->admin.socket, sizeof(a->path));
 	rc = zs_admin_listen(a, err);
-	if (rc == 0) {
+	if (rc != 0)
+		goto undo;
+	rc = zs_late_new(&a->late, c);
+	if (rc == 0)
 		rc = zs_watch_new(&a->watch, c->loop, a->listen_fd, ZS_WATCH_READ, on_listen, a);
-		if (rc != 0)
-			zs_error_set(err, rc, ZS_EXIT_RESOURCE, "admin.socket: %s", strerror(-rc));
-	}
 	if (rc != 0) {
-		zs_admin_unlisten(a);
-		free(a);
-		return rc;
+		zs_error_set(err, rc, ZS_EXIT_RESOURCE, "admin.socket: %s", strerror(-rc));
+		goto undo_late;
 	}
 	open_audit(c);
 	*out = a;
 	return 0;
+
+undo_late:
+	zs_timer_delete(a->late.timer);
+undo:
+	zs_admin_unlisten(a);
+	free(a);
+	return rc;
 }
 
 void zs_admin_delete(struct zs_admin *a)
@@ -261,6 +267,7 @@ void zs_admin_delete(struct zs_admin *a)
 		hang_up(&a->conn[i]);
 	zs_watch_delete(a->watch);
 	zs_admin_unlisten(a);
+	zs_late_delete(&a->late, a->c);
 	zs_audit_close(a->c->audit);
 	a->c->audit = NULL;
 	free(a);

@@ -1,8 +1,10 @@
-/* Parse, level, audit, verb, answer. Nothing is changed unless the audit file has taken note of the call. */
+/* Parse, level, audit, verb, answer. Nothing is changed unless the audit file has taken note of the call; the
+ * emergency stop alone is done without (late.h). */
 #include "admin/handle.h"
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
+#include "admin/late.h"
 #include "admin/verbs.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -23,7 +25,8 @@ struct call {
 	const struct zs_command *cmd;
 	json_t *args; /* borrowed from the request */
 	bool args_good;
-	bool audited; /* a record is open */
+	bool audited;		    /* a record is open */
+	struct zs_error unrecorded; /* why a stop that was done has no record yet */
 };
 
 static json_t *refusal(const struct zs_error *err)
@@ -155,32 +158,17 @@ static bool refusal_fits(struct zs_admin_counts *counts)
 	return false;
 }
 
-static void audit_health(struct zs_control *c, int rc, const struct zs_error *err)
-{
-	if (rc != 0) {
-		zs_health_raise(c->health, ZS_HEALTH_audit_failed, "%s", err->text);
-		ZS_LOG(&c->log, AUDIT_FAILED, "error=\"%s\"", err->text);
-	} else {
-		zs_health_clear(c->health, ZS_HEALTH_audit_failed);
-	}
-	if (c->audit && zs_audit_broken(c->audit))
-		zs_health_raise(c->health, ZS_HEALTH_audit_broken, "%s", zs_audit_broken(c->audit));
-}
-
 static int audit_begin(struct call *call, struct zs_error *err)
 {
 	struct zs_admin_counts *counts = zs_admin_counts(call->c);
-	json_t *args;
-	int rc;
+	json_t *args = audit_args(call);
+	int rc = zs_late_settle(call->c, err);
 
-	if (!call->c->audit)
-		return zs_error_set(err, -EIO, ZS_EXIT_REFUSED,
-				    "nothing may be changed: there is no audit file");
-	args = audit_args(call);
-	rc = zs_audit_begin(call->c->audit, call->cmd->verb, call->caller, args, counts ? counts->held : 0,
-			    err);
+	if (rc == 0)
+		rc = zs_audit_begin(call->c->audit, call->cmd->verb, call->caller, args,
+				    counts ? counts->held : 0, err);
 	json_decref(args);
-	audit_health(call->c, rc, err);
+	zs_late_health(call->c, rc, err);
 	if (rc != 0) {
 		err->exit = ZS_EXIT_REFUSED;
 		return rc;
@@ -218,10 +206,12 @@ static int run(struct call *call, json_t **result, struct zs_error *err)
 		struct zs_error audit_err = { 0 };
 		int audit_rc = audit_begin(call, &audit_err);
 
-		if (audit_rc != 0 && rc == 0) {
+		if (audit_rc != 0 && rc == 0 && call->cmd->id != ZS_COMMAND_stop) {
 			*err = audit_err;
 			return audit_rc;
 		}
+		if (rc == 0)
+			call->unrecorded = audit_err;
 	}
 	return rc != 0 ? rc : verbs[call->cmd->id](call->c, call->args, result, err);
 }
@@ -241,10 +231,20 @@ static int audit_end(struct call *call, int rc, struct zs_error *err)
 		if (err->exit == refusals[i])
 			result = "refused";
 	audit_rc = zs_audit_end(call->c->audit, result, rc == 0 ? "" : err->text, &why);
-	audit_health(call->c, audit_rc, &why);
+	zs_late_health(call->c, audit_rc, &why);
 	if (audit_rc == 0 || rc != 0)
 		return rc;
 	return zs_error_set(err, audit_rc, ZS_EXIT_FAILED, "done, but not recorded: %.180s", why.text);
+}
+
+/* Done, and the caller is told what is still missing. */
+static void tell_unrecorded(struct call *call, json_t *result, struct zs_error *err)
+{
+	zs_late_note(call->c, call->caller);
+	json_object_set_new(result, "recorded", json_false());
+	if (!json_object_get(result, "why"))
+		json_object_set_new(result, "why", json_string(call->unrecorded.text));
+	err->exit = ZS_EXIT_UNHEALTHY;
 }
 
 static void count(struct call *call, int rc, const struct zs_error *err)
@@ -281,6 +281,8 @@ int zs_admin_handle(struct zs_control *c, const struct zs_caller *caller, const 
 	if (rc == 0) {
 		rc = run(&call, &result, &err);
 		rc = audit_end(&call, rc, &err);
+		if (rc == 0 && call.unrecorded.code)
+			tell_unrecorded(&call, result, &err);
 	}
 	count(&call, rc, &err);
 	if (rc != 0) {

@@ -4,6 +4,7 @@
 #include <grp.h>
 #include "admin/admin.h"
 #include "admin/handle.h"
+#include "admin/late.h"
 
 /* Limits. A slow or silent client costs a slot for ZS_ADMIN_IDLE_NS and no more memory than this. */
 #define ZS_ADMIN_CONNECTIONS 32
@@ -32,6 +33,7 @@ struct zs_admin {
 	char path[108];
 	uint64_t inode;
 	struct zs_admin_counts counts;
+	struct zs_late late;
 	struct zs_admin_conn conn[ZS_ADMIN_CONNECTIONS];
 };
 

@@ -70,23 +70,26 @@ int zs_verb_drain(struct zs_control *c, json_t *args, json_t **result, struct zs
 	return 0;
 }
 
-static int set_stop(struct zs_control *c, bool stopped, json_t **result, struct zs_error *err)
-{
-	int rc = zs_program_stop(c->program, stopped, err);
-
-	if (rc == 0)
-		*result = json_pack("{s:b}", "stopped", stopped);
-	return rc;
-}
-
+/* Stopped it is in any case; what is missing is said. */
 int zs_verb_stop(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
-	return set_stop(c, true, result, err);
+	int rc = zs_program_stop(c->program, true, err);
+
+	*result = json_pack("{s:b,s:b,s:b}", "stopped", 1, "stored", rc == 0, "recorded", 1);
+	if (rc != 0) {
+		json_object_set_new(*result, "why", json_string(err->text));
+		err->exit = ZS_EXIT_UNHEALTHY;
+	}
+	return 0;
 }
 
 int zs_verb_resume(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
-	return set_stop(c, false, result, err);
+	int rc = zs_program_stop(c->program, false, err);
+
+	if (rc == 0)
+		*result = json_pack("{s:b}", "stopped", 0);
+	return rc;
 }
 
 static int no_module(const char *module, struct zs_error *err)

@@ -239,6 +239,19 @@ static void print_lists(const struct zsctl *z, json_t *r)
 	}
 }
 
+static void print_stop(json_t *r)
+{
+	bool stored = yes(r, "stored"), recorded = yes(r, "recorded");
+
+	printf("stopped: every packet is dropped until zsctl resume\n");
+	if (!stored || !recorded)
+		printf("not %s yet, which follows when it can: %s\n",
+		       stored	  ? "in the audit file"
+		       : recorded ? "in the store"
+				  : "in store and audit file",
+		       str(r, "why"));
+}
+
 void zsctl_print(const struct zsctl *z, json_t *r)
 {
 	switch (z->cmd->id) {
@@ -268,7 +281,7 @@ void zsctl_print(const struct zsctl *z, json_t *r)
 		return (void)printf("draining, ends in %lld s at the latest\n",
 				    (long long)num(r, "timeout_s"));
 	case ZS_COMMAND_stop:
-		return (void)printf("stopped: every packet is dropped until zsctl resume\n");
+		return print_stop(r);
 	case ZS_COMMAND_resume:
 		return (void)printf("forwarding again\n");
 	case ZS_COMMAND_audit_show:

@@ -4,73 +4,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include "admin/server.h"
-#include "rig.h"
-
-static const struct zs_caller callers[] = {
-	{ .uid = 1000, .gid = 1000, .pid = 7, .level = ZS_LEVEL_none },
-	{ .uid = 1001, .gid = 1001, .pid = 7, .level = ZS_LEVEL_user },
-	{ .uid = 1002, .gid = 1002, .pid = 7, .level = ZS_LEVEL_admin },
-	{ .uid = 0, .gid = 0, .pid = 7, .level = ZS_LEVEL_owner },
-};
-
-/* The rig's folders with a configuration of our own. */
-static struct zs_conf *own_conf(const struct rig *r)
-{
-	struct zs_conf *conf = malloc(sizeof(*conf));
-	struct zs_error err = { 0 };
-	char text[1024];
-	int n = snprintf(
-	    text, sizeof(text),
-	    "instance: unit\nstate_dir: %s\nrun_dir: %s\n"
-	    "admin:\n  admin_group: no-such-group-a\n  user_group: no-such-group-u\n"
-	    "targets:\n  allow: [10.0.0.0/8]\n"
-	    "dataplane:\n  ports:\n    - {name: p0, driver: ring, addresses: [198.51.100.1/24]}\n",
-	    r->dir, r->dir);
-
-	if (zs_conf_parse(conf, "unit.yaml", text, (size_t)n, &err) != 0)
-		fail_msg("%s", err.text);
-	return conf;
-}
-
-static void open_all(struct rig *r)
-{
-	r->c.conf = own_conf(r);
-	rig_open(r);
-	if (zs_admin_new(&r->c.admin, &r->c, &r->err) != 0)
-		fail_msg("%s", r->err.text);
-}
-
-static void close_all(struct rig *r)
-{
-	zs_admin_delete(r->c.admin);
-	r->c.admin = NULL;
-	rig_close(r);
-}
-
-static json_t *call_bytes(struct rig *r, enum zs_level level, const char *req, size_t len)
-{
-	json_t *answer = NULL;
-
-	assert_int_equal(zs_admin_handle(&r->c, &callers[level], req, len, &answer), 0);
-	assert_true(json_is_object(answer));
-	return answer;
-}
-
-/* The exit status of a call; *text (may be NULL) gets the error. */
-static int call(struct rig *r, enum zs_level level, const char *req, char text[256])
-{
-	json_t *answer = call_bytes(r, level, req, strlen(req));
-	int status = (int)json_integer_value(json_object_get(answer, "exit"));
-	const char *error = json_string_value(json_object_get(answer, "error"));
-
-	assert_int_equal(json_is_true(json_object_get(answer, "ok")), error == NULL);
-	assert_true(!json_is_true(json_object_get(answer, "ok")) ||
-		    json_is_object(json_object_get(answer, "result")));
-	if (text)
-		snprintf(text, 256, "%s", error ? error : "");
-	json_decref(answer);
-	return status;
-}
+#include "admin_rig.h"
 
 /* Arguments that each served verb takes. */
 static const struct {
@@ -205,28 +139,6 @@ static void test_audit_says_what(void **state)
 	assert_string_equal(json_string_value(json_object_get(record, "sha256")),
 			    "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b");
 	json_decref(list);
-	close_all(r);
-}
-
-/* Without an audit file nothing may be changed, and it shows. */
-static void test_no_audit_no_change(void **state)
-{
-	struct rig *r = *state;
-	char from[128], to[160];
-
-	open_all(r);
-	snprintf(from, sizeof(from), "%s/audit.log", r->dir);
-	snprintf(to, sizeof(to), "%s/audit.old", r->dir);
-	assert_int_equal(rename(from, to), 0);
-	assert_int_equal(mkdir(from, 0700), 0);
-	assert_int_equal(call(r, ZS_LEVEL_owner, "{\"v\":1,\"verb\":\"stop\"}", NULL), ZS_EXIT_REFUSED);
-	assert_false(zs_program_stopped(r->c.program));
-	assert_true(rig_raised(r, ZS_HEALTH_audit_failed));
-	assert_int_equal(call(r, ZS_LEVEL_owner, "{\"v\":1,\"verb\":\"status\"}", NULL), 0);
-	assert_int_equal(rmdir(from), 0);
-	assert_int_equal(rename(to, from), 0);
-	assert_int_equal(call(r, ZS_LEVEL_owner, "{\"v\":1,\"verb\":\"stop\"}", NULL), 0);
-	assert_false(rig_raised(r, ZS_HEALTH_audit_failed));
 	close_all(r);
 }
 
@@ -504,7 +416,6 @@ int main(void)
 		TEST(test_admin_may),
 		TEST(test_burst_left_out),
 		TEST(test_audit_says_what),
-		TEST(test_no_audit_no_change),
 		TEST(test_refusals_are_bounded),
 		TEST(test_hostile_requests),
 		TEST(test_server_answers),

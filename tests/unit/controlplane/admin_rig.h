@@ -1,0 +1,75 @@
+/* A control plane whose admin API is called without sockets, at each level. */
+#ifndef ZS_TESTS_CONTROLPLANE_ADMIN_RIG_H
+#define ZS_TESTS_CONTROLPLANE_ADMIN_RIG_H
+
+#include "admin/admin.h"
+#include "admin/handle.h"
+#include "rig.h"
+
+static const struct zs_caller callers[] = {
+	{ .uid = 1000, .gid = 1000, .pid = 7, .level = ZS_LEVEL_none },
+	{ .uid = 1001, .gid = 1001, .pid = 7, .level = ZS_LEVEL_user },
+	{ .uid = 1002, .gid = 1002, .pid = 7, .level = ZS_LEVEL_admin },
+	{ .uid = 0, .gid = 0, .pid = 7, .level = ZS_LEVEL_owner },
+};
+
+/* The rig's folders with a configuration of our own. */
+static inline struct zs_conf *own_conf(const struct rig *r)
+{
+	struct zs_conf *conf = malloc(sizeof(*conf));
+	struct zs_error err = { 0 };
+	char text[1024];
+	int n = snprintf(
+	    text, sizeof(text),
+	    "instance: unit\nstate_dir: %s\nrun_dir: %s\n"
+	    "admin:\n  admin_group: no-such-group-a\n  user_group: no-such-group-u\n"
+	    "targets:\n  allow: [10.0.0.0/8]\n"
+	    "dataplane:\n  ports:\n    - {name: p0, driver: ring, addresses: [198.51.100.1/24]}\n",
+	    r->dir, r->dir);
+
+	if (zs_conf_parse(conf, "unit.yaml", text, (size_t)n, &err) != 0)
+		fail_msg("%s", err.text);
+	return conf;
+}
+
+static inline void open_all(struct rig *r)
+{
+	r->c.conf = own_conf(r);
+	rig_open(r);
+	if (zs_admin_new(&r->c.admin, &r->c, &r->err) != 0)
+		fail_msg("%s", r->err.text);
+}
+
+static inline void close_all(struct rig *r)
+{
+	zs_admin_delete(r->c.admin);
+	r->c.admin = NULL;
+	rig_close(r);
+}
+
+static inline json_t *call_bytes(struct rig *r, enum zs_level level, const char *req, size_t len)
+{
+	json_t *answer = NULL;
+
+	assert_int_equal(zs_admin_handle(&r->c, &callers[level], req, len, &answer), 0);
+	assert_true(json_is_object(answer));
+	return answer;
+}
+
+/* The exit status of a call; *text (may be NULL) gets the error. */
+static inline int call(struct rig *r, enum zs_level level, const char *req, char text[256])
+{
+	json_t *answer = call_bytes(r, level, req, strlen(req));
+	int status = (int)json_integer_value(json_object_get(answer, "exit"));
+	const char *error = json_string_value(json_object_get(answer, "error"));
+
+	assert_int_equal(json_is_true(json_object_get(answer, "ok")), error == NULL);
+	assert_true(!json_is_true(json_object_get(answer, "ok")) ||
+		    json_is_object(json_object_get(answer, "result")));
+	if (text)
+		snprintf(text, 256, "%s", error ? error : "");
+	json_decref(answer);
+	return status;
+}
+
+#endif

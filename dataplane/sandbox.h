@@ -5,8 +5,7 @@
 
 #include "base/error.h"
 
-/* Any thread, for itself: drops every capability and sets no_new_privs. Failure is caught by
- * zs_sandbox_main, which looks at all threads. */
+/* Any thread, for itself: drops every capability and sets no_new_privs. */
 void zs_sandbox_thread(void);
 /* Main, after the workers run: keeps CAP_BPF (the steering maps), drops the rest here and in
  * DPDK's interrupt thread, installs the filter in all threads. */

@@ -229,6 +229,14 @@ undo_old:
 	return rc;
 }
 
+static bool is_foreign(const struct zs_segment_header *h, const struct zs_segment_kind *kind)
+{
+	struct zs_segment_field own[ZS_SEGMENT_FIELDS];
+	uint32_t n = kind->fields(own, NULL);
+
+	return h->abi_hash != zs_segment_abi_hash(kind->name, kind->version, own, n);
+}
+
 int zs_segment_adopt(struct zs_segment *seg, const char *dir, const struct zs_segment_kind *kind,
 		     const void *shape, struct zs_error *err)
 {
@@ -254,7 +262,7 @@ int zs_segment_adopt(struct zs_segment *seg, const char *dir, const struct zs_se
 		return zs_segment_fail(err, rc, "map", seg->path);
 	}
 	take_over(seg->base);
-	return 0;
+	return is_foreign(&h, kind) ? ZS_SEGMENT_FOREIGN : 0;
 }
 
 int zs_segment_join(struct zs_segment *seg, const char *dir, const struct zs_segment_kind *kind,

@@ -7,7 +7,7 @@
  * links are offsets or indices, never pointers.
  *
  * Same version and another hash: refused, and the error names the first field that
- * differs. Version N-1: migrated by the kind's written step into a new file that replaces
+ * differs, unless the kind says that its writer supersedes such a one. Version N-1: migrated by the kind's written step into a new file that replaces
  * the old one atomically. Anything else is refused (exit status LAYOUT). */
 #ifndef ZS_SHM_SEGMENT_H
 #define ZS_SHM_SEGMENT_H
@@ -56,6 +56,8 @@ struct zs_segment_kind {
 	uint32_t (*fields)(struct zs_segment_field *out, const void *shape);
 	/* Rewrites an old segment of version-1 into a fresh, laid-out new one; 0 or -errno. NULL: none. */
 	int (*migrate)(const void *old, size_t old_size, void *fresh, struct zs_error *err);
+	/* Same version, other members: can the writer carry over what matters and supersede it? NULL: no. */
+	bool (*supersedes)(const struct zs_segment_header *old);
 };
 
 struct zs_segment {
@@ -96,7 +98,9 @@ int zs_segment_publish(struct zs_segment *seg, struct zs_error *err);
 /* Publishes `fresh` in the place of `old`, which this writer holds, and leaves `old`. */
 int zs_segment_supersede(struct zs_segment *old, struct zs_segment *fresh, struct zs_error *err);
 
-/* Writer: adopts an existing segment (or migrates version N-1), takes the writer's place.
+#define ZS_SEGMENT_FOREIGN 1
+/* Writer: adopts an existing segment (or migrates version N-1), takes the writer's place. 0, or
+ * ZS_SEGMENT_FOREIGN: kind->supersedes said yes; the caller supersedes it or leaves it as it is.
  * -ENOENT: none; -EBUSY: a living writer holds it; -EPROTO: other layout, named in err. */
 int zs_segment_adopt(struct zs_segment *seg, const char *dir, const struct zs_segment_kind *kind,
 		     const void *shape, struct zs_error *err);

@@ -53,17 +53,21 @@ static bool regions_fit(const struct zs_segment_header *h)
 }
 
 static int judge_members(const struct zs_segment_header *h, const struct zs_segment_kind *kind,
-			 const char *path, struct zs_error *err)
+			 const char *path, bool writer, struct zs_error *err)
 {
 	struct zs_segment_field want[ZS_SEGMENT_FIELDS];
 	uint32_t n = kind->fields(want, NULL);
 	char name[ZS_SEGMENT_FIELD_NAME];
+	bool sound = h->abi_hash == zs_segment_abi_hash(kind->name, h->version, h->field, h->field_count);
+	bool same = zs_segment_same_members(h, want, n, name);
 
-	if (!zs_segment_same_members(h, want, n, name))
-		return refuse_field(err, path, name);
-	if (h->abi_hash != zs_segment_abi_hash(kind->name, kind->version, want, n))
+	if (same && !sound)
 		return refuse(err, path, "the header is damaged (its hash does not fit its fields)");
-	return 0;
+	if (same)
+		return 0;
+	if (writer && sound && kind->supersedes && kind->supersedes(h))
+		return ZS_SEGMENT_FOREIGN;
+	return refuse_field(err, path, name);
 }
 
 int zs_segment_judge(int fd, const struct zs_segment_kind *kind, struct zs_segment_header *copy,
@@ -85,7 +89,7 @@ int zs_segment_judge(int fd, const struct zs_segment_kind *kind, struct zs_segme
 	    copy->field_count > ZS_SEGMENT_FIELDS || !regions_fit(copy))
 		return refuse(err, path, "the header is damaged (sizes do not fit the file)");
 	if (copy->version == kind->version)
-		return judge_members(copy, kind, path, err);
+		return judge_members(copy, kind, path, writer, err);
 	if (writer && kind->migrate && copy->version + 1 == kind->version)
 		return 0;
 	return refuse_version(err, path, copy->version, kind->version);

@@ -1,5 +1,10 @@
 /* The state segment: what the dataplane knows and counts. Written by zs-dataplane alone,
- * mapped read-only by zs-controlplane; it outlives both, so flows survive a restart. */
+ * mapped read-only by zs-controlplane; it outlives both, so flows survive a restart.
+ *
+ * Across builds: a new counter, drop reason, stage or health code needs no new version. A
+ * dataplane that finds other counters than its own makes a new segment with the flows of the old
+ * one; counts begin at 0. A change of what a flow, its head or an endpoint is does need one, and a
+ * migration (see tables_v1.c): tests/unit/lib/state_fixture.h holds the flows of version 1. */
 #ifndef ZS_SHM_STATE_H
 #define ZS_SHM_STATE_H
 
@@ -9,7 +14,8 @@
 #include "shm/ring.h"
 #include "shm/tables.h"
 
-#define ZS_STATE_VERSION 1
+#define ZS_STATE_VERSION     1
+#define ZS_FLOW_CAPACITY_MAX (1u << 24) /* Kconfig's limit */
 
 enum zs_counter {
 #define ZS_COUNTER(name, text) ZS_COUNTER_##name,
@@ -74,6 +80,8 @@ struct zs_state_shape {
 #include "shm/health.h"
 
 extern const struct zs_segment_kind zs_state_kind;
+/* The shape with defaults in the place of zeros; NULL: all defaults. */
+struct zs_state_shape zs_state_shaped(const struct zs_state_shape *shape);
 
 struct zs_state {
 	struct zs_segment seg;
@@ -87,8 +95,9 @@ struct zs_state {
 	uint32_t partitions;
 };
 
-/* Writer: adopts what is there (counters and flows survive), else makes it. A shape that wants
- * more partitions or flows than there are gets a new segment with the old one's contents.
+/* Writer: adopts what is there (counters and flows survive; of another build's segment the flows
+ * alone), else makes it. A shape that wants more partitions or flows than there are gets a new
+ * segment with the old one's contents.
  * All workers' cells are offline and not running afterwards. */
 int zs_state_open_writer(struct zs_state *s, const char *dir, const struct zs_state_shape *shape, bool *fresh,
 			 struct zs_error *err);

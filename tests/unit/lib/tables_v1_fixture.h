@@ -1,9 +1,8 @@
-/* Writes a tables segment as version 1 laid it out: a frozen generator of bytes by offset.
- * It uses no struct of the library, so it stays what it was when the library changes. */
+/* Writes a tables segment as version 1 laid it out: a frozen generator of bytes by offset. */
 #ifndef ZS_TESTS_TABLES_V1_FIXTURE_H
 #define ZS_TESTS_TABLES_V1_FIXTURE_H
 
-#include "unit/lib/shm_test.h"
+#include "unit/lib/fixture.h"
 
 #define V1_PAGES(bytes) (((bytes) + 4095u) / 4096u * 4096u)
 #define V1_STOP		8192u
@@ -11,14 +10,8 @@
 #define V1_LOCAL	(V1_SETTINGS + 4096u)
 #define V1_PUBLISHED	(V1_LOCAL + 4096u)
 #define V1_SIZE		(V1_PUBLISHED + 65536u * 64u)
-#define V1_HASH		0xd1b54a32d192ed03u /* readers of version 2 cannot know it */
 
-struct v1_row {
-	const char *name;
-	uint64_t offset, size;
-};
-
-static const struct v1_row v1_rows[] = {
+static const struct fixture_row v1_rows[] = {
 	{ "set.flow_idle_answered_ms", 4, 4 },
 	{ "set.flow_idle_unanswered_ms", 8, 4 },
 	{ "set.new_flows_per_prefix_s", 12, 4 },
@@ -46,50 +39,6 @@ static const struct v1_row v1_rows[] = {
 	{ "@published", V1_PUBLISHED, 65536 * 64 },
 };
 
-static inline void v1_put(uint8_t *file, size_t at, const void *value, size_t size)
-{
-	memcpy(file + at, value, size);
-}
-
-static inline void v1_put32(uint8_t *file, size_t at, uint32_t value)
-{
-	v1_put(file, at, &value, 4);
-}
-static inline void v1_put64(uint8_t *file, size_t at, uint64_t value)
-{
-	v1_put(file, at, &value, 8);
-}
-static inline void v1_put16(uint8_t *file, size_t at, uint16_t value)
-{
-	v1_put(file, at, &value, 2);
-}
-
-/* ::ffff:198.51.100.N */
-static inline void v1_put_addr(uint8_t *file, size_t at, uint8_t n)
-{
-	static const uint8_t a[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 198, 51, 100, 0 };
-	memcpy(file + at, a, 16);
-	file[at + 15] = n;
-}
-
-static inline void v1_header(uint8_t *file)
-{
-	v1_put64(file, 0, 0x0031474553535au); /* magic */
-	memcpy(file + 8, "tables", 6);
-	v1_put32(file, 24, 1); /* version */
-	v1_put32(file, 28, sizeof(v1_rows) / sizeof(v1_rows[0]));
-	v1_put64(file, 32, V1_HASH);
-	v1_put64(file, 40, V1_SIZE);
-	v1_put64(file, 48, 0xfeedu); /* incarnation */
-	v1_put64(file, 56, 7);	     /* generation */
-	for (size_t i = 0; i < sizeof(v1_rows) / sizeof(v1_rows[0]); i++) {
-		size_t at = 88 + i * 48;
-		memcpy(file + at, v1_rows[i].name, strlen(v1_rows[i].name));
-		v1_put64(file, at + 32, v1_rows[i].offset);
-		v1_put64(file, at + 40, v1_rows[i].size);
-	}
-}
-
 /* Stopped; ports 4433 → .7:443 and 5000 → .8:5001; 6000 half written; own address .1/24 on 2.9. */
 static inline void v1_contents(uint8_t *file)
 {
@@ -102,29 +51,29 @@ static inline void v1_contents(uint8_t *file)
 		{ 5000, 5001, 8, 4 },
 		{ 6000, 6001, 9, 3 },
 	};
-	v1_put32(file, V1_STOP, 1);
-	v1_put32(file, V1_SETTINGS, 2);
-	v1_put32(file, V1_SETTINGS + 4, 60000);
-	v1_put32(file, V1_SETTINGS + 8, 5000);
-	v1_put16(file, V1_SETTINGS + 28, 30000);
-	v1_put16(file, V1_SETTINGS + 30, 31000);
-	v1_put64(file, V1_SETTINGS + 32, 41);
-	v1_put32(file, V1_SETTINGS + 40, 2);
-	v1_put_addr(file, V1_SETTINGS + 44, 0);
+	put32(file, V1_STOP, 1);
+	put32(file, V1_SETTINGS, 2);
+	put32(file, V1_SETTINGS + 4, 60000);
+	put32(file, V1_SETTINGS + 8, 5000);
+	put16(file, V1_SETTINGS + 28, 30000);
+	put16(file, V1_SETTINGS + 30, 31000);
+	put64(file, V1_SETTINGS + 32, 41);
+	put32(file, V1_SETTINGS + 40, 2);
+	put_addr(file, V1_SETTINGS + 44, 0);
 	memcpy(file + V1_SETTINGS + 44 + 12, (uint8_t[]){ 10, 0, 0, 0, 104 }, 5); /* 10.0.0.0/8 */
-	v1_put_addr(file, V1_SETTINGS + 61, 0);
+	put_addr(file, V1_SETTINGS + 61, 0);
 	memcpy(file + V1_SETTINGS + 61 + 12, (uint8_t[]){ 127, 0, 0, 0, 104 }, 5); /* never allowed */
 	memcpy(file + V1_SETTINGS + 1132, "0123456789abcdef", 16);
-	v1_put32(file, V1_LOCAL + 3 * 64, 6);
+	put32(file, V1_LOCAL + 3 * 64, 6);
 	memcpy(file + V1_LOCAL + 3 * 64 + 4, (uint8_t[]){ 1, 2, 9, 0 }, 4);
-	v1_put_addr(file, V1_LOCAL + 3 * 64 + 8, 1);
+	put_addr(file, V1_LOCAL + 3 * 64 + 8, 1);
 	file[V1_LOCAL + 3 * 64 + 24] = 120;
 	for (size_t i = 0; i < 3; i++) {
 		size_t at = V1_PUBLISHED + ports[i].port * 64u;
-		v1_put32(file, at, ports[i].seq);
-		v1_put32(file, at + 4, 3);
-		v1_put_addr(file, at + 8, ports[i].host);
-		v1_put16(file, at + 24, ports[i].target_port);
+		put32(file, at, ports[i].seq);
+		put32(file, at + 4, 3);
+		put_addr(file, at + 8, ports[i].host);
+		put16(file, at + 24, ports[i].target_port);
 		file[at + 26] = 1;
 	}
 }
@@ -132,15 +81,10 @@ static inline void v1_contents(uint8_t *file)
 static inline void v1_write(const char *dir)
 {
 	uint8_t *file = calloc(1, V1_SIZE);
-	char path[128];
-	int fd;
 
-	v1_header(file);
+	fixture_header(file, "tables", 1, V1_SIZE, v1_rows, sizeof(v1_rows) / sizeof(v1_rows[0]));
 	v1_contents(file);
-	snprintf(path, sizeof(path), "%s/tables", dir);
-	fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0640);
-	assert_true(fd >= 0 && write(fd, file, V1_SIZE) == (ssize_t)V1_SIZE);
-	close(fd);
+	fixture_write(dir, "tables", file, V1_SIZE);
 	free(file);
 }
 

@@ -1,6 +1,7 @@
-/* The state segment: shapes, adoption after a kill, growth, sums, and the names of its tables. */
-#include "unit/lib/shm_test.h"
+/* The state segment: shapes, adoption after a kill and across builds, growth, sums, and the names of its tables. */
+#include "unit/lib/state_fixture.h"
 
+#include <arpa/inet.h>
 #include "base/check.h"
 #include "shm/state.h"
 
@@ -164,6 +165,107 @@ static void test_grows(void **state)
 	zs_state_close(&w);
 }
 
+static void check_other_flow(const struct zs_state *st, uint32_t partition, uint8_t n)
+{
+	struct zs_flow_table t;
+	struct zs_endpoint client = { zs_addr_from4(htonl(0xc6336400 + n)), (uint16_t)(40000 + n) },
+			   target = { zs_addr_from4(htonl(0xc6336463)), 443 };
+	uint32_t id;
+
+	assert_int_equal(zs_state_flow_table(st, partition, key, false, &t), 0);
+	id = zs_flow_find_client(&t, zs_flow_hash(&t, &client, 4433, 3), &client, 4433, 3);
+	assert_int_not_equal(id, ZS_FLOW_NONE);
+	assert_int_equal(zs_flow_find_target(&t, zs_flow_hash(&t, &target, (uint16_t)(20000 + n), 5), &target,
+					     (uint16_t)(20000 + n), 5),
+			 id);
+	assert_int_equal(t.flow[id].answered, n & 1);
+	assert_int_equal(t.flow[id].to_target_bytes, n * 1000);
+}
+
+static void check_other_flows(const struct zs_state *st, uint64_t rx)
+{
+	struct zs_worker_counters sum;
+	struct zs_flow_table t;
+
+	check_other_flow(st, 0, 7);
+	check_other_flow(st, 0, 8);
+	check_other_flow(st, 1, 101);
+	assert_int_equal(zs_state_flow_table(st, 0, key, false, &t), 0);
+	assert_int_equal(atomic_load(&t.head->used), 2);
+	assert_int_equal(t.head->port_first, 20000);
+	zs_state_sum(st, &sum);
+	assert_int_equal(sum.counter[ZS_COUNTER_rx], rx);
+	assert_int_equal(sum.counter[ZS_COUNTER_tx], 0);
+	for (int i = 0; i < ZS_DROPS; i++)
+		assert_int_equal(sum.drop[i], 0);
+}
+
+/* A build with other counters, drops, stages and codes was here: flows go on, counts begin anew. */
+static void test_takes_flows_of_another_build(void **state)
+{
+	static const struct zs_state_shape more = { .flow_capacity = 300, .partitions = 3 };
+	static const struct zs_state_shape less = { .flow_capacity = 16, .partitions = 1 };
+	struct scratch *s = *state;
+	struct zs_state w, r;
+	struct zs_error err;
+
+	other_write(s->dir, OTHER_ROWS, other_rows[0]);
+	assert_int_equal(zs_state_open_reader(&r, s->dir, &err), -EPROTO);
+	open_writer(&w, s, &less, false);
+	assert_int_equal(w.partitions, 2);
+	assert_int_equal(w.flow_capacity, OTHER_FLOWS);
+	check_other_flows(&w, 0);
+	assert_true(zs_segment_writer_alive(&w.seg));
+	assert_int_equal(zs_state_open_reader(&r, s->dir, &err), 0);
+	check_other_flows(&r, 0);
+	zs_state_close(&r);
+	w.worker[0].counters.counter[ZS_COUNTER_rx] = 17;
+	zs_state_close(&w);
+	open_writer(&w, s, &less, false); /* ours by now: nothing is lost */
+	check_other_flows(&w, 17);
+	zs_state_close(&w);
+	assert_int_equal(zs_segment_delete(s->dir, &zs_state_kind), 0);
+	other_write(s->dir, OTHER_ROWS, other_rows[0]);
+	open_writer(&w, s, &more, false);
+	assert_int_equal(w.partitions, 3);
+	assert_int_equal(w.flow_capacity, 300);
+	check_other_flows(&w, 0);
+	zs_state_close(&w);
+}
+
+/* What a flow is has changed, or the file is damaged: refused, and left as it was found. */
+static void test_refuses_other_flows(void **state)
+{
+	static const struct {
+		size_t row;
+		struct fixture_row is;
+		const char *told;
+	} rows[] = {
+		{ OTHER_PORT_ROW, { "flow.port", 38, 2 }, "layout differs" },
+		{ OTHER_PORT_ROW, { "flow.port", 36, 4 }, "layout differs" },
+		{ OTHER_PORT_ROW, { "flow.mark", 36, 2 }, "layout differs" },
+		{ 0, { "flow.more", 112, 8 }, "layout differs" },
+		{ OTHER_REGION_ROW, { "@flow", OTHER_FLOW, 2 * OTHER_FLOWS * 128 - 1 }, "impossible size" },
+		{ OTHER_REGION_ROW, { "@flow", OTHER_FLOW, 0 }, "impossible size" },
+		{ OTHER_REGION_ROW, { "@flows", OTHER_FLOW, 2 * OTHER_FLOWS * 128 }, "missing" },
+	};
+	struct scratch *s = *state;
+	struct zs_state w;
+	struct zs_error err;
+	bool fresh;
+
+	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++) {
+		for (int again = 0; again < 2; again++) {
+			if (!again)
+				other_write(s->dir, rows[i].row, rows[i].is);
+			assert_int_equal(zs_state_open_writer(&w, s->dir, &small, &fresh, &err), -EPROTO);
+			assert_int_equal(err.exit, ZS_EXIT_LAYOUT);
+			if (!strstr(err.text, rows[i].told))
+				fail_msg("row %zu: %s", i, err.text);
+		}
+	}
+}
+
 /* Sizes that do not divide: refused, not trusted. */
 static void test_impossible_sizes(void **state)
 {
@@ -205,7 +307,12 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_life),  T(test_adopts_after_a_kill), T(test_grows), T(test_impossible_sizes),
+		T(test_life),
+		T(test_adopts_after_a_kill),
+		T(test_grows),
+		T(test_impossible_sizes),
+		T(test_takes_flows_of_another_build),
+		T(test_refuses_other_flows),
 		T(test_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,177 @@
+/* What the state segment is made of.
+ *
+ * Regions: @worker @iface @health @flow_head @by_client @by_target @flow; the last four hold
+ * `partitions` equal parts. The rows "names.counters", "names.drops", "names.stages" and
+ * "names.health" hash the names of the definition tables, so a process never reads one counter
+ * as another. */
+#include "shm/state.h"
+
+#include <string.h>
+#include "base/check.h"
+
+static const struct zs_segment_field members[] = {
+	ZS_SEGMENT_MEMBER("counters", struct zs_worker_counters, counter),
+	ZS_SEGMENT_MEMBER("counters", struct zs_worker_counters, drop),
+	ZS_SEGMENT_MEMBER("counters", struct zs_worker_counters, stage_cycles),
+	ZS_SEGMENT_MEMBER("counters", struct zs_worker_counters, stage_packets),
+	ZS_SEGMENT_MEMBER("worker", struct zs_worker_state, qsbr),
+	ZS_SEGMENT_MEMBER("worker", struct zs_worker_state, heartbeat_ns),
+	ZS_SEGMENT_MEMBER("worker", struct zs_worker_state, running),
+	ZS_SEGMENT_MEMBER("worker", struct zs_worker_state, cpu),
+	ZS_SEGMENT_MEMBER("worker", struct zs_worker_state, tsc_hz),
+	ZS_SEGMENT_MEMBER("worker", struct zs_worker_state, idle_sleeps),
+	ZS_SEGMENT_MEMBER("worker", struct zs_worker_state, counters),
+	ZS_SEGMENT_MEMBER("iface", struct zs_iface_state, name),
+	ZS_SEGMENT_MEMBER("iface", struct zs_iface_state, mac),
+	ZS_SEGMENT_MEMBER("iface", struct zs_iface_state, mtu),
+	ZS_SEGMENT_MEMBER("iface", struct zs_iface_state, up),
+	ZS_SEGMENT_MEMBER("iface", struct zs_iface_state, steered),
+	ZS_SEGMENT_MEMBER("iface", struct zs_iface_state, passed),
+	ZS_SEGMENT_MEMBER("iface", struct zs_iface_state, fallback_dropped),
+	ZS_SEGMENT_MEMBER("iface", struct zs_iface_state, missed),
+	ZS_SEGMENT_MEMBER("iface", struct zs_iface_state, errors),
+	ZS_SEGMENT_MEMBER("health", struct zs_health_cell, seq),
+	ZS_SEGMENT_MEMBER("health", struct zs_health_cell, raised),
+	ZS_SEGMENT_MEMBER("health", struct zs_health_cell, since_ns),
+	ZS_SEGMENT_MEMBER("health", struct zs_health_cell, count),
+	ZS_SEGMENT_MEMBER("health", struct zs_health_cell, detail),
+	ZS_SEGMENT_MEMBER("endpoint", struct zs_endpoint, addr),
+	ZS_SEGMENT_MEMBER("endpoint", struct zs_endpoint, port),
+	ZS_SEGMENT_MEMBER("head", struct zs_flow_partition_head, capacity),
+	ZS_SEGMENT_MEMBER("head", struct zs_flow_partition_head, buckets),
+	ZS_SEGMENT_MEMBER("head", struct zs_flow_partition_head, port_first),
+	ZS_SEGMENT_MEMBER("head", struct zs_flow_partition_head, port_last),
+	ZS_SEGMENT_MEMBER("head", struct zs_flow_partition_head, used),
+	ZS_SEGMENT_MEMBER("head", struct zs_flow_partition_head, free_head),
+	ZS_SEGMENT_MEMBER("head", struct zs_flow_partition_head, sweep),
+	ZS_SEGMENT_MEMBER("head", struct zs_flow_partition_head, owner),
+	ZS_SEGMENT_MEMBER("head", struct zs_flow_partition_head, dirty),
+	ZS_SEGMENT_MEMBER("head", struct zs_flow_partition_head, oldest),
+	ZS_SEGMENT_MEMBER("head", struct zs_flow_partition_head, youngest),
+	ZS_SEGMENT_MEMBER("bucket", struct zs_flow_bucket, tag),
+	ZS_SEGMENT_MEMBER("bucket", struct zs_flow_bucket, id),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, client),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, target),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, port),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, source_port),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, local_client),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, local_target),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, used),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, answered),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, nexthop_client),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, nexthop_target),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, published_generation),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, last_ms),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, tables_change),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, to_target_packets),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, to_target_bytes),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, to_client_packets),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, to_client_bytes),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, created_ms),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, next),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, older),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, waits),
+};
+
+/* Every name of a definition table in one string. */
+static const char counter_names[] =
+#define ZS_COUNTER(name, text) #name " "
+#include "defs/counters.def"
+#undef ZS_COUNTER
+    ;
+static const char drop_names[] =
+#define ZS_DROP(name, text) #name " "
+#include "defs/drops.def"
+#undef ZS_DROP
+    ;
+static const char stage_names[] =
+#define ZS_STAGE(name, text) #name " "
+#include "defs/stages.def"
+#undef ZS_STAGE
+    ;
+static const char health_names[] =
+#define ZS_HEALTH(name, code, severity, text, action) #name " "
+#include "defs/health.def"
+#undef ZS_HEALTH
+    ;
+
+/* FNV-1a; the row's size carries it. */
+static uint32_t put_names(struct zs_segment_field *out, uint32_t n, const char *row, const char *names)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (const char *p = names; *p; p++)
+		h = (h ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
+	memset(&out[n], 0, sizeof(out[n]));
+	memcpy(out[n].name, row, strlen(row));
+	out[n].size = h;
+	return n + 1;
+}
+
+struct zs_state_shape zs_state_shaped(const struct zs_state_shape *shape)
+{
+	struct zs_state_shape s = shape ? *shape : (struct zs_state_shape){ 0 };
+
+	if (s.flow_capacity == 0)
+		s.flow_capacity = CONFIG_FLOW_CAPACITY;
+	if (s.partitions == 0)
+		s.partitions = 1;
+	ZS_CHECK(s.flow_capacity <= ZS_FLOW_CAPACITY_MAX && s.partitions <= ZS_WORKERS_MAX,
+		 "flows %u in %u partitions", s.flow_capacity, s.partitions);
+	return s;
+}
+
+static uint32_t fields(struct zs_segment_field *out, const void *shape)
+{
+	struct zs_state_shape s = zs_state_shaped(shape);
+	uint64_t index = (uint64_t)s.partitions * zs_flow_buckets_for(s.flow_capacity) *
+			 sizeof(struct zs_flow_bucket);
+	uint32_t n = ZS_ARRAY_LEN(members);
+
+	_Static_assert(ZS_ARRAY_LEN(members) + 11 <= ZS_SEGMENT_FIELDS, "field table is full");
+	memcpy(out, members, sizeof(members));
+	n = put_names(out, n, "names.counters", counter_names);
+	n = put_names(out, n, "names.drops", drop_names);
+	n = put_names(out, n, "names.stages", stage_names);
+	n = put_names(out, n, "names.health", health_names);
+	n = zs_segment_put_region(out, n, "@worker", ZS_WORKERS_MAX * sizeof(struct zs_worker_state));
+	n = zs_segment_put_region(out, n, "@iface", ZS_IFACES_MAX * sizeof(struct zs_iface_state));
+	n = zs_segment_put_region(out, n, "@health", ZS_HEALTHS * sizeof(struct zs_health_cell));
+	n = zs_segment_put_region(out, n, "@flow_head", s.partitions * sizeof(struct zs_flow_partition_head));
+	n = zs_segment_put_region(out, n, "@by_client", index);
+	n = zs_segment_put_region(out, n, "@by_target", index);
+	return zs_segment_put_region(out, n, "@flow",
+				     (uint64_t)s.partitions * s.flow_capacity * sizeof(struct zs_flow));
+}
+
+/* Rows of what a flow is made of; copies them out of a field table and returns how many. */
+static uint32_t flow_rows(struct zs_segment_field *out, const struct zs_segment_field *in, uint32_t count)
+{
+	static const char *const nicks[] = { "endpoint.", "head.", "flow." };
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		for (size_t k = 0; k < ZS_ARRAY_LEN(nicks); k++)
+			if (strncmp(in[i].name, nicks[k], strlen(nicks[k])) == 0)
+				out[n++] = in[i];
+	return n;
+}
+
+/* Another build's counters, drop reasons, stages and health codes mean nothing here; its flows do
+ * when they are laid out as ours. */
+static bool same_flows(const struct zs_segment_header *old)
+{
+	struct zs_segment_header theirs = { 0 };
+	struct zs_segment_field ours[ZS_SEGMENT_FIELDS];
+	char name[ZS_SEGMENT_FIELD_NAME];
+
+	theirs.field_count = flow_rows(theirs.field, old->field, old->field_count);
+	return zs_segment_same_members(&theirs, ours, flow_rows(ours, members, ZS_ARRAY_LEN(members)), name);
+}
+
+const struct zs_segment_kind zs_state_kind = {
+	.name = "state",
+	.version = ZS_STATE_VERSION,
+	.fields = fields,
+	.supersedes = same_flows,
+};

@@ -1,0 +1,133 @@
+/* The sessions segment: life, judged copies, repair after a kill, another shape. */
+#include "unit/lib/shm_test.h"
+
+#include "shm/sessions.h"
+
+static const struct zs_sessions_shape small = { .attachments = 64, .sessions = 128 };
+
+static struct zs_session session(uint32_t receiver)
+{
+	struct zs_session v = { .used = 1,
+				.mode = ZS_SESSION_TUNNEL,
+				.attachment = 5,
+				.generation = 9,
+				.receiver = receiver,
+				.peer = 77,
+				.incarnation = 1 };
+	memset(v.root, 0xab, sizeof(v.root));
+	return v;
+}
+
+static struct zs_attachment attachment(void)
+{
+	return (struct zs_attachment){
+		.used = 1, .generation = 9, .session = 3, .previous = ZS_SESSION_NONE, .bit_s = 1000000
+	};
+}
+
+static void open_writer(struct zs_sessions *w, struct scratch *s, const struct zs_sessions_shape *shape,
+			bool fresh)
+{
+	struct zs_error err = { 0 };
+	bool is_fresh;
+	int rc = zs_sessions_open_writer(w, s->dir, shape, &is_fresh, &err);
+	if (rc)
+		fail_msg("%d: %s", rc, err.text);
+	assert_int_equal(is_fresh, fresh);
+}
+
+static void test_life(void **state)
+{
+	struct scratch *s = *state;
+	struct zs_sessions w, r;
+	struct zs_session v = session(3 + 128), got;
+	struct zs_attachment a = attachment(), have;
+	struct zs_error err;
+
+	assert_int_equal(zs_sessions_open_reader(&r, s->dir, &err), -ENOENT);
+	open_writer(&w, s, &small, true);
+	assert_int_equal(zs_sessions_open_reader(&r, s->dir, &err), 0);
+	assert_int_equal(zs_sessions_set_attachment(&w, 5, &a), 0);
+	assert_int_equal(zs_sessions_set_session(&w, 3, &v), 0);
+	assert_true(zs_sessions_attachment(&r, 5, &have));
+	assert_int_equal(have.bit_s, 1000000);
+	assert_false(zs_sessions_attachment(&r, 4, &have));
+	assert_false(zs_sessions_attachment(&r, 64, &have));
+	assert_true(zs_sessions_find(&r, 3 + 128, &got));
+	assert_memory_equal(got.root, v.root, sizeof(v.root));
+	assert_false(zs_sessions_find(&r, 3, &got)); /* the same slot, another receiver id */
+	assert_int_equal(zs_sessions_set_session(&w, 3, NULL), 0);
+	assert_false(zs_sessions_find(&r, 3 + 128, &got));
+	for (size_t i = 0; i < sizeof(v.root); i++)
+		assert_int_equal(w.session[3].root[i], 0); /* keys are wiped, not just marked */
+	zs_sessions_close(&r);
+	zs_sessions_close(&w);
+}
+
+static void test_refused(void **state)
+{
+	struct scratch *s = *state;
+	struct zs_sessions w;
+	struct zs_session v = session(3), got;
+	struct zs_attachment a = attachment(), have;
+
+	open_writer(&w, s, &small, true);
+	assert_int_equal(zs_sessions_set_session(&w, 4, &v), -EINVAL); /* not its slot */
+	assert_int_equal(zs_sessions_set_session(&w, 128, &v), -EINVAL);
+	v.mode = ZS_SESSION_SOCKET;
+	assert_int_equal(zs_sessions_set_session(&w, 3, &v), -EINVAL); /* without a bind id */
+	v.mode = 3;
+	assert_int_equal(zs_sessions_set_session(&w, 3, &v), -EINVAL);
+	a.session = 128;
+	assert_int_equal(zs_sessions_set_attachment(&w, 5, &a), -EINVAL);
+	a = attachment();
+	a.generation = 0;
+	assert_int_equal(zs_sessions_set_attachment(&w, 5, &a), -EINVAL);
+	/* scribbled over: a reader judges its copy */
+	v = session(3);
+	a = attachment();
+	assert_int_equal(zs_sessions_set_session(&w, 3, &v), 0);
+	assert_int_equal(zs_sessions_set_attachment(&w, 5, &a), 0);
+	w.session[3].attachment = 64;
+	w.attachment[5].tenant = 64;
+	assert_false(zs_sessions_slot(&w, 3, &got));
+	assert_false(zs_sessions_attachment(&w, 5, &have));
+	zs_sessions_close(&w);
+}
+
+static void test_adoption(void **state)
+{
+	struct scratch *s = *state;
+	static const struct zs_sessions_shape larger = { .attachments = 128, .sessions = 128 };
+	struct zs_sessions w, r;
+	struct zs_session v = session(3), got;
+	struct zs_attachment a = attachment(), have;
+	struct zs_error err;
+
+	open_writer(&w, s, &small, true);
+	assert_int_equal(zs_sessions_set_session(&w, 3, &v), 0);
+	assert_int_equal(zs_sessions_set_attachment(&w, 5, &a), 0);
+	zs_seqlock_write_begin(&w.attachment[5].seq); /* killed inside */
+	zs_sessions_close(&w);
+	open_writer(&w, s, &small, false);
+	assert_true(zs_sessions_find(&w, 3, &got)); /* sessions outlive their writer */
+	assert_false(zs_sessions_attachment(&w, 5, &have));
+	assert_int_equal(w.attachment[5].used, 0);
+	assert_int_equal(zs_sessions_open_reader(&r, s->dir, &err), 0);
+	zs_sessions_close(&w);
+	open_writer(&w, s, &larger,
+		    true); /* another shape: made anew, the reader sees that its file was replaced */
+	assert_int_equal(w.attachments, 128);
+	assert_false(zs_sessions_find(&w, 3, &got));
+	assert_true(zs_segment_replaced(&r.seg));
+	zs_sessions_close(&r);
+	zs_sessions_close(&w);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
+	const struct CMUnitTest tests[] = { T(test_life), T(test_refused), T(test_adoption) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

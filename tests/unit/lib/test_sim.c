@@ -362,7 +362,7 @@ static uint64_t storm(uint64_t seed, struct zs_sim_stats *stats)
 					 .duplicate_ppm = 20000,
 					 .reorder_ppm = 50000,
 					 .reorder_ns = 7 * MS,
-					 .rate_bps = 400000,
+					 .rate_bps = 100000,
 					 .queue_bytes = 4000 };
 		zs_sim_node(sim, &ops, &seen[i]);
 		zs_sim_set_links(sim, i, &l, &l);

@@ -102,6 +102,7 @@ int zsctl_doctor(const struct zsctl *z)
 		doctor_machine(&d);
 		doctor_cores(&d);
 		doctor_network(&d);
+		doctor_planes(&d);
 		print(z, &d);
 		status = d.failed ? ZS_EXIT_UNHEALTHY : ZS_EXIT_OK;
 	}

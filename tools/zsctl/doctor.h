@@ -24,5 +24,6 @@ bool doctor_in_list(const char *list, unsigned long n);
 void doctor_machine(struct doctor *d); /* kernel, rights, memory, disks */
 void doctor_cores(struct doctor *d);   /* processors, isolation, interrupts */
 void doctor_network(struct doctor *d); /* interfaces and ports; reads /sys and /proc, opens no device */
+void doctor_planes(struct doctor *d);  /* the processes that run */
 
 #endif

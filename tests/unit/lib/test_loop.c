@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/io_uring.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -415,6 +416,31 @@ static void auto_falls_back(void **state)
 	child_judges(pid);
 }
 
+/* A system call filter does not see what goes through a ring: the ring itself takes nothing else than polls. */
+static void ring_is_restricted(void **state)
+{
+	struct zs_error err = { 0 };
+	struct zs_loop *loop = NULL;
+	char path[32], target[64];
+	int rings = 0;
+
+	if (zs_loop_new(&loop, ZS_LOOP_URING, &err) == -EPERM)
+		skip();
+	assert_non_null(loop);
+	for (int fd = 0; fd < 64; fd++) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		memset(target, 0, sizeof(target));
+		if (readlink(path, target, sizeof(target) - 1) < 0 || !strstr(target, "io_uring"))
+			continue;
+		rings++;
+		assert_int_equal(syscall(SYS_io_uring_register, fd, IORING_REGISTER_PERSONALITY, NULL, 0),
+				 -1);
+		assert_int_equal(errno, EACCES); /* what a restricted ring says, whoever asks */
+	}
+	assert_int_equal(rings, 1);
+	zs_loop_delete(loop);
+}
+
 static enum zs_loop_engine uring = ZS_LOOP_URING, epoll = ZS_LOOP_EPOLL;
 #define BOTH(f)                                                                                              \
 	{ #f "/io_uring", f, NULL, NULL, &uring },                                                           \
@@ -440,6 +466,7 @@ int main(void)
 		BOTH(signals_are_callbacks),
 		BOTH(turn_waits_no_longer_than_told),
 		cmocka_unit_test(auto_falls_back),
+		cmocka_unit_test(ring_is_restricted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -164,18 +164,17 @@ int zs_identity_import(struct zs_identity *out, const void *protobuf, size_t len
 	pb_istream_t in = pb_istream_from_buffer(protobuf, len);
 	int ret = -EINVAL;
 
-	if (!pb_decode(&in, zs_pb_PrivateKey_fields, &msg) || msg.type != ZS_KEY_ED25519 ||
-	    (msg.data.size != 64 && msg.data.size != 96))
-		goto wipe;
-	zs_identity_from_seed(out, msg.data.bytes);
-	ret = 0;
-	for (size_t at = 32; at < msg.data.size; at += 32)
-		if (memcmp(msg.data.bytes + at, out->public_key, 32) != 0)
-			ret = -EINVAL;
+	if (pb_decode(&in, zs_pb_PrivateKey_fields, &msg) && msg.type == ZS_KEY_ED25519 &&
+	    (msg.data.size == 64 || msg.data.size == 96)) {
+		zs_identity_from_seed(out, msg.data.bytes);
+		ret = 0;
+		for (size_t at = 32; at < msg.data.size; at += 32)
+			if (memcmp(msg.data.bytes + at, out->public_key, 32) != 0)
+				ret = -EINVAL;
+	}
+	sodium_memzero(&msg, sizeof(msg));
 	if (ret != 0)
 		zs_identity_wipe(out);
-wipe:
-	sodium_memzero(&msg, sizeof(msg));
 	return ret;
 }
 

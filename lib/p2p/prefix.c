@@ -125,9 +125,10 @@ static enum zs_arrival_why judge(struct zs_prefix_rates *r, const struct zs_addr
 	for (int k = 0; k < ZS_NEW_RATES; k++) {
 		tag[k] = tag_of(r, addr, k);
 		bucket[k] = look(r, tag[k], k, now_ns, &crowded);
+	}
+	for (int k = 0; k < ZS_NEW_RATES; k++)
 		if (!zs_gcra_allow(&bucket[k], proven ? &r->hard[k] : &r->soft[k], now_ns, 1))
 			return whys[k];
-	}
 	if (crowded && !proven)
 		return ZS_ARRIVAL_CROWDED;
 	for (int k = 0; k < ZS_NEW_RATES; k++)

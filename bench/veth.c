@@ -92,13 +92,6 @@ static int start_relay(struct zs_wire *w, const struct zs_bench_options *opt, st
 	return rc ? rc : zs_wire_spawn(w, log, (char *[]){ dp, "--config", conf, NULL }, err);
 }
 
-static void clean(const struct zs_wire *w)
-{
-	zs_sh("rm -rf /tmp/%s-state /tmp/%s-run /tmp/%s.yaml /tmp/%s-*.log /dev/shm/zerostate-%s "
-	      "/sys/fs/bpf/zerostate-%s",
-	      w->tag, w->tag, w->tag, w->tag, w->tag, w->tag);
-}
-
 static int measure(const struct contender *c, const struct zs_bench_options *opt, double *pps,
 		   struct zs_error *err)
 {
@@ -112,9 +105,7 @@ static int measure(const struct contender *c, const struct zs_bench_options *opt
 		sleep(3); /* EAL and both ports are up within two */
 		rc = zs_wire_blast(&wire, opt, &sent, pps, err);
 	}
-	zs_wire_close(&wire);
-	if (!rc)
-		clean(&wire);
+	zs_wire_close(&wire, rc == 0);
 	return rc;
 }
 

@@ -67,6 +67,9 @@ int zs_wire_open(struct zs_wire *w, struct zs_error *err)
 	snprintf(w->tag, sizeof(w->tag), "zsb%d", (int)getpid());
 	char relay_ns[32];
 	snprintf(relay_ns, sizeof(relay_ns), "%s-r", w->tag);
+	int rc = zs_wire_watch(w);
+	if (rc)
+		return zs_error_set(err, rc, ZS_EXIT_RESOURCE, "cannot fork");
 	for (const char *n = "grs"; *n; n++)
 		if (zs_sh("ip netns add %s-%c && ip netns exec %s-%c sysctl -w "
 			  "net.ipv6.conf.default.disable_ipv6=1",
@@ -81,12 +84,25 @@ int zs_wire_open(struct zs_wire *w, struct zs_error *err)
 		goto fail;
 	return 0;
 fail:
-	zs_wire_close(w);
+	zs_wire_close(w, true);
 	return zs_error_set(err, -EPERM, ZS_EXIT_PRIVILEGE,
 			    "cannot make network namespaces and veth pairs; run as root");
 }
 
-void zs_wire_close(struct zs_wire *w)
+void zs_wire_remove(const struct zs_wire *w, bool logs)
+{
+	const char *t = w->tag;
+
+	for (const char *n = "grs"; *n; n++)
+		zs_sh("kill -KILL $(ip netns pids %s-%c); ip netns del %s-%c", t, *n, t, *n);
+	zs_sh("rm -rf /tmp/%s-state /tmp/%s-run /tmp/%s.yaml /dev/shm/zerostate-%s /sys/fs/bpf/zerostate-%s "
+	      "/var/run/dpdk/%s /var/run/dpdk/zs-%s",
+	      t, t, t, t, t, t, t);
+	if (logs)
+		zs_sh("rm -f /tmp/%s-*.log", t);
+}
+
+void zs_wire_close(struct zs_wire *w, bool logs)
 {
 	for (uint32_t i = 0; i < w->children; i++) {
 		kill(w->child[i], SIGTERM);
@@ -96,8 +112,8 @@ void zs_wire_close(struct zs_wire *w)
 		waitpid(w->child[i], NULL, 0);
 	}
 	w->children = 0;
-	for (const char *n = "grs"; *n; n++)
-		zs_sh("ip netns del %s-%c", w->tag, *n);
+	zs_wire_remove(w, logs);
+	zs_wire_unwatch(w);
 }
 
 static int enter(const char *tag, char which)
@@ -114,7 +130,7 @@ static int enter(const char *tag, char which)
 int zs_wire_spawn(struct zs_wire *w, const char *log_path, char *const argv[], struct zs_error *err)
 {
 	ZS_CHECK(w->children < ZS_ARRAY_LEN(w->child));
-	pid_t pid = fork();
+	pid_t pid = zs_wire_fork(w);
 	if (pid < 0)
 		return zs_error_set(err, -errno, ZS_EXIT_RESOURCE, "cannot fork");
 	if (pid == 0) {
@@ -201,7 +217,7 @@ static void generate(const struct zs_wire *w, uint32_t frame)
 int zs_wire_blast(struct zs_wire *w, const struct zs_bench_options *opt, double *sent_pps, double *got_pps,
 		  struct zs_error *err)
 {
-	pid_t pid = fork();
+	pid_t pid = zs_wire_fork(w);
 	if (pid < 0)
 		return zs_error_set(err, -errno, ZS_EXIT_RESOURCE, "cannot fork");
 	if (pid == 0)

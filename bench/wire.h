@@ -2,7 +2,9 @@
  * single-queue veth pairs, made new for each contender and removed after it.
  *
  *     G: g0 ══ r0 :R: r1 ══ s0 :S      g0 10.78.1.2, r0 10.78.1.1, r1 10.78.2.1, s0 10.78.2.2
- */
+ *
+ * Children die with this process, and a watcher in a session of its own removes the rest when it ends without
+ * having done so: after Ctrl-C, TERM or KILL nothing is left. */
 #ifndef ZS_BENCH_WIRE_H
 #define ZS_BENCH_WIRE_H
 
@@ -14,10 +16,20 @@ struct zs_wire {
 	uint8_t r0_mac[6];
 	pid_t child[4]; /* contenders running in R; killed by close */
 	uint32_t children;
+	pid_t watcher; /* 0: none */
+	int watch_fd;
 };
 
 int zs_wire_open(struct zs_wire *w, struct zs_error *err);
-void zs_wire_close(struct zs_wire *w);
+/* Ends the children and removes all but the logs in /tmp; those too when `logs`. */
+void zs_wire_close(struct zs_wire *w, bool logs);
+/* What the tag's namespaces hold, and everything under the tag's name. */
+void zs_wire_remove(const struct zs_wire *w, bool logs);
+/* watcher.c. */
+int zs_wire_watch(struct zs_wire *w);
+void zs_wire_unwatch(struct zs_wire *w);
+/* fork(2); the child is killed with its parent. */
+pid_t zs_wire_fork(const struct zs_wire *w);
 /* Starts argv in R's network namespace, output to log_path. */
 int zs_wire_spawn(struct zs_wire *w, const char *log_path, char *const argv[], struct zs_error *err);
 /* Sends frames as fast as it goes from g0 on CPU 0 for `seconds` after a warm-up of half a second, and

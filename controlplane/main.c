@@ -256,7 +256,7 @@ static int start_modules(struct zs_control *c, struct zs_error *err)
 	if (!rc)
 		rc = zs_metrics_new(&c->metrics, c, err);
 	if (!rc)
-		rc = zs_control_filter(c->conf, err);
+		rc = zs_control_filter(err);
 	return rc;
 }
 

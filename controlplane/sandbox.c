@@ -6,7 +6,6 @@
 #include "sandbox.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/netlink.h>
@@ -61,7 +60,7 @@ static const struct zs_sandbox_call calls[] = {
 	ZS_CALL(poll),
 	ZS_CALL(ppoll),
 	/* sockets: admin and metrics that are open; deaf ones and probes; the kernel's routes; the service
-	 * manager's and those of the group look-up */
+	 * manager's */
 	ZS_CALL_IF(socket, ZS_ARG_IS(0, AF_UNIX)),
 	ZS_CALL_IF(socket, ZS_ARG_IS(0, AF_INET), ZS_ARG_BITS(1, SOCKET_TYPE, SOCK_DGRAM)),
 	ZS_CALL_IF(socket, ZS_ARG_IS(0, AF_INET6), ZS_ARG_BITS(1, SOCKET_TYPE, SOCK_DGRAM)),
@@ -142,12 +141,10 @@ int zs_control_drop(struct zs_error *err)
 		  : 0;
 }
 
-int zs_control_filter(const struct zs_conf *conf, struct zs_error *err)
+int zs_control_filter(struct zs_error *err)
 {
-	int rc;
+	int rc = zs_sandbox_filter(calls, ZS_ARRAY_LEN(calls));
 
-	getgrnam(conf->admin.admin_group);
-	rc = zs_sandbox_filter(calls, ZS_ARRAY_LEN(calls));
 	return rc ? zs_error_set(err, rc, ZS_EXIT_PRIVILEGE, "the seccomp filter is refused: %s",
 				 strerror(-rc))
 		  : 0;

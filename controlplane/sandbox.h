@@ -7,8 +7,7 @@
 /* Main, while it is the only thread: keeps CAP_NET_ADMIN (neighbours are asked for by netlink) and
  * CAP_NET_BIND_SERVICE (published ports below 1024), drops the rest. -errno: err says why. */
 int zs_control_drop(struct zs_error *err);
-/* Main, once everything is open: the filter, in all threads. `conf` names the groups, which are looked up once
- * before: their libraries must be loaded by then. */
-int zs_control_filter(const struct zs_conf *conf, struct zs_error *err);
+/* Main, once everything is open: the filter, in all threads. -errno: err says why. */
+int zs_control_filter(struct zs_error *err);
 
 #endif

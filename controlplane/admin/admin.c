@@ -12,14 +12,14 @@ static void hang_up(struct zs_admin_conn *conn)
 	if (!conn->admin)
 		return;
 	zs_watch_delete(conn->watch);
-	zs_timer_delete(conn->idle);
+	zs_timer_delete(conn->deadline);
 	close(conn->fd);
 	free(conn->in);
 	free(conn->out);
 	memset(conn, 0, sizeof(*conn));
 }
 
-static void on_idle(void *ctx)
+static void on_deadline(void *ctx)
 {
 	hang_up(ctx);
 }
@@ -69,10 +69,11 @@ static bool flush(struct zs_admin_conn *conn)
 			return false;
 		}
 		conn->out_at += (size_t)n;
-		zs_timer_after(conn->idle, ZS_ADMIN_IDLE_NS);
 	}
 	free(conn->out);
 	conn->out = NULL;
+	if (conn->caller.level > ZS_LEVEL_none)
+		zs_timer_after(conn->deadline, ZS_ADMIN_CALL_NS);
 	if (!conn->closing)
 		return true;
 	hang_up(conn);
@@ -140,22 +141,29 @@ static void on_conn(void *ctx, int fd, unsigned events)
 		return;
 	}
 	conn->in_len += (size_t)n;
-	zs_timer_after(conn->idle, ZS_ADMIN_IDLE_NS);
 	serve(conn);
 }
 
 static struct zs_admin_conn *free_slot(struct zs_admin *a, const struct zs_caller *caller)
 {
+	static const unsigned slots[] = { [ZS_LEVEL_none] = ZS_ADMIN_SLOTS_none,
+					  [ZS_LEVEL_user] = ZS_ADMIN_SLOTS_user,
+					  [ZS_LEVEL_admin] = ZS_ADMIN_SLOTS_admin,
+					  [ZS_LEVEL_owner] = ZS_ADMIN_CONNECTIONS };
 	struct zs_admin_conn *slot = NULL;
-	unsigned same = 0;
+	unsigned own = 0, not_above = 0;
 
 	for (unsigned i = 0; i < ZS_ADMIN_CONNECTIONS; i++) {
-		if (!a->conn[i].admin)
+		if (!a->conn[i].admin) {
 			slot = &a->conn[i];
-		else
-			same += a->conn[i].caller.uid == caller->uid;
+			continue;
+		}
+		own += a->conn[i].caller.uid == caller->uid;
+		not_above += a->conn[i].caller.level <= caller->level;
 	}
-	return caller->level != ZS_LEVEL_owner && same >= ZS_ADMIN_PER_UID ? NULL : slot;
+	if (not_above >= slots[caller->level] || (caller->level != ZS_LEVEL_owner && own >= ZS_ADMIN_PER_UID))
+		return NULL;
+	return slot;
 }
 
 static int admit(struct zs_admin *a, int fd, const struct zs_caller *caller)
@@ -178,13 +186,13 @@ static int admit(struct zs_admin *a, int fd, const struct zs_caller *caller)
 	rc = zs_watch_new(&conn->watch, a->c->loop, fd, ZS_WATCH_READ, on_conn, conn);
 	if (rc != 0)
 		goto undo_in;
-	rc = zs_timer_new(&conn->idle, a->c->loop, on_idle, conn);
+	rc = zs_timer_new(&conn->deadline, a->c->loop, on_deadline, conn);
 	if (rc != 0)
 		goto undo_watch;
 	conn->admin = a;
 	conn->fd = fd;
 	conn->caller = *caller;
-	zs_timer_after(conn->idle, ZS_ADMIN_IDLE_NS);
+	zs_timer_after(conn->deadline, caller->level > ZS_LEVEL_none ? ZS_ADMIN_CALL_NS : ZS_ADMIN_NONE_NS);
 	a->counts.connections++;
 	return 0;
 
@@ -204,7 +212,7 @@ static void on_listen(void *ctx, int fd, unsigned events)
 
 	if (peer < 0)
 		return;
-	if (zs_admin_identify(a->c, peer, &caller) != 0 || admit(a, peer, &caller) != 0)
+	if (zs_admin_identify(a, peer, &caller) != 0 || admit(a, peer, &caller) != 0)
 		close(peer);
 }
 
@@ -237,6 +245,7 @@ int zs_admin_new(struct zs_admin **out, struct zs_control *c, struct zs_error *e
 	a->c = c;
 	a->listen_fd = a->lock_fd = -1;
 	memcpy(a->path, c->conf->admin.socket, sizeof(a->path));
+	zs_admin_groups(a);
 	rc = zs_admin_listen(a, err);
 	if (rc != 0)
 		goto undo;

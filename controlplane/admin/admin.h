@@ -1,4 +1,5 @@
-/* The admin API: JSON over a UNIX socket, one request and one answer a line (≤ 64 KiB each way, answers may be longer).
+/* The admin API: JSON over a UNIX socket, one request (64 KiB at most) and one answer (8 MiB at most) a
+ * line.
  * Request {"v":1,"verb":"publish add","args":{…}}; answer {"v":1,"ok":true,"result":{…}} or
  * {"v":1,"ok":false,"exit":N,"error":"one line"}. Verbs, levels and arguments: lib/defs/commands.def. */
 #ifndef ZS_CONTROLPLANE_ADMIN_ADMIN_H

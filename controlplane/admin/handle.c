@@ -9,6 +9,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 
+#define REFUSED_NS (60 * ZS_NS_PER_S / ZS_ADMIN_REFUSED_RATE)
+
 static zs_verb_fn *const verbs[ZS_COMMANDS] = {
 #define SERVED(s)							ZS_VERB_ENTRY_##s
 #define ZS_VERB_ENTRY_0(id)						[ZS_COMMAND_##id] = NULL,
@@ -132,28 +134,14 @@ static json_t *audit_args(const struct call *call)
 	return copy;
 }
 
-/* A refused call of someone below admin: is there room in its budget for a record? */
-static bool refusal_fits(struct zs_admin_counts *counts)
+/* A refused call of someone below admin: is there room in its level's budget for a record? */
+static bool refusal_fits(struct zs_admin_counts *counts, enum zs_level level)
 {
-	uint64_t now = zs_clock_ns(), due;
+	static const struct zs_gcra_rate rate = { .interval = REFUSED_NS << ZS_GCRA_SHIFT,
+						  .burst_ns = ZS_ADMIN_REFUSED_MAX * REFUSED_NS };
 
-	if (!counts)
+	if (!counts || zs_gcra_allow(&counts->refusals[level], &rate, zs_clock_ns(), 1))
 		return true;
-	if (counts->tokens_at_ns == 0) {
-		counts->tokens = ZS_ADMIN_REFUSED_MAX;
-		counts->tokens_at_ns = now;
-	}
-	due = (now - counts->tokens_at_ns) * ZS_ADMIN_REFUSED_S / ZS_NS_PER_S;
-	if (due > 0) {
-		uint64_t sum = counts->tokens + due;
-
-		counts->tokens = sum > ZS_ADMIN_REFUSED_MAX ? ZS_ADMIN_REFUSED_MAX : (uint32_t)sum;
-		counts->tokens_at_ns = now;
-	}
-	if (counts->tokens > 0) {
-		counts->tokens--;
-		return true;
-	}
 	counts->held++;
 	return false;
 }
@@ -201,8 +189,8 @@ static int run(struct call *call, json_t **result, struct zs_error *err)
 		rc = args_rc;
 		*err = args_err;
 	}
-	if (call->cmd->mutating &&
-	    (rc == 0 || call->caller->level >= ZS_LEVEL_admin || refusal_fits(zs_admin_counts(call->c)))) {
+	if (call->cmd->mutating && (rc == 0 || call->caller->level >= ZS_LEVEL_admin ||
+				    refusal_fits(zs_admin_counts(call->c), call->caller->level))) {
 		struct zs_error audit_err = { 0 };
 		int audit_rc = audit_begin(call, &audit_err);
 

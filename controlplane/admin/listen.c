@@ -146,7 +146,13 @@ static gid_t group_id(const char *name)
 	return g ? g->gr_gid : (gid_t)-1;
 }
 
-int zs_admin_identify(const struct zs_control *c, int fd, struct zs_caller *out)
+void zs_admin_groups(struct zs_admin *a)
+{
+	a->admin_gid = group_id(a->c->conf->admin.admin_group);
+	a->user_gid = group_id(a->c->conf->admin.user_group);
+}
+
+int zs_admin_identify(const struct zs_admin *a, int fd, struct zs_caller *out)
 {
 	struct ucred peer;
 	gid_t groups[ZS_ADMIN_GROUPS + 1];
@@ -159,7 +165,6 @@ int zs_admin_identify(const struct zs_control *c, int fd, struct zs_caller *out)
 		count = groups_len / sizeof(groups[0]);
 	groups[count++] = peer.gid;
 	*out = (struct zs_caller){ .uid = peer.uid, .gid = peer.gid, .pid = peer.pid };
-	out->level = zs_admin_level(peer.uid, geteuid(), groups, count, group_id(c->conf->admin.admin_group),
-				    group_id(c->conf->admin.user_group));
+	out->level = zs_admin_level(peer.uid, geteuid(), groups, count, a->admin_gid, a->user_gid);
 	return 0;
 }

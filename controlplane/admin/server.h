@@ -6,18 +6,25 @@
 #include "admin/handle.h"
 #include "admin/late.h"
 
-/* Limits. A slow or silent client costs a slot for ZS_ADMIN_IDLE_NS and no more memory than this. */
+/* Limits. A slow or silent client costs a slot until its deadline and no more memory than this. The deadline is
+ * absolute: bytes do not move it, only a whole answer does, and nothing for a caller without a level. */
 #define ZS_ADMIN_CONNECTIONS 32
-#define ZS_ADMIN_PER_UID     16 /* of one uid other than root's: nobody takes all of them */
-#define ZS_ADMIN_IDLE_NS     30000000000ull
-#define ZS_ADMIN_ANSWER_MAX  (8u << 20) /* 10,000 flows are some 3 MiB */
-#define ZS_ADMIN_GROUPS	     256	/* of a caller; the rest is not looked at */
+/* Slots that callers of a level and of those below it may hold together, so each level has some that no lower
+ * one can take: 8 the owner, 8 an admin. */
+#define ZS_ADMIN_SLOTS_none  4
+#define ZS_ADMIN_SLOTS_user  16
+#define ZS_ADMIN_SLOTS_admin 24
+#define ZS_ADMIN_PER_UID     8		    /* of one uid below owner: nobody takes all of its level's */
+#define ZS_ADMIN_CALL_NS     30000000000ull /* from an answer's end to the next one's */
+#define ZS_ADMIN_NONE_NS     5000000000ull  /* the whole connection of a caller without a level */
+#define ZS_ADMIN_ANSWER_MAX  (8u << 20)	    /* 10,000 flows are some 3 MiB */
+#define ZS_ADMIN_GROUPS	     256	    /* of a caller; the rest is not looked at */
 
 struct zs_admin_conn {
 	struct zs_admin *admin; /* NULL: the slot is free */
 	int fd;
 	struct zs_watch *watch;
-	struct zs_timer *idle;
+	struct zs_timer *deadline;
 	struct zs_caller caller;
 	char *in; /* ZS_ADMIN_REQUEST_MAX + 1 */
 	size_t in_len;
@@ -30,6 +37,7 @@ struct zs_admin {
 	struct zs_control *c;
 	int listen_fd, lock_fd;
 	struct zs_watch *watch;
+	gid_t admin_gid, user_gid; /* of the configured groups; -1: there is no such group */
 	char path[108];
 	uint64_t inode;
 	struct zs_admin_counts counts;
@@ -40,8 +48,10 @@ struct zs_admin {
 /* listen.c: binds the socket; a stale one is replaced, a living one refused (-EBUSY). */
 int zs_admin_listen(struct zs_admin *a, struct zs_error *err);
 void zs_admin_unlisten(struct zs_admin *a);
+/* Looks the configured groups up. Once, at the start: the name service may block, and this loop must not. */
+void zs_admin_groups(struct zs_admin *a);
 /* The caller behind a connected socket, by the kernel's word. */
-int zs_admin_identify(const struct zs_control *c, int fd, struct zs_caller *out);
+int zs_admin_identify(const struct zs_admin *a, int fd, struct zs_caller *out);
 /* The level of a caller with these groups; pure, for tests. gid_t -1: the configured group does not exist. */
 enum zs_level zs_admin_level(uid_t uid, uid_t own_uid, const gid_t *groups, size_t count, gid_t admin,
 			     gid_t user);

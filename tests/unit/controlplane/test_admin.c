@@ -153,13 +153,17 @@ static void test_refusals_are_bounded(void **state)
 	for (int i = 0; i < 3 * ZS_ADMIN_REFUSED_MAX; i++)
 		assert_int_equal(call(r, ZS_LEVEL_none, "{\"v\":1,\"verb\":\"stop\"}", NULL), ZS_EXIT_DENIED);
 	records = zs_audit_count(r->c.audit);
-	assert_true(records >= ZS_ADMIN_REFUSED_MAX && records < 2 * ZS_ADMIN_REFUSED_MAX);
+	assert_true(records >= ZS_ADMIN_REFUSED_MAX && records <= ZS_ADMIN_REFUSED_MAX + 1);
 	assert_int_equal(call(r, ZS_LEVEL_owner, "{\"v\":1,\"verb\":\"stop\"}", NULL), 0);
 	assert_int_equal(zs_audit_show(r->c.audit, 1000, &list, &r->err), 0);
 	for (size_t i = records = 0; i < json_array_size(list); i++)
 		records += (uint64_t)json_integer_value(json_object_get(json_array_get(list, i), "held"));
 	assert_int_equal(json_array_size(list) + records, 3 * ZS_ADMIN_REFUSED_MAX + 1);
 	json_decref(list);
+	/* A stranger's flood hides no user. */
+	records = zs_audit_count(r->c.audit);
+	assert_int_equal(call(r, ZS_LEVEL_user, "{\"v\":1,\"verb\":\"stop\"}", NULL), ZS_EXIT_DENIED);
+	assert_int_equal(zs_audit_count(r->c.audit), records + 1);
 	close_all(r);
 }
 
@@ -233,6 +237,18 @@ static ssize_t answer(struct rig *r, int fd, char *buf, size_t cap)
 		assert_true(zs_loop_turn(r->c.loop, 5 * ZS_NS_PER_MS) >= 0);
 	}
 	return -EAGAIN;
+}
+
+/* What is there after a few turns. */
+static ssize_t answer_now(struct rig *r, int fd, char *buf, size_t cap)
+{
+	ssize_t n;
+
+	for (int i = 0; i < 3; i++)
+		zs_loop_turn(r->c.loop, 0);
+	n = recv(fd, buf, cap - 1, MSG_DONTWAIT);
+	buf[n > 0 ? n : 0] = '\0';
+	return n < 0 ? -errno : n;
 }
 
 static void test_server_answers(void **state)
@@ -351,6 +367,82 @@ static void test_server_is_bounded(void **state)
 	close_all(r);
 }
 
+/* As another user, for the kernel's word on the caller. */
+static int dial_as(struct rig *r, uid_t uid)
+{
+	int fd;
+
+	assert_int_equal(seteuid(uid), 0);
+	fd = dial(r);
+	assert_int_equal(seteuid(0), 0);
+	zs_loop_turn(r->c.loop, ZS_NS_PER_MS);
+	return fd;
+}
+
+/* `room` connections of this user stand, one more does not. */
+static void fill(struct rig *r, uid_t uid, int room)
+{
+	char buf[256];
+
+	for (int i = 0; i < room; i++)
+		assert_int_equal(answer_now(r, dial_as(r, uid), buf, sizeof(buf)), -EAGAIN);
+	assert_true(answer_now(r, dial_as(r, uid), buf, sizeof(buf)) > 0);
+	assert_non_null(strstr(buf, "too many"));
+}
+
+/* No level shuts out the one above it; descriptors end with the test's process. */
+static void test_slots_of_levels(void **state)
+{
+	struct rig *r = *state;
+
+	if (geteuid())
+		skip();
+	open_all(r);
+	assert_int_equal(chmod(r->dir, 0755), 0);
+	fill(r, 65534, ZS_ADMIN_SLOTS_none);
+	fill(r, 65533, 0);
+	r->c.admin->user_gid = getegid();
+	fill(r, 60001, ZS_ADMIN_PER_UID);
+	fill(r, 60002, ZS_ADMIN_SLOTS_user - ZS_ADMIN_SLOTS_none - ZS_ADMIN_PER_UID);
+	fill(r, 60003, 0);
+	r->c.admin->admin_gid = getegid();
+	fill(r, 60004, ZS_ADMIN_SLOTS_admin - ZS_ADMIN_SLOTS_user);
+	fill(r, 60005, 0);
+	fill(r, 0, ZS_ADMIN_CONNECTIONS - ZS_ADMIN_SLOTS_admin);
+	close_all(r);
+}
+
+/* Bytes do not move a call's deadline, a whole answer does; nothing does for a caller without a level. */
+static void test_deadline(void **state)
+{
+	static const char req[] = "{\"v\":1,\"verb\":\"version\"}\n";
+	struct rig *r = *state;
+	struct zs_admin_conn *conn;
+
+	open_all(r);
+	for (int level = ZS_LEVEL_none; level <= ZS_LEVEL_user; level++) {
+		for (int whole = 0; whole <= 1; whole++) {
+			bool stays = whole && level > ZS_LEVEL_none;
+			int fd = dial(r);
+
+			zs_loop_turn(r->c.loop, ZS_NS_PER_MS);
+			conn = &r->c.admin->conn[ZS_ADMIN_CONNECTIONS - 1];
+			assert_ptr_equal(conn->admin, r->c.admin);
+			conn->caller.level = (enum zs_level)level;
+			zs_timer_after(conn->deadline, 60 * ZS_NS_PER_MS);
+			for (int i = 0; i < 10; i++) {
+				send(fd, whole ? req : " ", whole ? strlen(req) : 1, MSG_NOSIGNAL);
+				rig_run(r, 10 * ZS_NS_PER_MS);
+			}
+			assert_int_equal(conn->admin != NULL, stays);
+			close(fd);
+			rig_run(r, 10 * ZS_NS_PER_MS);
+			assert_null(conn->admin);
+		}
+	}
+	close_all(r);
+}
+
 static void test_socket_path(void **state)
 {
 	struct rig *r = *state;
@@ -422,6 +514,8 @@ int main(void)
 		TEST(test_server_refuses_long_lines),
 		TEST(test_server_backpressure),
 		TEST(test_server_is_bounded),
+		TEST(test_slots_of_levels),
+		TEST(test_deadline),
 		TEST(test_socket_path),
 		TEST(test_socket_path_is_no_file),
 		cmocka_unit_test(test_level_of_caller),

@@ -9,9 +9,7 @@
 
 static int install(void)
 {
-	static struct zs_conf conf;
-
-	return zs_control_filter(&conf, NULL);
+	return zs_control_filter(NULL);
 }
 
 static const struct sandbox_row own[] = {
@@ -131,7 +129,7 @@ static int child(struct rig *r)
 	rig_open(r);
 	if (zs_netlink_new(&r->c.netlink, &r->c, &err) || zs_admin_new(&r->c.admin, &r->c, &err))
 		return 91;
-	if (zs_control_filter(r->c.conf, &err))
+	if (zs_control_filter(&err))
 		return 92;
 	return work(r);
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/vfio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include "base/check.h"
@@ -44,6 +45,8 @@ static const struct zs_sandbox_call calls[] = {
 	ZS_CALL(ppoll),
 	ZS_CALL(getsockopt),
 	ZS_CALL_IF(socket, ZS_ARG_IS(0, AF_UNIX)),
+	ZS_CALL(epoll_create),
+	ZS_CALL(epoll_create1),
 	ZS_CALL(epoll_wait),
 	ZS_CALL(epoll_pwait),
 	ZS_CALL(epoll_ctl),
@@ -78,7 +81,16 @@ static const struct zs_sandbox_call calls[] = {
 	ZS_CALL_IF(bpf, ZS_ARG_IS(0, BPF_MAP_GET_NEXT_KEY)),
 };
 
-int zs_calls_filter(void)
+/* A memif's other end comes, goes and comes again: its socket, its memory, its doorbells. */
+static const struct zs_sandbox_call memif[] = {
+	ZS_CALL(accept), ZS_CALL(connect), ZS_CALL(memfd_create), ZS_CALL(ftruncate), ZS_CALL(eventfd2),
+};
+
+int zs_calls_filter(bool with_memif)
 {
-	return zs_sandbox_filter(calls, ZS_ARRAY_LEN(calls));
+	struct zs_sandbox_call all[ZS_ARRAY_LEN(calls) + ZS_ARRAY_LEN(memif)];
+
+	memcpy(all, calls, sizeof(calls));
+	memcpy(all + ZS_ARRAY_LEN(calls), memif, sizeof(memif));
+	return zs_sandbox_filter(all, ZS_ARRAY_LEN(calls) + (with_memif ? ZS_ARRAY_LEN(memif) : 0));
 }

@@ -2,7 +2,10 @@
 #ifndef ZS_DATAPLANE_CALLS_H
 #define ZS_DATAPLANE_CALLS_H
 
-/* Main, once all threads run: whatever is not in the table is refused from here on. 0 or -errno. */
-int zs_calls_filter(void);
+#include <stdbool.h>
+
+/* Main, once all threads run: whatever is not in the table is refused from here on. with_memif: a port is a memif,
+ * whose links come and go later. 0 or -errno. */
+int zs_calls_filter(bool with_memif);
 
 #endif

@@ -197,7 +197,7 @@ static int serve(struct zs_dp *dp, const sigset_t *set, struct zs_error *err)
 	zs_steering_sync(dp);
 	if ((rc = zs_workers_start(dp, err)))
 		goto stop;
-	if ((rc = zs_sandbox_main(err)))
+	if ((rc = zs_sandbox_main(dp, err)))
 		goto stop;
 	ZS_LOG(dp->log, SANDBOXED, "");
 	zs_housekeeping_main(dp);

@@ -48,7 +48,15 @@ static void quiet_interrupt_thread(void)
 		rte_eal_alarm_cancel(drop_in_interrupt_thread, &done);
 }
 
-int zs_sandbox_main(struct zs_error *err)
+static bool has_memif(const struct zs_dp *dp)
+{
+	for (uint32_t i = 0; i < dp->ports; i++)
+		if (dp->port[i].conf->driver == ZS_DRIVER_MEMIF)
+			return true;
+	return false;
+}
+
+int zs_sandbox_main(const struct zs_dp *dp, struct zs_error *err)
 {
 	int rc;
 
@@ -57,7 +65,7 @@ int zs_sandbox_main(struct zs_error *err)
 	if (rc)
 		return zs_error_set(err, rc, ZS_EXIT_PRIVILEGE, "capabilities cannot be dropped: %s",
 				    strerror(-rc));
-	rc = zs_calls_filter();
+	rc = zs_calls_filter(has_memif(dp));
 	if (rc)
 		return zs_error_set(err, rc, ZS_EXIT_PRIVILEGE, "the seccomp filter is refused: %s",
 				    strerror(-rc));

@@ -28,6 +28,7 @@ static const struct sandbox_row own[] = {
 	  { (uintptr_t)AT_FDCWD, TEXT("/nonesuch/x"), (uintptr_t)AT_FDCWD, TEXT("/nonesuch/y") } },
 	{ "a map", REFUSED, SYS_bpf, { BPF_MAP_CREATE, TEXT(sandbox_room), 0 } },
 	{ "a map by its number", REFUSED, SYS_bpf, { BPF_MAP_GET_FD_BY_ID, TEXT(sandbox_room), 0 } },
+	{ "a connection", REFUSED, SYS_accept, { NO_FD, 0, 0 } },
 	{ "an interface's flags", REFUSED, SYS_ioctl, { NO_FD, 0x8914, 0 } },
 	{ "waking a socket", PASSES, SYS_sendto, { NO_FD, 0, 0, MSG_DONTWAIT } },
 	{ "statistics", PASSES, SYS_getsockopt, { NO_FD, SOL_XDP } },
@@ -38,14 +39,40 @@ static const struct sandbox_row own[] = {
 	{ "an interrupt of a PCI port", PASSES, SYS_ioctl, { NO_FD, VFIO_DEVICE_SET_IRQS_REQUEST, 0 } },
 };
 
+/* What a memif may do beside that. */
+static const struct sandbox_row memif[] = {
+	{ "a link's other end", PASSES, SYS_accept, { NO_FD, 0, 0 } },
+	{ "shared memory of a link", PASSES, SYS_memfd_create, { TEXT("x"), 0 } },
+	{ "a doorbell", PASSES, SYS_eventfd2, { 0, 0 } },
+	{ "a UDP socket", REFUSED, SYS_socket, { AF_INET, SOCK_DGRAM } },
+	{ "writing a file", REFUSED, SYS_openat, { (uintptr_t)AT_FDCWD, TEXT("/dev/null"), O_WRONLY } },
+	{ "executable memory", REFUSED, SYS_mmap, { 0, 4096, PROT_READ | PROT_EXEC, ANYWHERE } },
+	{ "fork", KILLED, SYS_clone, { SIGCHLD } },
+};
+
+static int plain(void)
+{
+	return zs_calls_filter(false);
+}
+
+static int with_memif(void)
+{
+	return zs_calls_filter(true);
+}
+
 static void test_common(void **state)
 {
-	sandbox_check(sandbox_both, ZS_ARRAY_LEN(sandbox_both), zs_calls_filter);
+	sandbox_check(sandbox_both, ZS_ARRAY_LEN(sandbox_both), plain);
 }
 
 static void test_own(void **state)
 {
-	sandbox_check(own, ZS_ARRAY_LEN(own), zs_calls_filter);
+	sandbox_check(own, ZS_ARRAY_LEN(own), plain);
+}
+
+static void test_memif(void **state)
+{
+	sandbox_check(memif, ZS_ARRAY_LEN(memif), with_memif);
 }
 
 int main(void)
@@ -53,6 +80,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_common),
 		cmocka_unit_test(test_own),
+		cmocka_unit_test(test_memif),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

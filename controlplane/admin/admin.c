@@ -229,7 +229,10 @@ static void open_audit(struct zs_control *c)
 		/* The relay goes on; without a file nothing may be changed. */
 		zs_health_raise(c->health, ZS_HEALTH_audit_failed, "%s", err.text);
 		ZS_LOG(&c->log, AUDIT_FAILED, "error=\"%s\"", err.text);
-	} else if (zs_audit_broken(c->audit)) {
+		return;
+	}
+	zs_audit_set_file_max(c->audit, (uint64_t)c->conf->admin.audit_mb << 20);
+	if (zs_audit_broken(c->audit)) {
 		zs_health_raise(c->health, ZS_HEALTH_audit_broken, "%s", zs_audit_broken(c->audit));
 		ZS_LOG(&c->log, AUDIT_FAILED, "error=\"%s\"", zs_audit_broken(c->audit));
 	}

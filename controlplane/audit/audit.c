@@ -71,6 +71,11 @@ static int load_pending(struct zs_audit *a)
 	return rc;
 }
 
+void zs_audit_put_head(struct zs_store_batch *b, const struct zs_audit_head *head)
+{
+	zs_store_put(b, HEAD_KEY, strlen(HEAD_KEY), head, sizeof(*head));
+}
+
 static int commit_line(struct zs_audit *a, const char *line, size_t len, uint64_t size, struct zs_error *err)
 {
 	struct zs_audit_head next = { .count = a->head.count + 1, .size = size };
@@ -80,7 +85,7 @@ static int commit_line(struct zs_audit *a, const char *line, size_t len, uint64_
 	if (!b)
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
 	zs_audit_hash(line, len, next.hash);
-	zs_store_put(b, HEAD_KEY, strlen(HEAD_KEY), &next, sizeof(next));
+	zs_audit_put_head(b, &next);
 	zs_store_del(b, PENDING_KEY, strlen(PENDING_KEY));
 	rc = zs_store_commit(b, err);
 	if (rc != 0)
@@ -143,14 +148,14 @@ static void set_broken(struct zs_audit *a, const char *what)
 	snprintf(a->broken, sizeof(a->broken), "%s", what);
 }
 
-static bool last_line_good(struct zs_audit *a)
+bool zs_audit_ends_at_head(const struct zs_audit *a, int fd)
 {
 	char buf[ZS_AUDIT_LINE_MAX + 1024];
 	uint64_t from = a->head.size > sizeof(buf) ? a->head.size - sizeof(buf) : 0;
-	ssize_t n = pread(a->fd, buf, (size_t)(a->head.size - from), (off_t)from), start;
+	ssize_t n = pread(fd, buf, (size_t)(a->head.size - from), (off_t)from), start;
 	uint8_t hash[ZS_AUDIT_HASH];
 
-	if (a->head.count == 0)
+	if (a->head.size == 0)
 		return true;
 	if (n < 2 || (uint64_t)n != a->head.size - from || buf[n - 1] != '\n')
 		return false;
@@ -203,6 +208,8 @@ static int settle(struct zs_audit *a, struct zs_error *err)
 	int rc = load_head(a);
 
 	if (rc == 0)
+		rc = zs_audit_load_files(a);
+	if (rc == 0)
 		rc = load_pending(a);
 	if (rc != 0)
 		return zs_error_set(err, rc, ZS_EXIT_RESOURCE, "audit: the store cannot be read: %s",
@@ -210,7 +217,10 @@ static int settle(struct zs_audit *a, struct zs_error *err)
 	if (fstat(a->fd, &st) != 0)
 		return failed(err, -errno, "cannot be read");
 	size = (uint64_t)st.st_size;
-	if (size < a->head.size || !last_line_good(a) || (size > a->head.size && !a->pending[0]))
+	if (size == 0 && a->head.size > 0 && !a->pending[0])
+		rc = zs_audit_settle_turn(a, err);
+	else if (size < a->head.size || !zs_audit_ends_at_head(a, a->fd) ||
+		 (size > a->head.size && !a->pending[0]))
 		rc = -EUCLEAN;
 	else if (size > a->head.size)
 		rc = settle_ahead(a, size - a->head.size, err);
@@ -222,7 +232,7 @@ static int settle(struct zs_audit *a, struct zs_error *err)
 	return rc;
 }
 
-static int open_file(struct zs_audit *a, struct zs_error *err)
+int zs_audit_open_file(struct zs_audit *a, struct zs_error *err)
 {
 	struct stat st;
 
@@ -246,12 +256,13 @@ int zs_audit_open(struct zs_audit **out, const char *dir, struct zs_store *store
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
 	a->store = store;
 	a->fd = -1;
+	a->file_max = ZS_AUDIT_FILE_MAX;
 	rc = snprintf(a->path, sizeof(a->path), "%s/audit.log", dir) < (int)sizeof(a->path) ? 0
 											    : -ENAMETOOLONG;
 	if (rc != 0 || sodium_init() < 0)
 		rc = zs_error_set(err, -EINVAL, ZS_EXIT_CONFIG, "audit: state_dir is too long");
 	if (rc == 0)
-		rc = open_file(a, err);
+		rc = zs_audit_open_file(a, err);
 	if (rc == 0)
 		rc = settle(a, err);
 	if (rc != 0) {
@@ -269,6 +280,11 @@ void zs_audit_close(struct zs_audit *a)
 	if (a->fd >= 0)
 		close(a->fd);
 	free(a);
+}
+
+void zs_audit_set_file_max(struct zs_audit *a, uint64_t bytes)
+{
+	a->file_max = bytes;
 }
 
 const char *zs_audit_broken(const struct zs_audit *a)
@@ -291,7 +307,7 @@ static int reattach(struct zs_audit *a, struct zs_error *err)
 		return 0;
 	close(a->fd);
 	a->unsettled = true;
-	return open_file(a, err);
+	return zs_audit_open_file(a, err);
 }
 
 static int make_pending(struct zs_audit *a, const char *operation, const struct zs_caller *caller,
@@ -345,6 +361,8 @@ int zs_audit_begin(struct zs_audit *a, const char *operation, const struct zs_ca
 	if (rc != 0)
 		return rc;
 	a->open_call = false;
+	if (a->head.size >= a->file_max && (rc = zs_audit_turn(a, err)) != 0)
+		return rc;
 	if (fstat(a->fd, &st) != 0)
 		return failed(err, -errno, "cannot be read");
 	/* Blocks are set aside now, so that the line after the call cannot meet a full disk. */
@@ -372,14 +390,4 @@ int zs_audit_end(struct zs_audit *a, const char *result, const char *reason, str
 	if (rc == -E2BIG)
 		rc = finish(a, result, "the reason was too long to keep", err);
 	return rc;
-}
-
-FILE *zs_audit_stream(const struct zs_audit *a)
-{
-	int fd = open(a->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
-
-	if (!f && fd >= 0)
-		close(fd);
-	return f;
 }

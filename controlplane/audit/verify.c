@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "audit/internal.h"
 
 struct line {
@@ -97,59 +98,86 @@ static void bad_link(FILE *f, struct zs_audit_report *r, struct line *l, const c
 		fault(r, here, "line %lu was altered (record %lu)", here, n);
 }
 
-static void check_end(const struct zs_audit *a, struct zs_audit_report *r, const char *last, uint64_t lines)
+static void check_end(struct zs_audit_report *r, const struct line *l, uint64_t has,
+		      const struct zs_audit_end *to)
 {
 	char hash[2 * ZS_AUDIT_HASH + 1];
 
-	zs_audit_hex(a->head.hash, hash);
-	if (r->records < a->head.count)
-		fault(r, lines + 1, "cut after line %lu: records %lu to %lu are missing", lines,
-		      r->records + 1, a->head.count);
-	else if (r->records > a->head.count)
-		fault(r, lines, "line %lu was added: the store knows %lu records, the file has %lu", lines,
-		      a->head.count, r->records);
-	else if (strcmp(last, hash) != 0)
-		fault(r, lines, "line %lu was altered: the store knows another last record", lines);
+	zs_audit_hex(to->hash, hash);
+	if (has < to->count)
+		fault(r, l->number + 1, "cut after line %lu: records %lu to %lu are missing", l->number,
+		      has + 1, to->count);
+	else if (has > to->count)
+		fault(r, l->number, "line %lu was added: the store knows %lu records, the file has %lu",
+		      l->number, to->count, has);
+	else if (l->number && strcmp(l->hash, hash) != 0)
+		fault(r, l->number, "line %lu was altered: the store knows another last record", l->number);
 }
 
-static void check_stream(const struct zs_audit *a, FILE *f, struct line *l, struct zs_audit_report *r)
+/* One file: from the record before its first to its last. */
+static void check_file(FILE *f, struct line *l, const struct zs_audit_end *from,
+		       const struct zs_audit_end *to, struct zs_audit_report *r)
 {
 	char last[2 * ZS_AUDIT_HASH + 1], store[2 * ZS_AUDIT_HASH + 1];
-	static const uint8_t none[ZS_AUDIT_HASH];
+	uint64_t n = from->count;
 
-	zs_audit_hex(none, last);
-	zs_audit_hex(a->head.hash, store);
+	l->number = 0;
+	zs_audit_hex(from->hash, last);
+	zs_audit_hex(to->hash, store);
 	while (r->ok && read_line(f, l)) {
 		if (l->n == 0)
 			fault(r, l->number, "line %lu was altered: it is no record", l->number);
-		else if (l->n != r->records + 1)
-			gap(f, r, l, r->records + 1);
+		else if (l->n != n + 1)
+			gap(f, r, l, n + 1);
 		else if (strcmp(l->prev, last) != 0)
 			bad_link(f, r, l, store);
 		else
-			r->records++;
+			n++;
 		memcpy(last, l->hash, sizeof(last));
 	}
+	r->records += n - from->count;
 	if (r->ok)
-		check_end(a, r, last, l->number);
+		check_end(r, l, n, to);
+}
+
+/* The file with this index of those kept; -errno: it cannot be read. */
+static int check_kept(const struct zs_audit *a, uint32_t index, struct line *l, struct zs_audit_report *r)
+{
+	const struct zs_audit_files *files = &a->files;
+	const struct zs_audit_end *from = index ? &files->end[index - 1] : &files->before;
+	struct zs_audit_end to = { .count = a->head.count };
+	FILE *f = zs_audit_stream(a, index);
+	char text[sizeof(r->text)];
+	int code = f ? 0 : -errno;
+
+	memcpy(to.hash, a->head.hash, sizeof(to.hash));
+	if (index < files->kept)
+		to = files->end[index];
+	if (f) {
+		check_file(f, l, from, &to, r);
+		code = ferror(f) ? -EIO : 0;
+		fclose(f);
+	} else if (code == -ENOENT) {
+		fault(r, 0, "the file is gone: records %lu to %lu are missing", from->count + 1, to.count);
+		code = 0;
+	}
+	if (!r->ok && index < files->kept) {
+		memcpy(text, r->text, sizeof(text));
+		snprintf(r->text, sizeof(r->text), "audit.log.%lu: %.200s",
+			 files->closed - files->kept + index + 1, text);
+	}
+	return code;
 }
 
 int zs_audit_verify(struct zs_audit *a, struct zs_audit_report *r, struct zs_error *err)
 {
 	struct line *l = calloc(1, sizeof(*l));
-	FILE *f = l ? zs_audit_stream(a) : NULL;
-	int code = l ? -errno : -ENOMEM;
+	int code = l ? 0 : -ENOMEM;
 
 	memset(r, 0, sizeof(*r));
 	r->ok = true;
-	if (l && !f && code == -ENOENT) {
-		fault(r, 0, "the file is gone: records 1 to %lu are missing", a->head.count);
-		code = 0;
-	} else if (f) {
-		check_stream(a, f, l, r);
-		code = ferror(f) ? -EIO : 0;
-		fclose(f);
-	}
+	for (uint32_t i = 0; i <= a->files.kept && code == 0 && r->ok; i++)
+		code = check_kept(a, i, l, r);
 	free(l);
 	if (code != 0)
 		return zs_error_set(err, code, ZS_EXIT_RESOURCE, "audit file: cannot be read: %s",
@@ -159,30 +187,26 @@ int zs_audit_verify(struct zs_audit *a, struct zs_audit_report *r, struct zs_err
 	return 0;
 }
 
-int zs_audit_show(struct zs_audit *a, uint32_t count, json_t **out, struct zs_error *err)
+static uint64_t count_lines(const struct zs_audit *a, uint32_t index)
 {
-	FILE *f = zs_audit_stream(a);
-	json_t *list = json_array();
-	char *text = malloc(ZS_AUDIT_LINE_MAX + 1024);
-	uint64_t lines = 0, skip;
+	FILE *f = zs_audit_stream(a, index);
+	uint64_t lines = 0;
 	int c;
 
-	if (!f || !list || !text) {
-		int code = f ? -ENOMEM : -errno;
-
-		if (f)
-			fclose(f);
-		json_decref(list);
-		free(text);
-		return zs_error_set(err, code, ZS_EXIT_RESOURCE, "audit file: cannot be read: %s",
-				    strerror(-code));
-	}
+	if (!f)
+		return 0;
 	while ((c = getc_unlocked(f)) != EOF)
 		lines += c == '\n';
-	count = count > ZS_AUDIT_SHOW_MAX ? ZS_AUDIT_SHOW_MAX : count;
-	skip = lines > count ? lines - count : 0;
-	rewind(f);
-	for (uint64_t i = 0; fgets(text, ZS_AUDIT_LINE_MAX + 1024, f); i++) {
+	fclose(f);
+	return lines;
+}
+
+/* Appends the records of a file behind its first `skip`. */
+static void append_file(const struct zs_audit *a, uint32_t index, uint64_t skip, char *text, json_t *list)
+{
+	FILE *f = zs_audit_stream(a, index);
+
+	for (uint64_t i = 0; f && fgets(text, ZS_AUDIT_LINE_MAX + 1024, f); i++) {
 		json_t *record;
 
 		if (i < skip)
@@ -191,7 +215,30 @@ int zs_audit_show(struct zs_audit *a, uint32_t count, json_t **out, struct zs_er
 		record = json_loads(text, 0, NULL);
 		json_array_append_new(list, record ? record : json_string("(no record)"));
 	}
-	fclose(f);
+	if (f)
+		fclose(f);
+}
+
+int zs_audit_show(struct zs_audit *a, uint32_t count, json_t **out, struct zs_error *err)
+{
+	json_t *list = json_array();
+	char *text = malloc(ZS_AUDIT_LINE_MAX + 1024);
+	uint32_t first = (uint32_t)a->files.kept;
+	uint64_t lines = count_lines(a, first);
+
+	count = count > ZS_AUDIT_SHOW_MAX ? ZS_AUDIT_SHOW_MAX : count;
+	if (!list || !text || access(a->path, R_OK) != 0) {
+		int code = list && text ? -errno : -ENOMEM;
+
+		json_decref(list);
+		free(text);
+		return zs_error_set(err, code, ZS_EXIT_RESOURCE, "audit file: cannot be read: %s",
+				    strerror(-code));
+	}
+	while (lines < count && first > 0)
+		lines += count_lines(a, --first);
+	for (uint64_t skip = lines > count ? lines - count : 0; first <= a->files.kept; first++, skip = 0)
+		append_file(a, first, skip, text, list);
 	free(text);
 	*out = list;
 	return 0;

@@ -95,6 +95,7 @@ struct zs_conf {
 	struct {
 		char socket[108];
 		char admin_group[32], user_group[32];
+		uint32_t audit_mb;
 	} admin;
 	struct zs_endpoint metrics; /* port 0: off */
 	struct {

@@ -1,7 +1,8 @@
 /* The scraper's door. libmicrohttpd keeps its sockets in an epoll descriptor of its own; our loop watches
  * that one and runs the daemon when it stirs or when its time-out is due. No thread.
  *
- * Limits: 16 connections, 4 of one address, 10 s of silence, 32 KiB a connection. */
+ * Limits: 32 connections, 32 KiB each, one request a connection and LIFE_NS from connect to answer. On loopback all
+ * share one address, so there is no limit by address: a newcomer ends the oldest, and who asks at once is answered. */
 #include "metrics.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -9,19 +10,26 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include "base/check.h"
+#include "base/clock.h"
 #include "metrics_text.h"
 
-#define CONNECTIONS  16
-#define PER_ADDRESS  4
-#define SILENCE_S    10
+#define CONNECTIONS  32
+#define SPARE	     4 /* those that were told to end and have not yet */
+#define LIFE_NS	     (5 * ZS_NS_PER_S)
 #define MEMORY_BYTES (32u << 10)
-#define NS_PER_MS    1000000ull
 
 struct zs_metrics {
 	struct zs_control *c;
 	struct MHD_Daemon *daemon;
 	struct zs_watch *watch;
 	struct zs_timer *timer;
+	struct visitor {
+		struct MHD_Connection *conn; /* NULL: free */
+		int fd;
+		uint64_t since_ns;
+	} visitor[CONNECTIONS + SPARE];
 };
 
 static enum MHD_Result answer_text(struct MHD_Connection *conn, unsigned status, char *text, size_t len,
@@ -36,6 +44,7 @@ static enum MHD_Result answer_text(struct MHD_Connection *conn, unsigned status,
 		return MHD_NO;
 	}
 	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
 	rc = MHD_queue_response(conn, status, r);
@@ -71,15 +80,67 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const 
 	return answer_text(conn, MHD_HTTP_OK, text, len, MHD_RESPMEM_MUST_FREE, "text/plain; version=0.0.4");
 }
 
+/* The daemon finds its end of the connection closed and drops it. */
+static void show_out(struct visitor *v)
+{
+	shutdown(v->fd, SHUT_RDWR);
+	v->since_ns = UINT64_MAX;
+}
+
+static struct visitor *oldest(struct zs_metrics *m)
+{
+	struct visitor *found = NULL;
+
+	for (size_t i = 0; i < ZS_ARRAY_LEN(m->visitor); i++) {
+		struct visitor *v = &m->visitor[i];
+
+		if (v->conn && v->since_ns != UINT64_MAX && (!found || v->since_ns < found->since_ns))
+			found = v;
+	}
+	return found;
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *conn, void **socket_ctx,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct zs_metrics *m = ctx;
+	struct visitor *slot = NULL;
+	unsigned count = 0;
+
+	for (size_t i = 0; i < ZS_ARRAY_LEN(m->visitor); i++) {
+		struct visitor *v = &m->visitor[i];
+
+		if (code == MHD_CONNECTION_NOTIFY_CLOSED && v->conn == conn)
+			v->conn = NULL;
+		else if (!v->conn)
+			slot = v;
+		count += v->conn && v->since_ns != UINT64_MAX;
+	}
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED)
+		return;
+	ZS_CHECK(slot, "more connections than the daemon may have");
+	if (count >= CONNECTIONS)
+		show_out(oldest(m));
+	*slot = (struct visitor){
+		conn, MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
+		zs_loop_now(m->c->loop)
+	};
+}
+
 static void run(struct zs_metrics *m)
 {
+	uint64_t now = zs_loop_now(m->c->loop), due;
 	MHD_UNSIGNED_LONG_LONG wait_ms;
+	struct visitor *v;
 
+	for (v = oldest(m); v && now - v->since_ns >= LIFE_NS; v = oldest(m))
+		show_out(v);
 	MHD_run(m->daemon);
-	if (MHD_get_timeout(m->daemon, &wait_ms) == MHD_YES)
-		zs_timer_after(m->timer, wait_ms ? wait_ms * NS_PER_MS : 1);
-	else
-		zs_timer_set(m->timer, 0);
+	v = oldest(m);
+	due = v ? v->since_ns + LIFE_NS : 0;
+	if (MHD_get_timeout(m->daemon, &wait_ms) == MHD_YES && (!due || now + wait_ms * ZS_NS_PER_MS < due))
+		due = now + wait_ms * ZS_NS_PER_MS + 1;
+	zs_timer_set(m->timer, due);
 }
 
 static void on_epoll(void *ctx, int fd, unsigned events)
@@ -120,8 +181,8 @@ static int start(struct zs_metrics *m, struct zs_error *err)
 	errno = 0;
 	m->daemon = MHD_start_daemon(
 	    flags, 0, NULL, NULL, on_request, m, MHD_OPTION_SOCK_ADDR, &ss, MHD_OPTION_CONNECTION_LIMIT,
-	    CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, PER_ADDRESS, MHD_OPTION_CONNECTION_TIMEOUT,
-	    SILENCE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES, MHD_OPTION_END);
+	    CONNECTIONS + SPARE, MHD_OPTION_NOTIFY_CONNECTION, on_connection, m,
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES, MHD_OPTION_END);
 	if (m->daemon)
 		return 0;
 	return zs_error_set(err, errno ? -errno : -EADDRINUSE, ZS_EXIT_RESOURCE,

@@ -1,0 +1,92 @@
+#include "p2p/attach_keys.h"
+
+#include <errno.h>
+#include <openssl/digest.h>
+#include <openssl/hkdf.h>
+#include <openssl/sha.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/cursor.h"
+
+/* HKDF-Expand-Label, RFC 8446 section 7.1. */
+static void expand(const uint8_t secret[ZS_ATTACH_SECRET], const char *label, const uint8_t *context,
+		   size_t context_len, uint8_t *out, uint16_t len)
+{
+	uint8_t info[64];
+	struct zs_writer w = zs_writer_of(info, sizeof(info));
+
+	zs_write_u16(&w, len);
+	zs_write_u8(&w, (uint8_t)(6 + strlen(label)));
+	zs_write_bytes(&w, "tls13 ", 6);
+	zs_write_bytes(&w, label, strlen(label));
+	zs_write_u8(&w, (uint8_t)context_len);
+	zs_write_bytes(&w, context, context_len);
+	ZS_CHECK(!w.failed &&
+		 HKDF_expand(out, len, EVP_sha256(), secret, ZS_ATTACH_SECRET, info, zs_writer_len(&w)) == 1);
+}
+
+void zs_attach_grant_hash(const void *grant, size_t len, uint8_t hash[ZS_ATTACH_HASH])
+{
+	SHA256(grant, len, hash);
+}
+
+void zs_attach_transcript(const void *hello, size_t len, const uint8_t grant_hash[ZS_ATTACH_HASH],
+			  uint8_t h[ZS_ATTACH_HASH])
+{
+	uint8_t both[2 * ZS_ATTACH_HASH];
+
+	SHA256(hello, len, both);
+	memcpy(both + ZS_ATTACH_HASH, grant_hash, ZS_ATTACH_HASH);
+	SHA256(both, sizeof(both), h);
+}
+
+int zs_attach_root(const uint8_t s[ZS_ATTACH_SECRET], const uint8_t *psk, uint8_t r[ZS_ATTACH_SECRET])
+{
+	static const uint8_t none[ZS_ATTACH_SECRET];
+	size_t len;
+
+	if (psk && sodium_is_zero(psk, ZS_ATTACH_SECRET))
+		return -EINVAL;
+	ZS_CHECK(HKDF_extract(r, &len, EVP_sha256(), s, ZS_ATTACH_SECRET, psk ? psk : none, sizeof(none)) ==
+		 1);
+	return 0;
+}
+
+void zs_attach_lane(const uint8_t r[ZS_ATTACH_SECRET], enum zs_attach_dir dir, uint8_t lane,
+		    uint8_t out[ZS_ATTACH_SECRET])
+{
+	const uint8_t context[2] = { (uint8_t)dir, lane };
+
+	expand(r, "zs lane", context, sizeof(context), out, ZS_ATTACH_SECRET);
+}
+
+void zs_attach_ratchet(const uint8_t now[ZS_ATTACH_SECRET], uint8_t next[ZS_ATTACH_SECRET])
+{
+	uint8_t made[ZS_ATTACH_SECRET];
+
+	expand(now, "zs ku", NULL, 0, made, sizeof(made));
+	memcpy(next, made, sizeof(made));
+	sodium_memzero(made, sizeof(made));
+}
+
+void zs_attach_bind(const uint8_t r[ZS_ATTACH_SECRET], enum zs_attach_dir dir, uint8_t out[ZS_ATTACH_SECRET])
+{
+	const uint8_t context[1] = { (uint8_t)dir };
+
+	expand(r, "zs bind", context, sizeof(context), out, ZS_ATTACH_SECRET);
+}
+
+void zs_attach_key(const uint8_t x[ZS_ATTACH_SECRET], struct zs_attach_key *out)
+{
+	expand(x, "zs key", NULL, 0, out->key, sizeof(out->key));
+	expand(x, "zs iv", NULL, 0, out->iv, sizeof(out->iv));
+}
+
+void zs_attach_nonce(const struct zs_attach_key *key, uint64_t counter, uint8_t nonce[ZS_ATTACH_NONCE])
+{
+	memcpy(nonce, key->iv, ZS_ATTACH_NONCE);
+	for (int i = 0; i < 8; i++)
+		nonce[ZS_ATTACH_NONCE - 1 - i] ^= (uint8_t)(counter >> 8 * i);
+}

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "base/check.h"
 #include "base/clock.h"
 #include "netlink.h"
 #include "program.h"
@@ -68,7 +69,8 @@ static int refuse(struct zs_control *c, const struct zs_error *why, struct zs_er
 static void set_log_levels(struct zs_control *c, const struct zs_conf *old, const struct zs_conf *next)
 {
 	if (strcmp(old->log.level, next->log.level)) /* levels set at run time survive otherwise */
-		zs_log_set_level(&c->log, NULL, next->log.level);
+		ZS_CHECK(!zs_log_set_level(&c->log, NULL, next->log.level),
+			 "a level the configuration knows");
 }
 
 int zs_control_apply(struct zs_control *c, struct zs_conf *next, struct zs_error *err)

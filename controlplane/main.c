@@ -135,7 +135,7 @@ static void set_log(struct zs_control *c)
 		c->log.format = ZS_LOG_JSON;
 	else if (!strcmp(format, "journald"))
 		c->log.format = ZS_LOG_JOURNALD;
-	zs_log_set_level(&c->log, NULL, c->conf->log.level);
+	ZS_CHECK(!zs_log_set_level(&c->log, NULL, c->conf->log.level), "a level the configuration knows");
 }
 
 /* --- signals and timers --- */
@@ -172,6 +172,7 @@ static void each_second(void *ctx)
 	struct process *p = ctx;
 
 	zs_instance_watch(&p->c, p->lock);
+	zs_log_flush(&p->c.log, false);
 	zs_timer_after(p->second, SECOND_NS);
 }
 
@@ -327,6 +328,7 @@ static int run(struct process *p)
 		status = serve(p);
 	ZS_LOG(&p->c.log, STOPPED, "status=%d", status);
 	end_modules(p);
+	zs_log_flush(&p->c.log, true);
 	return status;
 }
 

@@ -138,7 +138,7 @@ static ssize_t take_line(void *cookie, const char *text, size_t len)
 	while (n && (text[n - 1] == '\n' || text[n - 1] == '\r'))
 		n--;
 	if (n)
-		zs_log_write(cookie, ZS_LOG_EAL, "said=\"%.*s\"", (int)(n < 200 ? n : 200), text);
+		ZS_LOG(cookie, EAL, "said=\"%.*s\"", (int)(n < 200 ? n : 200), text);
 	return (ssize_t)len;
 }
 

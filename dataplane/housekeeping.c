@@ -126,4 +126,5 @@ void zs_housekeeping_main(struct zs_dp *dp)
 	judge_links(dp);
 	judge_flows(dp, now);
 	judge_control(dp, now);
+	zs_log_flush(dp->log, false);
 }

@@ -20,6 +20,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/log_sites.h"
 
 #define ZS_LOG_RECORD 2048
 #define LOG_TAIL      64 /* kept free for closing quotes, held, cut and the newline */
@@ -56,8 +57,9 @@ static const char *const modules[ZS_LOG_MODULES] = {
 };
 
 static const char *const levels[] = {
-	[ZS_LOG_ERR] = "error", [ZS_LOG_WARNING] = "warning", [ZS_LOG_NOTICE] = "notice",
-	[ZS_LOG_INFO] = "info", [ZS_LOG_DEBUG] = "debug",
+#define LEVEL(id, priority, name) [priority] = name
+	ZS_LOG_LEVELS(LEVEL, ZS_LOG_COMMA_)
+#undef LEVEL
 };
 
 /* All of the bytes or none, never into the tail. */
@@ -370,50 +372,61 @@ static void tail(struct record *r, uint32_t held)
 	force(r, json ? "}\n" : "\n");
 }
 
-/* May this code speak now? Counts what is held back. */
-static bool admit(struct zs_log *log, enum zs_log_code code, uint64_t now)
+static void open_record(struct record *r, const struct zs_log *log, enum zs_log_code code)
 {
-	__typeof__(log->site[0]) *site = &log->site[code];
-
-	if (site->since_ns == 0 || now - site->since_ns >= ZS_LOG_INTERVAL_NS) {
-		site->since_ns = now;
-		site->spoken = 0;
-	}
-	if (site->spoken >= ZS_LOG_BURST) {
-		site->held++;
-		return false;
-	}
-	site->spoken++;
-	return true;
+	r->format = log->format;
+	r->cut = false;
+	r->first = true;
+	r->len = 0;
+	head(r, log, code);
+	if (r->format != ZS_LOG_JSON)
+		return;
+	put(r, ",\"fields\":{", 11);
+	r->first = true;
 }
 
-void zs_log_write(struct zs_log *log, enum zs_log_code code, const char *fmt, ...)
+static void send_record(struct record *r, const struct zs_log *log, struct zs_log_site *site)
 {
+	tail(r, site->held);
+	site->held = 0;
+	while (write(log->fd, r->buf, r->len) < 0 && errno == EINTR)
+		;
+}
+
+void zs_log_write(struct zs_log *log, enum zs_log_code code, const char *where, const char *fmt, ...)
+{
+	struct zs_log_site *site;
 	int keep = errno;
 	struct record r;
 	struct args a;
 
 	if (!log || (unsigned)code >= ZS_LOG_CODES || codes[code].level > log->level[codes[code].module])
 		return;
-	if (!admit(log, code, zs_clock_ns()))
+	site = zs_log_site(log, code, where);
+	if (!zs_log_admit(site, zs_clock_ns()))
 		return;
-	r.format = log->format;
-	r.cut = false;
-	r.first = true;
-	r.len = 0;
-	head(&r, log, code);
-	if (r.format == ZS_LOG_JSON) {
-		put(&r, ",\"fields\":{", 11);
-		r.first = true;
-	}
+	open_record(&r, log, code);
 	va_start(a.ap, fmt);
 	fields(&r, fmt, &a);
 	va_end(a.ap);
-	tail(&r, log->site[code].held);
-	log->site[code].held = 0;
-	while (write(log->fd, r.buf, r.len) < 0 && errno == EINTR)
-		;
+	send_record(&r, log, site);
 	errno = keep;
+}
+
+void zs_log_flush(struct zs_log *log, bool ending)
+{
+	uint64_t now = zs_clock_ns();
+	struct record r;
+
+	for (uint32_t i = 0; i < ZS_LOG_SITES; i++) {
+		struct zs_log_site *site = &log->site[i];
+
+		if (!site->held || !(ending || zs_log_owes(site, now)))
+			continue;
+		open_record(&r, log, site->code);
+		field_text(&r, "site", site->where);
+		send_record(&r, log, site);
+	}
 }
 
 /* JOURNAL_STREAM is DEVICE:INODE of the stream the journal reads. */

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <jansson.h>
 #include "base/error.h"
+#include "base/log.h"
 
 enum zs_level { ZS_LEVEL_none, ZS_LEVEL_user, ZS_LEVEL_admin, ZS_LEVEL_owner };
 const char *zs_level_name(enum zs_level level);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/log.h"
 #include "conf/conf.h"
 
 #define ZS_CONF_CPU_MAX 1023 /* the kernel's cpu_set_t ends there */

@@ -158,6 +158,21 @@ static void random_values(void **state)
 	}
 }
 
+static void say(struct world *w, const char *a, const char *b)
+{
+	ZS_LOG(&w->log, PORT_UP, "a=%s b=%s", a, b);
+}
+
+/* say() owes as much as can be. */
+static void hold(struct world *w)
+{
+	say(w, "", "");
+	spoken(w);
+	for (int i = 0; i < ZS_LOG_SITES; i++)
+		if (w->log.site[i].where)
+			w->log.site[i].held = UINT32_MAX;
+}
+
 static void long_records_are_cut(void **state)
 {
 	struct world *w = *state;
@@ -165,14 +180,14 @@ static void long_records_are_cut(void **state)
 
 	memset(wide, '\1', sizeof(wide) - 1);
 	wide[sizeof(wide) - 1] = 0;
-	w->log.site[ZS_LOG_PORT_UP].held = UINT32_MAX;
-	ZS_LOG(&w->log, PORT_UP, "a=%s b=%s", wide, wide);
+	hold(w);
+	say(w, wide, wide);
 	const char *s = line(w);
 	assert_true(strlen(s) < 2048 && strlen(s) > 1900);
 	assert_non_null(strstr(s, "\\x01\" held=4294967295 cut=1"));
 	w->log.format = ZS_LOG_JSON;
-	w->log.site[ZS_LOG_PORT_UP].held = UINT32_MAX;
-	ZS_LOG(&w->log, PORT_UP, "a=%s b=%s", wide, wide);
+	hold(w);
+	say(w, wide, wide);
 	json_t *j = json_line(w);
 	assert_true(json_is_true(json_object_get(j, "cut")));
 	json_decref(j);
@@ -213,7 +228,7 @@ static void levels(void **state)
 	assert_non_null(strstr(spoken(w), "ZL0801"));
 	ZS_LOG(&w->log, ROUTE);
 	assert_string_equal(spoken(w), ""); /* the other modules are as before */
-	assert_int_equal(zs_log_set_level(&w->log, "all", "error"), 0);
+	assert_int_equal(zs_log_set_level(&w->log, "all", "err"), 0);
 	ZS_LOG(&w->log, PORT_UP);
 	assert_string_equal(spoken(w), "");
 	assert_int_equal(zs_log_set_level(&w->log, NULL, "info"), 0);
@@ -226,26 +241,105 @@ static void levels(void **state)
 		assert_int_equal(
 		    zs_log_set_level(&w->log, zs_log_module_name(i), zs_log_level_name(ZS_LOG_INFO)), 0);
 	assert_string_equal(zs_log_level_name(0), "unknown");
-	zs_log_write(NULL, ZS_LOG_PORT_UP, "x=%d", 1);
+	zs_log_write(NULL, ZS_LOG_PORT_UP, "here", "x=%d", 1);
+}
+
+static int burst(struct world *w, int n)
+{
+	int lines = 0;
+
+	for (int i = 0; i < n; i++)
+		ZS_LOG(&w->log, PORT_UP, "i=%d", i);
+	for (const char *p = spoken(w); (p = strchr(p, '\n')); p++)
+		lines++;
+	return lines;
+}
+
+static void pass_interval(struct world *w)
+{
+	for (int i = 0; i < ZS_LOG_SITES; i++)
+		if (w->log.site[i].where)
+			w->log.site[i].since_ns -= ZS_LOG_INTERVAL_NS;
 }
 
 static void rate_limit(void **state)
 {
 	struct world *w = *state;
-	int lines = 0;
 
-	for (int i = 0; i < 25; i++)
-		ZS_LOG(&w->log, PORT_UP, "i=%d", i);
-	for (const char *p = spoken(w); (p = strchr(p, '\n')); p++)
-		lines++;
-	assert_int_equal(lines, ZS_LOG_BURST);
-	ZS_LOG(&w->log, PORT_DOWN); /* another code has its own burst */
+	assert_int_equal(burst(w, 25), ZS_LOG_BURST);
+	ZS_LOG(&w->log, PORT_UP); /* another site has its own burst, of the same code too */
+	assert_string_equal(line(w), HEAD);
+	ZS_LOG(&w->log, PORT_DOWN);
 	assert_null(strstr(line(w), "held="));
-	w->log.site[ZS_LOG_PORT_UP].since_ns -= ZS_LOG_INTERVAL_NS;
-	ZS_LOG(&w->log, PORT_UP, "i=%d", 99);
-	assert_string_equal(line(w), HEAD " i=99 held=15");
-	ZS_LOG(&w->log, PORT_UP, "i=%d", 100);
-	assert_string_equal(line(w), HEAD " i=100");
+	pass_interval(w);
+	assert_int_equal(burst(w, 1), 1);
+	assert_non_null(strstr(w->buf, " i=0 held=15\n"));
+	assert_int_equal(burst(w, 1), 1);
+	assert_null(strstr(w->buf, "held="));
+}
+
+/* A burst that stops is told all the same, once. */
+static void flush_tells(void **state)
+{
+	struct world *w = *state;
+
+	burst(w, 25);
+	zs_log_flush(&w->log, false);
+	assert_string_equal(spoken(w), "");
+	pass_interval(w);
+	zs_log_flush(&w->log, false);
+	const char *s = line(w);
+	assert_ptr_equal(strstr(s, HEAD " site="), s);
+	assert_non_null(strstr(s, "test_log.c:"));
+	assert_non_null(strstr(s, " held=15"));
+	zs_log_flush(&w->log, true);
+	assert_string_equal(spoken(w), "");
+	burst(w, 25);
+	zs_log_flush(&w->log, true); /* the end does not wait */
+	assert_non_null(strstr(line(w), " held=15"));
+	w->log.format = ZS_LOG_JSON;
+	burst(w, 25);
+	zs_log_flush(&w->log, true);
+	json_t *j = json_line(w);
+	assert_int_equal(json_integer_value(json_object_get(j, "held")), 25);
+	json_decref(j);
+}
+
+/* More sites than there is room for: still limited, still told, nothing is written past the table. */
+static void full_table(void **state)
+{
+	static char where[2 * ZS_LOG_SITES];
+	struct world *w = *state;
+	uint64_t held = 0;
+
+	for (int round = 0; round < ZS_LOG_BURST; round++)
+		for (size_t i = 0; i < sizeof(where); i++) {
+			zs_log_write(&w->log, ZS_LOG_PORT_UP, &where[i], "%s", "");
+			spoken(w);
+		}
+	for (int i = 0; i < ZS_LOG_SITES; i++)
+		held += w->log.site[i].held;
+	assert_in_range(held, 1, ZS_LOG_BURST * ZS_LOG_SITES);
+}
+
+/* Every word that the configuration and the command take is a level, and the levels differ. */
+static void every_level_word(void **state)
+{
+	static const char words[] = ZS_LOG_LEVEL_NAMES(" ");
+	struct world *w = *state;
+	char copy[sizeof(words)];
+	int expected = ZS_LOG_ERR;
+
+	memcpy(copy, words, sizeof(words));
+	for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "), expected++) {
+		assert_int_equal(zs_log_set_level(&w->log, NULL, word), 0);
+		assert_int_equal(w->log.level[0], expected);
+		assert_string_equal(zs_log_level_name((enum zs_log_level)expected), word);
+	}
+	assert_int_equal(expected, ZS_LOG_DEBUG + 1);
+	assert_int_equal(zs_log_set_level(&w->log, NULL, "error"), -EINVAL);
+	ZS_LOG(&w->log, PORT_FAILED);
+	assert_ptr_equal(strstr(line(w), "level=err "), w->buf + strlen("time=2026-01-01T00:00:00.000000Z "));
 }
 
 static void errno_survives(void **state)
@@ -265,6 +359,7 @@ int main(void)
 		T(keyvalue),	  T(values_cannot_forge),  T(json),
 		T(random_values), T(long_records_are_cut), T(journald),
 		T(levels),	  T(rate_limit),	   T(errno_survives),
+		T(flush_tells),	  T(full_table),	   T(every_level_word),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -225,13 +225,12 @@ static void open_audit(struct zs_control *c)
 {
 	struct zs_error err = { 0 };
 
-	if (zs_audit_open(&c->audit, c->conf->state_dir, c->store, &err) != 0) {
+	if (zs_audit_open(&c->audit, c->conf->state_dir, c->conf->admin.audit_mb, c->store, &err) != 0) {
 		/* The relay goes on; without a file nothing may be changed. */
 		zs_health_raise(c->health, ZS_HEALTH_audit_failed, "%s", err.text);
 		ZS_LOG(&c->log, AUDIT_FAILED, "error=\"%s\"", err.text);
 		return;
 	}
-	zs_audit_set_file_max(c->audit, (uint64_t)c->conf->admin.audit_mb << 20);
 	if (zs_audit_broken(c->audit)) {
 		zs_health_raise(c->health, ZS_HEALTH_audit_broken, "%s", zs_audit_broken(c->audit));
 		ZS_LOG(&c->log, AUDIT_FAILED, "error=\"%s\"", zs_audit_broken(c->audit));

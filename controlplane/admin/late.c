@@ -71,7 +71,9 @@ static int record(struct zs_control *c, struct zs_late *late, struct zs_error *e
 int zs_late_settle(struct zs_control *c, struct zs_error *err)
 {
 	struct zs_late *late = late_of(c);
-	int rc = c->audit ? 0 : zs_audit_open(&c->audit, c->conf->state_dir, c->store, err);
+	int rc = c->audit
+		     ? 0
+		     : zs_audit_open(&c->audit, c->conf->state_dir, c->conf->admin.audit_mb, c->store, err);
 
 	if (rc != 0 || !late || !late->waiting)
 		return rc;

@@ -247,7 +247,8 @@ int zs_audit_open_file(struct zs_audit *a, struct zs_error *err)
 			    "audit file: %s is no regular file of ours; move it away", a->path);
 }
 
-int zs_audit_open(struct zs_audit **out, const char *dir, struct zs_store *store, struct zs_error *err)
+int zs_audit_open(struct zs_audit **out, const char *dir, uint32_t file_mb, struct zs_store *store,
+		  struct zs_error *err)
 {
 	struct zs_audit *a = calloc(1, sizeof(*a));
 	int rc;
@@ -256,7 +257,7 @@ int zs_audit_open(struct zs_audit **out, const char *dir, struct zs_store *store
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
 	a->store = store;
 	a->fd = -1;
-	a->file_max = ZS_AUDIT_FILE_MAX;
+	a->file_max = (uint64_t)file_mb << 20;
 	rc = snprintf(a->path, sizeof(a->path), "%s/audit.log", dir) < (int)sizeof(a->path) ? 0
 											    : -ENAMETOOLONG;
 	if (rc != 0 || sodium_init() < 0)
@@ -280,11 +281,6 @@ void zs_audit_close(struct zs_audit *a)
 	if (a->fd >= 0)
 		close(a->fd);
 	free(a);
-}
-
-void zs_audit_set_file_max(struct zs_audit *a, uint64_t bytes)
-{
-	a->file_max = bytes;
 }
 
 const char *zs_audit_broken(const struct zs_audit *a)
@@ -361,7 +357,7 @@ int zs_audit_begin(struct zs_audit *a, const char *operation, const struct zs_ca
 	if (rc != 0)
 		return rc;
 	a->open_call = false;
-	if (a->head.size >= a->file_max && (rc = zs_audit_turn(a, err)) != 0)
+	if (a->head.size > a->file_max && (rc = zs_audit_turn(a, err)) != 0)
 		return rc;
 	if (fstat(a->fd, &st) != 0)
 		return failed(err, -errno, "cannot be read");

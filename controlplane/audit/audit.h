@@ -21,7 +21,6 @@
 
 #define ZS_AUDIT_LINE_MAX (16u << 10) /* arguments are a few hundred bytes; files are kept as digests */
 #define ZS_AUDIT_SHOW_MAX 1000
-#define ZS_AUDIT_FILE_MAX (2u << 20) /* unless told; verify reads eight such at a stretch */
 
 struct zs_audit;
 struct zs_store;
@@ -33,12 +32,12 @@ struct zs_caller {
 	enum zs_level level;
 };
 
-/* Opens or creates the file and settles what a crash left. -EIO and friends: cannot be had. A file that
+/* Opens or creates the file and settles what a crash left. A file of more than file_mb MiB
+ * is closed before the next record. -EIO and friends: cannot be had. A file that
  * is not what was written is no failure here: zs_audit_broken says so. */
-int zs_audit_open(struct zs_audit **out, const char *dir, struct zs_store *store, struct zs_error *err);
+int zs_audit_open(struct zs_audit **out, const char *dir, uint32_t file_mb, struct zs_store *store,
+		  struct zs_error *err);
 void zs_audit_close(struct zs_audit *a);
-/* A file of at least so many bytes is closed before the next record. */
-void zs_audit_set_file_max(struct zs_audit *a, uint64_t bytes);
 /* What was found wrong with the file by open, begin or verify; NULL: nothing. */
 const char *zs_audit_broken(const struct zs_audit *a);
 uint64_t zs_audit_count(const struct zs_audit *a);

@@ -42,7 +42,7 @@ static void start(void)
 	snprintf(path, sizeof(path), "%s/store", folder);
 	ZS_CHECK(zs_store_open(&plane.store, path, &err) == 0, "%s", err.text);
 	ZS_CHECK(zs_program_new(&plane.program, &plane, &err) == 0, "%s", err.text);
-	ZS_CHECK(zs_audit_open(&plane.audit, folder, plane.store, &err) == 0, "%s", err.text);
+	ZS_CHECK(zs_audit_open(&plane.audit, folder, 1, plane.store, &err) == 0, "%s", err.text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -24,7 +24,7 @@ static void open_all(struct bench *b, struct rig *r)
 	snprintf(path, sizeof(path), "%s/store", r->dir);
 	snprintf(b->path, sizeof(b->path), "%s/audit.log", r->dir);
 	assert_int_equal(zs_store_open(&b->store, path, &r->err), 0);
-	if (zs_audit_open(&b->a, r->dir, b->store, &r->err) != 0)
+	if (zs_audit_open(&b->a, r->dir, 1, b->store, &r->err) != 0)
 		fail_msg("%s", r->err.text);
 }
 
@@ -395,7 +395,7 @@ static void test_no_foreign_file(void **state)
 	assert_int_equal(symlink(target, b.path), 0);
 	snprintf(target, sizeof(target), "%s/store", r->dir);
 	assert_int_equal(zs_store_open(&b.store, target, &r->err), 0);
-	assert_true(zs_audit_open(&b.a, r->dir, b.store, &r->err) < 0);
+	assert_true(zs_audit_open(&b.a, r->dir, 1, b.store, &r->err) < 0);
 	zs_store_close(b.store);
 }
 

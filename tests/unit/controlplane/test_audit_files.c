@@ -21,9 +21,9 @@ static void open_all(struct bench *b, struct rig *r)
 	b->r = r;
 	snprintf(path, sizeof(path), "%s/store", r->dir);
 	assert_int_equal(zs_store_open(&b->store, path, &r->err), 0);
-	if (zs_audit_open(&b->a, r->dir, b->store, &r->err) != 0)
+	if (zs_audit_open(&b->a, r->dir, 1, b->store, &r->err) != 0)
 		fail_msg("%s", r->err.text);
-	zs_audit_set_file_max(b->a, FILE_MAX);
+	b->a->file_max = FILE_MAX;
 }
 
 static void close_all(struct bench *b)

@@ -97,8 +97,13 @@ static int work(struct rig *r)
 {
 	uint64_t end = zs_clock_ns() + 300 * ZS_NS_PER_MS;
 	pthread_t thread;
+	char req[128];
 
-	if (ask(r, "{\"v\":1,\"verb\":\"publish add\",\"args\":{\"port\":4433,\"target\":\"8.8.8.8:443\"}}"))
+	/* Tests of this kind run side by side: each has a port of its own. */
+	snprintf(req, sizeof(req),
+		 "{\"v\":1,\"verb\":\"publish add\",\"args\":{\"port\":%d,\"target\":\"8.8.8.8:443\"}}",
+		 2000 + (int)getpid() % 16000);
+	if (ask(r, req))
 		return 1;
 	if (fill_store(r))
 		return 2;

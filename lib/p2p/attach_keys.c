@@ -8,23 +8,12 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/cursor.h"
+#include "p2p/hkdf.h"
 
-/* HKDF-Expand-Label, RFC 8446 section 7.1. */
 static void expand(const uint8_t secret[ZS_ATTACH_SECRET], const char *label, const uint8_t *context,
-		   size_t context_len, uint8_t *out, uint16_t len)
+		   size_t context_len, uint8_t *out, size_t len)
 {
-	uint8_t info[64];
-	struct zs_writer w = zs_writer_of(info, sizeof(info));
-
-	zs_write_u16(&w, len);
-	zs_write_u8(&w, (uint8_t)(6 + strlen(label)));
-	zs_write_bytes(&w, "tls13 ", 6);
-	zs_write_bytes(&w, label, strlen(label));
-	zs_write_u8(&w, (uint8_t)context_len);
-	zs_write_bytes(&w, context, context_len);
-	ZS_CHECK(!w.failed &&
-		 HKDF_expand(out, len, EVP_sha256(), secret, ZS_ATTACH_SECRET, info, zs_writer_len(&w)) == 1);
+	zs_hkdf_label(out, len, EVP_sha256(), secret, ZS_ATTACH_SECRET, label, context, context_len);
 }
 
 void zs_attach_grant_hash(const void *grant, size_t len, uint8_t hash[ZS_ATTACH_HASH])

@@ -1,0 +1,426 @@
+/* The peerstore: classes and lives, signed records, what goes first when it is full, records out and in,
+ * damaged records, clocks that step. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "p2p/peerstore.h"
+#include "unit/p2p/peer_ids.h"
+#include "unit/random.h"
+
+#define S    ZS_NS_PER_S
+#define HOUR (3600 * S)
+
+static struct zs_bytes bytes(const char *text)
+{
+	return (struct zs_bytes){ (const uint8_t *)text, strlen(text) };
+}
+
+static struct zs_peerstore *store(uint32_t peers)
+{
+	struct zs_peerstore_config c;
+
+	zs_peerstore_defaults(&c);
+	c.peers = peers;
+	return zs_peerstore_new(&c);
+}
+
+static int learn(struct zs_peerstore *s, uint32_t peer, const char *address, enum zs_known known,
+		 uint64_t now)
+{
+	struct zs_peer_id id = peer_id(peer);
+
+	return zs_peerstore_learn(s, &id, bytes(address), known, now);
+}
+
+/* "a b c": the addresses of a peer in the order they are kept; "-" unknown. */
+static void assert_addresses(struct zs_peerstore *s, uint32_t peer, uint64_t now, const char *want)
+{
+	struct zs_peer_id id = peer_id(peer);
+	const struct zs_peer_info *p = zs_peerstore_get(s, &id, now);
+	char got[1024] = "";
+
+	for (uint32_t i = 0; p && i < p->addresses; i++)
+		snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%.*s", i ? " " : "",
+			 p->address[i].len, (const char *)p->address[i].bytes);
+	assert_string_equal(p ? got : "-", want);
+}
+
+static void classes_live_as_long_as_they_should(void **state)
+{
+	struct zs_peerstore *s = store(8);
+	struct zs_peer_id one = peer_id(1);
+	char long_one[ZS_PEERSTORE_ADDRESS + 2];
+
+	assert_int_equal(learn(s, 1, "learnt", ZS_KNOWN_LEARNT, S), 0);
+	assert_int_equal(learn(s, 1, "recent", ZS_KNOWN_RECENT, S), 0);
+	assert_int_equal(learn(s, 1, "connected", ZS_KNOWN_CONNECTED, S), 0);
+	assert_int_equal(learn(s, 1, "permanent", ZS_KNOWN_PERMANENT, S), 0);
+	assert_int_equal(learn(s, 1, "recent", ZS_KNOWN_LEARNT, S), 0); /* known better already */
+	assert_addresses(s, 1, HOUR, "learnt recent connected permanent");
+	assert_addresses(s, 1, HOUR + S, "recent connected permanent");
+	assert_addresses(s, 1, 49 * HOUR, "connected permanent");
+	zs_peerstore_disconnected(s, &one, 50 * HOUR);
+	assert_addresses(s, 1, 97 * HOUR, "connected permanent");
+	assert_addresses(s, 1, 98 * HOUR, "permanent");
+	assert_addresses(s, 2, S, "-");
+	assert_int_equal(learn(s, 1, "", ZS_KNOWN_LEARNT, S), -EINVAL);
+	memset(long_one, 'x', sizeof(long_one));
+	long_one[ZS_PEERSTORE_ADDRESS + 1] = 0;
+	assert_int_equal(learn(s, 1, long_one, ZS_KNOWN_LEARNT, S), -EINVAL);
+	long_one[ZS_PEERSTORE_ADDRESS] = 0;
+	assert_int_equal(learn(s, 1, long_one, ZS_KNOWN_LEARNT, S), 0);
+	zs_peerstore_forget(s, &one);
+	assert_int_equal(zs_peerstore_count(s), 0);
+	zs_peerstore_delete(s);
+}
+
+/* A clock back by years leaves a life of the class's length from then, forward by years ends it. */
+static void clocks_that_step(void **state)
+{
+	struct zs_peerstore *s = store(8);
+
+	learn(s, 1, "learnt", ZS_KNOWN_LEARNT, 100000 * HOUR);
+	assert_addresses(s, 1, HOUR, "learnt");
+	assert_addresses(s, 1, 2 * HOUR - 1, "learnt");
+	assert_addresses(s, 1, 2 * HOUR, "");
+	learn(s, 1, "connected", ZS_KNOWN_CONNECTED, 2 * HOUR);
+	assert_addresses(s, 1, 100000 * HOUR, "connected");
+	learn(s, 1, "late", ZS_KNOWN_RECENT, UINT64_MAX - S); /* no wrap */
+	assert_addresses(s, 1, UINT64_MAX - 1, "connected late");
+	zs_peerstore_delete(s);
+}
+
+static void certify(struct zs_peerstore *s, uint64_t seq, const char *envelope, const char *a, const char *b,
+		    int want)
+{
+	struct zs_peer_id id = peer_id(1);
+	struct zs_bytes list[] = { bytes(a), bytes(b) };
+
+	assert_int_equal(zs_peerstore_certify(s, &id, seq, bytes(envelope), list, 2, S), want);
+}
+
+static void signed_records_only_grow(void **state)
+{
+	struct zs_peerstore *s = store(8);
+	struct zs_peer_id id = peer_id(1);
+	const struct zs_peer_info *p;
+	static char huge[ZS_PEERSTORE_ENVELOPE + 2];
+
+	learn(s, 1, "told", ZS_KNOWN_LEARNT, S);
+	certify(s, 5, "five", "a", "b", 0);
+	assert_addresses(s, 1, S, "told a b");
+	certify(s, 5, "five", "a", "b", 0); /* the same again */
+	certify(s, 5, "FIVE", "x", "y", -ESTALE);
+	certify(s, 4, "four", "x", "y", -ESTALE);
+	assert_addresses(s, 1, S, "told a b");
+	learn(s, 1, "a", ZS_KNOWN_CONNECTED, S);
+	certify(s, 6, "six", "b", "c", 0);
+	assert_addresses(s, 1, S, "told a b c");
+	certify(s, 7, "seven", "d", "e", 0); /* b and c go, a is connected */
+	assert_addresses(s, 1, S, "told a d e");
+	p = zs_peerstore_get(s, &id, S);
+	assert_false(p->address[0].certified);
+	assert_false(p->address[1].certified);
+	assert_true(p->address[2].certified);
+	assert_int_equal(p->seq, 7);
+	assert_memory_equal(p->envelope, "seven", 5);
+	memset(huge, 'x', ZS_PEERSTORE_ENVELOPE + 1);
+	certify(s, 8, huge, "a", "b", -EINVAL);
+	certify(s, 8, "", "a", "b", -EINVAL);
+	assert_true(zs_peerstore_check(s));
+	zs_peerstore_delete(s);
+}
+
+static void a_peers_addresses_are_bounded(void **state)
+{
+	struct zs_peerstore *s = store(8);
+	struct zs_peer_id id = peer_id(1);
+	const struct zs_peer_info *p;
+	char name[16];
+
+	for (int i = 0; i < ZS_PEERSTORE_ADDRESSES; i++) {
+		snprintf(name, sizeof(name), "a%d", i);
+		assert_int_equal(
+		    learn(s, 1, name, i < 3 ? ZS_KNOWN_RECENT : ZS_KNOWN_LEARNT, (uint64_t)(i + 1) * S), 0);
+	}
+	for (int i = 0; i < 3; i++)
+		zs_peerstore_dialled(s, &id, bytes("a9"), false, 20 * S);
+	assert_int_equal(learn(s, 1, "new", ZS_KNOWN_LEARNT, 21 * S), 0);
+	p = zs_peerstore_get(s, &id, 21 * S);
+	assert_int_equal(p->addresses, ZS_PEERSTORE_ADDRESSES);
+	assert_memory_equal(p->address[9].bytes, "new", 3); /* the failing one went */
+	assert_int_equal(learn(s, 1, "new2", ZS_KNOWN_LEARNT, 21 * S), 0);
+	p = zs_peerstore_get(s, &id, 21 * S);
+	assert_memory_equal(p->address[3].bytes, "new2", 4); /* then the oldest of the learnt */
+	for (int i = 0; i < 2 * ZS_PEERSTORE_ADDRESSES; i++) {
+		snprintf(name, sizeof(name), "p%d", i);
+		assert_int_equal(learn(s, 1, name, ZS_KNOWN_PERMANENT, 22 * S), 0);
+	}
+	assert_int_equal(learn(s, 1, "no", ZS_KNOWN_RECENT, 22 * S), -ENOSPC);
+	zs_peerstore_delete(s);
+}
+
+static void dials_are_remembered(void **state)
+{
+	struct zs_peerstore *s = store(8);
+	struct zs_peer_id id = peer_id(1), other = peer_id(2);
+	const struct zs_peer_info *p;
+
+	learn(s, 1, "a", ZS_KNOWN_RECENT, S);
+	zs_peerstore_dialled(s, &id, bytes("a"), false, 2 * S);
+	zs_peerstore_dialled(s, &id, bytes("a"), false, 3 * S);
+	zs_peerstore_dialled(s, &id, bytes("unknown"), true, 3 * S);
+	zs_peerstore_dialled(s, &other, bytes("a"), true, 3 * S);
+	p = zs_peerstore_get(s, &id, 4 * S);
+	assert_int_equal(p->address[0].failures, 2);
+	assert_int_equal(p->address[0].failed_ns, 3 * S);
+	assert_int_equal(p->address[0].succeeded_ns, 0);
+	zs_peerstore_dialled(s, &id, bytes("a"), true, 5 * S);
+	p = zs_peerstore_get(s, &id, 6 * S);
+	assert_int_equal(p->address[0].failures, 0);
+	assert_int_equal(p->address[0].succeeded_ns, 5 * S);
+	p = zs_peerstore_get(s, &id, 2 * S); /* back in time: not in the future */
+	assert_int_equal(p->address[0].succeeded_ns, 2 * S);
+	assert_int_equal(zs_peerstore_count(s), 1);
+	zs_peerstore_delete(s);
+}
+
+static void learnt_and_longest_untouched_go_first(void **state)
+{
+	struct zs_peerstore *s = store(4);
+	struct zs_peer_id one = peer_id(1);
+
+	learn(s, 0, "a", ZS_KNOWN_RECENT, S);
+	learn(s, 1, "a", ZS_KNOWN_LEARNT, S);
+	learn(s, 2, "a", ZS_KNOWN_LEARNT, S);
+	learn(s, 3, "a", ZS_KNOWN_CONNECTED, S);
+	zs_peerstore_get(s, &one, S); /* used: 2 is older now */
+	learn(s, 4, "a", ZS_KNOWN_RECENT, S);
+	assert_addresses(s, 2, S, "-");
+	learn(s, 5, "a", ZS_KNOWN_CONNECTED, S);
+	assert_addresses(s, 1, S, "-");
+	learn(s, 6, "a", ZS_KNOWN_PERMANENT, S);
+	assert_addresses(s, 0, S, "-"); /* of the recent ones the older */
+	learn(s, 7, "a", ZS_KNOWN_CONNECTED, S);
+	assert_addresses(s, 4, S, "-");
+	assert_int_equal(learn(s, 8, "a", ZS_KNOWN_PERMANENT, S), -ENOSPC);
+	assert_addresses(s, 3, S, "a");
+	struct zs_peer_id five = peer_id(5);
+	zs_peerstore_disconnected(s, &five, S);
+	assert_int_equal(learn(s, 8, "a", ZS_KNOWN_LEARNT, S), 0);
+	assert_addresses(s, 5, S, "-");
+	assert_true(zs_peerstore_check(s));
+	zs_peerstore_delete(s);
+}
+
+static void expiry_sweeps_in_steps(void **state)
+{
+	struct zs_peerstore *s = store(64);
+
+	for (uint32_t i = 0; i < 64; i++)
+		learn(s, i, "a", i % 2 ? ZS_KNOWN_LEARNT : ZS_KNOWN_RECENT, S);
+	zs_peerstore_expire(s, 2 * HOUR, 16);
+	assert_int_equal(zs_peerstore_count(s), 56);
+	for (int i = 0; i < 3; i++)
+		zs_peerstore_expire(s, 2 * HOUR, 16);
+	assert_int_equal(zs_peerstore_count(s), 32);
+	zs_peerstore_expire(s, 100 * HOUR, 1000);
+	assert_int_equal(zs_peerstore_count(s), 0);
+	assert_true(zs_peerstore_check(s));
+	zs_peerstore_delete(s);
+}
+
+static void descriptions(void **state)
+{
+	static const char protocols[] = "/ipfs/ping/1.0.0\0/ipfs/id/1.0.0";
+	static char many[ZS_PEERSTORE_PROTOCOLS + 1];
+	struct zs_peerstore *s = store(8);
+	struct zs_peer_id id = peer_id(1);
+	const struct zs_peer_info *p;
+	char agent[200];
+
+	memset(agent, 'x', sizeof(agent) - 1);
+	agent[199] = 0;
+	assert_int_equal(zs_peerstore_describe(s, &id, protocols, sizeof(protocols), agent), 0);
+	p = zs_peerstore_get(s, &id, S);
+	assert_int_equal(p->protocols_len, sizeof(protocols));
+	assert_memory_equal(p->protocols, protocols, sizeof(protocols));
+	assert_int_equal(strlen(p->agent), ZS_PEERSTORE_AGENT - 1);
+	assert_int_equal(zs_peerstore_describe(s, &id, protocols, 5, ""), -EINVAL); /* without its end */
+	assert_int_equal(zs_peerstore_describe(s, &id, many, sizeof(many), ""), -EINVAL);
+	assert_int_equal(zs_peerstore_describe(s, &id, "", 0, "short"), 0);
+	p = zs_peerstore_get(s, &id, S);
+	assert_int_equal(p->protocols_len, 0);
+	assert_string_equal(p->agent, "short");
+	zs_peerstore_delete(s);
+}
+
+struct saved {
+	uint8_t record[8][ZS_PEERSTORE_RECORD];
+	size_t len[8];
+	uint32_t n;
+};
+
+static void save(void *ctx, const struct zs_peer_id *peer, const void *record, size_t len)
+{
+	struct saved *v = ctx;
+
+	assert_int_equal(peer->len, 38);
+	memcpy(v->record[v->n], record, len);
+	v->len[v->n++] = len;
+}
+
+static struct zs_peerstore *filled(uint64_t now)
+{
+	struct zs_peerstore *s = store(8);
+	struct zs_peer_id id = peer_id(1);
+	struct zs_bytes list = bytes("cert");
+
+	learn(s, 1, "conn", ZS_KNOWN_CONNECTED, now);
+	learn(s, 1, "learnt", ZS_KNOWN_LEARNT, now);
+	learn(s, 1, "perm", ZS_KNOWN_PERMANENT, now);
+	zs_peerstore_certify(s, &id, 77, bytes("envelope"), &list, 1, now);
+	zs_peerstore_describe(s, &id, "/a\0/b", 6, "agent/1");
+	zs_peerstore_dialled(s, &id, bytes("conn"), true, now + 60 * S);
+	zs_peerstore_dialled(s, &id, bytes("learnt"), false, now);
+	learn(s, 2, "other", ZS_KNOWN_LEARNT, now);
+	return s;
+}
+
+/* Saved after half an hour, read by a process whose clock began anew. */
+static void records_go_out_and_in(void **state)
+{
+	struct zs_peerstore *s = filled(1000 * HOUR), *t = store(8);
+	struct zs_peer_id id = peer_id(1);
+	static struct saved v, again;
+	const struct zs_peer_info *p;
+
+	zs_peerstore_export(s, 1000 * HOUR + HOUR / 2, save, &v);
+	assert_int_equal(v.n, 2);
+	for (uint32_t i = 0; i < 2; i++)
+		assert_int_equal(zs_peerstore_import(t, v.record[i], v.len[i], HOUR), 0);
+	assert_int_equal(zs_peerstore_import(t, v.record[0], v.len[0], HOUR), -EEXIST);
+	assert_addresses(t, 1, HOUR + HOUR / 2 - 1, "conn learnt perm cert");
+	assert_addresses(t, 2, HOUR + HOUR / 2 - 1, "other");
+	p = zs_peerstore_get(t, &id, HOUR);
+	assert_int_equal(p->seq, 77);
+	assert_memory_equal(p->envelope, "envelope", 8);
+	assert_memory_equal(p->protocols, "/a\0/b", 6);
+	assert_string_equal(p->agent, "agent/1");
+	assert_int_equal(p->address[0].known, ZS_KNOWN_RECENT);
+	assert_int_equal(p->address[0].succeeded_ns, HOUR - 29 * 60 * S);
+	assert_int_equal(p->address[1].failures, 1);
+	assert_int_equal(p->address[2].known, ZS_KNOWN_RECENT);
+	assert_true(p->address[3].certified);
+	assert_addresses(t, 1, HOUR + HOUR / 2, "conn perm"); /* the other half hour is over */
+	assert_addresses(t, 1, 49 * HOUR, "");
+	zs_peerstore_delete(t);
+	t = store(8);
+	for (uint32_t i = 0; i < 2; i++)
+		assert_int_equal(zs_peerstore_import(t, v.record[i], v.len[i], 5 * HOUR), 0);
+	zs_peerstore_export(t, 5 * HOUR, save, &again);
+	assert_int_equal(again.n, 2); /* in and out at once: the same bytes */
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(again.len[i], v.len[i]);
+		assert_memory_equal(again.record[i], v.record[i], v.len[i]);
+	}
+	zs_peerstore_delete(s);
+	zs_peerstore_delete(t);
+}
+
+static void damaged_records_are_refused(void **state)
+{
+	struct random r = random_new("peerstore");
+	struct zs_peerstore *s = filled(S), *t = store(8);
+	static struct saved v;
+	uint8_t bad[ZS_PEERSTORE_RECORD];
+
+	zs_peerstore_export(s, S, save, &v);
+	for (size_t len = 0; len < v.len[0]; len++)
+		assert_int_equal(zs_peerstore_import(t, v.record[0], len, S), -EBADMSG);
+	memcpy(bad, v.record[0], v.len[0]);
+	bad[v.len[0]] = 0;
+	assert_int_equal(zs_peerstore_import(t, bad, v.len[0] + 1, S), -EBADMSG);
+	bad[0]++;
+	assert_int_equal(zs_peerstore_import(t, bad, v.len[0], S), -EBADMSG);
+	assert_int_equal(zs_peerstore_count(t), 0);
+	for (int i = 0; i < 20000; i++) {
+		memcpy(bad, v.record[0], v.len[0]);
+		for (uint32_t n = 1 + random_below(&r, 4); n--;)
+			bad[random_below(&r, (uint32_t)v.len[0])] = (uint8_t)random_u64(&r);
+		zs_peerstore_import(t, bad, v.len[0], random_u64(&r));
+		if (i % 256 == 0)
+			assert_true(zs_peerstore_check(t));
+	}
+	zs_peerstore_delete(s);
+	zs_peerstore_delete(t);
+}
+
+static void random_use(void **state)
+{
+	struct random r = random_new("peerstore");
+	struct zs_peerstore *s = store(20);
+	uint64_t now = HOUR;
+
+	for (int i = 0; i < 50000; i++) {
+		struct zs_peer_id id = peer_id(random_below(&r, 40));
+		char name[8];
+
+		snprintf(name, sizeof(name), "%u", random_below(&r, 30));
+		now += random_below(&r, 100) * S;
+		switch (random_below(&r, 7)) {
+		case 0:
+		case 1:
+			zs_peerstore_learn(s, &id, bytes(name), random_below(&r, 3), now);
+			break;
+		case 2: {
+			struct zs_bytes list[2] = { bytes(name), bytes("c") };
+			zs_peerstore_certify(s, &id, random_below(&r, 1000), bytes(name), list, 2, now);
+			break;
+		}
+		case 3:
+			zs_peerstore_disconnected(s, &id, now);
+			break;
+		case 4:
+			zs_peerstore_dialled(s, &id, bytes(name), random_below(&r, 2), now);
+			break;
+		case 5:
+			zs_peerstore_describe(s, &id, "/p", 3, name);
+			break;
+		case 6:
+			zs_peerstore_expire(s, now, 3);
+			if (random_below(&r, 20) == 0)
+				zs_peerstore_forget(s, &id);
+			break;
+		}
+		if (i % 8 == 0 && !zs_peerstore_check(s))
+			fail_msg("step %d", i);
+		assert_true(zs_peerstore_count(s) <= 20);
+	}
+	zs_peerstore_delete(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(classes_live_as_long_as_they_should),
+		cmocka_unit_test(clocks_that_step),
+		cmocka_unit_test(signed_records_only_grow),
+		cmocka_unit_test(a_peers_addresses_are_bounded),
+		cmocka_unit_test(dials_are_remembered),
+		cmocka_unit_test(learnt_and_longest_untouched_go_first),
+		cmocka_unit_test(expiry_sweeps_in_steps),
+		cmocka_unit_test(descriptions),
+		cmocka_unit_test(records_go_out_and_in),
+		cmocka_unit_test(damaged_records_are_refused),
+		cmocka_unit_test(random_use),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

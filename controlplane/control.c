@@ -59,8 +59,7 @@ static void note_restart(void *ctx, const char *key, const char *old, const char
 
 static int refuse(struct zs_control *c, const struct zs_error *why, struct zs_error *err)
 {
-	zs_control_raise(c, ZS_HEALTH_config_rejected, "%.39s", why->text);
-	ZS_LOG(&c->log, CONFIG_REJECTED, "error=\"%s\"", why->text);
+	zs_control_raise(c, ZS_HEALTH_config_rejected, "%s", why->text);
 	if (err)
 		*err = *why;
 	return why->code;

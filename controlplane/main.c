@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include "admin/admin.h"
+#include "admin/record.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "ident.h"
@@ -140,30 +141,50 @@ static void set_log(struct zs_control *c)
 
 /* --- signals and timers --- */
 
-static void reload(struct process *p)
+static int read_again(struct process *p, struct zs_error *err)
 {
-	struct zs_error err = { 0 };
 	struct zs_conf *next;
+	int rc = load(p, &next, err);
 
-	zs_notify_reloading(zs_loop_now(p->c.loop));
-	if (load(p, &next, &err)) {
-		zs_control_raise(&p->c, ZS_HEALTH_config_rejected, "%.39s", err.text);
-		ZS_LOG(&p->c.log, CONFIG_REJECTED, "error=\"%s\"", err.text);
-	} else if (zs_control_apply(&p->c, next, &err)) {
-		free(next);
+	if (rc) {
+		zs_control_raise(&p->c, ZS_HEALTH_config_rejected, "%s", err->text);
+		return rc;
 	}
+	rc = zs_control_apply(&p->c, next, err);
+	if (rc)
+		free(next);
+	return rc;
+}
+
+/* Who may send a signal is the kernel's business: root and our own user, both owners. */
+static void reload(struct process *p, const struct zs_signal_info *from)
+{
+	struct zs_caller caller = { .uid = from->uid,
+				    .gid = (gid_t)-1,
+				    /* a signal does not tell */ .pid = from->pid,
+				    .level = ZS_LEVEL_owner };
+	json_t *args = json_pack("{s:s}", "file", p->c.conf_path);
+	struct zs_error err = { 0 };
+	int rc = zs_admin_record_open(&p->c, "reload", &caller, args, 0, &err);
+
+	json_decref(args);
+	zs_notify_reloading(zs_loop_now(p->c.loop));
+	if (!rc)
+		rc = zs_admin_record_close(&p->c, read_again(p, &err), &err);
+	if (rc)
+		ZS_LOG(&p->c.log, CONFIG_REJECTED, "error=\"%s\"", err.text);
 	zs_notify(ZS_NOTIFY_READY);
 }
 
-static void on_signal(void *ctx, int signo)
+static void on_signal(void *ctx, const struct zs_signal_info *info)
 {
 	struct process *p = ctx;
 
-	if (signo == SIGHUP) {
-		reload(p);
+	if (info->signo == SIGHUP) {
+		reload(p, info);
 		return;
 	}
-	ZS_LOG(&p->c.log, STOPPING, "signal=%s", strsignal(signo));
+	ZS_LOG(&p->c.log, STOPPING, "signal=%s", strsignal(info->signo));
 	zs_loop_stop(p->c.loop);
 }
 

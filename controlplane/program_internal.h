@@ -26,9 +26,9 @@ struct zs_program {
 	struct zs_control *c;
 	struct zs_tables tables;
 	struct zs_timer *timer;
-	uint64_t retry_ns, probe_ns;		  /* when the next second chances are due */
-	bool stop_unstored;			  /* the stop is set, and could not be stored yet */
-	uint64_t taken_until_ns, denied_until_ns; /* how long a refused request shows as a health code */
+	uint64_t retry_ns, probe_ns; /* when the next second chances are due */
+	bool stop_unstored;	     /* the stop is set, and could not be stored yet */
+	uint64_t refused_until_ns;   /* how long a refused request shows as a health code */
 	uint32_t slots;
 	uint32_t own_count;
 	struct zs_addr own[ZS_LOCALS_MAX];

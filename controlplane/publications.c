@@ -34,30 +34,10 @@ struct zs_publication zs_publication_from_conf(const struct zs_conf_publish *cp)
 					.from_config = true };
 }
 
-static int check_target(const struct zs_conf *conf, const struct zs_publication *pub, struct zs_error *err)
-{
-	enum zs_special class = zs_deny_target(&conf->targets, &pub->target.addr);
-	char text[ZS_ENDPOINT_TEXT];
-
-	zs_endpoint_format(&pub->target, text);
-	if (class != ZS_SPECIAL_NONE)
-		return zs_error_set(
-		    err, -EPERM, ZS_EXIT_REFUSED,
-		    "target %s of port %u is denied (%s); name its range in targets.allow or aim elsewhere",
-		    text, pub->port, zs_special_name(class));
-	if (zs_conf_is_own(conf, &pub->target.addr))
-		return zs_error_set(err, -EPERM, ZS_EXIT_REFUSED,
-				    "target %s of port %u is an address of this relay; aim elsewhere", text,
-				    pub->port);
-	if (zs_conf_is_broadcast(conf, &pub->target.addr))
-		return zs_error_set(err, -EPERM, ZS_EXIT_REFUSED,
-				    "target %s of port %u is a subnet's broadcast address; aim elsewhere",
-				    text, pub->port);
-	return 0;
-}
-
 int zs_publication_check(const struct zs_conf *conf, const struct zs_publication *pub, struct zs_error *err)
 {
+	struct zs_error why = { 0 };
+
 	if (!pub->port || !pub->target.port)
 		return zs_error_set(err, -EINVAL, ZS_EXIT_REFUSED, "port 0 cannot be published or aimed at");
 	if (pub->port >= conf->flows.port_first && pub->port <= conf->flows.port_last)
@@ -67,7 +47,9 @@ int zs_publication_check(const struct zs_conf *conf, const struct zs_publication
 	if (pub->port == conf->metrics.port)
 		return zs_error_set(err, -EINVAL, ZS_EXIT_REFUSED,
 				    "port %u is the metrics port; take another", pub->port);
-	return check_target(conf, pub, err);
+	if (!zs_conf_target_check(conf, &pub->target, &why))
+		return 0;
+	return zs_error_set(err, why.code, why.exit, "port %u: %.240s", pub->port, why.text);
 }
 
 struct zs_slot *zs_slot_new(struct zs_program *p, const struct zs_publication *pub)
@@ -192,19 +174,14 @@ bool zs_slot_settle(struct zs_program *p, struct zs_slot *s)
 	return zs_slot_program(p, s, NULL) == 0;
 }
 
-/* A refused request shows for a minute; a port of the configuration as long as it lasts. */
+/* A refused request shows for a minute, as a warning: nothing that runs is wrong. The caller's log has the record. */
 static void note_refusal(struct zs_program *p, const struct zs_publication *pub, const struct zs_error *why)
 {
-	uint64_t until = zs_loop_now(p->c->loop) + REFUSED_SHOWN_NS;
-
-	log_refused(p, pub, why);
-	if (why->code == -EADDRINUSE) {
-		p->taken_until_ns = until;
-		zs_control_raise(p->c, ZS_HEALTH_port_taken, "udp %u", pub->port);
-	} else if (why->code == -EPERM) {
-		p->denied_until_ns = until;
-		zs_control_raise(p->c, ZS_HEALTH_target_denied, "udp %u", pub->port);
-	}
+	if (why->code != -EADDRINUSE && why->code != -EPERM)
+		return;
+	p->refused_until_ns = zs_loop_now(p->c->loop) + REFUSED_SHOWN_NS;
+	zs_health_raise(p->c->health, ZS_HEALTH_publish_refused, "udp %u: %s", pub->port,
+			why->code == -EPERM ? "target denied" : "port taken");
 }
 
 static int publish_new(struct zs_program *p, const struct zs_publication *pub, struct zs_error *err)
@@ -325,20 +302,22 @@ static uint32_t find_state(const struct zs_program *p, enum zs_slot_state state)
 	return 0; /* port 0 is never published */
 }
 
-static void show(struct zs_program *p, enum zs_health h, enum zs_slot_state state, uint64_t until_ns)
+static void show(struct zs_program *p, enum zs_health h, enum zs_slot_state state)
 {
 	uint32_t port = find_state(p, state);
 
 	if (port)
 		zs_control_raise(p->c, h, "udp %u", port);
-	else if (zs_loop_now(p->c->loop) >= until_ns)
+	else
 		zs_control_clear(p->c, h);
 }
 
 void zs_publications_health(struct zs_program *p)
 {
-	show(p, ZS_HEALTH_port_taken, ZS_SLOT_TAKEN, p->taken_until_ns);
-	show(p, ZS_HEALTH_target_denied, ZS_SLOT_DENIED, p->denied_until_ns);
+	show(p, ZS_HEALTH_port_taken, ZS_SLOT_TAKEN);
+	show(p, ZS_HEALTH_target_denied, ZS_SLOT_DENIED);
+	if (zs_loop_now(p->c->loop) >= p->refused_until_ns)
+		zs_health_clear(p->c->health, ZS_HEALTH_publish_refused);
 }
 
 void zs_publications_retry(struct zs_program *p)

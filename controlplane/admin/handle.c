@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <string.h>
 #include "admin/late.h"
+#include "admin/record.h"
 #include "admin/verbs.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -150,17 +151,12 @@ static int audit_begin(struct call *call, struct zs_error *err)
 {
 	struct zs_admin_counts *counts = zs_admin_counts(call->c);
 	json_t *args = audit_args(call);
-	int rc = zs_late_settle(call->c, err);
+	int rc = zs_admin_record_open(call->c, call->cmd->verb, call->caller, args, counts ? counts->held : 0,
+				      err);
 
-	if (rc == 0)
-		rc = zs_audit_begin(call->c->audit, call->cmd->verb, call->caller, args,
-				    counts ? counts->held : 0, err);
 	json_decref(args);
-	zs_late_health(call->c, rc, err);
-	if (rc != 0) {
-		err->exit = ZS_EXIT_REFUSED;
+	if (rc != 0)
 		return rc;
-	}
 	if (counts)
 		counts->held = 0;
 	call->audited = true;
@@ -202,27 +198,6 @@ static int run(struct call *call, json_t **result, struct zs_error *err)
 			call->unrecorded = audit_err;
 	}
 	return rc != 0 ? rc : verbs[call->cmd->id](call->c, call->args, result, err);
-}
-
-/* The record goes to the disk before the answer leaves. */
-static int audit_end(struct call *call, int rc, struct zs_error *err)
-{
-	static const enum zs_exit refusals[] = { ZS_EXIT_USAGE, ZS_EXIT_DENIED, ZS_EXIT_REFUSED,
-						 ZS_EXIT_CONFIG };
-	struct zs_error why = { 0 };
-	const char *result = rc == 0 ? "ok" : "failed";
-	int audit_rc;
-
-	if (!call->audited)
-		return rc;
-	for (size_t i = 0; rc != 0 && i < ZS_ARRAY_LEN(refusals); i++)
-		if (err->exit == refusals[i])
-			result = "refused";
-	audit_rc = zs_audit_end(call->c->audit, result, rc == 0 ? "" : err->text, &why);
-	zs_late_health(call->c, audit_rc, &why);
-	if (audit_rc == 0 || rc != 0)
-		return rc;
-	return zs_error_set(err, audit_rc, ZS_EXIT_FAILED, "done, but not recorded: %.180s", why.text);
 }
 
 /* Done, and the caller is told what is still missing. */
@@ -268,7 +243,8 @@ int zs_admin_handle(struct zs_control *c, const struct zs_caller *caller, const 
 
 	if (rc == 0) {
 		rc = run(&call, &result, &err);
-		rc = audit_end(&call, rc, &err);
+		if (call.audited) /* the record goes to the disk before the answer leaves */
+			rc = zs_admin_record_close(c, rc, &err);
 		if (rc == 0 && call.unrecorded.code)
 			tell_unrecorded(&call, result, &err);
 	}

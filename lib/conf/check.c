@@ -174,17 +174,10 @@ static int check_ports(const struct checker *c)
 
 static int check_target(const struct checker *c, const struct zs_conf_publish *p)
 {
-	char text[ZS_ENDPOINT_TEXT];
-	enum zs_special why = zs_deny_target(&c->conf->targets, &p->target.addr);
-	zs_endpoint_format(&p->target, text);
-	if (why != ZS_SPECIAL_NONE)
-		return FAIL(c, &p->target, "target: %s is a %s address; %s", text, zs_special_name(why),
-			    unusable(&p->target.addr) ? "aim elsewhere"
-						      : "name its range in targets.allow, or aim elsewhere");
-	if (zs_conf_is_own(c->conf, &p->target.addr))
-		return FAIL(c, &p->target, "target: %s is this relay's own address; aim elsewhere", text);
-	if (zs_conf_is_broadcast(c->conf, &p->target.addr))
-		return FAIL(c, &p->target, "target: %s is a subnet's broadcast address; aim elsewhere", text);
+	struct zs_error why;
+
+	if (zs_conf_target_check(c->conf, &p->target, &why))
+		return FAIL(c, &p->target, "%s", why.text);
 	return 0;
 }
 

@@ -124,6 +124,9 @@ bool zs_conf_is_own(const struct zs_conf *conf, const struct zs_addr *addr);
  * Nobody may be aimed there. */
 bool zs_conf_is_broadcast(const struct zs_conf *conf, const struct zs_addr *addr);
 
+/* May the relay be aimed there? -EPERM and err with what to do (exit REFUSED). */
+int zs_conf_target_check(const struct zs_conf *conf, const struct zs_endpoint *target, struct zs_error *err);
+
 /* What `config apply` may change without a restart, and what it may not. Calls fn for each
  * difference: key path, old and new as text, whether a restart is needed. Returns how many. */
 typedef void zs_conf_diff_fn(void *ctx, const char *key, const char *old, const char *new, bool restart);

@@ -238,7 +238,9 @@ static void read_signals(void *ctx, int fd, unsigned events)
 	struct signalfd_siginfo info;
 	/* One a turn: the callback may end the loop, and the descriptor is level-triggered. */
 	if (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		s->fn(s->ctx, (int)info.ssi_signo);
+		s->fn(s->ctx, &(struct zs_signal_info){ .signo = (int)info.ssi_signo,
+							.uid = info.ssi_uid,
+							.pid = (pid_t)info.ssi_pid });
 }
 
 int zs_loop_signals(struct zs_loop *loop, const int *signos, size_t count, zs_signal_fn *fn, void *ctx)

@@ -44,8 +44,13 @@ void zs_timer_set(struct zs_timer *t, uint64_t at_ns); /* monotonic; 0 disarms *
 void zs_timer_after(struct zs_timer *t, uint64_t in_ns);
 void zs_timer_delete(struct zs_timer *t);
 
-/* Signals as callbacks (signalfd); blocks them in the thread. */
-typedef void zs_signal_fn(void *ctx, int signo);
+/* Signals as callbacks (signalfd), with their sender by the kernel's word; blocks them in the thread. */
+struct zs_signal_info {
+	int signo;
+	uid_t uid;
+	pid_t pid;
+};
+typedef void zs_signal_fn(void *ctx, const struct zs_signal_info *info);
 int zs_loop_signals(struct zs_loop *loop, const int *signos, size_t count, zs_signal_fn *fn, void *ctx);
 
 /* UDP in batches: lib/loop/udp.h. */

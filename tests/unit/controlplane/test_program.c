@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include "program_internal.h"
 #include "rig.h"
 
 #define PORT 19443 /* below the flow range, above the privileged */
@@ -123,7 +124,15 @@ static void test_refusals(void **state)
 		assert_true(strlen(r->err.text) > 20);
 		assert_false(entry(r, rows[i].port, &e));
 	}
-	assert_true(rig_raised(r, ZS_HEALTH_target_denied));
+	/* Nothing that runs is wrong: a warning alone. */
+	assert_true(rig_raised(r, ZS_HEALTH_publish_refused));
+	assert_int_equal(zs_health_info(ZS_HEALTH_publish_refused)->severity, ZS_HEALTH_WARN);
+	assert_false(rig_raised(r, ZS_HEALTH_target_denied));
+	rig_run(r, 1100 * ZS_NS_PER_MS);
+	assert_true(rig_raised(r, ZS_HEALTH_publish_refused));
+	r->c.program->refused_until_ns = 1;
+	rig_run(r, 1100 * ZS_NS_PER_MS);
+	assert_false(rig_raised(r, ZS_HEALTH_publish_refused));
 	assert_int_equal(zs_program_publications(r->c.program, NULL, 0), 0);
 }
 
@@ -137,7 +146,8 @@ static void test_port_taken(void **state)
 	assert_int_equal(publish(r, PORT, "8.8.8.8:443"), -EADDRINUSE);
 	assert_non_null(strstr(r->err.text, "19443"));
 	assert_non_null(strstr(r->err.text, "198.51.100.1"));
-	assert_true(rig_raised(r, ZS_HEALTH_port_taken));
+	assert_true(rig_raised(r, ZS_HEALTH_publish_refused));
+	assert_false(rig_raised(r, ZS_HEALTH_port_taken));
 	assert_false(entry(r, PORT, &e));
 	close(fd);
 	assert_int_equal(publish(r, PORT, "8.8.8.8:443"), 0);

@@ -139,20 +139,21 @@ static const struct row {
 	{ "metrics: {listen: \"[2001:db8::1]:9464\"}\n", 1, "metrics stay on the host" },
 	{ "metrics: {listen: on}\n", 1, "or off" },
 	/* who may be a target */
-	{ "publish:\n- port: 1\n  target: 127.0.0.1:1\n", 3, "loopback address; aim elsewhere" },
-	{ "publish:\n- port: 1\n  target: '[::1]:1'\n", 3, "loopback address" },
+	{ "publish:\n- port: 1\n  target: 127.0.0.1:1\n", 3,
+	  "denied (loopback), which no list may allow; aim elsewhere" },
+	{ "publish:\n- port: 1\n  target: '[::1]:1'\n", 3, "denied (loopback)" },
 	{ "publish:\n- port: 1\n  target: 10.0.0.1:1\n", 3,
-	  "private address; name its range in targets.allow" },
+	  "denied (private); name its range in targets.allow" },
 	{ "targets: {allow: [10.1.0.0/16]}\npublish:\n- port: 1\n  target: 10.0.0.1:1\n", 4, "private" },
 	{ "publish:\n- port: 1\n  target: 224.0.0.1:1\n", 3, "multicast" },
-	{ "publish:\n- port: 1\n  target: '[64:ff9b::7f00:1]:1'\n", 3, "target:" },
+	{ "publish:\n- port: 1\n  target: '[64:ff9b::7f00:1]:1'\n", 3, "which no list may allow" },
 	{ "targets:\n  allow:\n  - 10.0.0.0/8\n  - 127.0.0.0/8\n", 4, "cannot be allowed" },
 	{ "targets: {allow: [0.0.0.0/0]}\n", 1, "cannot be allowed" },
 	{ "targets: {allow: [10.0.0.1/8]}\n", 1, "not a prefix" },
 	{ "targets: {allow: 10.0.0.0/8}\n", 1, "a list belongs here" },
 	{ PORTS
 	  "  - {name: a, driver: ring, addresses: [9.9.9.9/8]}\npublish:\n- {port: 1, target: '9.9.9.9:1'}\n",
-	  5, "own address" },
+	  5, "is an address of this relay" },
 };
 
 static void check(const struct row *row, const char *text, size_t len)

@@ -350,11 +350,13 @@ static void timers_keep_their_order(void **state)
 	zs_loop_delete(loop);
 }
 
-static void on_signal(void *ctx, int signo)
+static void on_signal(void *ctx, const struct zs_signal_info *info)
 {
 	struct probe *p = ctx;
 	p->calls++;
-	p->order[p->orders++] = signo;
+	assert_int_equal(info->uid, getuid());
+	assert_int_equal(info->pid, getpid());
+	p->order[p->orders++] = info->signo;
 	zs_loop_stop(p->loop);
 }
 

@@ -1,0 +1,180 @@
+/* Datagrams of no connection: first Initials, and what is answered without state. An answer is never
+ * larger than what it answers (stateless resets are smaller, so that two endpoints cannot play
+ * ping-pong), and all answers together are rate-limited. */
+#include <errno.h>
+#include "p2p/quic/internal.h"
+
+#define RESET_MIN 22 /* one less is the smallest reset that looks like a packet */
+#define RESET_MAX 43
+
+uint8_t *zs_reply_room(struct zs_quic *q)
+{
+	if (q->reply_count == ZS_REPLIES || !zs_gcra_allow(&q->reply_bucket, &q->reply_rate, q->now, 1)) {
+		q->stats.replies_held++;
+		return NULL;
+	}
+	return q->reply[(q->reply_head + q->reply_count) % ZS_REPLIES].bytes;
+}
+
+void zs_reply_commit(struct zs_quic *q, const struct zs_udp_datagram *to, size_t len, uint64_t *count)
+{
+	struct zs_reply *r = &q->reply[(q->reply_head + q->reply_count) % ZS_REPLIES];
+
+	r->peer = to->peer;
+	r->local = to->local;
+	r->ifindex = to->ifindex;
+	r->len = (uint16_t)len;
+	q->reply_count++;
+	(*count)++;
+}
+
+static void negotiate_version(struct zs_quic *q, const struct zs_udp_datagram *d,
+			      const struct zs_quic_head *head)
+{
+	static const uint32_t versions[] = { ZS_QUIC_VERSION };
+	uint8_t unused, *room;
+	ngtcp2_ssize n;
+
+	if (d->len < ZS_QUIC_INITIAL || !(room = zs_reply_room(q)))
+		return;
+	q->random.fill(q->random.ctx, &unused, 1);
+	n = ngtcp2_pkt_write_version_negotiation(room, ZS_REPLY, unused, head->scid, head->scid_len,
+						 head->dcid, head->dcid_len, versions, 1);
+	if (n > 0)
+		zs_reply_commit(q, d, (size_t)n, &q->stats.versions);
+}
+
+static void reset(struct zs_quic *q, const struct zs_udp_datagram *d, const struct zs_quic_head *head)
+{
+	uint8_t token[NGTCP2_STATELESS_RESET_TOKENLEN], noise[RESET_MAX], *room;
+	size_t len = d->len - 1 < RESET_MAX ? d->len - 1 : RESET_MAX;
+	ngtcp2_ssize n;
+	ngtcp2_cid cid;
+
+	if (d->len < RESET_MIN || !(room = zs_reply_room(q)))
+		return;
+	ngtcp2_cid_init(&cid, head->dcid, ZS_QUIC_CID);
+	zs_quic_reset_token(&q->tokens, &cid, token);
+	q->random.fill(q->random.ctx, noise, sizeof(noise));
+	n = ngtcp2_pkt_write_stateless_reset(room, ZS_REPLY, token, noise, len - sizeof(token));
+	if (n > 0)
+		zs_reply_commit(q, d, (size_t)n, &q->stats.resets);
+}
+
+void zs_quic_retry(struct zs_quic *q, const struct zs_udp_datagram *d, const ngtcp2_pkt_hd *hd)
+{
+	const ngtcp2_crypto_aead_ctx key = { .native_handle = q->retry_key };
+	uint8_t token[ZS_RETRY_TOKEN], *room = zs_reply_room(q);
+	ngtcp2_crypto_ctx ctx;
+	ngtcp2_ssize n;
+	ngtcp2_cid scid;
+
+	if (!room)
+		return;
+	zs_quic_initial_ctx(&ctx);
+	zs_quic_new_cid(q, &scid);
+	size_t len = zs_quic_retry_make(&q->tokens, &q->random, &d->peer, &scid, &hd->dcid, q->now, token);
+	n = ngtcp2_pkt_write_retry(room, ZS_REPLY, hd->version, &hd->scid, &scid, &hd->dcid, token, len,
+				   zs_quic_seal, &ctx.aead, &key);
+	if (len && n > 0)
+		zs_reply_commit(q, d, (size_t)n, &q->stats.retries);
+}
+
+/* CONNECTION_CLOSE in an Initial of its own. */
+static void refuse(struct zs_quic *q, const struct zs_udp_datagram *d, const ngtcp2_pkt_hd *hd, uint64_t code,
+		   const char *reason)
+{
+	struct zs_quic_keys rx, tx;
+	ngtcp2_crypto_ctx ctx;
+	ngtcp2_ssize n;
+	uint8_t *room = zs_reply_room(q);
+
+	q->stats.refused++;
+	if (!room || !zs_quic_initial_keys(&hd->dcid, true, &rx, &tx))
+		return;
+	zs_quic_initial_ctx(&ctx);
+	n = ngtcp2_pkt_write_connection_close(room, ZS_REPLY, hd->version, &hd->scid, &hd->dcid, code,
+					      (const uint8_t *)reason, strlen(reason), zs_quic_seal,
+					      &ctx.aead, &tx.aead, tx.iv, zs_quic_mask, &ctx.hp, &tx.hp);
+	zs_quic_keys_free(&rx);
+	zs_quic_keys_free(&tx);
+	if (n > 0)
+		zs_reply_commit(q, d, (size_t)n, &q->stats.closes);
+}
+
+static enum zs_quic_verdict judge(struct zs_quic *q, const struct zs_udp_datagram *d, bool validated)
+{
+	const struct zs_quic_config *c = &q->config;
+	const struct zs_quic_incoming in = { &d->peer, &d->local, validated, q->stats.handshakes,
+					     q->stats.connections };
+	enum zs_quic_verdict verdict;
+
+	if (in.connections >= c->max_connections || in.handshakes >= c->max_handshakes)
+		return validated || in.handshakes < c->max_handshakes ? ZS_QUIC_REFUSE : ZS_QUIC_DROP;
+	verdict = q->ops.incoming(q->ctx, &in);
+	if (verdict == ZS_QUIC_ACCEPT && in.handshakes >= c->retry_above)
+		verdict = ZS_QUIC_RETRY;
+	return verdict == ZS_QUIC_RETRY && validated ? ZS_QUIC_ACCEPT : verdict;
+}
+
+static struct zs_quic_conn *first_initial(struct zs_quic *q, const struct zs_udp_datagram *d)
+{
+	struct zs_quic_conn *conn = NULL;
+	ngtcp2_cid odcid;
+	ngtcp2_pkt_hd hd;
+	int token;
+
+	if (ngtcp2_accept(&hd, d->data, d->len) != 0) {
+		q->stats.rx_unknown++;
+		return NULL;
+	}
+	token = hd.tokenlen ? zs_quic_retry_check(&q->tokens, hd.token, hd.tokenlen, &d->peer, &hd.dcid,
+						  q->now, q->config.retry_ns, &odcid)
+			    : -1;
+	/* A token that is not one of ours (a NEW_TOKEN of another life) counts as none, RFC 9000 §8.1.3. */
+	if (hd.tokenlen && token == -EACCES) {
+		refuse(q, d, &hd, NGTCP2_INVALID_TOKEN, "Retry token is not valid here or has expired");
+		return NULL;
+	}
+	switch (judge(q, d, token == 0)) {
+	case ZS_QUIC_RETRY:
+		zs_quic_retry(q, d, &hd);
+		break;
+	case ZS_QUIC_REFUSE:
+		refuse(q, d, &hd, NGTCP2_CONNECTION_REFUSED, "connection refused: limit reached, try later");
+		break;
+	case ZS_QUIC_DROP:
+		q->stats.dropped++;
+		break;
+	case ZS_QUIC_ACCEPT:
+		if (zs_conn_new(q,
+				&(struct zs_conn_start){
+				    .first = d, .initial = &hd, .retried = token == 0 ? &odcid : NULL },
+				&conn) < 0)
+			q->stats.dropped++;
+		else
+			q->stats.accepted++;
+	}
+	return conn;
+}
+
+struct zs_quic_conn *zs_quic_stray(struct zs_quic *q, const struct zs_udp_datagram *d,
+				   const struct zs_quic_head *head)
+{
+	const uint8_t *bytes = d->data;
+
+	if (head->is_long && head->version == ZS_QUIC_VERSION)
+		return first_initial(q, d);
+	q->stats.rx_unknown++;
+	if (head->is_long && head->version)
+		negotiate_version(q, d, head);
+	else if (!head->is_long && d->len > NGTCP2_STATELESS_RESET_TOKENLEN) {
+		const struct zs_cid_entry *e = zs_cids_find(&q->cids, true,
+							    bytes + d->len - NGTCP2_STATELESS_RESET_TOKENLEN,
+							    NGTCP2_STATELESS_RESET_TOKENLEN);
+		if (e)
+			return e->owner;
+		reset(q, d, head);
+	}
+	return NULL;
+}

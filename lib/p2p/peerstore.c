@@ -126,10 +126,11 @@ void zs_peerstore_refresh(struct zs_peerstore *s, uint32_t slot, uint64_t now_ns
 	p->addresses = kept;
 }
 
-static struct zs_peer_address *find(struct zs_peer_info *p, struct zs_bytes address)
+static struct zs_peer_address *find(struct zs_peer_info *p, struct zs_span address)
 {
 	for (uint32_t i = 0; i < p->addresses; i++)
-		if (p->address[i].len == address.len && !memcmp(p->address[i].bytes, address.at, address.len))
+		if (p->address[i].len == address.len &&
+		    !memcmp(p->address[i].bytes, address.bytes, address.len))
 			return &p->address[i];
 	return NULL;
 }
@@ -161,7 +162,7 @@ static struct zs_peer_address *room(struct zs_peer_info *p, enum zs_known known)
 	return w->known <= known && (!w->certified || w->known < known) ? w : NULL;
 }
 
-static struct zs_peer_address *learn(struct zs_peerstore *s, struct zs_peer_info *p, struct zs_bytes address,
+static struct zs_peer_address *learn(struct zs_peerstore *s, struct zs_peer_info *p, struct zs_span address,
 				     enum zs_known known, uint64_t now_ns)
 {
 	struct zs_peer_address *a = find(p, address);
@@ -172,7 +173,7 @@ static struct zs_peer_address *learn(struct zs_peerstore *s, struct zs_peer_info
 		if (!a)
 			return NULL;
 		*a = (struct zs_peer_address){ .len = (uint8_t)address.len, .known = (uint8_t)known };
-		memcpy(a->bytes, address.at, address.len);
+		memcpy(a->bytes, address.bytes, address.len);
 	}
 	a->known = known > a->known ? (uint8_t)known : a->known;
 	until = end_of(s, (uint8_t)known, now_ns);
@@ -180,7 +181,7 @@ static struct zs_peer_address *learn(struct zs_peerstore *s, struct zs_peer_info
 	return a;
 }
 
-static bool fits(struct zs_bytes address)
+static bool fits(struct zs_span address)
 {
 	return address.len && address.len <= ZS_PEERSTORE_ADDRESS;
 }
@@ -192,7 +193,7 @@ static void drop_empty(struct zs_peerstore *s, uint32_t slot)
 		zs_peerstore_drop(s, slot);
 }
 
-int zs_peerstore_learn(struct zs_peerstore *s, const struct zs_peer_id *peer, struct zs_bytes address,
+int zs_peerstore_learn(struct zs_peerstore *s, const struct zs_peer_id *peer, struct zs_span address,
 		       enum zs_known known, uint64_t now_ns)
 {
 	bool learnt;
@@ -231,7 +232,7 @@ static void uncertify(struct zs_peer_info *p)
 }
 
 int zs_peerstore_certify(struct zs_peerstore *s, const struct zs_peer_id *peer, uint64_t seq,
-			 struct zs_bytes envelope, const struct zs_bytes *addresses, uint32_t count,
+			 struct zs_span envelope, const struct zs_span *addresses, uint32_t count,
 			 uint64_t now_ns)
 {
 	struct zs_peer_info *p;
@@ -246,9 +247,9 @@ int zs_peerstore_certify(struct zs_peerstore *s, const struct zs_peer_id *peer, 
 	p = &s->info[slot];
 	if (p->envelope &&
 	    (seq < p->seq || (seq == p->seq && (p->envelope_len != envelope.len ||
-						memcmp(p->envelope, envelope.at, envelope.len)))))
+						memcmp(p->envelope, envelope.bytes, envelope.len)))))
 		return -ESTALE;
-	copy = copy_of(envelope.at, envelope.len);
+	copy = copy_of(envelope.bytes, envelope.len);
 	if (!copy) {
 		drop_empty(s, slot);
 		return -ENOMEM;
@@ -311,7 +312,7 @@ void zs_peerstore_disconnected(struct zs_peerstore *s, const struct zs_peer_id *
 	zs_peerstore_touch(s, slot);
 }
 
-void zs_peerstore_dialled(struct zs_peerstore *s, const struct zs_peer_id *peer, struct zs_bytes address,
+void zs_peerstore_dialled(struct zs_peerstore *s, const struct zs_peer_id *peer, struct zs_span address,
 			  bool succeeded, uint64_t now_ns)
 {
 	uint32_t slot = zs_peertable_find(&s->table, peer);

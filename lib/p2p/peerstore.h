@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "p2p/pb.h"
 #include "p2p/peertable.h"
 
 #define ZS_PEERSTORE_ADDRESSES 16  /* of one peer */
@@ -50,11 +51,6 @@ struct zs_peer_info {
 	char agent[ZS_PEERSTORE_AGENT];
 };
 
-struct zs_bytes {
-	const uint8_t *at;
-	size_t len;
-};
-
 struct zs_peerstore_config {
 	uint32_t peers;
 	uint64_t learnt_ns, recent_ns; /* lives */
@@ -68,12 +64,12 @@ void zs_peerstore_delete(struct zs_peerstore *s);
 
 /* An address, new or known again. -EINVAL: empty or too long; -ENOSPC: no room but for better known ones;
  * as from all below: nothing is changed on failure. */
-int zs_peerstore_learn(struct zs_peerstore *s, const struct zs_peer_id *peer, struct zs_bytes address,
+int zs_peerstore_learn(struct zs_peerstore *s, const struct zs_peer_id *peer, struct zs_span address,
 		       enum zs_known known, uint64_t now_ns);
 /* A verified signed record and its addresses. Its older certified addresses go, unless better known.
  * -ESTALE: a newer one, or another of the same seq, is here. -EINVAL, -ENOSPC, -ENOMEM. */
 int zs_peerstore_certify(struct zs_peerstore *s, const struct zs_peer_id *peer, uint64_t seq,
-			 struct zs_bytes envelope, const struct zs_bytes *addresses, uint32_t count,
+			 struct zs_span envelope, const struct zs_span *addresses, uint32_t count,
 			 uint64_t now_ns);
 /* What identify said; protocols as in zs_peer_info. -EINVAL, -ENOSPC, -ENOMEM. */
 int zs_peerstore_describe(struct zs_peerstore *s, const struct zs_peer_id *peer, const char *protocols,
@@ -81,7 +77,7 @@ int zs_peerstore_describe(struct zs_peerstore *s, const struct zs_peer_id *peer,
 /* The last connection is gone: CONNECTED becomes RECENT. */
 void zs_peerstore_disconnected(struct zs_peerstore *s, const struct zs_peer_id *peer, uint64_t now_ns);
 /* How a dial to a stored address ended. */
-void zs_peerstore_dialled(struct zs_peerstore *s, const struct zs_peer_id *peer, struct zs_bytes address,
+void zs_peerstore_dialled(struct zs_peerstore *s, const struct zs_peer_id *peer, struct zs_span address,
 			  bool succeeded, uint64_t now_ns);
 void zs_peerstore_forget(struct zs_peerstore *s, const struct zs_peer_id *peer);
 /* The peer without what has expired, NULL: unknown. Good until the next call that changes the store. */

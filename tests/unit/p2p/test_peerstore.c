@@ -17,9 +17,9 @@
 #define S    ZS_NS_PER_S
 #define HOUR (3600 * S)
 
-static struct zs_bytes bytes(const char *text)
+static struct zs_span bytes(const char *text)
 {
-	return (struct zs_bytes){ (const uint8_t *)text, strlen(text) };
+	return (struct zs_span){ (const uint8_t *)text, strlen(text) };
 }
 
 static struct zs_peerstore *store(uint32_t peers)
@@ -101,7 +101,7 @@ static void certify(struct zs_peerstore *s, uint64_t seq, const char *envelope, 
 		    int want)
 {
 	struct zs_peer_id id = peer_id(1);
-	struct zs_bytes list[] = { bytes(a), bytes(b) };
+	struct zs_span list[] = { bytes(a), bytes(b) };
 
 	assert_int_equal(zs_peerstore_certify(s, &id, seq, bytes(envelope), list, 2, S), want);
 }
@@ -281,7 +281,7 @@ static struct zs_peerstore *filled(uint64_t now)
 {
 	struct zs_peerstore *s = store(8);
 	struct zs_peer_id id = peer_id(1);
-	struct zs_bytes list = bytes("cert");
+	struct zs_span list = bytes("cert");
 
 	learn(s, 1, "conn", ZS_KNOWN_CONNECTED, now);
 	learn(s, 1, "learnt", ZS_KNOWN_LEARNT, now);
@@ -381,7 +381,7 @@ static void random_use(void **state)
 			zs_peerstore_learn(s, &id, bytes(name), random_below(&r, 3), now);
 			break;
 		case 2: {
-			struct zs_bytes list[2] = { bytes(name), bytes("c") };
+			struct zs_span list[2] = { bytes(name), bytes("c") };
 			zs_peerstore_certify(s, &id, random_below(&r, 1000), bytes(name), list, 2, now);
 			break;
 		}

@@ -1,0 +1,31 @@
+/* Records of the peerstore: whatever is read back leaves a store that is whole, and what was taken in goes out
+ * and in again. */
+#include "fuzz/exact.h"
+#include "p2p/peerstore.h"
+
+#define NOW 1000000000000ull
+
+static void put(void *ctx, const struct zs_peer_id *peer, const void *record, size_t len)
+{
+	ZS_CHECK(zs_peerstore_import(ctx, record, len, NOW) == 0, "what was written is not read");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct zs_peerstore_config config;
+	struct zs_peerstore *s, *again;
+	uint8_t *exact = fuzz_exact(data, size);
+
+	zs_peerstore_defaults(&config);
+	config.peers = 2;
+	s = zs_peerstore_new(&config);
+	again = zs_peerstore_new(&config);
+	ZS_CHECK(s && again);
+	if (zs_peerstore_import(s, exact, size, NOW) == 0)
+		zs_peerstore_export(s, NOW, put, again);
+	ZS_CHECK(zs_peerstore_check(s) && zs_peerstore_check(again));
+	zs_peerstore_delete(s);
+	zs_peerstore_delete(again);
+	free(exact);
+	return 0;
+}

@@ -69,13 +69,12 @@ chromium_get() {
 }
 
 # --- js-libp2p (quinn) -----------------------------------------------------------------------
-# start_listener NAME MULTIADDR: its events in log/NAME.log, its id in PEER_ID.
-js_build() { JS=$("$ROOT/tests/peers/build" 2>"$LAB/js-build.log") || skip "$(tail -n 1 "$LAB/js-build.log")"; }
-js() { (cd "$JS" && exec node --no-warnings --require ./preload.cjs peer.mjs "$@"); }
+# tests/interop/js/mover.mjs: events on stdout, no commands. start_listener NAME MULTIADDR: its events in log/NAME.log, its id in PEER_ID.
+js_build() { JS=$("$ROOT/tests/interop/build" js 2>"$LAB/js-build.log") && JS=${JS%/peer} || skip "$(tail -n 1 "$LAB/js-build.log")"; }
 start_listener() {
-	spawn $S "$1.log" node --no-warnings --require "$JS/preload.cjs" "$JS/peer.mjs" listen "$2"
+	spawn $S "$1.log" node --no-warnings --require "$JS/preload.cjs" "$JS/mover.mjs" listen "$2"
 	LISTENER=$SPAWNED
 	wait_for 15 grep -q '"listening"' "$LAB/log/$1.log" || die "the js peer $1 does not listen"
 	PEER_ID=$(jq -r 'select(.event == "listening").id' "$LAB/log/$1.log")
 }
-js_client() { in_ns $C node --no-warnings --require "$JS/preload.cjs" "$JS/peer.mjs" "$@"; }
+js_client() { in_ns $C node --no-warnings --require "$JS/preload.cjs" "$JS/mover.mjs" "$@"; }

@@ -1,7 +1,7 @@
-// A libp2p peer over QUIC for the end-to-end tests.
-//   peer.mjs listen MULTIADDR                 prints one JSON line a happening, until killed
-//   peer.mjs move MULTIADDR BYTES             ping, send BYTES there and back, compare SHA-256
-//   peer.mjs hold MULTIADDR SECONDS           ping the same connection every 100 ms
+// Two js-libp2p nodes over QUIC that move bytes, for the end-to-end tests: events on stdout, no commands.
+//   mover.mjs listen MULTIADDR                 prints one JSON line a happening, until killed
+//   mover.mjs move MULTIADDR BYTES             ping, send BYTES there and back, compare SHA-256
+//   mover.mjs hold MULTIADDR SECONDS           ping the same connection every 100 ms
 // A connection's remote address is printed by the listener: it shows which source port it sees.
 import { createHash, randomBytes } from 'node:crypto'
 import { createLibp2p } from 'libp2p'

@@ -12,10 +12,10 @@ static bool read_span(struct zs_pb_reader *r, struct zs_span *span)
 {
 	uint32_t len;
 
-	if (!pb_decode_varint32(&r->in, &len) || len > r->in.bytes_left)
+	if (!pb_decode_varint32(&r->in, &len))
 		return false;
 	*span = (struct zs_span){ .bytes = r->end - r->in.bytes_left, .len = len };
-	return pb_read(&r->in, NULL, len);
+	return pb_read(&r->in, NULL, len); /* fails when there are fewer bytes */
 }
 
 int zs_pb_next(struct zs_pb_reader *r, struct zs_pb_field *f)

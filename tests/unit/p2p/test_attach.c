@@ -299,6 +299,7 @@ static void grant_bounds(void **state)
 	REFUSED(full_grant(), f.grant.generation = 0);
 	REFUSED(full_grant(), f.grant.nonce.size = 31);
 	REFUSED(full_grant(), f.grant.bind_id = 256);
+	REFUSED(full_grant(), f.grant.tunnel_addrs[0].size = 17);
 	REFUSED(full_grant(), f.grant.tunnel_addrs[7].size = 17);
 	REFUSED(full_grant(), f.grant.service_addrs_count = 1);
 	REFUSED(full_grant(), f.grant.policy.strangers = 2);
@@ -348,6 +349,9 @@ static void frames_refused(void **state)
 		{ "22230a21616161616161616161616161616161616161616161616161616161616161616161", -EINVAL,
 		  0 }, /* a name of 33 */
 		{ "00", -EINVAL, 0 },
+		{ "0000", -EINVAL, 0 },	    /* field 0 */
+		{ "2200", -EINVAL, 0 },	    /* a Publish without a name */
+		{ "12020801", -EINVAL, 0 }, /* a Hello with id 0 */
 	};
 	uint8_t long_frame[ZS_ATTACH_FRAME + 1] = { 0x5a, 0x00, 0x62, 0xfa, 0x1f };
 	struct zs_attach_frame f;

@@ -112,6 +112,7 @@ static void ids_refused(void **state)
 		"1ed1e8fae2c4a144b8be8fd4b47bf3", /* short hash */
 		"1320" PUBLIC,			  /* another hash function */
 		"1221" PUBLIC "00",
+		"1220" PUBLIC "00",
 	};
 	uint8_t bytes[64];
 	struct zs_peer_id id;

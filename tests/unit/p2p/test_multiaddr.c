@@ -122,6 +122,8 @@ static void bytes_refused(void **state)
 		{ "3503612e", -EINVAL },		  /* longer than the bytes */
 		{ "35ffffffffffffffff7f61", -EINVAL },	  /* far longer */
 		{ "a503020000", -EINVAL },		  /* no peer id */
+		{ "d203021200", -EINVAL },		  /* an empty one */
+		{ "d20303120200", -EINVAL },		  /* a cut one */
 		{ "d2030112", -EINVAL },		  /* no multihash */
 		{ "04c0000201ffff01", -EPROTONOSUPPORT }, /* 32767: unknown */
 		{ "04c000020191020fa1cc03", 0 },	  /* quic of the drafts */

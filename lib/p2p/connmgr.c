@@ -343,11 +343,13 @@ uint32_t zs_connmgr_trim(struct zs_connmgr *m, uint64_t now_ns, uint32_t *out, u
 	return n;
 }
 
-uint64_t zs_connmgr_keepalive(const struct zs_connmgr *m, uint32_t conn)
+uint64_t zs_connmgr_keepalive(struct zs_connmgr *m, uint32_t conn, uint64_t now_ns)
 {
-	const struct conn *c = &m->conn[conn];
+	struct conn *c = &m->conn[conn];
 	const struct peer *p = &m->peer[c->peer];
 
+	if (c->heard_ns > now_ns) /* the clock stepped back */
+		c->heard_ns = now_ns;
 	for (int i = 0; i < ZS_CONNMGR_REASONS; i++)
 		if (p->reason[i].name && p->reason[i].keep && !c->leaving)
 			return c->heard_ns + m->config.silence_ns;

@@ -51,8 +51,8 @@ int64_t zs_connmgr_score(const struct zs_connmgr *m, const struct zs_peer_id *pe
 /* The connections to close now, worst first: lowest score, then inbound and idle, then longest silent. Each
  * is named once; it counts no more. */
 uint32_t zs_connmgr_trim(struct zs_connmgr *m, uint64_t now_ns, uint32_t *out, uint32_t max);
-/* When this connection wants a keep-alive; ZS_CONNMGR_NEVER: its peer is not kept. */
-uint64_t zs_connmgr_keepalive(const struct zs_connmgr *m, uint32_t conn);
+/* When this connection wants a keep-alive, at most silence_ns from now; ZS_CONNMGR_NEVER: its peer is not kept. */
+uint64_t zs_connmgr_keepalive(struct zs_connmgr *m, uint32_t conn, uint64_t now_ns);
 uint32_t zs_connmgr_count(const struct zs_connmgr *m);
 bool zs_connmgr_check(const struct zs_connmgr *m); /* for tests */
 

@@ -205,12 +205,22 @@ int zs_dial_start(struct zs_dialer *d, const struct zs_peer_id *peer,
 	return 0;
 }
 
-/* When this dial's next attempt is due. */
-static uint64_t due(const struct zs_dialer *d, const struct dial *p)
+/* When this dial's next attempt is due; a clock that stepped back makes it no later than a stagger from now. */
+static uint64_t due(const struct zs_dialer *d, const struct dial *p, uint64_t now_ns)
 {
+	uint64_t latest = now_ns + d->config.stagger_ns;
 	bool full = (uint32_t)__builtin_popcount(p->in_flight) >= d->config.parallel;
 
-	return p->begun == p->count || full ? ZS_DIAL_NEVER : p->next_ns;
+	return p->begun == p->count || full ? ZS_DIAL_NEVER : p->next_ns < latest ? p->next_ns : latest;
+}
+
+static bool ready(const struct zs_dialer *d, struct dial *p, uint64_t now_ns)
+{
+	uint64_t at = due(d, p, now_ns);
+
+	if (at < p->next_ns)
+		p->next_ns = at;
+	return at <= now_ns;
 }
 
 bool zs_dial_next(struct zs_dialer *d, uint64_t now_ns, struct zs_dial_attempt *out)
@@ -218,7 +228,7 @@ bool zs_dial_next(struct zs_dialer *d, uint64_t now_ns, struct zs_dial_attempt *
 	uint32_t s = zs_peertable_next(&d->table, ZS_PEER_NONE);
 	struct dial *p;
 
-	while (s != ZS_PEER_NONE && due(d, &d->dial[s]) > now_ns)
+	while (s != ZS_PEER_NONE && !ready(d, &d->dial[s], now_ns))
 		s = zs_peertable_next(&d->table, s);
 	if (s == ZS_PEER_NONE)
 		return false;
@@ -229,13 +239,13 @@ bool zs_dial_next(struct zs_dialer *d, uint64_t now_ns, struct zs_dial_attempt *
 	return true;
 }
 
-uint64_t zs_dial_deadline(const struct zs_dialer *d)
+uint64_t zs_dial_deadline(const struct zs_dialer *d, uint64_t now_ns)
 {
 	uint64_t least = ZS_DIAL_NEVER;
 
 	for (uint32_t s = zs_peertable_next(&d->table, ZS_PEER_NONE); s != ZS_PEER_NONE;
 	     s = zs_peertable_next(&d->table, s)) {
-		uint64_t at = due(d, &d->dial[s]);
+		uint64_t at = due(d, &d->dial[s], now_ns);
 		least = at < least ? at : least;
 	}
 	return least;

@@ -58,8 +58,8 @@ int zs_dial_start(struct zs_dialer *d, const struct zs_peer_id *peer,
 		  uint32_t *dial, uint64_t *retry_ns);
 /* The next attempt to begin now; call until it gives none. */
 bool zs_dial_next(struct zs_dialer *d, uint64_t now_ns, struct zs_dial_attempt *out);
-/* When to call zs_dial_next again, ZS_DIAL_NEVER: not before something else happens. */
-uint64_t zs_dial_deadline(const struct zs_dialer *d);
+/* When to call zs_dial_next again, at most a stagger from now; ZS_DIAL_NEVER: not before something else happens. */
+uint64_t zs_dial_deadline(const struct zs_dialer *d, uint64_t now_ns);
 /* How an attempt ended. *others: attempts still in flight, bit n is attempt n; 0 but for ZS_DIAL_WON. */
 enum zs_dial_state zs_dial_result(struct zs_dialer *d, uint32_t dial, uint32_t attempt, bool succeeded,
 				  uint64_t now_ns, uint32_t *others);

@@ -89,6 +89,24 @@ static void grace_pause_and_clock(void **state)
 	zs_connmgr_delete(m);
 }
 
+/* Connections that were named and are not gone yet are not named again by the next trim. */
+static void named_once(void **state)
+{
+	struct zs_connmgr *m = manager(1, 2, 16, 16);
+	uint32_t first[16], second[16];
+
+	for (uint32_t i = 0; i < 4; i++)
+		add(m, i, ZS_IN, S);
+	assert_int_equal(zs_connmgr_trim(m, 100 * S, first, 16), 3);
+	for (uint32_t i = 4; i < 8; i++)
+		add(m, i, ZS_IN, 101 * S);
+	assert_int_equal(zs_connmgr_trim(m, 200 * S, second, 16), 4);
+	for (uint32_t i = 0; i < 3; i++)
+		for (uint32_t j = 0; j < 4; j++)
+			assert_int_not_equal(first[i], second[j]);
+	zs_connmgr_delete(m);
+}
+
 static void protected_peers_stay(void **state)
 {
 	struct zs_connmgr *m = manager(0, 1, 16, 16);
@@ -122,15 +140,16 @@ static void only_kept_peers_are_kept_alive(void **state)
 	struct zs_peer_id a = peer_id(1), b = peer_id(2);
 	uint32_t ca = add(m, 1, ZS_IN, S), cb = add(m, 2, ZS_IN, S);
 
-	assert_int_equal(zs_connmgr_keepalive(m, ca), ZS_CONNMGR_NEVER);
+	assert_int_equal(zs_connmgr_keepalive(m, ca, 5 * S), ZS_CONNMGR_NEVER);
 	zs_connmgr_protect(m, &a, "attach", true);
 	zs_connmgr_protect(m, &b, "operator", false);
-	assert_int_equal(zs_connmgr_keepalive(m, ca), 6 * S);
-	assert_int_equal(zs_connmgr_keepalive(m, cb), ZS_CONNMGR_NEVER);
+	assert_int_equal(zs_connmgr_keepalive(m, ca, 5 * S), 6 * S);
+	assert_int_equal(zs_connmgr_keepalive(m, cb, 5 * S), ZS_CONNMGR_NEVER);
 	zs_connmgr_heard(m, ca, 4 * S); /* no silence */
-	assert_int_equal(zs_connmgr_keepalive(m, ca), 9 * S);
+	assert_int_equal(zs_connmgr_keepalive(m, ca, 5 * S), 9 * S);
+	assert_int_equal(zs_connmgr_keepalive(m, ca, S), 6 * S); /* a clock that stepped back */
 	zs_connmgr_unprotect(m, &a, "attach");
-	assert_int_equal(zs_connmgr_keepalive(m, ca), ZS_CONNMGR_NEVER);
+	assert_int_equal(zs_connmgr_keepalive(m, ca, 5 * S), ZS_CONNMGR_NEVER);
 	zs_connmgr_delete(m);
 }
 
@@ -223,9 +242,13 @@ static void random_use(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(marks_and_order),	 cmocka_unit_test(grace_pause_and_clock),
-		cmocka_unit_test(protected_peers_stay),	 cmocka_unit_test(only_kept_peers_are_kept_alive),
-		cmocka_unit_test(everything_is_bounded), cmocka_unit_test(random_use),
+		cmocka_unit_test(marks_and_order),
+		cmocka_unit_test(grace_pause_and_clock),
+		cmocka_unit_test(named_once),
+		cmocka_unit_test(protected_peers_stay),
+		cmocka_unit_test(only_kept_peers_are_kept_alive),
+		cmocka_unit_test(everything_is_bounded),
+		cmocka_unit_test(random_use),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

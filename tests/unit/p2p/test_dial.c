@@ -64,7 +64,7 @@ static void ranks(void **state)
 	assert_int_equal(zs_dial_start(d, &peer, c, ZS_ARRAY_LEN(c), false, now, &dial, &retry), 0);
 	for (size_t i = 0; i < ZS_ARRAY_LEN(order); i++) {
 		uint32_t others;
-		assert_int_equal(zs_dial_deadline(d), now);
+		assert_int_equal(zs_dial_deadline(d, now), now);
 		assert_true(zs_dial_next(d, now, &a));
 		if (a.candidate.tag != order[i])
 			fail_msg("place %zu: %u instead of %u", i, a.candidate.tag, order[i]);
@@ -90,8 +90,8 @@ static void staggered_and_bounded(void **state)
 		c[i].endpoint.port = (uint16_t)(100 + i);
 	}
 	zs_dial_start(d, &peer, c, 20, false, now, &dial, &retry);
-	while (zs_dial_deadline(d) != ZS_DIAL_NEVER) {
-		now = zs_dial_deadline(d);
+	while (zs_dial_deadline(d, now) != ZS_DIAL_NEVER) {
+		now = zs_dial_deadline(d, now);
 		if (now)
 			assert_false(zs_dial_next(d, now - 1, &a));
 		assert_true(zs_dial_next(d, now, &a));
@@ -102,12 +102,29 @@ static void staggered_and_bounded(void **state)
 	for (uint32_t i = 1; i < n; i++)
 		assert_int_equal(at[i] - at[i - 1], 250 * MS);
 	assert_int_equal(zs_dial_result(d, dial, 3, false, now + MS, &others), ZS_DIAL_GOING);
-	assert_int_equal(zs_dial_deadline(d), now + MS); /* a failure starts the next at once */
+	assert_int_equal(zs_dial_deadline(d, now), now + MS); /* a failure starts the next at once */
 	assert_true(zs_dial_next(d, now + MS, &a));
 	assert_int_equal(zs_dial_result(d, dial, 5, true, now + MS, &others), ZS_DIAL_WON);
 	assert_int_equal(others, 0x1ff & ~(1u << 3) & ~(1u << 5));
 	assert_int_equal(zs_dial_result(d, dial, 6, true, now + MS, &others), ZS_DIAL_STALE);
-	assert_int_equal(zs_dial_deadline(d), ZS_DIAL_NEVER);
+	assert_int_equal(zs_dial_deadline(d, now), ZS_DIAL_NEVER);
+	zs_dialer_delete(d);
+}
+
+static void a_clock_that_steps_back(void **state)
+{
+	struct zs_dialer *d = dialer(4);
+	struct zs_peer_id peer = peer_id(1);
+	struct zs_dial_candidate c[2] = { cand("1.2.3.4:1", 0), cand("1.2.3.5:1", 1) };
+	struct zs_dial_attempt a;
+	uint64_t retry;
+	uint32_t dial;
+
+	zs_dial_start(d, &peer, c, 2, false, 1000 * S, &dial, &retry);
+	assert_true(zs_dial_next(d, 1000 * S, &a));
+	assert_false(zs_dial_next(d, S, &a));
+	assert_int_equal(zs_dial_deadline(d, S), S + 250 * MS);
+	assert_true(zs_dial_next(d, S + 250 * MS, &a)); /* not a thousand seconds later */
 	zs_dialer_delete(d);
 }
 
@@ -281,6 +298,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ranks),
 		cmocka_unit_test(staggered_and_bounded),
+		cmocka_unit_test(a_clock_that_steps_back),
 		cmocka_unit_test(one_dial_a_peer),
 		cmocka_unit_test(failures_back_off),
 		cmocka_unit_test(waits_double_with_jitter),

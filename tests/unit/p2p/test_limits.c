@@ -240,6 +240,9 @@ static void memory_by_priority(void **state)
 		assert_int_equal(zs_limits_conn_memory(m, &c, rest, asks[i].priority, &why), 0);
 		held = asks[i].fits;
 	}
+	assert_int_equal(zs_limits_conn_memory(m, &c, 1, ZS_PRIORITY_LOW, &why),
+			 -EDQUOT); /* others hold more than its part */
+	assert_int_equal(why.limit, 400);
 	assert_int_equal(zs_limits_conn_memory(m, &c, UINT64_MAX, ZS_PRIORITY_ALWAYS, &why), -EDQUOT);
 	assert_int_equal(zs_limits_usage(m, ZS_SCOPE_system).memory_bytes, 1000);
 	zs_limits_conn_close(m, &c);

@@ -350,6 +350,19 @@ static void damaged_records_are_refused(void **state)
 	assert_int_equal(zs_peerstore_import(t, bad, v.len[0] + 1, S), -EBADMSG);
 	bad[0]++;
 	assert_int_equal(zs_peerstore_import(t, bad, v.len[0], S), -EBADMSG);
+	/* The envelope grown beyond its limit, all else in place: its length is behind version, id, agent, seq. */
+	size_t at = 1 + 1 + 38 + ZS_PEERSTORE_AGENT + 8, more = ZS_PEERSTORE_ENVELOPE + 1 - 8;
+	static uint8_t big[2 * ZS_PEERSTORE_RECORD];
+	memcpy(big, v.record[0], at + 2 + 8);
+	memcpy(big + at + 2 + 8 + more, v.record[0] + at + 2 + 8, v.len[0] - at - 2 - 8);
+	big[at] = (ZS_PEERSTORE_ENVELOPE + 1) >> 8;
+	big[at + 1] = (ZS_PEERSTORE_ENVELOPE + 1) & 0xff;
+	assert_int_equal(zs_peerstore_import(t, big, v.len[0] + more, S), -EBADMSG);
+	memmove(big + at + 2 + 8, big + at + 2 + 9, v.len[0] + more);
+	big[at + 1]--;
+	assert_int_equal(zs_peerstore_import(t, big, v.len[0] + more - 1, S), 0); /* at its limit */
+	struct zs_peer_id one = peer_id(1);
+	zs_peerstore_forget(t, &one);
 	assert_int_equal(zs_peerstore_count(t), 0);
 	for (int i = 0; i < 20000; i++) {
 		memcpy(bad, v.record[0], v.len[0]);

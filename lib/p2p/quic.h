@@ -69,8 +69,11 @@ struct zs_quic_ops {
 	/* `bytes` until it returns. len 0 only with fin. Give credit with zs_quic_consume(), now or later. */
 	void (*data)(void *ctx, struct zs_quic_stream *stream, const uint8_t *bytes, size_t len, bool fin);
 	void (*writable)(void *ctx, struct zs_quic_stream *stream); /* after a short zs_quic_write() */
-	void (*reset)(void *ctx, struct zs_quic_stream *stream, uint64_t code);	  /* no more data will come */
-	void (*stopped)(void *ctx, struct zs_quic_stream *stream, uint64_t code); /* no more data is wanted */
+	void (*reset)(void *ctx, struct zs_quic_stream *stream, uint64_t code); /* no more data will come */
+	void (*stopped)(
+	    void *ctx,
+	    struct zs_quic_stream
+		*stream); /* the peer wants no more; known at the latest when there is something to send */
 	void (*stream_closed)(void *ctx, struct zs_quic_stream *stream);
 	/* Unix seconds, to judge certificates by. */
 	int64_t (*wall)(void *ctx);

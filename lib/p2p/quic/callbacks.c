@@ -124,6 +124,5 @@ const ngtcp2_callbacks zs_quic_callbacks = {
 	.acked_stream_data_offset = zs_stream_on_acked,
 	.stream_close = zs_stream_on_close,
 	.stream_reset = zs_stream_on_reset,
-	.stream_stop_sending = zs_stream_on_stop,
 	.extend_max_stream_data = zs_stream_on_window,
 };

@@ -65,6 +65,8 @@ static void write_qlog(void *user, uint32_t flags, const void *data, size_t len)
 
 static void fill_settings(struct zs_quic *q, const struct zs_conn_start *start, ngtcp2_settings *s)
 {
+	/* Payloads of IPv6 in Ethernet, PPPoE, WireGuard and the IPv6 minimum; larger than allowed are skipped. */
+	static const uint16_t probes[] = { 1452, 1444, 1372, 1232 };
 	const struct zs_quic_config *c = &q->config;
 
 	ngtcp2_settings_default(s);
@@ -73,6 +75,8 @@ static void fill_settings(struct zs_quic *q, const struct zs_conn_start *start, 
 	s->max_stream_window = c->stream_window_max;
 	s->ack_thresh = c->ack_every;
 	s->handshake_timeout = c->handshake_ns;
+	s->pmtud_probes = probes;
+	s->pmtud_probeslen = sizeof(probes) / sizeof(probes[0]);
 	s->max_tx_udp_payload_size = c->max_datagram;
 	s->rand_ctx.native_handle = &q->random;
 	s->qlog_write = q->ops.qlog ? write_qlog : NULL;
@@ -176,7 +180,8 @@ int zs_conn_new(struct zs_quic *q, const struct zs_conn_start *start, struct zs_
 	conn->user = dial ? dial->user : NULL;
 	conn->any_local = dial && !dial->local.port;
 	TAILQ_INIT(&conn->streams);
-	TAILQ_INIT(&conn->ready);
+	for (int i = 0; i < ZS_STREAM_QUEUES; i++)
+		TAILQ_INIT(&conn->queue[i]);
 	TAILQ_INSERT_HEAD(&q->all, conn, all);
 	q->stats.connections++;
 	q->stats.handshakes += !dial;

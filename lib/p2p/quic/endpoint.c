@@ -116,8 +116,12 @@ static void feed(struct zs_quic_conn *conn, const struct zs_udp_datagram *d)
 	/* A second half of a ClientHello before the first: nothing is buffered for an address not validated. */
 	if (rv == NGTCP2_ERR_RETRY && ngtcp2_accept(&hd, d->data, d->len) == 0)
 		zs_quic_retry(conn->q, d, &hd);
-	if (zs_conn_judge(conn, rv))
-		zs_conn_due(conn);
+	if (!zs_conn_judge(conn, rv))
+		return;
+	/* ngtcp2 does not tell of STOP_SENDING: one stuck stream a datagram tries again and learns it so. */
+	if (!TAILQ_EMPTY(&conn->queue[ZS_STREAM_STUCK]))
+		zs_stream_wait(TAILQ_FIRST(&conn->queue[ZS_STREAM_STUCK]), ZS_STREAM_READY);
+	zs_conn_due(conn);
 }
 
 static void knock(struct zs_quic *q, struct zs_tomb *tomb, const struct zs_udp_datagram *d)
@@ -264,6 +268,16 @@ static void pull_close(struct zs_quic_conn *conn, struct batch *b)
 	zs_conn_end(conn, packet, n > 0 ? (size_t)n : 0);
 }
 
+static void tell_stopped(struct zs_quic_conn *conn)
+{
+	struct zs_quic_stream *s;
+
+	while ((s = TAILQ_FIRST(&conn->queue[ZS_STREAM_STOPPED]))) {
+		zs_stream_wait(s, ZS_STREAM_QUEUES);
+		conn->q->ops.stopped(conn->q->ctx, s);
+	}
+}
+
 enum pulled { PULLED_ALL, PULLED_SOME, PULLED_GONE };
 
 static enum pulled pull_data(struct zs_quic_conn *conn, struct batch *b)
@@ -287,6 +301,7 @@ static enum pulled pull_data(struct zs_quic_conn *conn, struct batch *b)
 		}
 	}
 	ngtcp2_conn_update_pkt_tx_time(conn->ng, conn->q->now);
+	tell_stopped(conn);
 	return done ? PULLED_ALL : PULLED_SOME;
 }
 

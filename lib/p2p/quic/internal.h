@@ -22,15 +22,22 @@
 #define ZS_REPLIES	64  /* stateless answers waiting for a pull */
 #define ZS_REPLY	544 /* version negotiation with two connection IDs of 255 bytes is 525 */
 
+/* Where a stream waits, if it does. */
+enum zs_stream_queue {
+	ZS_STREAM_READY,   /* to be written */
+	ZS_STREAM_STUCK,   /* the peer's window for it is used up */
+	ZS_STREAM_STOPPED, /* the peer wants no more: to be told */
+	ZS_STREAM_QUEUES   /* in none */
+};
+
 struct zs_quic_stream {
-	TAILQ_ENTRY(zs_quic_stream) all, ready;
+	TAILQ_ENTRY(zs_quic_stream) all, waiting;
+	enum zs_stream_queue queue;
 	struct zs_quic_conn *conn;
 	void *user;
 	int64_t id;
 	struct zs_sendbuf out;
 	uint64_t unconsumed;	  /* delivered without credit yet */
-	bool is_ready;		  /* in conn->ready */
-	bool blocked;		  /* by the peer's window for it */
 	bool fin, fin_sent, shut; /* shut: our sending side was reset or stopped */
 	bool deaf;		  /* we asked the peer to stop */
 	bool hungry;		  /* a write was cut short */
@@ -42,7 +49,7 @@ struct zs_quic_conn {
 	struct zs_quic *q;
 	ngtcp2_conn *ng;
 	struct zs_deadline timer;
-	struct zs_stream_list streams, ready;
+	struct zs_stream_list streams, queue[ZS_STREAM_QUEUES];
 	uint32_t stream_count;
 	void *user;
 	struct zs_tls_session tls;
@@ -127,13 +134,13 @@ int zs_hs_recv_crypto(ngtcp2_conn *ng, ngtcp2_encryption_level level, uint64_t o
 /* stream.c */
 struct zs_quic_stream *zs_stream_new(struct zs_quic_conn *conn, int64_t id, void *user);
 void zs_stream_free(struct zs_quic_stream *s);
+void zs_stream_wait(struct zs_quic_stream *s, enum zs_stream_queue queue); /* at its end */
 int zs_stream_on_open(ngtcp2_conn *ng, int64_t id, void *user);
 int zs_stream_on_data(ngtcp2_conn *ng, uint32_t flags, int64_t id, uint64_t offset, const uint8_t *data,
 		      size_t len, void *user, void *stream);
 int zs_stream_on_acked(ngtcp2_conn *ng, int64_t id, uint64_t offset, uint64_t len, void *user, void *stream);
 int zs_stream_on_close(ngtcp2_conn *ng, uint32_t flags, int64_t id, uint64_t code, void *user, void *stream);
 int zs_stream_on_reset(ngtcp2_conn *ng, int64_t id, uint64_t size, uint64_t code, void *user, void *stream);
-int zs_stream_on_stop(ngtcp2_conn *ng, int64_t id, uint64_t code, void *user, void *stream);
 int zs_stream_on_window(ngtcp2_conn *ng, int64_t id, uint64_t max, void *user, void *stream);
 
 /* send.c: one datagram of the connection into buf; 0: nothing to send now; negative: ngtcp2's error. */

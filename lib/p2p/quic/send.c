@@ -4,22 +4,12 @@
 
 #define PIECES 8
 
-static void take_off(struct zs_quic_conn *conn, struct zs_quic_stream *s)
-{
-	TAILQ_REMOVE(&conn->ready, s, ready);
-	s->is_ready = false;
-}
-
-static void wrote(struct zs_quic_conn *conn, struct zs_quic_stream *s, size_t len, bool with_fin,
-		  size_t offered)
+static void wrote(struct zs_quic_stream *s, size_t len, bool with_fin, size_t offered)
 {
 	zs_sendbuf_sent(&s->out, len);
 	s->fin_sent |= with_fin && len == offered;
-	TAILQ_REMOVE(&conn->ready, s, ready);
-	if (s->out.sent == s->out.written && (!s->fin || s->fin_sent))
-		s->is_ready = false;
-	else
-		TAILQ_INSERT_TAIL(&conn->ready, s, ready);
+	bool done = s->out.sent == s->out.written && (!s->fin || s->fin_sent);
+	zs_stream_wait(s, done ? ZS_STREAM_QUEUES : ZS_STREAM_READY);
 }
 
 /* The stream to write next, NULL when there is none that could. */
@@ -27,7 +17,7 @@ static struct zs_quic_stream *pick(struct zs_quic_conn *conn, bool out_of_credit
 {
 	struct zs_quic_stream *s;
 
-	TAILQ_FOREACH(s, &conn->ready, ready)
+	TAILQ_FOREACH(s, &conn->queue[ZS_STREAM_READY], waiting)
 	if (!out_of_credit || s->out.sent == s->out.written) /* a bare FIN needs no credit */
 		return s;
 	return NULL;
@@ -51,7 +41,7 @@ ngtcp2_ssize zs_conn_write(struct zs_quic_conn *conn, ngtcp2_path *path, ngtcp2_
 		n = ngtcp2_conn_writev_stream(conn->ng, path, info, buf, capacity, &taken, flags,
 					      s ? s->id : -1, piece, pieces, conn->q->now);
 		if (s && taken >= 0)
-			wrote(conn, s, (size_t)taken, fin, offered);
+			wrote(s, (size_t)taken, fin, offered);
 		if (n >= 0)
 			return n;
 		switch (n) {
@@ -59,15 +49,14 @@ ngtcp2_ssize zs_conn_write(struct zs_quic_conn *conn, ngtcp2_path *path, ngtcp2_
 			break;
 		case NGTCP2_ERR_STREAM_DATA_BLOCKED:
 			out_of_credit = ngtcp2_conn_get_max_data_left(conn->ng) == 0;
-			if (!out_of_credit) {
-				s->blocked = true;
-				take_off(conn, s);
-			}
+			if (!out_of_credit)
+				zs_stream_wait(s, ZS_STREAM_STUCK);
 			break;
 		case NGTCP2_ERR_STREAM_SHUT_WR:
 		case NGTCP2_ERR_STREAM_NOT_FOUND:
+			/* STOP_SENDING came: this is how ngtcp2 tells. The upcall waits until the datagram is whole. */
 			s->shut = true;
-			take_off(conn, s);
+			zs_stream_wait(s, ZS_STREAM_STOPPED);
 			break;
 		default:
 			return n;

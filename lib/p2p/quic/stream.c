@@ -15,27 +15,34 @@ struct zs_quic_stream *zs_stream_new(struct zs_quic_conn *conn, int64_t id, void
 	s->conn = conn;
 	s->id = id;
 	s->user = user;
+	s->queue = ZS_STREAM_QUEUES;
 	TAILQ_INSERT_TAIL(&conn->streams, s, all);
 	conn->stream_count++;
 	return s;
 }
 
-static void set_ready(struct zs_quic_stream *s, bool ready)
+void zs_stream_wait(struct zs_quic_stream *s, enum zs_stream_queue queue)
 {
-	if (s->is_ready == ready)
-		return;
-	s->is_ready = ready;
-	if (ready)
-		TAILQ_INSERT_TAIL(&s->conn->ready, s, ready);
-	else
-		TAILQ_REMOVE(&s->conn->ready, s, ready);
+	if (s->queue != ZS_STREAM_QUEUES)
+		TAILQ_REMOVE(&s->conn->queue[s->queue], s, waiting);
+	s->queue = queue;
+	if (queue != ZS_STREAM_QUEUES)
+		TAILQ_INSERT_TAIL(&s->conn->queue[queue], s, waiting);
+}
+
+/* There is something to write; a stream that waits for the peer's window goes on waiting. */
+static void make_ready(struct zs_quic_stream *s)
+{
+	if (s->queue == ZS_STREAM_QUEUES)
+		zs_stream_wait(s, ZS_STREAM_READY);
+	zs_conn_due(s->conn);
 }
 
 void zs_stream_free(struct zs_quic_stream *s)
 {
 	struct zs_quic_conn *conn = s->conn;
 
-	set_ready(s, false);
+	zs_stream_wait(s, ZS_STREAM_QUEUES);
 	TAILQ_REMOVE(&conn->streams, s, all);
 	conn->stream_count--;
 	conn->buffered -= s->out.written - s->out.acked;
@@ -120,26 +127,12 @@ int zs_stream_on_reset(ngtcp2_conn *ng, int64_t id, uint64_t size, uint64_t code
 	return 0;
 }
 
-int zs_stream_on_stop(ngtcp2_conn *ng, int64_t id, uint64_t code, void *user, void *stream)
-{
-	struct zs_quic_conn *conn = user;
-	struct zs_quic_stream *s = stream;
-	bool told = s->shut;
-
-	s->shut = true; /* ngtcp2 answers with RESET_STREAM */
-	set_ready(s, false);
-	if (!told)
-		conn->q->ops.stopped(conn->q->ctx, s, code);
-	return 0;
-}
-
 int zs_stream_on_window(ngtcp2_conn *ng, int64_t id, uint64_t max, void *user, void *stream)
 {
 	struct zs_quic_stream *s = stream;
 
-	if (s && s->blocked) {
-		s->blocked = false;
-		set_ready(s, !s->shut);
+	if (s && s->queue == ZS_STREAM_STUCK) {
+		zs_stream_wait(s, ZS_STREAM_READY);
 		zs_conn_due(s->conn);
 	}
 	return 0;
@@ -182,10 +175,8 @@ ssize_t zs_quic_write(struct zs_quic_stream *s, const void *bytes, size_t len)
 	n = zs_sendbuf_add(&s->out, bytes, len < room ? len : room);
 	s->conn->buffered += n;
 	s->hungry = n < len;
-	if (n && !s->blocked) {
-		set_ready(s, true);
-		zs_conn_due(s->conn);
-	}
+	if (n)
+		make_ready(s);
 	return (ssize_t)n;
 }
 
@@ -194,9 +185,7 @@ void zs_quic_fin(struct zs_quic_stream *s)
 	if (s->shut || s->fin || s->conn->ended)
 		return;
 	s->fin = true;
-	if (!s->blocked)
-		set_ready(s, true);
-	zs_conn_due(s->conn);
+	make_ready(s);
 }
 
 void zs_quic_reset(struct zs_quic_stream *s, uint64_t code)
@@ -204,7 +193,7 @@ void zs_quic_reset(struct zs_quic_stream *s, uint64_t code)
 	if (s->shut || s->conn->ended)
 		return;
 	s->shut = true;
-	set_ready(s, false);
+	zs_stream_wait(s, ZS_STREAM_QUEUES);
 	ngtcp2_conn_shutdown_stream_write(s->conn->ng, 0, s->id, code);
 	zs_conn_due(s->conn);
 }

@@ -27,7 +27,7 @@ struct app_stream {
 	struct zs_quic_stream *s;
 	uint64_t rx, tx, tx_total;
 	bool rx_fin, tx_fin, hold; /* hold: never consume */
-	uint64_t reset_code, stop_code;
+	uint64_t reset_code;
 };
 
 struct node {
@@ -207,11 +207,9 @@ static void on_reset(void *ctx, struct zs_quic_stream *s, uint64_t code)
 	((struct app_stream *)zs_quic_stream_user(s))->reset_code = code;
 	zs_quic_reset(s, code);
 }
-static void on_stopped(void *ctx, struct zs_quic_stream *s, uint64_t code)
+static void on_stopped(void *ctx, struct zs_quic_stream *s)
 {
-	struct node *n = ctx;
-	n->stops++;
-	((struct app_stream *)zs_quic_stream_user(s))->stop_code = code;
+	((struct node *)ctx)->stops++;
 }
 static void on_stream_closed(void *ctx, struct zs_quic_stream *s)
 {

@@ -1,0 +1,267 @@
+/* Data: every byte arrives, windows and buffers bound what is in flight, and nothing leaks: neither
+ * credit nor streams. */
+#include <errno.h>
+#include "unit/p2p/quic_pipe.h"
+
+static uint64_t alive(const struct node *n)
+{
+	struct zs_quic_conn_stats stats;
+
+	zs_quic_conn_stats(n->conn, &stats);
+	return stats.streams + stats.buffered + stats.unconsumed;
+}
+
+static struct zs_quic_conn_stats stats_of(const struct node *n)
+{
+	struct zs_quic_conn_stats stats;
+
+	zs_quic_conn_stats(n->conn, &stats);
+	return stats;
+}
+
+static void ten_megabytes_each_way(void **state)
+{
+	struct pipe *p = pipe_connected();
+
+	p->b.answer = 10 << 20;
+	assert_non_null(app_open(&p->a, 10 << 20, true));
+	pipe_run(p, 25000 * MS);
+	assert_int_equal(p->b.rx, 10 << 20);
+	assert_int_equal(p->a.rx, 10 << 20);
+	assert_int_equal(p->a.finished + p->b.finished, 2);
+	assert_int_equal(alive(&p->a) + alive(&p->b), 0);
+	assert_int_equal(p->largest, ZS_QUIC_DATAGRAM); /* the path MTU was found */
+	assert_int_equal(stats_of(&p->a).datagram, ZS_QUIC_DATAGRAM);
+	assert_true(p->ecn_seen == 2); /* ECT(0) */
+	pipe_free(p);
+}
+
+static void loss_and_reordering(void **state)
+{
+	struct pipe *p = pipe_connected();
+
+	p->loss_percent = 3;
+	p->jitter = 4 * MS;
+	p->b.answer = 1 << 20;
+	for (int i = 0; i < 3; i++)
+		assert_non_null(app_open(&p->a, 1 << 20, true));
+	pipe_run(p, 25000 * MS);
+	assert_int_equal(p->b.rx, 3 << 20);
+	assert_int_equal(p->a.rx, 3 << 20);
+	assert_int_equal(alive(&p->a) + alive(&p->b), 0);
+	pipe_free(p);
+}
+
+/* A reader that does not consume stops the writer: at its window, then at the writer's buffer. */
+static void back_pressure(void **state)
+{
+	struct pipe *p = pipe_connected();
+	struct app_stream *s;
+
+	p->b.hold_every = 1;
+	s = app_open(&p->a, 64 << 20, true);
+	pipe_run(p, 5000 * MS);
+	uint64_t window = p->b.config.stream_window, buffer = p->a.config.send_buffer;
+	assert_int_equal(p->b.rx, window);
+	assert_int_equal(s->tx, buffer); /* `writable` comes when half of it is free */
+	assert_int_equal(zs_quic_stream_room(s->s), window);
+	assert_int_equal(stats_of(&p->a).buffered, buffer - window);
+	assert_int_equal(stats_of(&p->b).unconsumed, window);
+
+	struct app_stream *r = TAILQ_FIRST(&p->b.streams);
+	r->hold = false;
+	zs_quic_consume(r->s, (size_t)window);
+	pipe_run(p, 25000 * MS);
+	assert_int_equal(p->b.rx, 64 << 20);
+	assert_int_equal(p->b.finished, 1);
+	pipe_free(p);
+}
+
+/* One stream that is stuck leaves the others their share of the connection. */
+static void a_stuck_stream_does_not_stop_others(void **state)
+{
+	struct pipe *p = pipe_connected();
+
+	p->b.hold_every = 2; /* the first, not the second */
+	app_open(&p->a, 1 << 20, true);
+	pipe_run(p, 1000 * MS);
+	app_open(&p->a, 4 << 20, true);
+	pipe_run(p, 25000 * MS);
+	assert_int_equal(p->b.finished, 1);
+	assert_int_equal(p->b.rx, p->b.config.stream_window + (4 << 20));
+	pipe_free(p);
+}
+
+static void reset_and_stop(void **state)
+{
+	struct pipe *p = pipe_connected();
+	struct app_stream *s = app_open(&p->a, 1000, false), *t;
+
+	pipe_run(p, 100 * MS);
+	zs_quic_reset(s->s, 0x1003);
+	assert_int_equal(zs_quic_write(s->s, "x", 1), -EPIPE);
+	pipe_run(p, 500 * MS);
+	assert_int_equal(p->b.resets, 1);
+	assert_int_equal(p->b.streams_closed, 1); /* it answered with a reset of its own side */
+	assert_int_equal(p->a.streams_closed, 1);
+
+	t = app_open(&p->a, 1 << 20, true);
+	pipe_run(p, 20 * MS);
+	zs_quic_stop(TAILQ_FIRST(&p->b.streams)->s, 0x1001);
+	uint64_t heard = p->b.rx;
+	pipe_run(p, 500 * MS);
+	assert_int_equal(p->a.stops, 1);
+	assert_int_equal(zs_quic_write(t->s, "x", 1), -EPIPE);
+	assert_int_equal(p->b.rx, heard); /* nothing is told of a stream that was stopped */
+	pipe_free(p);
+}
+
+/* A writer that waits for the window learns of STOP_SENDING too. */
+static void a_stuck_writer_is_told(void **state)
+{
+	struct pipe *p = pipe_connected();
+
+	p->b.hold_every = 1;
+	app_open(&p->a, 4 << 20, true);
+	pipe_run(p, 1000 * MS);
+	zs_quic_stop(TAILQ_FIRST(&p->b.streams)->s, 0x1001);
+	pipe_run(p, 1000 * MS);
+	assert_int_equal(p->a.stops, 1);
+	assert_int_equal(stats_of(&p->b).unconsumed, 0);
+	pipe_free(p);
+}
+
+/* go and rust close with FIN and STOP_SENDING(0): what we still send is for nobody, and no error. */
+static void fin_then_stop_is_a_clean_close(void **state)
+{
+	struct pipe *p = pipe_connected();
+	struct app_stream *s;
+
+	p->b.answer = 0;
+	s = app_open(&p->a, 100, true);
+	zs_quic_stop(s->s, 0);
+	pipe_run(p, 500 * MS);
+	assert_int_equal(p->b.finished, 1);
+	assert_int_equal(p->a.streams_closed, 1);
+	assert_int_equal(p->b.streams_closed, 1);
+	assert_int_equal(p->b.closed + p->a.closed, 0);
+	pipe_free(p);
+}
+
+static void streams_come_back(void **state)
+{
+	struct pipe *p = pipe_connected();
+	uint32_t opened = 0;
+
+	while (app_open(&p->a, 10, true))
+		opened++;
+	assert_int_equal(opened, 256);
+	assert_int_equal(p->a.streams_left, 0);
+	pipe_run(p, 500 * MS);
+	assert_true(p->a.streams_left >= 1);
+	assert_int_equal(p->a.streams_closed, 256);
+	assert_true(stats_of(&p->a).streams_left >= 128);
+	pipe_free(p);
+}
+
+/* 10,000 streams, every tenth reset with data that was never consumed, or never delivered; what was
+ * withheld in total is many times the window. */
+static void churn(struct pipe *p, struct node *from, struct node *to, uint32_t total)
+{
+	uint32_t opened = 0;
+	struct app_stream *victims[16];
+	size_t count = 0;
+
+	to->hold_every = 10;
+	to->opened = 0;
+	while (opened < total) {
+		uint32_t wave = 0;
+		for (; wave < 100 && opened < total; wave++, opened++) {
+			bool victim = opened % 10 == 0;
+			struct app_stream *s = app_open(from, victim ? 20000 : 300, !victim);
+			assert_non_null(s);
+			if (victim)
+				victims[count++] = s;
+		}
+		/* Half of a wave's victims end with all delivered, half with packets lost on the way. */
+		pipe_run(p, 20 * MS);
+		p->loss_percent = 30;
+		for (size_t i = 0; i < count; i++)
+			zs_quic_reset(victims[i]->s, 9);
+		count = 0;
+		pipe_run(p, 30 * MS);
+		p->loss_percent = 0;
+		pipe_run(p, 150 * MS);
+	}
+	pipe_run(p, 5000 * MS);
+}
+
+static void credit_is_back_after(struct node *from, struct node *to)
+{
+	struct zs_quic_conn_stats s = stats_of(from);
+
+	assert_int_equal(alive(from) + alive(to), 0);
+	assert_true(TAILQ_EMPTY(&from->streams) && TAILQ_EMPTY(&to->streams));
+	/* Updates are sent when half of it is used up: no less than half is ever seen at rest. */
+	assert_true(s.streams_left >= to->config.streams_bidi / 2);
+	assert_true(s.connection_credit >= to->config.connection_window / 2);
+}
+
+static void ten_thousand_streams(void **state)
+{
+	struct pipe *p = pipe_connected();
+	struct zs_quic_stats before, after;
+
+	zs_quic_stats(p->b.q, &before);
+	churn(p, &p->a, &p->b, 10000);
+	assert_int_equal(p->b.resets, 1000);
+	assert_int_equal(p->b.opened, 10000);
+	assert_int_equal(p->b.streams_closed, 10000);
+	assert_int_equal(p->a.streams_closed, 10000);
+	credit_is_back_after(&p->a, &p->b);
+
+	/* The same with the roles turned round: credit is returned by the dialler too. */
+	churn(p, &p->b, &p->a, 2000);
+	assert_int_equal(p->a.opened, 2000);
+	credit_is_back_after(&p->b, &p->a);
+	zs_quic_stats(p->b.q, &after);
+	assert_int_equal(after.connections, 1);
+	assert_in_range(after.cids, before.cids, before.cids + 1);
+	assert_int_equal(p->a.closed + p->b.closed, 0);
+	pipe_free(p);
+}
+
+/* What is alive when the connection dies is closed stream by stream, then the connection. */
+static void streams_end_with_their_connection(void **state)
+{
+	struct pipe *p = pipe_connected();
+
+	for (int i = 0; i < 5; i++)
+		app_open(&p->a, 1 << 20, true);
+	pipe_run(p, 15 * MS);
+	zs_quic_close(p->a.conn, 0, NULL);
+	pipe_run(p, 100 * MS);
+	assert_int_equal(p->a.streams_closed, 5);
+	assert_int_equal(p->b.streams_closed, p->b.opened);
+	assert_int_equal(p->a.closed, 1);
+	assert_int_equal(p->b.closed, 1);
+	assert_int_equal(p->b.why.application, true);
+	pipe_free(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ten_megabytes_each_way),
+		cmocka_unit_test(loss_and_reordering),
+		cmocka_unit_test(back_pressure),
+		cmocka_unit_test(a_stuck_stream_does_not_stop_others),
+		cmocka_unit_test(reset_and_stop),
+		cmocka_unit_test(a_stuck_writer_is_told),
+		cmocka_unit_test(fin_then_stop_is_a_clean_close),
+		cmocka_unit_test(streams_come_back),
+		cmocka_unit_test(ten_thousand_streams),
+		cmocka_unit_test(streams_end_with_their_connection),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -108,11 +108,7 @@ static int load(const struct process *p, struct zs_conf **out, struct zs_error *
 
 	if (!conf)
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
-	rc = zs_conf_load(conf, p->c.conf_path, err);
-	if (!rc && p->o.instance && strcmp(conf->instance, p->o.instance))
-		rc = zs_error_set(err, -EINVAL, ZS_EXIT_CONFIG,
-				  "%.100s is of instance %s, not %s; mend it or --instance", p->c.conf_path,
-				  conf->instance, p->o.instance);
+	rc = zs_conf_load_for(conf, p->c.conf_path, p->o.instance, err);
 	for (uint32_t i = 0; !rc && i < conf->publishes; i++) {
 		struct zs_publication pub = zs_publication_from_conf(&conf->publish[i]);
 		struct zs_error why;

@@ -124,8 +124,7 @@ static int check_capabilities(const struct zs_dp *dp, struct zs_error *err)
 		if ((need[i].xdp_alone && !xdp) || have >> need[i].cap & 1)
 			continue;
 		return zs_error_set(err, -EPERM, ZS_EXIT_PRIVILEGE,
-				    "%s is missing: start as root or by the systemd unit, which grants it",
-				    need[i].name);
+				    "%s is missing: start as root, or give it to the service", need[i].name);
 	}
 	return 0;
 }

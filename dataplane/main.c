@@ -63,13 +63,12 @@ static int read_options(struct options *o, int argc, char **argv)
 			fputs(usage, stdout);
 			return ZS_EXIT_OK;
 		default:
-			fputs(usage, stderr);
-			return ZS_EXIT_USAGE;
+			return ZS_EXIT_USAGE; /* getopt said why */
 		}
 	}
 	if (optind == argc)
 		return -1;
-	fprintf(stderr, "zs-dataplane: '%s' is not an option\n%s", argv[optind], usage);
+	fprintf(stderr, "zs-dataplane: '%s' is not an option; see --help\n", argv[optind]);
 	return ZS_EXIT_USAGE;
 }
 
@@ -79,10 +78,8 @@ static int load_conf(struct zs_dp *dp, const struct options *o, struct zs_error 
 	int rc;
 
 	snprintf(path, sizeof(path), "/etc/zerostate/%s.yaml", o->instance ? o->instance : "relay");
-	if ((rc = zs_conf_load(dp->conf, o->config ? o->config : path, err)))
+	if ((rc = zs_conf_load_for(dp->conf, o->config ? o->config : path, o->instance, err)))
 		return rc;
-	if (o->instance && o->config)
-		snprintf(dp->conf->instance, sizeof(dp->conf->instance), "%s", o->instance);
 	zs_log_set_level(dp->log, "all", dp->conf->log.level);
 	if (!strcmp(dp->conf->log.format, "json"))
 		dp->log->format = ZS_LOG_JSON;

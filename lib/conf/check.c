@@ -33,7 +33,7 @@ static int check_names(const struct checker *c)
 	struct zs_conf_key key = { .size = sizeof(conf->instance), .min = 1, .max = 32 };
 	char why[ZS_CONF_WHY], copy[33];
 	/* The name came from the file's name, or was read by the same rule. */
-	if (zs_conf_value_parse(&key, ZS_CONF_NAME, copy, conf->instance, true, why) != 0)
+	if (zs_conf_value_parse(&key, ZS_CONF_INSTANCE, copy, conf->instance, true, why) != 0)
 		return FAIL(c, conf->instance, "instance: '%s' (from the file's name) %s", conf->instance,
 			    why);
 	return 0;

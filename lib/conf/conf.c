@@ -146,3 +146,14 @@ int zs_conf_load(struct zs_conf *out, const char *path, struct zs_error *err)
 	free(text);
 	return ret;
 }
+
+int zs_conf_load_for(struct zs_conf *out, const char *path, const char *instance, struct zs_error *err)
+{
+	int rc = zs_conf_load(out, path, err);
+
+	if (!rc && instance && strcmp(out->instance, instance))
+		rc = zs_error_set(err, -EINVAL, ZS_EXIT_CONFIG,
+				  "%.100s is of instance %s, not %.40s; mend it or --instance", path,
+				  out->instance, instance);
+	return rc;
+}

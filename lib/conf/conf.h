@@ -106,6 +106,8 @@ struct zs_conf {
 /* Fills *out with defaults, then the file. -EINVAL with err->line and a one-line text
  * "FILE:LINE: what; what to do". *out is undefined on failure. zs_conf is large: allocate it. */
 int zs_conf_load(struct zs_conf *out, const char *path, struct zs_error *err);
+/* zs_conf_load for a process that was told which instance it is (NULL: it was not): a file of another one is refused. */
+int zs_conf_load_for(struct zs_conf *out, const char *path, const char *instance, struct zs_error *err);
 /* The same from memory; `name` stands for the file in errors. `instance` (may be NULL) is the default name. */
 int zs_conf_parse(struct zs_conf *out, const char *name, const char *text, size_t len, struct zs_error *err);
 void zs_conf_defaults(struct zs_conf *out, const char *instance);

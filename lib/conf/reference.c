@@ -23,6 +23,7 @@ static const char *type_of(const struct zs_conf_key *k, char buf[ZS_CONF_TEXT])
 	case ZS_CONF_BOOL:
 		return "true or false";
 	case ZS_CONF_NAME:
+	case ZS_CONF_INSTANCE:
 	case ZS_CONF_TEXT_ANY:
 		snprintf(buf, ZS_CONF_TEXT, "text of %u-%u", k->min, k->max);
 		return buf;

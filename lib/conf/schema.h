@@ -22,6 +22,7 @@ enum zs_conf_kind {
 	ZS_CONF_BOOL,
 	ZS_CONF_TEXT_ANY, /* printable */
 	ZS_CONF_NAME,	  /* letters, digits, - _ . */
+	ZS_CONF_INSTANCE, /* zs_segment_instance */
 	ZS_CONF_PATH,	  /* absolute, without .. */
 	ZS_CONF_CHOICE_OF,
 	ZS_CONF_DRIVER,

@@ -133,6 +133,8 @@ static int parse_text(const struct zs_conf_key *key, enum zs_conf_kind kind, cha
 	if (kind == ZS_CONF_NAME && len && !is_name(text))
 		return refuse(
 		    why, "is not a name; use letters, digits, '-', '_' and '.', a letter or digit first");
+	if (kind == ZS_CONF_INSTANCE && !zs_segment_instance(text))
+		return refuse(why, "is no name of an instance; " ZS_INSTANCE_RULE);
 	if (kind == ZS_CONF_PATH && !is_path(text))
 		return refuse(why, "is not an absolute path; start it with '/' and leave '..' out");
 	memset(field, 0, key->size);
@@ -333,6 +335,7 @@ const char *zs_conf_value_format(const struct zs_conf_key *key, enum zs_conf_kin
 		break;
 	case ZS_CONF_TEXT_ANY:
 	case ZS_CONF_NAME:
+	case ZS_CONF_INSTANCE:
 	case ZS_CONF_PATH:
 	case ZS_CONF_CHOICE_OF:
 		snprintf(buf, ZS_CONF_TEXT, "%s", (const char *)field);

@@ -29,15 +29,17 @@ int zs_segment_fail(struct zs_error *err, int code, const char *what, const char
 	static const char *const space =
 	    "shared memory is full; free some in /dev/shm or lower the capacities";
 	enum zs_exit end = ZS_EXIT_FAILED;
+	bool denied = code == -EACCES || code == -EPERM;
 
 	if (code == -EFBIG)
 		code = -ENOSPC;
 	if (code == -ENOSPC || code == -ENOMEM || code == -EMFILE || code == -ENFILE)
 		end = ZS_EXIT_RESOURCE;
-	else if (code == -EACCES || code == -EPERM)
+	else if (denied)
 		end = ZS_EXIT_PRIVILEGE;
-	return zs_error_set(err, code, end, "%s: cannot %s: %s", path, what,
-			    code == -ENOSPC ? space : strerror(-code));
+	return zs_error_set(err, code, end, "%s: cannot %s: %s%s", path, what,
+			    code == -ENOSPC ? space : strerror(-code),
+			    denied ? "; start it as root or as this instance's user" : "");
 }
 
 static int path_of(char out[128], const char *dir, const char *prefix, const char *kind, const char *suffix)

@@ -127,6 +127,9 @@ bool zs_segment_replaced(const struct zs_segment *seg);
 
 /* "/dev/shm/zerostate-<instance>", created 0750 when `create`. -EINVAL: bad instance name
  * (1–32 of [a-z0-9-]). */
+/* Is it a name an instance may have: in paths, units and on command lines? */
+bool zs_segment_instance(const char *name);
+#define ZS_INSTANCE_RULE "use 1 to 32 of a-z, 0-9 and '-'"
 int zs_segment_dir(char out[96], const char *instance, bool create, struct zs_error *err);
 
 #endif

@@ -11,7 +11,7 @@
 #define INSTANCE_MAX 32
 #define MODE	     0750
 
-static bool good_name(const char *name)
+bool zs_segment_instance(const char *name)
 {
 	size_t n = strnlen(name, INSTANCE_MAX + 1);
 
@@ -22,9 +22,9 @@ int zs_segment_dir(char out[96], const char *instance, bool create, struct zs_er
 {
 	struct stat st;
 
-	if (!good_name(instance))
+	if (!zs_segment_instance(instance))
 		return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE,
-				    "bad instance name '%.40s'; use 1 to 32 of a-z, 0-9 and '-'", instance);
+				    "bad instance name '%.40s'; " ZS_INSTANCE_RULE, instance);
 	snprintf(out, 96, "/dev/shm/zerostate-%s", instance);
 	if (!create)
 		return 0;

@@ -18,7 +18,7 @@ static int unreachable(const struct zsctl *z, struct zs_error *err, int code)
 				    "%s: %s; its folder must be searchable for you", z->socket,
 				    strerror(code));
 	return zs_error_set(err, -code, ZS_EXIT_UNREACHABLE,
-			    "no control plane answers on %s (%s); systemctl start zs-controlplane@%s",
+			    "no control plane answers on %s (%s); start zs-controlplane --instance %s",
 			    z->socket, code == ECONNREFUSED ? "it is dead" : strerror(code), z->instance);
 }
 

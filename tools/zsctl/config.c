@@ -7,10 +7,9 @@ static void print_bad(const struct zsctl *z, const struct zs_error *err)
 {
 	json_t *r;
 
-	if (!z->json) {
-		fprintf(stderr, "zsctl: %s\n", err->text);
+	fprintf(stderr, "zsctl: %s\n", err->text);
+	if (!z->json)
 		return;
-	}
 	r = json_pack("{s:b,s:I,s:s}", "good", 0, "line", (json_int_t)err->line, "error", err->text);
 	zsctl_print_json(z, r);
 	json_decref(r);

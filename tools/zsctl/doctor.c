@@ -96,8 +96,7 @@ int zsctl_doctor(const struct zsctl *z)
 	int status = ZS_EXIT_OK;
 
 	if (!conf || !d.rows || load(z, &d, conf, &err) != 0) {
-		fprintf(stderr, "zsctl: %s\n", err.text[0] ? err.text : "out of memory");
-		status = ZS_EXIT_CONFIG;
+		status = zsctl_fail(z, ZS_EXIT_CONFIG, "%s", err.text[0] ? err.text : "out of memory");
 	} else {
 		doctor_machine(&d);
 		doctor_cores(&d);

@@ -1,5 +1,6 @@
 /* Help, the manual page and the completion script, all from the command table. */
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include "zsctl.h"
 
@@ -8,7 +9,7 @@ static bool hidden(const struct zs_command *cmd)
 	return cmd->id == ZS_COMMAND_man;
 }
 
-void zsctl_usage(FILE *to)
+static void list_verbs(FILE *to)
 {
 	fprintf(to, "usage: zsctl [--instance NAME | --socket PATH] [--json] VERB ...\n\n");
 	for (int id = 0; id < ZS_COMMANDS; id++) {
@@ -20,7 +21,7 @@ void zsctl_usage(FILE *to)
 	fprintf(to, "\nzsctl help VERB tells more.\n");
 }
 
-void zsctl_usage_of(FILE *to, const struct zs_command *cmd)
+static void usage_of(FILE *to, const struct zs_command *cmd)
 {
 	struct zs_arg args[ZS_ARGS_MAX];
 	unsigned count = zs_command_args(cmd, args);
@@ -32,75 +33,132 @@ void zsctl_usage_of(FILE *to, const struct zs_command *cmd)
 			zs_argument_text(args[i].name));
 }
 
-static int help_of(const char *verb)
+static json_t *argument_object(const struct zs_arg *arg)
 {
-	const struct zs_command *cmd = zs_command_find(verb);
-	const char *near;
+	return json_pack("{s:s,s:b,s:b,s:s}", "name", arg->name, "option", arg->option, "required",
+			 arg->required, "text", zs_argument_text(arg->name));
+}
 
-	if (!cmd) {
-		near = zs_command_nearest(verb);
-		fprintf(stderr, near ? "zsctl: no verb '%s'; did you mean '%s'?\n" : "zsctl: no verb '%s'\n",
-			verb, near);
-		return ZS_EXIT_USAGE;
-	}
-	zsctl_usage_of(stdout, cmd);
-	printf("\n%c%s.%s%s\nLevel: %s.%s\n", toupper((unsigned char)cmd->help[0]), cmd->help + 1,
-	       cmd->text[0] ? " " : "", cmd->text, zs_level_name(cmd->level),
-	       cmd->mutating ? " Recorded in the audit file." : "");
+static json_t *command_object(const struct zs_command *cmd)
+{
+	struct zs_arg args[ZS_ARGS_MAX];
+	unsigned count = zs_command_args(cmd, args);
+	json_t *list = json_array();
+	char usage[256];
+
+	for (unsigned i = 0; i < count; i++)
+		json_array_append_new(list, argument_object(&args[i]));
+	return json_pack("{s:s,s:s,s:b,s:s,s:s,s:s,s:o}", "verb", cmd->verb, "level",
+			 zs_level_name(cmd->level), "audited", cmd->mutating, "usage",
+			 zs_command_usage(cmd, usage, sizeof(usage)), "help", cmd->help, "text", cmd->text,
+			 "arguments", list);
+}
+
+static int help_json(const struct zsctl *z, const struct zs_command *one)
+{
+	json_t *list = json_array(), *r = json_pack("{s:o}", "verbs", list);
+
+	for (int id = 0; id < ZS_COMMANDS; id++)
+		if (one ? one == zs_command_get(id) : !hidden(zs_command_get(id)))
+			json_array_append_new(list, command_object(zs_command_get(id)));
+	zsctl_print_json(z, r);
+	json_decref(r);
 	return ZS_EXIT_OK;
+}
+
+static int unknown(const struct zsctl *z, const char *verb)
+{
+	const char *near = zs_command_nearest(verb);
+
+	return near ? zsctl_fail(z, ZS_EXIT_USAGE, "no verb '%.60s'; did you mean '%s'?", verb, near)
+		    : zsctl_fail(z, ZS_EXIT_USAGE, "no verb '%.60s'; zsctl help lists them", verb);
 }
 
 int zsctl_help(const struct zsctl *z)
 {
 	const char *verb = json_string_value(json_object_get(z->args, "verb"));
 	const char *noun = json_string_value(json_object_get(z->args, "noun"));
+	const struct zs_command *cmd;
 	char both[2 * ZS_ARG_WORD_MAX + 2];
 
-	if (!verb) {
-		zsctl_usage(stdout);
+	snprintf(both, sizeof(both), "%s%s%s", verb ? verb : "", noun ? " " : "", noun ? noun : "");
+	cmd = zs_command_find(both);
+	if (verb && !cmd)
+		return unknown(z, both);
+	if (z->json)
+		return help_json(z, cmd);
+	if (!cmd) {
+		list_verbs(stdout);
 		return ZS_EXIT_OK;
 	}
-	snprintf(both, sizeof(both), "%s%s%s", verb, noun ? " " : "", noun ? noun : "");
-	return help_of(both);
+	usage_of(stdout, cmd);
+	printf("\n%c%s.%s%s\nLevel: %s.%s\n", toupper((unsigned char)cmd->help[0]), cmd->help + 1,
+	       cmd->text[0] ? " " : "", cmd->text, zs_level_name(cmd->level),
+	       cmd->mutating ? " Recorded in the audit file." : "");
+	return ZS_EXIT_OK;
+}
+
+/* A text that is a file for another program: as it is, or as a member of an object. */
+static int give(const struct zsctl *z, void (*write_to)(FILE *to))
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f;
+	json_t *r;
+
+	if (!z->json) {
+		write_to(stdout);
+		return ZS_EXIT_OK;
+	}
+	f = open_memstream(&text, &len);
+	if (!f)
+		return zsctl_fail(z, ZS_EXIT_RESOURCE, "out of memory");
+	write_to(f);
+	fclose(f);
+	r = json_pack("{s:s#}", "text", text, len);
+	free(text);
+	zsctl_print_json(z, r);
+	json_decref(r);
+	return ZS_EXIT_OK;
 }
 
 /* roff reads a leading dot or quote as a request and a bare hyphen as a dash. */
-static void roff(const char *text)
+static void roff(FILE *to, const char *text)
 {
 	for (const char *at = text; *at; at++) {
 		if (*at == '-')
-			fputs("\\-", stdout);
+			fputs("\\-", to);
 		else if (*at == '\\')
-			fputs("\\e", stdout);
+			fputs("\\e", to);
 		else
-			putchar(*at);
+			fputc(*at, to);
 	}
 }
 
-static void man_command(const struct zs_command *cmd)
+static void man_command(FILE *to, const struct zs_command *cmd)
 {
 	struct zs_arg args[ZS_ARGS_MAX];
 	unsigned count = zs_command_args(cmd, args);
 	char usage[256];
 
-	printf(".SS \"");
-	roff(zs_command_usage(cmd, usage, sizeof(usage)));
-	printf("\"\n%c", toupper((unsigned char)cmd->help[0]));
-	roff(cmd->help + 1);
-	printf(". ");
-	roff(cmd->text);
-	printf("%sLevel: %s.%s\n", cmd->text[0] ? " " : "", zs_level_name(cmd->level),
-	       cmd->mutating ? " Audited." : "");
+	fprintf(to, ".SS \"");
+	roff(to, zs_command_usage(cmd, usage, sizeof(usage)));
+	fprintf(to, "\"\n%c", toupper((unsigned char)cmd->help[0]));
+	roff(to, cmd->help + 1);
+	fprintf(to, ". ");
+	roff(to, cmd->text);
+	fprintf(to, "%sLevel: %s.%s\n", cmd->text[0] ? " " : "", zs_level_name(cmd->level),
+		cmd->mutating ? " Audited." : "");
 	for (unsigned i = 0; i < count; i++) {
-		printf(".TP\n.B %s", args[i].option ? "\\-\\-" : "");
-		roff(args[i].name);
-		printf("\n");
-		roff(zs_argument_text(args[i].name));
-		printf("\n");
+		fprintf(to, ".TP\n.B %s", args[i].option ? "\\-\\-" : "");
+		roff(to, args[i].name);
+		fprintf(to, "\n");
+		roff(to, zs_argument_text(args[i].name));
+		fprintf(to, "\n");
 	}
 }
 
-static void man_exits(void)
+static void man_exits(FILE *to)
 {
 	static const int values[] = {
 #define ZS_EXIT(name, value, text) value,
@@ -108,39 +166,40 @@ static void man_exits(void)
 #undef ZS_EXIT
 	};
 
-	printf(".SH EXIT STATUS\n");
+	fprintf(to, ".SH EXIT STATUS\n");
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-		printf(".TP\n.B %d\n", values[i]);
-		roff(zs_exit_text(values[i]));
-		printf("\n");
+		fprintf(to, ".TP\n.B %d\n", values[i]);
+		roff(to, zs_exit_text(values[i]));
+		fprintf(to, "\n");
 	}
 }
 
-int zsctl_man(void)
+static void write_man(FILE *to)
 {
-	printf(".TH ZSCTL 8 \"\" \"ZeroState Relay\" \"Operator's manual\"\n.SH NAME\nzsctl \\- control and "
-	       "look into a relay\n"
-	       ".SH SYNOPSIS\n.B zsctl\n[\\-\\-instance NAME | \\-\\-socket PATH] [\\-\\-json] VERB ...\n"
-	       ".SH DESCRIPTION\nAsks the control plane of an instance over its UNIX socket. What a caller "
-	       "may do follows from "
-	       "who it is: root and the service's own user are owner, the configured groups are admin and "
-	       "user.\n"
-	       ".SH OPTIONS\n.TP\n.B \\-\\-instance NAME\nThe instance, relay unless told.\n.TP\n.B "
-	       "\\-\\-socket PATH\n"
-	       "The socket, /run/zerostate/NAME/admin.sock unless told.\n.TP\n.B \\-\\-json\nPrint JSON with "
-	       "a member schema, "
-	       "zsctl.VERB/1, instead of text.\n.SH VERBS\n");
+	fprintf(
+	    to,
+	    ".TH ZSCTL 8 \"\" \"ZeroState Relay\" \"Operator's manual\"\n.SH NAME\nzsctl \\- control and "
+	    "look into a relay\n"
+	    ".SH SYNOPSIS\n.B zsctl\n[\\-\\-instance NAME | \\-\\-socket PATH] [\\-\\-json] VERB ...\n"
+	    ".SH DESCRIPTION\nAsks the control plane of an instance over its UNIX socket. What a caller "
+	    "may do follows from "
+	    "who it is: root and the service's own user are owner, the configured groups are admin and "
+	    "user.\n"
+	    ".SH OPTIONS\n.TP\n.B \\-\\-instance NAME\nThe instance, relay unless told.\n.TP\n.B "
+	    "\\-\\-socket PATH\n"
+	    "The socket, /run/zerostate/NAME/admin.sock unless told.\n.TP\n.B \\-\\-json\nPrint JSON with "
+	    "a member schema, "
+	    "zsctl.VERB/1, instead of text; an error is zsctl.error/1.\n.SH VERBS\n");
 	for (int id = 0; id < ZS_COMMANDS; id++)
 		if (!hidden(zs_command_get(id)))
-			man_command(zs_command_get(id));
-	man_exits();
-	printf(".SH FILES\n.I /etc/zerostate/NAME.yaml\n.br\n.I /run/zerostate/NAME/admin.sock\n.br\n"
-	       ".I /var/lib/zerostate/NAME/audit.log\n");
-	return ZS_EXIT_OK;
+			man_command(to, zs_command_get(id));
+	man_exits(to);
+	fprintf(to, ".SH FILES\n.I /etc/zerostate/NAME.yaml\n.br\n.I /run/zerostate/NAME/admin.sock\n.br\n"
+		    ".I /var/lib/zerostate/NAME/audit.log\n");
 }
 
 /* The words that may follow a first word: second words of verbs. */
-static void completion_nouns(void)
+static void completion_nouns(FILE *to)
 {
 	for (int id = 0; id < ZS_COMMANDS; id++) {
 		const char *verb = zs_command_get(id)->verb, *space = strchr(verb, ' ');
@@ -148,15 +207,15 @@ static void completion_nouns(void)
 
 		if (!space || (id > 0 && strncmp(zs_command_get(id - 1)->verb, verb, len + 1) == 0))
 			continue;
-		printf("\t%.*s) words=\"", (int)len, verb);
+		fprintf(to, "\t%.*s) words=\"", (int)len, verb);
 		for (int other = id; other < ZS_COMMANDS; other++)
 			if (strncmp(zs_command_get(other)->verb, verb, len + 1) == 0)
-				printf("%s ", zs_command_get(other)->verb + len + 1);
-		printf("\" ;;\n");
+				fprintf(to, "%s ", zs_command_get(other)->verb + len + 1);
+		fprintf(to, "\" ;;\n");
 	}
 }
 
-static void completion_options(void)
+static void completion_options(FILE *to)
 {
 	for (int id = 0; id < ZS_COMMANDS; id++) {
 		const struct zs_command *cmd = zs_command_get(id);
@@ -167,32 +226,32 @@ static void completion_options(void)
 		if (count == 0)
 			continue;
 		/* One-word verbs may be followed by a word of the caller's, which stands in the second place. */
-		printf("\t\"%s\"%s) words=\"", cmd->verb, strchr(cmd->verb, ' ') ? "" : "*");
+		fprintf(to, "\t\"%s\"%s) words=\"", cmd->verb, strchr(cmd->verb, ' ') ? "" : "*");
 		for (unsigned i = 0; i < count; i++) {
 			file |= args[i].type == ZS_ARG_FILE;
 			if (args[i].option)
-				printf("--%s ", args[i].name);
+				fprintf(to, "--%s ", args[i].name);
 			for (const char *at = args[i].choices; args[i].type == ZS_ARG_CHOICE && *at; at++)
-				putchar(*at == '|' ? ' ' : *at);
+				fputc(*at == '|' ? ' ' : *at, to);
 			if (args[i].type == ZS_ARG_CHOICE)
-				putchar(' ');
+				fputc(' ', to);
 		}
-		printf("\"%s ;;\n", file ? "; files=1" : "");
+		fprintf(to, "\"%s ;;\n", file ? "; files=1" : "");
 	}
 }
 
-int zsctl_completion(void)
+static void write_completion(FILE *to)
 {
 	char last[32] = "";
 
-	printf("# bash completion of zsctl, made by: zsctl completion bash\n_zsctl() {\n"
-	       "\tlocal cur=${COMP_WORDS[COMP_CWORD]} words= files= verb= i skip=\n"
-	       "\tlocal -a said=()\n"
-	       "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
-	       "\t\tif [ -n \"$skip\" ]; then skip=; continue; fi\n"
-	       "\t\tcase ${COMP_WORDS[i]} in\n\t\t--instance|--socket) skip=1 ;;\n\t\t-*) ;;\n"
-	       "\t\t*) said+=(\"${COMP_WORDS[i]}\") ;;\n\t\tesac\n\tdone\n"
-	       "\tcase \"${said[*]:0:2}\" in\n\t\"\") words=\"--instance --socket --json ");
+	fprintf(to, "# bash completion of zsctl, made by: zsctl completion bash\n_zsctl() {\n"
+		    "\tlocal cur=${COMP_WORDS[COMP_CWORD]} words= files= verb= i skip=\n"
+		    "\tlocal -a said=()\n"
+		    "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+		    "\t\tif [ -n \"$skip\" ]; then skip=; continue; fi\n"
+		    "\t\tcase ${COMP_WORDS[i]} in\n\t\t--instance|--socket) skip=1 ;;\n\t\t-*) ;;\n"
+		    "\t\t*) said+=(\"${COMP_WORDS[i]}\") ;;\n\t\tesac\n\tdone\n"
+		    "\tcase \"${said[*]:0:2}\" in\n\t\"\") words=\"--instance --socket --json ");
 	for (int id = 0; id < ZS_COMMANDS; id++) {
 		const char *verb = zs_command_get(id)->verb;
 		size_t len = strcspn(verb, " ");
@@ -200,13 +259,22 @@ int zsctl_completion(void)
 		if (hidden(zs_command_get(id)) || (strlen(last) == len && strncmp(last, verb, len) == 0))
 			continue;
 		snprintf(last, sizeof(last), "%.*s", (int)len, verb);
-		printf("%s ", last);
+		fprintf(to, "%s ", last);
 	}
-	printf("\" ;;\n");
-	completion_nouns();
-	completion_options();
-	printf("\tesac\n\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-	       "\t[ -n \"$files\" ] && COMPREPLY+=($(compgen -f -- \"$cur\"))\n\treturn 0\n}\n"
-	       "complete -o filenames -F _zsctl zsctl\n");
-	return ZS_EXIT_OK;
+	fprintf(to, "\" ;;\n");
+	completion_nouns(to);
+	completion_options(to);
+	fprintf(to, "\tesac\n\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+		    "\t[ -n \"$files\" ] && COMPREPLY+=($(compgen -f -- \"$cur\"))\n\treturn 0\n}\n"
+		    "complete -o filenames -F _zsctl zsctl\n");
+}
+
+int zsctl_man(const struct zsctl *z)
+{
+	return give(z, write_man);
+}
+
+int zsctl_completion(const struct zsctl *z)
+{
+	return give(z, write_completion);
 }

@@ -5,12 +5,6 @@
 #include "base/check.h"
 #include "zsctl.h"
 
-static int complain(int status, const char *text)
-{
-	fprintf(stderr, "zsctl: %s\n", text);
-	return status;
-}
-
 /* An option before the verb; *at moves over its value. 0: not one of ours. */
 static int common_option(struct zsctl *z, int argc, char **argv, int *at)
 {
@@ -49,7 +43,7 @@ static int common_options(struct zsctl *z, int *argc, char **argv)
 		}
 		rc = common_option(z, *argc, argv, &i);
 		if (rc < 0)
-			return complain(ZS_EXIT_USAGE, "--instance and --socket need a value");
+			return zsctl_fail(z, ZS_EXIT_USAGE, "--instance and --socket need a value");
 		if (rc == 0)
 			argv[kept++] = argv[i];
 	}
@@ -58,14 +52,7 @@ static int common_options(struct zsctl *z, int *argc, char **argv)
 	return 0;
 }
 
-static bool good_instance(const char *name)
-{
-	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
-
-	return len >= 1 && len <= 32 && name[len] == '\0';
-}
-
-static int unknown_verb(int argc, char **argv)
+static int unknown_verb(const struct zsctl *z, int argc, char **argv)
 {
 	char typed[64];
 	const char *near;
@@ -75,11 +62,8 @@ static int unknown_verb(int argc, char **argv)
 	near = zs_command_nearest(typed);
 	if (!near)
 		near = zs_command_nearest(argv[1]);
-	if (near)
-		fprintf(stderr, "zsctl: no verb '%s'; did you mean '%s'?\n", typed, near);
-	else
-		fprintf(stderr, "zsctl: no verb '%s'; zsctl help lists them\n", typed);
-	return ZS_EXIT_USAGE;
+	return near ? zsctl_fail(z, ZS_EXIT_USAGE, "no verb '%s'; did you mean '%s'?", typed, near)
+		    : zsctl_fail(z, ZS_EXIT_USAGE, "no verb '%s'; zsctl help lists them", typed);
 }
 
 /* A file argument becomes {"name","text"}, read with the caller's rights. */
@@ -94,7 +78,9 @@ static int read_file(json_t *args, struct zs_error *err)
 
 	if (!f) {
 		free(text);
-		return zs_error_set(err, -errno, ZS_EXIT_FAILED, "%s: %s", name, strerror(errno));
+		return zs_error_set(err, -errno, ZS_EXIT_CONFIG,
+				    "%s: cannot be read: %s; look at the path and its permissions", name,
+				    strerror(errno));
 	}
 	len = fread(text, 1, ZSCTL_FILE_MAX + 1, f);
 	fclose(f);
@@ -102,7 +88,7 @@ static int read_file(json_t *args, struct zs_error *err)
 				      : NULL;
 	free(text);
 	if (len > ZSCTL_FILE_MAX)
-		return zs_error_set(err, -EFBIG, ZS_EXIT_FAILED,
+		return zs_error_set(err, -EFBIG, ZS_EXIT_CONFIG,
 				    "%s: larger than %u bytes; restart the service with it instead", name,
 				    ZSCTL_FILE_MAX);
 	if (!value)
@@ -123,7 +109,7 @@ static int served(struct zsctl *z)
 	int status;
 
 	if (json_object_get(z->args, "file") && read_file(z->args, &err) != 0)
-		return complain(err.exit, err.text);
+		return zsctl_fail(z, err.exit, "%s", err.text);
 	status = zsctl_call(z, z->cmd, z->args, &result, &err);
 	if (status == ZS_EXIT_UNREACHABLE) {
 		int rc = z->cmd->id == ZS_COMMAND_version ? version_alone(&result)
@@ -131,10 +117,10 @@ static int served(struct zsctl *z)
 		if (rc == 0 && z->cmd->id == ZS_COMMAND_version)
 			status = ZS_EXIT_OK;
 		else if (rc == 0)
-			complain(0, err.text); /* the answer follows, the status stays 7 */
+			fprintf(stderr, "zsctl: %s\n", err.text); /* the answer follows, the status stays 7 */
 	}
 	if (!result)
-		return complain(status, err.text);
+		return zsctl_fail(z, (enum zs_exit)status, "%s", err.text);
 	if (z->cmd->id == ZS_COMMAND_version)
 		json_object_set_new(result, "zsctl", json_string(zsctl_version()));
 	if (z->json)
@@ -155,59 +141,66 @@ static int dispatch(struct zsctl *z)
 	case ZS_COMMAND_config_check:
 		return zsctl_config_check(z);
 	case ZS_COMMAND_completion:
-		return zsctl_completion();
+		return zsctl_completion(z);
 	case ZS_COMMAND_help:
 		return zsctl_help(z);
 	case ZS_COMMAND_man:
-		return zsctl_man();
+		return zsctl_man(z);
 	default:
 		return served(z);
 	}
 }
 
-static bool wants_help(int argc, char **argv)
+static bool has_word(int argc, char **argv, const char *word)
 {
 	for (int i = 1; i < argc; i++)
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+		if (strcmp(argv[i], word) == 0)
 			return true;
 	return false;
+}
+
+/* zsctl help [VERB], asked for by --help. */
+static int help_of(struct zsctl *z, const struct zs_command *cmd)
+{
+	z->args = cmd ? json_pack("{s:s}", "verb", cmd->verb) : json_object();
+	z->cmd = zs_command_get(ZS_COMMAND_help);
+	return zsctl_help(z);
+}
+
+static int parse(struct zsctl *z, int argc, char **argv)
+{
+	struct zs_error err = { 0 };
+	char usage[256];
+
+	if (zs_command_parse(z->cmd, argc, argv, &z->args, &err) == 0)
+		return 0;
+	return zsctl_fail(z, ZS_EXIT_USAGE, "%s; usage: zsctl %s", err.text,
+			  zs_command_usage(z->cmd, usage, sizeof(usage)));
 }
 
 int main(int argc, char **argv)
 {
 	char version[] = "version";
-	struct zsctl z = { .instance = "relay" };
-	struct zs_error err = { 0 };
+	struct zsctl z = { .instance = "relay", .json = has_word(argc, argv, "--json") };
 	int used = 0, status = common_options(&z, &argc, argv);
 
 	if (status != 0)
 		return status;
-	if (argc < 2) {
-		zsctl_usage(stderr);
-		return ZS_EXIT_USAGE;
-	}
-	if (!good_instance(z.instance))
-		return complain(ZS_EXIT_USAGE, "--instance: 1 to 32 of a-z, 0-9 and -");
+	if (argc < 2)
+		return zsctl_fail(&z, ZS_EXIT_USAGE, "no verb; zsctl help lists them");
+	if (!zs_segment_instance(z.instance))
+		return zsctl_fail(&z, ZS_EXIT_USAGE, "--instance: " ZS_INSTANCE_RULE);
 	if (!z.socket[0])
 		snprintf(z.socket, sizeof(z.socket), "/run/zerostate/%s/admin.sock", z.instance);
 	if (strcmp(argv[1], "--version") == 0)
 		argv[1] = version;
 	z.cmd = zs_command_match(argc - 1, argv + 1, &used);
-	if (wants_help(argc, argv)) {
-		if (z.cmd)
-			zsctl_usage_of(stdout, z.cmd);
-		else
-			zsctl_usage(stdout);
-		return ZS_EXIT_OK;
-	}
-	if (!z.cmd)
-		return unknown_verb(argc, argv);
-	if (zs_command_parse(z.cmd, argc - 1 - used, argv + 1 + used, &z.args, &err) != 0) {
-		complain(ZS_EXIT_USAGE, err.text);
-		zsctl_usage_of(stderr, z.cmd);
-		return ZS_EXIT_USAGE;
-	}
-	status = dispatch(&z);
+	if (has_word(argc, argv, "--help") || has_word(argc, argv, "-h"))
+		status = help_of(&z, z.cmd);
+	else if (!z.cmd)
+		status = unknown_verb(&z, argc, argv);
+	else if ((status = parse(&z, argc - 1 - used, argv + 1 + used)) == 0)
+		status = dispatch(&z);
 	json_decref(z.args);
 	return status;
 }

@@ -69,7 +69,9 @@ static json_t *of_state(const struct zs_state *s, enum zs_command_id id, json_t 
 		return zs_view_runtime(s);
 	case ZS_COMMAND_health:
 		zs_view_health(list = json_array(), s->health, "data", json_object_get(args, "all") != NULL);
-		return zs_view_healthy(list);
+		list = zs_view_healthy(list);
+		json_object_set_new(list, "healthy", json_false()); /* its other half has nobody to tell it */
+		return list;
 	default:
 		return NULL;
 	}

@@ -120,10 +120,8 @@ static int once(const struct zsctl *z, struct sample *old, int signals, unsigned
 	struct sample new;
 
 	wait_s(signals, seconds);
-	if (take(z, &new, &err) != 0) {
-		fprintf(stderr, "zsctl: %s\n", err.text);
-		return (int)err.exit;
-	}
+	if (take(z, &new, &err) != 0)
+		return zsctl_fail(z, err.exit, "%s", err.text);
 	if (z->json)
 		show_json(z, old, &new);
 	else
@@ -156,9 +154,7 @@ static int live(const struct zsctl *z, struct sample *old, int signals, unsigned
 	}
 	printf(LEAVE);
 	fflush(stdout);
-	if (status != ZS_EXIT_OK)
-		fprintf(stderr, "zsctl: %s\n", err.text);
-	return status;
+	return status == ZS_EXIT_OK ? status : zsctl_fail(z, err.exit, "%s", err.text);
 }
 
 int zsctl_top(const struct zsctl *z)
@@ -170,20 +166,17 @@ int zsctl_top(const struct zsctl *z)
 	sigset_t set;
 	int signals, status;
 
-	if (seconds < 1 || seconds > 3600) {
-		fprintf(stderr, "zsctl: --interval: 1 to 3600 seconds\n");
-		return ZS_EXIT_USAGE;
-	}
+	if (seconds < 1 || seconds > 3600)
+		return zsctl_fail(z, ZS_EXIT_USAGE, "--interval: 1 to 3600 seconds");
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signals = signalfd(-1, &set, SFD_CLOEXEC);
-	if (signals < 0 || take(z, &first, &err) != 0) {
-		fprintf(stderr, "zsctl: %s\n", err.text[0] ? err.text : strerror(errno));
-		return err.exit != ZS_EXIT_OK ? (int)err.exit : ZS_EXIT_FAILED;
-	}
+	if (signals < 0 || take(z, &first, &err) != 0)
+		return zsctl_fail(z, err.exit != ZS_EXIT_OK ? err.exit : ZS_EXIT_FAILED, "%s",
+				  err.text[0] ? err.text : strerror(errno));
 	if (z->json || json_object_get(z->args, "once") || !isatty(STDOUT_FILENO))
 		status = once(z, &first, signals, seconds);
 	else

@@ -21,6 +21,11 @@ struct zsctl {
 
 const char *zsctl_version(void);
 
+/* fail.c: one line on stderr and, with --json, {"schema":"zsctl.error/1","error":{"exit","name","text"}} on stdout,
+ * where nothing else may stand then. Returns status. */
+__attribute__((format(printf, 3, 4))) int zsctl_fail(const struct zsctl *z, enum zs_exit status,
+						     const char *fmt, ...);
+
 /* client.c: the verb's answer by the control plane. Returns an exit status; *result is set on OK and UNHEALTHY, err->text
  * otherwise. UNREACHABLE: nobody answers there. */
 int zsctl_call(const struct zsctl *z, const struct zs_command *cmd, json_t *args, json_t **result,
@@ -41,9 +46,7 @@ int zsctl_top(const struct zsctl *z);
 int zsctl_doctor(const struct zsctl *z);
 int zsctl_config_check(const struct zsctl *z);
 int zsctl_help(const struct zsctl *z);
-int zsctl_man(void);
-int zsctl_completion(void);
-void zsctl_usage(FILE *to);
-void zsctl_usage_of(FILE *to, const struct zs_command *cmd);
+int zsctl_man(const struct zsctl *z);
+int zsctl_completion(const struct zsctl *z);
 
 #endif

@@ -22,6 +22,12 @@ CONFIG   ?= $(FLAVOUR_CONFIG)
 KCONF    := KCONFIG_CONFIG=$(B)/.config
 $(B)/.config: kconfig/$(CONFIG).config kconfig/Kconfig
 	@mkdir -p $(B) && $(KCONF) kconfig-conf --defconfig=$< kconfig/Kconfig >/dev/null
+# A CONFIG that was asked for holds, whatever the build had before; else .config stays as menuconfig left it.
+ifneq ($(filter command environment,$(firstword $(origin CONFIG))),)
+$(B)/.config: $(B)/.config-from
+$(B)/.config-from: FORCE
+	@mkdir -p $(B); test "$$(cat $@ 2>/dev/null)" = $(CONFIG) || echo $(CONFIG) > $@
+endif
 # .config is make syntax already; the C side gets the same words as macros.
 $(B)/autoconf.h: $(B)/.config
 	@sed -nE 's/^(CONFIG_[A-Z0-9_]+)=y$$/#define \1 1/p; s/^(CONFIG_[A-Z0-9_]+)=([^y].*)$$/#define \1 \2/p' $< > $@
@@ -31,9 +37,9 @@ include $(B)/.config
 endif
 .PHONY: menuconfig defconfig
 menuconfig: ## choose engines, drivers and capacities of this FLAVOUR
-	@mkdir -p $(B); $(KCONF) kconfig-mconf kconfig/Kconfig
+	@mkdir -p $(B); rm -f $(B)/.config-from; $(KCONF) kconfig-mconf kconfig/Kconfig
 defconfig: ## back to kconfig/FLAVOUR.config
-	@mkdir -p $(B); $(KCONF) kconfig-conf --defconfig=kconfig/$(CONFIG).config kconfig/Kconfig
+	@mkdir -p $(B); rm -f $(B)/.config-from; $(KCONF) kconfig-conf --defconfig=kconfig/$(CONFIG).config kconfig/Kconfig
 
 # --- Rules that every room uses ------------------------------------------------------------
 # $(call compile,ROOM,FLAGS): objects of $(ROOM)/**.c with that room's include paths.
@@ -59,7 +65,7 @@ include $(foreach room,$(ROOMS),$(wildcard $(room)/build.mk))
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 .PHONY: all deps run test test-unit test-e2e test-conformance test-fuzz test-matrix lint lint-format format clean distclean help FORCE
-all: ## build everything of this FLAVOUR (release, debug, min, max, asan, ubsan, tsan, fuzz) into build/FLAVOUR
+all: ## build everything of this FLAVOUR (release, debug, min, max, asan, ubsan, tsan, fuzz) into build/FLAVOUR; CONFIG=min takes another kconfig/*.config
 deps: ## install what is missing from Debian (main and backports)
 	@scripts/deps
 run: ## a lab in network namespaces: client - relay - HTTP/3 server (LAB_SECONDS=N ends it)

@@ -15,10 +15,16 @@
 #define REFUSED_AT 32
 #define SHOWN_NS   (60 * ZS_NS_PER_S)
 
+/* Whatever the umask says; one that is there already keeps its mode. */
+static int make(const char *path, unsigned mode)
+{
+	return mkdir(path, mode) ? -errno : chmod(path, mode) ? -errno : 0;
+}
+
 int zs_instance_folder(const char *path, unsigned mode, struct zs_error *err)
 {
 	char buf[256];
-	int n = snprintf(buf, sizeof(buf), "%s", path);
+	int n = snprintf(buf, sizeof(buf), "%s", path), rc;
 
 	if (n < 2 || n >= (int)sizeof(buf))
 		return zs_error_set(err, -ENAMETOOLONG, ZS_EXIT_CONFIG, "folder %.64s: no usable path", path);
@@ -26,12 +32,13 @@ int zs_instance_folder(const char *path, unsigned mode, struct zs_error *err)
 		if (*p != '/')
 			continue;
 		*p = '\0';
-		mkdir(buf, 0755); /* whether it worked shows at the end */
+		make(buf, 0755); /* whether it worked shows at the end */
 		*p = '/';
 	}
-	if (mkdir(buf, mode) && errno != EEXIST)
-		return zs_error_set(err, -errno, errno == EACCES ? ZS_EXIT_PRIVILEGE : ZS_EXIT_RESOURCE,
-				    "folder %.128s cannot be made: %s", path, strerror(errno));
+	rc = make(buf, mode);
+	if (rc && rc != -EEXIST)
+		return zs_error_set(err, rc, rc == -EACCES ? ZS_EXIT_PRIVILEGE : ZS_EXIT_RESOURCE,
+				    "folder %.128s cannot be made: %s", path, strerror(-rc));
 	if (access(buf, R_OK | W_OK | X_OK))
 		return zs_error_set(err, -errno, ZS_EXIT_PRIVILEGE,
 				    "folder %.128s: %s; give it to the relay's user", path, strerror(errno));

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "admin/admin.h"
 #include "admin/record.h"
@@ -235,8 +236,10 @@ static void raise_descriptors(void)
 static int prepare(struct process *p, struct zs_error *err)
 {
 	struct zs_control *c = &p->c;
-	int rc = zs_instance_folder(c->conf->state_dir, 0750, err);
+	int rc;
 
+	umask(077); /* what a library makes is ours alone; what others may see has its mode set */
+	rc = zs_instance_folder(c->conf->state_dir, 0750, err);
 	if (!rc)
 		rc = zs_instance_folder(c->conf->run_dir, 0755, err);
 	if (!rc)

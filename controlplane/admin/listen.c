@@ -28,7 +28,9 @@ static int make_parent(const char *path)
 	if (!slash || slash == dir)
 		return 0;
 	*slash = '\0';
-	return mkdir(dir, 0755) == 0 || errno == EEXIST ? 0 : -errno;
+	if (mkdir(dir, 0755) == 0) /* whatever the umask says */
+		return chmod(dir, 0755) == 0 ? 0 : -errno;
+	return errno == EEXIST ? 0 : -errno;
 }
 
 static int take_lock(struct zs_admin *a, struct zs_error *err)

@@ -15,6 +15,11 @@ struct zs_publication {
 	struct zs_endpoint target;
 	uint32_t new_flows_s, new_flows_burst, max_flows;
 	bool from_config;
+	struct {
+		uint32_t id; /* 0: the port leads to `target` */
+		uint16_t generation;
+		uint8_t service, protection;
+	} attached;
 };
 /* Checks the target against the deny table (-EPERM), that the UDP port is free on the own addresses (-EADDRINUSE; binds a
  * placeholder socket that it keeps), capacity (-ENOSPC), then stores and publishes. -EEXIST: published already with another
@@ -24,6 +29,14 @@ int zs_program_unpublish(struct zs_program *p, uint16_t port,
 			 struct zs_error *err); /* -ENOENT, -EPERM (config's) */
 uint32_t zs_program_publications(struct zs_program *p, struct zs_publication *out,
 				 uint32_t cap); /* sorted; returns count */
+
+/* attach/'s: takes the port of pub->attached, as publish does, but the caller's record is the durable one. For the same attachment
+ * and service again: 0, with what changed. -EEXIST: published for somebody else; -EADDRINUSE: another program has it; -ENOSPC. */
+int zs_program_reserve(struct zs_program *p, const struct zs_publication *pub, struct zs_error *err);
+/* Gives back a port of that attachment; of nobody else's. */
+void zs_program_release(struct zs_program *p, uint16_t port, uint32_t attachment);
+/* After a start, when every attachment has its ports: clears attached entries of the life before that nobody holds. */
+void zs_program_release_rest(struct zs_program *p);
 
 /* The emergency stop: stored durably, then one word. */
 int zs_program_stop(struct zs_program *p, bool stopped, struct zs_error *err);

@@ -37,6 +37,7 @@ struct zs_program {
 
 /* publications.c */
 int zs_publication_check(const struct zs_conf *conf, const struct zs_publication *pub, struct zs_error *err);
+bool zs_publication_same_target(const struct zs_publication *a, const struct zs_publication *b);
 bool zs_publication_same(const struct zs_publication *a, const struct zs_publication *b);
 struct zs_slot *zs_slot_new(struct zs_program *p, const struct zs_publication *pub);
 void zs_slot_delete(struct zs_program *p, uint16_t port);
@@ -47,6 +48,8 @@ void zs_slot_clear(struct zs_program *p, uint16_t port);
 bool zs_slot_settle(struct zs_program *p, struct zs_slot *s);
 void zs_publications_retry(struct zs_program *p);
 void zs_publications_health(struct zs_program *p);
+/* Where it leads, for people. */
+const char *zs_publication_format(const struct zs_publication *pub, char text[ZS_ENDPOINT_TEXT]);
 struct zs_publication zs_publication_from_conf(const struct zs_conf_publish *cp);
 
 /* records.c: the store's records. All durable; store_failed follows each outcome. */

@@ -12,16 +12,26 @@
 
 #define REFUSED_SHOWN_NS (60 * ZS_NS_PER_S) /* a refused request is no lasting state, but should be seen */
 
-bool zs_publication_same(const struct zs_publication *a, const struct zs_publication *b)
+bool zs_publication_same_target(const struct zs_publication *a, const struct zs_publication *b)
 {
-	return a->port == b->port && zs_addr_eq(&a->target.addr, &b->target.addr) &&
-	       a->target.port == b->target.port && a->new_flows_s == b->new_flows_s &&
-	       a->new_flows_burst == b->new_flows_burst && a->max_flows == b->max_flows;
+	return zs_addr_eq(&a->target.addr, &b->target.addr) && a->target.port == b->target.port &&
+	       a->attached.id == b->attached.id && a->attached.generation == b->attached.generation &&
+	       a->attached.service == b->attached.service;
 }
 
-static bool same_target(const struct zs_publication *a, const struct zs_publication *b)
+const char *zs_publication_format(const struct zs_publication *pub, char text[ZS_ENDPOINT_TEXT])
 {
-	return zs_addr_eq(&a->target.addr, &b->target.addr) && a->target.port == b->target.port;
+	if (!pub->attached.id)
+		return zs_endpoint_format(&pub->target, text);
+	snprintf(text, ZS_ENDPOINT_TEXT, "attachment %u service %u", pub->attached.id, pub->attached.service);
+	return text;
+}
+
+bool zs_publication_same(const struct zs_publication *a, const struct zs_publication *b)
+{
+	return a->port == b->port && zs_publication_same_target(a, b) &&
+	       a->attached.protection == b->attached.protection && a->new_flows_s == b->new_flows_s &&
+	       a->new_flows_burst == b->new_flows_burst && a->max_flows == b->max_flows;
 }
 
 struct zs_publication zs_publication_from_conf(const struct zs_conf_publish *cp)
@@ -38,7 +48,7 @@ int zs_publication_check(const struct zs_conf *conf, const struct zs_publication
 {
 	struct zs_error why = { 0 };
 
-	if (!pub->port || !pub->target.port)
+	if (!pub->port || !(pub->attached.id ? pub->attached.service : pub->target.port))
 		return zs_error_set(err, -EINVAL, ZS_EXIT_REFUSED, "port 0 cannot be published or aimed at");
 	if (pub->port >= conf->flows.port_first && pub->port <= conf->flows.port_last)
 		return zs_error_set(err, -EINVAL, ZS_EXIT_REFUSED,
@@ -47,7 +57,7 @@ int zs_publication_check(const struct zs_conf *conf, const struct zs_publication
 	if (pub->port == conf->metrics.port)
 		return zs_error_set(err, -EINVAL, ZS_EXIT_REFUSED,
 				    "port %u is the metrics port; take another", pub->port);
-	if (!zs_conf_target_check(conf, &pub->target, &why))
+	if (pub->attached.id || !zs_conf_target_check(conf, &pub->target, &why))
 		return 0;
 	return zs_error_set(err, why.code, why.exit, "port %u: %.240s", pub->port, why.text);
 }
@@ -79,6 +89,11 @@ void zs_slot_delete(struct zs_program *p, uint16_t port)
 static struct zs_published entry_of(const struct zs_publication *pub)
 {
 	return (struct zs_published){ .used = 1,
+				      .kind = pub->attached.id ? ZS_PUBLISHED_ATTACHED : ZS_PUBLISHED_TARGET,
+				      .attachment = pub->attached.id,
+				      .attachment_generation = pub->attached.generation,
+				      .service = pub->attached.service,
+				      .protection = pub->attached.protection,
 				      .target = pub->target.addr,
 				      .target_port = pub->target.port,
 				      .new_flows_s = pub->new_flows_s,
@@ -88,13 +103,16 @@ static struct zs_published entry_of(const struct zs_publication *pub)
 
 static bool entry_aims(const struct zs_published *a, const struct zs_published *b)
 {
-	return a->used && zs_addr_eq(&a->target, &b->target) && a->target_port == b->target_port;
+	return a->used && a->kind == b->kind && zs_addr_eq(&a->target, &b->target) &&
+	       a->target_port == b->target_port && a->attachment == b->attachment &&
+	       a->attachment_generation == b->attachment_generation && a->service == b->service;
 }
 
 static bool entry_same(const struct zs_published *a, const struct zs_published *b)
 {
-	return entry_aims(a, b) && a->drain == b->drain && a->new_flows_s == b->new_flows_s &&
-	       a->new_flows_burst == b->new_flows_burst && a->max_flows == b->max_flows;
+	return entry_aims(a, b) && a->drain == b->drain && a->protection == b->protection &&
+	       a->new_flows_s == b->new_flows_s && a->new_flows_burst == b->new_flows_burst &&
+	       a->max_flows == b->max_flows;
 }
 
 int zs_slot_program(struct zs_program *p, struct zs_slot *s, struct zs_error *err)
@@ -141,8 +159,11 @@ static void log_published(struct zs_program *p, const struct zs_publication *pub
 {
 	char text[ZS_ENDPOINT_TEXT];
 
-	ZS_LOG(&p->c->log, PUBLISHED, "port=%u target=%s origin=%s", pub->port,
-	       zs_endpoint_format(&pub->target, text), pub->from_config ? "config" : "store");
+	ZS_LOG(&p->c->log, PUBLISHED, "port=%u target=\"%s\" origin=%s", pub->port,
+	       zs_publication_format(pub, text),
+	       pub->attached.id	  ? "attach"
+	       : pub->from_config ? "config"
+				  : "store");
 }
 
 static void settle_to(struct zs_program *p, struct zs_slot *s, enum zs_slot_state state,
@@ -198,9 +219,9 @@ static int publish_new(struct zs_program *p, const struct zs_publication *pub, s
 	if (!s)
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
 	s->own = *pub;
-	s->stored = true;
+	s->stored = !pub->attached.id;
 	rc = zs_placeholder_hold(&s->held, pub->port, p->own, p->own_count, err);
-	if (!rc)
+	if (!rc && s->stored)
 		rc = zs_record_publication(p, pub, err);
 	if (!rc)
 		rc = zs_slot_program(p, s, err);
@@ -227,7 +248,7 @@ static int publish_again(struct zs_program *p, struct zs_slot *s, const struct z
 		return zs_error_set(err, -EPERM, ZS_EXIT_REFUSED,
 				    "port %u is published by the configuration; change its limits there",
 				    pub->port);
-	rc = zs_record_publication(p, pub, err);
+	rc = pub->attached.id ? 0 : zs_record_publication(p, pub, err);
 	if (rc)
 		return rc;
 	s->pub = s->own = *pub;
@@ -235,32 +256,69 @@ static int publish_again(struct zs_program *p, struct zs_slot *s, const struct z
 	return 0;
 }
 
-int zs_program_publish(struct zs_program *p, const struct zs_publication *pub, struct zs_error *err)
+static int take(struct zs_program *p, const struct zs_publication *want, struct zs_error *err)
 {
-	struct zs_publication want = *pub;
-	struct zs_slot *s = p->slot[pub->port];
-	struct zs_error why = { 0 };
+	struct zs_slot *s = p->slot[want->port];
 	char text[ZS_ENDPOINT_TEXT];
 	int rc;
 
-	want.from_config = false;
 	if (p->c->draining)
-		rc = zs_error_set(&why, -EBUSY, ZS_EXIT_REFUSED,
-				  "the relay is draining; publish after its restart");
-	else
-		rc = zs_publication_check(p->c->conf, &want, &why);
-	if (!rc && s && !same_target(&s->pub, &want))
-		rc = zs_error_set(&why, -EEXIST, ZS_EXIT_REFUSED,
-				  "port %u is published already, toward %s; withdraw it first", pub->port,
-				  zs_endpoint_format(&s->pub.target, text));
-	if (!rc)
-		rc = s ? publish_again(p, s, &want, &why) : publish_new(p, &want, &why);
+		return zs_error_set(err, -EBUSY, ZS_EXIT_REFUSED,
+				    "the relay is draining; publish after its restart");
+	rc = zs_publication_check(p->c->conf, want, err);
+	if (rc)
+		return rc;
+	if (s && !zs_publication_same_target(&s->pub, want))
+		return zs_error_set(err, -EEXIST, ZS_EXIT_REFUSED,
+				    "port %u is published already, toward %s; withdraw it first", want->port,
+				    zs_publication_format(&s->pub, text));
+	return s ? publish_again(p, s, want, err) : publish_new(p, want, err);
+}
+
+int zs_program_publish(struct zs_program *p, const struct zs_publication *pub, struct zs_error *err)
+{
+	struct zs_publication want = *pub;
+	struct zs_error why = { 0 };
+	int rc;
+
+	want.from_config = false;
+	rc = take(p, &want, &why);
 	if (rc) {
 		note_refusal(p, &want, &why);
 		if (err)
 			*err = why;
 	}
 	return rc;
+}
+
+int zs_program_reserve(struct zs_program *p, const struct zs_publication *pub, struct zs_error *err)
+{
+	return take(p, pub, err);
+}
+
+static void withdraw(struct zs_program *p, uint16_t port)
+{
+	zs_slot_clear(p, port);
+	zs_slot_delete(p, port);
+	zs_publications_health(p);
+	ZS_LOG(&p->c->log, UNPUBLISHED, "port=%u", port);
+}
+
+void zs_program_release(struct zs_program *p, uint16_t port, uint32_t attachment)
+{
+	struct zs_slot *s = p->slot[port];
+
+	if (s && attachment && s->pub.attached.id == attachment)
+		withdraw(p, port);
+}
+
+void zs_program_release_rest(struct zs_program *p)
+{
+	struct zs_published now;
+
+	for (uint32_t port = 1; port < ZS_UDP_PORTS; port++)
+		if (!p->slot[port] && zs_tables_published(&p->tables, (uint16_t)port, &now))
+			zs_slot_clear(p, (uint16_t)port);
 }
 
 int zs_program_unpublish(struct zs_program *p, uint16_t port, struct zs_error *err)
@@ -274,14 +332,14 @@ int zs_program_unpublish(struct zs_program *p, uint16_t port, struct zs_error *e
 		return zs_error_set(err, -EPERM, ZS_EXIT_REFUSED,
 				    "port %u is published by the configuration; remove it there and apply",
 				    port);
+	if (s->pub.attached.id)
+		return zs_error_set(err, -EPERM, ZS_EXIT_REFUSED,
+				    "port %u is attachment %u's; zsctl attach kick ends it", port,
+				    s->pub.attached.id);
 	rc = zs_record_unpublish(p, port, err);
-	if (rc)
-		return rc;
-	zs_slot_clear(p, port);
-	zs_slot_delete(p, port);
-	zs_publications_health(p);
-	ZS_LOG(&p->c->log, UNPUBLISHED, "port=%u", port);
-	return 0;
+	if (!rc)
+		withdraw(p, port);
+	return rc;
 }
 
 uint32_t zs_program_publications(struct zs_program *p, struct zs_publication *out, uint32_t cap)

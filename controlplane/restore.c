@@ -35,6 +35,13 @@ static void add_stored(struct zs_program *p, const struct zs_publication *pub)
 		       zs_endpoint_format(&pub->target, text));
 }
 
+static bool is_attached(const struct zs_program *p, uint16_t port)
+{
+	struct zs_published now;
+
+	return zs_tables_published(&p->tables, port, &now) && now.kind == ZS_PUBLISHED_ATTACHED;
+}
+
 int zs_program_restore(struct zs_program *p, struct zs_error *err)
 {
 	int rc;
@@ -49,7 +56,7 @@ int zs_program_restore(struct zs_program *p, struct zs_error *err)
 	for (uint32_t port = 0; port < ZS_UDP_PORTS; port++) {
 		if (p->slot[port])
 			zs_slot_settle(p, p->slot[port]);
-		else
+		else if (!is_attached(p, (uint16_t)port)) /* those wait for zs_program_release_rest */
 			zs_slot_clear(p, (uint16_t)port);
 	}
 	zs_publications_health(p);
@@ -70,9 +77,13 @@ static int check_conflict(struct zs_program *p, const struct zs_publication *pub
 	const struct zs_slot *s = p->slot[pub->port];
 	char text[ZS_ENDPOINT_TEXT];
 
-	if (!s || s->pub.from_config ||
-	    (zs_addr_eq(&s->pub.target.addr, &pub->target.addr) && s->pub.target.port == pub->target.port))
+	if (!s || s->pub.from_config || zs_publication_same_target(&s->pub, pub))
 		return 0;
+	if (s->pub.attached.id)
+		return zs_error_set(
+		    err, -EEXIST, ZS_EXIT_REFUSED,
+		    "port %u is attachment %u's; end that first (zsctl attach kick) or take another",
+		    pub->port, s->pub.attached.id);
 	return zs_error_set(
 	    err, -EEXIST, ZS_EXIT_REFUSED,
 	    "port %u is published by command, toward %s; withdraw it first (zsctl publish del %u)", pub->port,

@@ -7,10 +7,14 @@
 
 static json_t *publication(const struct zs_publication *p)
 {
-	return json_pack("{s:i,s:o,s:I,s:I,s:I,s:s}", "port", p->port, "target", zs_view_endpoint(&p->target),
+	return json_pack("{s:i,s:o,s:I,s:I,s:I,s:s}", "port", p->port, "target",
+			 p->attached.id ? zs_view_attached(p->attached.id, p->attached.service)
+					: zs_view_endpoint(&p->target),
 			 "new_flows_s", (json_int_t)p->new_flows_s, "new_flows_burst",
 			 (json_int_t)p->new_flows_burst, "max_flows", (json_int_t)p->max_flows, "origin",
-			 p->from_config ? "config" : "zsctl");
+			 p->attached.id	  ? "attach"
+			 : p->from_config ? "config"
+					  : "zsctl");
 }
 
 int zs_verb_publish_add(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)

@@ -11,6 +11,8 @@ static enum zs_drop judge(struct zs_worker *w, const struct zs_item *it)
 
 	if (!p->used)
 		return ZS_DROP_not_published;
+	if (p->kind != ZS_PUBLISHED_TARGET)
+		return ZS_DROP_no_endpoint;
 	if (zs_deny_target(&w->settings.deny, &p->target) != ZS_SPECIAL_NONE ||
 	    zs_locals_has(&w->locals, &p->target) || !p->target_port)
 		return ZS_DROP_target_denied;

@@ -14,6 +14,8 @@
 
 /* Text of unknown origin as JSON: what is not printable ASCII becomes '?'. */
 json_t *zs_view_text(const char *text, size_t cap);
+/* What an attached port leads to: "attachment 5 service 1". */
+json_t *zs_view_attached(uint32_t attachment, uint8_t service);
 json_t *zs_view_endpoint(const struct zs_endpoint *ep);
 
 /* {"running","pid","heartbeat_ms","workers"}; s may be NULL: not running. */

@@ -21,6 +21,11 @@ static json_t *mac_text(const uint8_t mac[6])
 	return json_string(text);
 }
 
+json_t *zs_view_attached(uint32_t attachment, uint8_t service)
+{
+	return json_sprintf("attachment %u service %u", attachment, service);
+}
+
 json_t *zs_view_published(const struct zs_tables *t)
 {
 	json_t *list = json_array();
@@ -32,11 +37,13 @@ json_t *zs_view_published(const struct zs_tables *t)
 		if (!t->published[port].used || !zs_tables_published(t, (uint16_t)port, &p) || !p.used)
 			continue;
 		target = (struct zs_endpoint){ p.target, p.target_port };
-		json_array_append_new(list, json_pack("{s:I,s:o,s:I,s:I,s:I}", "port", (json_int_t)port,
-						      "target", zs_view_endpoint(&target), "new_flows_s",
-						      (json_int_t)p.new_flows_s, "new_flows_burst",
-						      (json_int_t)p.new_flows_burst, "max_flows",
-						      (json_int_t)p.max_flows));
+		json_array_append_new(
+		    list,
+		    json_pack("{s:I,s:o,s:I,s:I,s:I}", "port", (json_int_t)port, "target",
+			      p.kind == ZS_PUBLISHED_ATTACHED ? zs_view_attached(p.attachment, p.service)
+							      : zs_view_endpoint(&target),
+			      "new_flows_s", (json_int_t)p.new_flows_s, "new_flows_burst",
+			      (json_int_t)p.new_flows_burst, "max_flows", (json_int_t)p.max_flows));
 	}
 	return json_pack("{s:o}", "published", list);
 }

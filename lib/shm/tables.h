@@ -54,6 +54,10 @@ struct zs_local {
 };
 _Static_assert(sizeof(struct zs_local) == 64, "one line");
 
+/* Where a published port leads. */
+enum zs_published_kind { ZS_PUBLISHED_TARGET, ZS_PUBLISHED_ATTACHED };
+#define ZS_SERVICE_MAX 127 /* of an attachment, numbered from 1: 7 bits in a tunnel's header */
+
 /* A published port: index = the UDP port. */
 struct zs_published {
 	_Atomic uint32_t seq;
@@ -65,7 +69,15 @@ struct zs_published {
 	uint32_t new_flows_s; /* 0 = unlimited */
 	uint32_t new_flows_burst;
 	uint32_t max_flows; /* 0 = unlimited */
-	uint32_t pad2[6];
+	/* An attached port leads into the tunnel of an attachment; target and target_port are zero then. */
+	uint8_t kind;	    /* enum zs_published_kind */
+	uint8_t service;    /* 1 … ZS_SERVICE_MAX */
+	uint8_t protection; /* 0 seal, 1 auth (docs/PROTOCOL.md) */
+	uint8_t pad;
+	uint32_t attachment;
+	uint16_t attachment_generation;
+	uint16_t pad1;
+	uint32_t pad2[3];
 };
 _Static_assert(sizeof(struct zs_published) == 64, "one line");
 
@@ -187,6 +199,8 @@ int zs_tables_del_route(struct zs_tables *t, const struct zs_route *key);
 int zs_tables_put_nexthop(struct zs_tables *t, const struct zs_nexthop *value);
 int zs_tables_del_nexthop(struct zs_tables *t, const struct zs_nexthop *key);
 void zs_tables_set_stop(struct zs_tables *t, bool stopped);
+/* Would readers take this entry? */
+bool zs_published_ok(const struct zs_published *p);
 /* Walker for tests and fuzzers: 0, or -EUCLEAN and *where set. */
 int zs_tables_check(const struct zs_tables *t, const char **where);
 

@@ -34,10 +34,18 @@ bool zs_tables_local(const struct zs_tables *t, uint32_t index, struct zs_local 
 	       place_ok(out->iface, out->vlan) && out->prefix_len <= 128;
 }
 
+bool zs_published_ok(const struct zs_published *p)
+{
+	if (p->kind == ZS_PUBLISHED_TARGET)
+		return p->target_port != 0;
+	return p->kind == ZS_PUBLISHED_ATTACHED && p->service >= 1 && p->service <= ZS_SERVICE_MAX &&
+	       p->protection <= 1 && p->attachment_generation != 0;
+}
+
 bool zs_tables_published(const struct zs_tables *t, uint16_t port, struct zs_published *out)
 {
 	return port != 0 && zs_seqlock_get(&t->published[port], out, sizeof(*out)) && out->used &&
-	       out->target_port != 0;
+	       zs_published_ok(out);
 }
 
 bool zs_tables_route(const struct zs_tables *t, uint32_t index, struct zs_route *out)

@@ -55,7 +55,7 @@ int zs_tables_set_published(struct zs_tables *t, uint16_t port, const struct zs_
 		return -EINVAL;
 	if (!value || !value->used)
 		value = &none;
-	else if (value->target_port == 0)
+	else if (!zs_published_ok(value))
 		return -EINVAL;
 	zs_seqlock_put(&t->published[port], value, sizeof(*value));
 	atomic_fetch_add_explicit(&t->meta->published_change, 1, memory_order_release);

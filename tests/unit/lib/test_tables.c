@@ -94,6 +94,29 @@ static void test_settings(void **state)
 	zs_tables_close(&w);
 }
 
+static void try_attached(struct zs_tables *w)
+{
+	static const struct zs_published good = { .used = 1,
+						  .kind = ZS_PUBLISHED_ATTACHED,
+						  .service = 127,
+						  .attachment = 9,
+						  .attachment_generation = 1 };
+	struct zs_published bad[4] = { good, good, good, good }, q;
+
+	bad[0].service = 0;
+	bad[1].service = 128;
+	bad[2].attachment_generation = 0;
+	bad[3].protection = 2;
+	for (size_t i = 0; i < ZS_ARRAY_LEN(bad); i++)
+		assert_int_equal(zs_tables_set_published(w, 4450, &bad[i]), -EINVAL);
+	assert_int_equal(zs_tables_set_published(w, 4450, &good), 0);
+	assert_true(zs_tables_published(w, 4450, &q));
+	assert_int_equal(q.attachment, 9);
+	w->published[4450].kind = 2;
+	assert_false(zs_tables_published(w, 4450, &q));
+	assert_int_equal(zs_tables_set_published(w, 4450, NULL), 0);
+}
+
 static void test_entries(void **state)
 {
 	struct scratch *s = *state;
@@ -132,6 +155,7 @@ static void test_entries(void **state)
 	assert_int_equal(zs_tables_set_published(&w, 1, &p), -EINVAL);
 	assert_int_equal(zs_tables_set_published(&w, 65535, NULL), 0);
 	assert_false(zs_tables_published(&w, 65535, &q));
+	try_attached(&w);
 	check(&w);
 	zs_tables_close(&w);
 }

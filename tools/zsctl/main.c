@@ -119,6 +119,9 @@ static int served(struct zsctl *z)
 		else if (rc == 0)
 			fprintf(stderr, "zsctl: %s\n", err.text); /* the answer follows, the status stays 7 */
 	}
+	if (!result && status == ZS_EXIT_UNREACHABLE && z->cmd->id == ZS_COMMAND_stop)
+		return zsctl_fail(z, ZS_EXIT_UNREACHABLE,
+				  "%s, or end zs-dataplane: nothing is forwarded then", err.text);
 	if (!result)
 		return zsctl_fail(z, (enum zs_exit)status, "%s", err.text);
 	if (z->cmd->id == ZS_COMMAND_version)

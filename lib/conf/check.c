@@ -225,5 +225,7 @@ int zs_conf_check(const struct zs_conf *conf, const struct zs_conf_marks *marks,
 		ret = check_publish(&c);
 	if (!ret)
 		ret = check_metrics(&c);
+	if (!ret)
+		ret = zs_conf_check_attach(conf, marks, name, err);
 	return ret;
 }

@@ -11,12 +11,16 @@
 #include "net/addr.h"
 #include "shm/tables.h"
 
-#define ZS_CONF_SIZE_MAX   (1u << 20) /* bytes of the file */
-#define ZS_CONF_PUBLISH	   1024
-#define ZS_CONF_ADDRESSES  8  /* per VLAN of a port */
-#define ZS_CONF_VLANS	   8  /* per port, the untagged one included */
-#define ZS_CONF_NEIGHBOURS 32 /* static ones, per VLAN of a port */
-#define ZS_CONF_ROUTES	   32 /* static ones, per VLAN of a port */
+#define ZS_CONF_SIZE_MAX     (1u << 20) /* bytes of the file */
+#define ZS_CONF_PUBLISH	     1024
+#define ZS_CONF_ADDRESSES    8	  /* per VLAN of a port */
+#define ZS_CONF_VLANS	     8	  /* per port, the untagged one included */
+#define ZS_CONF_NEIGHBOURS   32	  /* static ones, per VLAN of a port */
+#define ZS_CONF_ROUTES	     32	  /* static ones, per VLAN of a port */
+#define ZS_CONF_ALLOWED	     1024 /* peers that may attach; more are allowed by command */
+#define ZS_CONF_POLICIES     64
+#define ZS_CONF_ALTERNATIVES 8 /* of a drain notice */
+#define ZS_CONF_ANNOUNCE     8 /* addresses in a port's announcement */
 
 enum zs_conf_driver {
 	ZS_DRIVER_PCI,
@@ -70,6 +74,38 @@ struct zs_conf_publish {
 	uint32_t line; /* in the file */
 };
 
+/* What an attachment may do, each direction apart; 0: unlimited. */
+struct zs_conf_policy {
+	char name[33];
+	uint32_t mbit_s, pkt_s, burst_kb, flows, new_flows_s, total_mb;
+	char strangers[16]; /* nothing, limited */
+};
+
+struct zs_conf_allow {
+	char peer[64]; /* peer id as text; its reader is lib/p2p */
+	char name[33], policy[33], tenant[33];
+};
+
+struct zs_conf_attach {
+	char mode[16]; /* allow, open, token */
+	uint32_t allowed;
+	struct zs_conf_allow allow[ZS_CONF_ALLOWED];
+	uint32_t policies;
+	struct zs_conf_policy policies_at[ZS_CONF_POLICIES];
+	char policy[33]; /* of whoever has none of its own; "": unlimited */
+	uint32_t attachments, sessions, ports, per_prefix;
+	char token_file[108], psk_file[108]; /* "": none */
+	char pq[16], psk[16];		     /* offered, required */
+	uint32_t lease_s, spread_ms;
+	uint16_t port_first, port_last;
+	uint32_t announces;
+	struct zs_addr announce[ZS_CONF_ANNOUNCE];
+	uint32_t alternatives;
+	char alternative[ZS_CONF_ALTERNATIVES][256];
+	uint16_t tunnel_port, service_port;
+	uint32_t pop;
+};
+
 struct zs_conf {
 	char instance[33];
 	char state_dir[108], run_dir[108];
@@ -92,6 +128,7 @@ struct zs_conf {
 	struct zs_deny targets;
 	uint32_t publishes;
 	struct zs_conf_publish publish[ZS_CONF_PUBLISH];
+	struct zs_conf_attach attach;
 	struct {
 		char socket[108];
 		char admin_group[32], user_group[32];

@@ -89,6 +89,9 @@ struct zs_conf_marks {
 uint32_t zs_conf_line_of(const struct zs_conf_marks *marks, const void *field);
 int zs_conf_check(const struct zs_conf *conf, const struct zs_conf_marks *marks, const char *name,
 		  struct zs_error *err);
+/* check_attach.c */
+int zs_conf_check_attach(const struct zs_conf *conf, const struct zs_conf_marks *marks, const char *name,
+			 struct zs_error *err);
 /* read.c */
 int zs_conf_read(struct zs_conf *out, struct zs_conf_marks *marks, const char *name, const char *text,
 		 size_t len, struct zs_error *err);

@@ -139,6 +139,18 @@ static const struct row {
 	{ "metrics:\n  listen: 0.0.0.0:9464\n", 2, "metrics stay on the host" },
 	{ "metrics: {listen: \"[2001:db8::1]:9464\"}\n", 1, "metrics stay on the host" },
 	{ "metrics: {listen: on}\n", 1, "or off" },
+	/* who may attach */
+	{ "attach: {mode: all}\n", 1, "none of the words" },
+	{ "attach: {mode: token}\n", 1, "without attach.token_file" },
+	{ "attach: {psk: required}\n", 1, "without attach.psk_file" },
+	{ "attach:\n  policy: gold\n", 2, "no 'gold' in attach.policies" },
+	{ "attach:\n  policies:\n  - {name: gold}\n  - name: gold\n", 4, "name of two policies" },
+	{ "attach:\n  allow:\n  - {peer: 12D3KooWa}\n  - peer: 12D3KooWa\n", 4, "allowed twice" },
+	{ "attach:\n  allow:\n  - peer: 12D3KooWa\n    policy: tin\n", 4, "no 'tin' in attach.policies" },
+	{ "attach:\n  ports: 19000-21000\n", 2, "meets flows.ports" },
+	{ "attach: {tunnel_port: 10000}\n", 1, "lies in attach.ports" },
+	{ "attach: {service_port: 20000}\n", 1, "lies in flows.ports" },
+	{ "attach: {service_port: 4434}\n", 1, "the tunnel's port" },
 	/* who may be a target */
 	{ "publish:\n- port: 1\n  target: 127.0.0.1:1\n", 3,
 	  "denied (loopback), which no list may allow; aim elsewhere" },

@@ -1,0 +1,109 @@
+/* The section attach: names that are meant exist, ports do not meet. */
+#include <string.h>
+#include "conf/schema.h"
+
+struct checker {
+	const struct zs_conf *conf;
+	const struct zs_conf_marks *marks;
+	const char *name;
+	struct zs_error *err;
+};
+
+#define FAIL(c, field, ...)                                                                                  \
+	zs_conf_fail((c)->err, (c)->name, zs_conf_line_of((c)->marks, (field)), __VA_ARGS__)
+
+static int check_policy(const struct checker *c, const char *policy)
+{
+	const struct zs_conf_attach *a = &c->conf->attach;
+
+	for (uint32_t i = 0; i < a->policies; i++)
+		if (!strcmp(a->policies_at[i].name, policy))
+			return 0;
+	return policy[0] ? FAIL(c, policy, "policy: there is no '%s' in attach.policies; add it", policy) : 0;
+}
+
+static int check_policies(const struct checker *c)
+{
+	const struct zs_conf_attach *a = &c->conf->attach;
+
+	for (uint32_t i = 0; i < a->policies; i++)
+		for (uint32_t j = 0; j < i; j++)
+			if (!strcmp(a->policies_at[i].name, a->policies_at[j].name))
+				return FAIL(c, a->policies_at[i].name,
+					    "name: '%s' is the name of two policies; rename one",
+					    a->policies_at[i].name);
+	return check_policy(c, a->policy);
+}
+
+static int check_allow(const struct checker *c)
+{
+	const struct zs_conf_attach *a = &c->conf->attach;
+	int ret = 0;
+
+	for (uint32_t i = 0; !ret && i < a->allowed; i++) {
+		ret = check_policy(c, a->allow[i].policy);
+		for (uint32_t j = 0; !ret && j < i; j++)
+			if (!strcmp(a->allow[i].peer, a->allow[j].peer))
+				ret = FAIL(c, a->allow[i].peer, "peer: '%.40s' is allowed twice; keep one",
+					   a->allow[i].peer);
+	}
+	return ret;
+}
+
+static bool in(uint16_t port, uint16_t first, uint16_t last)
+{
+	return port >= first && port <= last;
+}
+
+/* A port of the relay itself: nobody else's. */
+static int check_own_port(const struct checker *c, const char *key, const uint16_t *port)
+{
+	const struct zs_conf *conf = c->conf;
+
+	if (in(*port, conf->flows.port_first, conf->flows.port_last))
+		return FAIL(c, port, "%s: %u lies in flows.ports; take another", key, *port);
+	if (in(*port, conf->attach.port_first, conf->attach.port_last))
+		return FAIL(c, port, "%s: %u lies in attach.ports; take another", key, *port);
+	return 0;
+}
+
+static int check_ports(const struct checker *c)
+{
+	const struct zs_conf *conf = c->conf;
+	const struct zs_conf_attach *a = &conf->attach;
+	int ret = check_own_port(c, "tunnel_port", &a->tunnel_port);
+
+	if (a->port_first <= conf->flows.port_last && conf->flows.port_first <= a->port_last)
+		return FAIL(c, &a->port_first, "ports: %u-%u meets flows.ports (%u-%u); move one of them",
+			    a->port_first, a->port_last, conf->flows.port_first, conf->flows.port_last);
+	if (!ret)
+		ret = check_own_port(c, "service_port", &a->service_port);
+	if (!ret && a->tunnel_port == a->service_port)
+		ret = FAIL(c, &a->service_port, "service_port: %u is the tunnel's port; take another",
+			   a->service_port);
+	return ret;
+}
+
+static int check_mode(const struct checker *c)
+{
+	const struct zs_conf_attach *a = &c->conf->attach;
+
+	if (!strcmp(a->mode, "token") && !a->token_file[0])
+		return FAIL(c, a->mode, "mode: token without attach.token_file; name the file");
+	if (!strcmp(a->psk, "required") && !a->psk_file[0])
+		return FAIL(c, a->psk, "psk: required without attach.psk_file; name the file");
+	return 0;
+}
+
+int zs_conf_check_attach(const struct zs_conf *conf, const struct zs_conf_marks *marks, const char *name,
+			 struct zs_error *err)
+{
+	struct checker c = { conf, marks, name, err };
+	int ret = check_mode(&c);
+
+	if (!ret)
+		ret = check_policies(&c);
+	if (!ret)
+		ret = check_allow(&c);
+	return ret ? ret : check_ports(&c);
+}

@@ -11,16 +11,14 @@
 
 static const struct zs_bench *const benches[] = { &zs_bench_veth };
 
-static int usage(FILE *out, int status)
+static int usage(void)
 {
-	fprintf(out,
-		"usage: zs-bench BENCH [--json] [--repeats N] [--seconds N] [--frame BYTES]\n\nbenches:\n");
+	printf("usage: zs-bench BENCH [--json] [--repeats N] [--seconds N] [--frame BYTES]\n\nbenches:\n");
 	for (size_t i = 0; i < ZS_ARRAY_LEN(benches); i++)
-		fprintf(out, "  %-10s %s\n", benches[i]->name, benches[i]->help);
-	fprintf(
-	    out,
+		printf("  %-10s %s\n", benches[i]->name, benches[i]->help);
+	printf(
 	    "\nFigures are medians with their spread; ratios are against the peer named, in the same run.\n");
-	return status;
+	return ZS_EXIT_OK;
 }
 
 static bool number(const char *text, uint32_t low, uint32_t high, uint32_t *out)
@@ -78,9 +76,13 @@ int main(int argc, char **argv)
 	struct zs_error err = { 0 };
 	for (int i = 1; i < argc; i++)
 		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
-			return usage(stdout, ZS_EXIT_OK);
-	if (!parse(argc, argv, &opt) || optind + 1 != argc)
-		return usage(stderr, ZS_EXIT_USAGE);
+			return usage();
+	if (!parse(argc, argv, &opt))
+		return ZS_EXIT_USAGE; /* it was said why */
+	if (optind + 1 != argc) {
+		fprintf(stderr, "zs-bench: name one bench; zs-bench --help lists them\n");
+		return ZS_EXIT_USAGE;
+	}
 	const struct zs_bench *bench = find(argv[optind]);
 	if (!bench) {
 		fprintf(stderr, "zs-bench: no bench '%s'; zs-bench --help lists them\n", argv[optind]);

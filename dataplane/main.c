@@ -277,6 +277,7 @@ int main(int argc, char **argv)
 		rc = start(dp, &set, &err);
 	}
 	status = report(dp, &err, rc);
+	zs_log_flush(&log, true);
 	free(dp->conf);
 	free(dp);
 	return status;

@@ -77,7 +77,7 @@ struct zs_quic_ops {
 	void (*stream_closed)(void *ctx, struct zs_quic_stream *stream);
 	/* Unix seconds, to judge certificates by. */
 	int64_t (*wall)(void *ctx);
-	/* Set: every connection writes qlog (JSON-SEQ); `last` once. Optional. */
+	/* qlog (JSON-SEQ) of connections made while zs_quic_set_qlog() is on. `last` once, right after `closed`. Optional. */
 	void (*qlog)(void *ctx, struct zs_quic_conn *conn, const void *bytes, size_t len, bool last);
 };
 
@@ -109,6 +109,8 @@ void zs_quic_config_default(struct zs_quic_config *config);
 /* `config`, `ops` and `random` are copied, `tls` outlives the endpoint. -ENOMEM; -EINVAL: a config out of bounds. */
 int zs_quic_new(struct zs_quic **out, const struct zs_quic_config *config, struct zs_tls *tls,
 		struct zs_random random, const struct zs_quic_ops *ops, void *ctx);
+/* Whether connections made from now on write qlog; off at first. */
+void zs_quic_set_qlog(struct zs_quic *q, bool on);
 /* Ends every connection with the `closed` upcall and without a packet: close and pull before it. */
 void zs_quic_delete(struct zs_quic *q);
 

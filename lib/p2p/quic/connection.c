@@ -79,7 +79,7 @@ static void fill_settings(struct zs_quic *q, const struct zs_conn_start *start, 
 	s->pmtud_probeslen = sizeof(probes) / sizeof(probes[0]);
 	s->max_tx_udp_payload_size = c->max_datagram;
 	s->rand_ctx.native_handle = &q->random;
-	s->qlog_write = q->ops.qlog ? write_qlog : NULL;
+	s->qlog_write = q->qlog && q->ops.qlog ? write_qlog : NULL;
 	if (start->retried) {
 		s->token = start->initial->token;
 		s->tokenlen = start->initial->tokenlen;

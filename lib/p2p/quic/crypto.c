@@ -125,6 +125,21 @@ static bool derive(const struct suite *suite, const uint8_t *secret, size_t len,
 	return ok;
 }
 
+static const struct suite *suite_of(uint16_t id)
+{
+	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
+		if (suites[i].id == id)
+			return &suites[i];
+	return NULL;
+}
+
+bool zs_quic_keys_of(uint16_t suite, const uint8_t *secret, size_t len, bool with_hp,
+		     struct zs_quic_keys *out)
+{
+	const struct suite *s = suite_of(suite);
+	return s && derive(s, secret, len, with_hp, out);
+}
+
 static void suite_ctx(const struct suite *suite, ngtcp2_crypto_ctx *out)
 {
 	*out = (ngtcp2_crypto_ctx){
@@ -186,18 +201,10 @@ bool zs_quic_install_initial(ngtcp2_conn *conn, const ngtcp2_cid *dcid)
 	return false;
 }
 
-static const struct suite *suite_of(const SSL_CIPHER *cipher)
-{
-	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
-		if (suites[i].id == SSL_CIPHER_get_protocol_id(cipher))
-			return &suites[i];
-	return NULL;
-}
-
 bool zs_quic_install(ngtcp2_conn *conn, bool rx, enum ssl_encryption_level_t level, const SSL_CIPHER *cipher,
 		     const uint8_t *secret, size_t len)
 {
-	const struct suite *suite = suite_of(cipher);
+	const struct suite *suite = suite_of(SSL_CIPHER_get_protocol_id(cipher));
 	struct zs_quic_keys k;
 	ngtcp2_crypto_ctx ctx;
 	int rv;

@@ -28,6 +28,9 @@ struct zs_quic_keys {
 	uint8_t iv[12];
 };
 void zs_quic_keys_free(struct zs_quic_keys *keys);
+/* Of a traffic secret (§5.1), `suite` by IANA's number; without with_hp `hp` stays empty. False: no such suite, no memory. */
+bool zs_quic_keys_of(uint16_t suite, const uint8_t *secret, size_t len, bool with_hp,
+		     struct zs_quic_keys *out);
 
 /* AES-128-GCM, the cipher of Initials and of Retry's tag. */
 void zs_quic_initial_ctx(ngtcp2_crypto_ctx *out);

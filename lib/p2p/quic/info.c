@@ -7,6 +7,11 @@ void zs_quic_close(struct zs_quic_conn *conn, uint64_t code, const char *reason)
 	zs_conn_fail(conn, true, code, reason);
 }
 
+void zs_quic_set_qlog(struct zs_quic *q, bool on)
+{
+	q->qlog = on;
+}
+
 void zs_quic_keep_alive(struct zs_quic_conn *conn, uint64_t silence_ns)
 {
 	ngtcp2_conn_set_keep_alive_timeout(conn->ng, silence_ns ? silence_ns : UINT64_MAX);

@@ -88,6 +88,7 @@ struct zs_quic {
 	struct zs_gcra reply_bucket;
 	struct zs_gcra_rate reply_rate;
 	uint64_t now; /* the latest told */
+	bool qlog;
 	struct zs_quic_stats stats;
 	uint32_t reply_head, reply_count;
 	struct zs_reply reply[ZS_REPLIES];

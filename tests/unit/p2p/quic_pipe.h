@@ -49,7 +49,7 @@ struct node {
 	uint32_t hold_every;	   /* every so many streams opened by the peer are not consumed */
 	struct zs_quic_conn *conn; /* the last established */
 	struct zs_quic_close why;
-	uint64_t rx;
+	uint64_t rx, qlog_bytes, qlog_ends;
 };
 
 struct packet {
@@ -224,6 +224,12 @@ static int64_t on_wall(void *ctx)
 {
 	return WALL;
 }
+static void on_qlog(void *ctx, struct zs_quic_conn *conn, const void *bytes, size_t len, bool last)
+{
+	struct node *n = ctx;
+	n->qlog_bytes += len;
+	n->qlog_ends += last;
+}
 static const struct zs_quic_ops ops = {
 	.incoming = on_incoming,
 	.established = on_established,
@@ -237,6 +243,7 @@ static const struct zs_quic_ops ops = {
 	.stopped = on_stopped,
 	.stream_closed = on_stream_closed,
 	.wall = on_wall,
+	.qlog = on_qlog,
 };
 
 /* --- nodes ---------------------------------------------------------------------------------- */

@@ -426,6 +426,24 @@ static void answers_are_rate_limited(void **state)
 	pipe_free(p);
 }
 
+static void qlog_on_request(void **state)
+{
+	struct pipe *p = pipe_connected();
+
+	assert_int_equal(p->a.qlog_bytes, 0);
+	zs_quic_close(p->a.conn, 0, NULL);
+	zs_quic_set_qlog(p->a.q, true);
+	pipe_dial(p, NULL, false);
+	pipe_run(p, 100 * MS);
+	assert_true(p->a.qlog_bytes > 1000);
+	assert_int_equal(p->a.qlog_ends, 0);
+	zs_quic_close(p->a.conn, 0, NULL);
+	pipe_run(p, 100 * MS);
+	assert_int_equal(p->a.qlog_ends, 1);
+	assert_int_equal(p->b.qlog_bytes, 0);
+	pipe_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -448,6 +466,7 @@ int main(void)
 		cmocka_unit_test(tombstones_are_bounded),
 		cmocka_unit_test(no_amplification),
 		cmocka_unit_test(answers_are_rate_limited),
+		cmocka_unit_test(qlog_on_request),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,6 +91,7 @@ int zs_control_apply(struct zs_control *c, struct zs_conf *next, struct zs_error
 		return refuse(c, &why, err);
 	c->conf = next;
 	set_log_levels(c, old, next);
+	zs_program_log_levels(c->program);
 	free(old);
 	if (c->netlink)
 		zs_netlink_refresh(c->netlink);

@@ -88,9 +88,12 @@ static bool settings_same(const struct zs_settings *a, const struct zs_settings 
 	return a->flow_idle_answered_ms == b->flow_idle_answered_ms &&
 	       a->flow_idle_unanswered_ms == b->flow_idle_unanswered_ms &&
 	       a->new_flows_per_prefix_s == b->new_flows_per_prefix_s &&
-	       a->new_flows_prefix_burst == b->new_flows_prefix_burst && a->busy_poll_us == b->busy_poll_us &&
-	       a->sleep_max_us == b->sleep_max_us && a->flow_port_first == b->flow_port_first &&
-	       a->flow_port_last == b->flow_port_last && a->deny.allowed_count == b->deny.allowed_count &&
+	       a->new_flows_prefix_burst == b->new_flows_prefix_burst &&
+	       a->max_flows_per_prefix == b->max_flows_per_prefix && a->port_share == b->port_share &&
+	       !memcmp(a->log_level, b->log_level, sizeof(a->log_level)) &&
+	       a->busy_poll_us == b->busy_poll_us && a->sleep_max_us == b->sleep_max_us &&
+	       a->flow_port_first == b->flow_port_first && a->flow_port_last == b->flow_port_last &&
+	       a->deny.allowed_count == b->deny.allowed_count &&
 	       !memcmp(a->deny.allowed, b->deny.allowed, a->deny.allowed_count * sizeof(a->deny.allowed[0]));
 }
 
@@ -103,6 +106,10 @@ int zs_program_set_settings(struct zs_program *p, const struct zs_conf *conf)
 	want.flow_idle_unanswered_ms = conf->flows.idle_unanswered_s * 1000;
 	want.new_flows_per_prefix_s = conf->flows.new_per_prefix_s;
 	want.new_flows_prefix_burst = conf->flows.new_per_prefix_burst;
+	want.max_flows_per_prefix = conf->flows.max_per_prefix;
+	want.port_share = conf->flows.port_share;
+	_Static_assert(ZS_LOG_MODULES <= ZS_TABLES_MODULES, "the log has more modules than the tables room");
+	memcpy(want.log_level, p->c->log.level, sizeof(p->c->log.level));
 	want.busy_poll_us = conf->dataplane.busy_poll_us;
 	want.sleep_max_us = conf->dataplane.sleep_max_us;
 	want.flow_port_first = conf->flows.port_first;
@@ -112,4 +119,9 @@ int zs_program_set_settings(struct zs_program *p, const struct zs_conf *conf)
 		return 0;
 	want.generation = now.generation + 1;
 	return zs_tables_set_settings(&p->tables, &want);
+}
+
+void zs_program_log_levels(struct zs_program *p)
+{
+	zs_program_set_settings(p, p->c->conf);
 }

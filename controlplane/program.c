@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "base/clock.h"
+#include "shm/fault.h"
 #include "store.h"
 
 #define BEAT_NS	 (100 * ZS_NS_PER_MS)
@@ -57,6 +58,10 @@ static int open_tables(struct zs_program *p, struct zs_error *err)
 
 	if (rc)
 		return rc;
+	if (fresh && err->code == -EUCLEAN) {
+		ZS_LOG(&p->c->log, SEGMENT_REFUSED, "segment=tables error=\"%s\"", err->text);
+		zs_control_raise(p->c, ZS_HEALTH_segment_lost, "tables: made again from the store");
+	}
 	if (fresh)
 		ZS_LOG(&p->c->log, SEGMENT_NEW, "segment=tables path=%s", p->tables.seg.path);
 	else
@@ -117,6 +122,16 @@ void zs_program_delete(struct zs_program *p)
 	free(p);
 }
 
+int zs_program_writable(struct zs_program *p, struct zs_error *err)
+{
+	if (!zs_segment_damaged(&p->tables.seg))
+		return 0;
+	return zs_error_set(
+	    err, -EUCLEAN, ZS_EXIT_REFUSED,
+	    "%s is damaged, a change would reach nobody; restart zs-controlplane, which makes it anew",
+	    p->tables.seg.path);
+}
+
 struct zs_tables *zs_program_tables(struct zs_program *p)
 {
 	return &p->tables;
@@ -148,7 +163,9 @@ int zs_program_stop(struct zs_program *p, bool stopped, struct zs_error *err)
 
 	if (stopped)
 		return stop(p, err);
-	rc = zs_record_stop(p, false, err);
+	rc = zs_program_writable(p, err);
+	if (!rc)
+		rc = zs_record_stop(p, false, err);
 	if (rc)
 		return rc;
 	p->stop_unstored = false;

@@ -8,6 +8,11 @@
 int zs_program_new(struct zs_program **out, struct zs_control *c, struct zs_error *err);
 void zs_program_delete(struct zs_program *p); /* the segment stays for the dataplane */
 struct zs_tables *zs_program_tables(struct zs_program *p);
+/* 0, or -EUCLEAN: the tables are damaged, so that what is written reaches no worker. Every change asks first,
+ * but for the emergency stop: workers without tables forward nothing. */
+int zs_program_writable(struct zs_program *p, struct zs_error *err);
+/* Tells the dataplane the log levels of this process. */
+void zs_program_log_levels(struct zs_program *p);
 
 /* A published port as people see it. origin: "config" ones cannot be deleted by zsctl. */
 struct zs_publication {

@@ -265,7 +265,9 @@ static int take(struct zs_program *p, const struct zs_publication *want, struct 
 	if (p->c->draining)
 		return zs_error_set(err, -EBUSY, ZS_EXIT_REFUSED,
 				    "the relay is draining; publish after its restart");
-	rc = zs_publication_check(p->c->conf, want, err);
+	rc = zs_program_writable(p, err);
+	if (!rc)
+		rc = zs_publication_check(p->c->conf, want, err);
 	if (rc)
 		return rc;
 	if (s && !zs_publication_same_target(&s->pub, want))
@@ -336,7 +338,9 @@ int zs_program_unpublish(struct zs_program *p, uint16_t port, struct zs_error *e
 		return zs_error_set(err, -EPERM, ZS_EXIT_REFUSED,
 				    "port %u is attachment %u's; zsctl attach kick ends it", port,
 				    s->pub.attached.id);
-	rc = zs_record_unpublish(p, port, err);
+	rc = zs_program_writable(p, err);
+	if (!rc)
+		rc = zs_record_unpublish(p, port, err);
 	if (!rc)
 		withdraw(p, port);
 	return rc;

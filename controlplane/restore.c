@@ -187,8 +187,10 @@ int zs_program_apply(struct zs_program *p, const struct zs_conf *next, struct zs
 {
 	const struct zs_conf *old = p->c->conf;
 	struct plan *plan = NULL;
-	int rc = make_plan(p, next, &plan, err);
+	int rc = zs_program_writable(p, err);
 
+	if (!rc)
+		rc = make_plan(p, next, &plan, err);
 	if (rc)
 		return rc;
 	withdraw_gone(p, next);

@@ -7,8 +7,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include "base/check.h"
 #include "base/clock.h"
 #include "netlink.h"
+#include "program.h"
+#include "shm/fault.h"
 
 #define DRAIN_NS    (20 * ZS_NS_PER_MS)
 #define JUDGE_NS    (500 * ZS_NS_PER_MS)
@@ -21,7 +24,8 @@ struct zs_state_watch {
 	struct zs_timer *drain_timer, *judge_timer;
 	struct zs_state state;
 	struct zs_events events;
-	bool refused; /* another layout: said once */
+	bool refused;	     /* another layout: said once */
+	const char *damaged; /* a segment found damaged, as last told */
 	uint64_t seen[KINDS];
 };
 
@@ -117,8 +121,28 @@ static void judge_workers(struct zs_state_watch *w, uint64_t now)
 	zs_control_clear(w->c, ZS_HEALTH_dataplane_stalled);
 }
 
+static void judge_segments(struct zs_state_watch *w)
+{
+	struct zs_control *c = w->c;
+	struct zs_segment_named all[] = { { "tables",
+					    c->program ? &zs_program_tables(c->program)->seg : NULL },
+					  { "state", c->state ? &w->state.seg : NULL },
+					  { "events", c->events ? &w->events.events : NULL },
+					  { "eventack", c->events ? &w->events.ack : NULL } };
+	const char *bad = zs_segments_damaged(all, ZS_ARRAY_LEN(all));
+
+	if (bad && bad != w->damaged)
+		ZS_LOG(&c->log, SEGMENT_FAULT, "segment=%s", bad);
+	w->damaged = bad;
+	if (bad)
+		zs_control_raise(c, ZS_HEALTH_segment_fault, "%s", bad);
+	else
+		zs_control_clear(c, ZS_HEALTH_segment_fault);
+}
+
 static void judge(struct zs_state_watch *w)
 {
+	judge_segments(w);
 	if (!w->c->state || !zs_segment_writer_alive(&w->state.seg)) {
 		zs_control_raise(w->c, ZS_HEALTH_dataplane_missing, "%s",
 				 w->c->state ? "its process ended" : "no state segment");

@@ -27,21 +27,33 @@ struct rte_mempool;
 struct zs_worker;
 struct zs_limits;
 
+#define ZS_LANES_MAX	 16   /* receive queues of a port: a worker each */
 #define ZS_HANDOVER_RING 1024 /* mbufs waiting for another worker: 32 bursts */
 
-/* One interface of the configuration and its ethdev. */
+/* One receive queue, which is a transmit queue too unless the device has fewer of those. */
+struct zs_lane {
+	uint16_t ethdev, queue;
+	uint8_t worker; /* who polls it, and who sends by it */
+};
+
+/* One interface of the configuration. All its receive queues are polled: a PCI device is one
+ * ethdev with a queue per worker; a device of the kernel has the queues it has, each an ethdev of
+ * its own, because AF_XDP's driver serves no more than one where it cannot set their number. */
 struct zs_port {
 	const struct zs_conf_port *conf;
-	uint16_t ethdev;
-	uint16_t queues; /* rx and tx: 1, or one per worker where the device allows */
+	uint16_t lanes;	   /* receive queues */
+	uint16_t tx_lanes; /* the first so many can send, at least one */
+	struct zs_lane lane[ZS_LANES_MAX];
 	uint16_t mtu;
 	uint16_t vlans;
 	uint16_t vlan[ZS_CONF_VLANS];
 	uint8_t mac[6];
 	bool started;
-	bool steered;	    /* the steering program passes the kernel's packets to the kernel */
-	bool kernel_shares; /* af_packet: the kernel has had its own copy of every frame */
-	uint32_t burst_us;  /* how long the rx ring lasts at line rate, halved */
+	bool steered;	      /* the steering program passes the kernel's packets to the kernel */
+	bool kernel_shares;   /* af_packet: the kernel has had its own copy of every frame */
+	uint32_t burst_us;    /* how long the rx ring lasts at line rate, halved */
+	uint64_t unserved;    /* relay packets on a queue without a worker, as last read */
+	uint64_t unserved_ns; /* when that last grew while workers ran, 0: not lately */
 	struct zs_steer steer;
 };
 
@@ -64,6 +76,7 @@ struct zs_dp {
 	struct zs_limits *limits;
 	/* Flow partitions: which worker serves each, and which port range it owns. */
 	uint32_t partitions;
+	uint64_t flow_room; /* flows that all of them can hold */
 	uint8_t partition_owner[ZS_WORKERS_MAX];
 	uint16_t partition_first[ZS_WORKERS_MAX], partition_last[ZS_WORKERS_MAX];
 	uint8_t home[ZS_WORKERS_MAX]; /* of a worker: the partition it makes flows in */
@@ -73,8 +86,11 @@ struct zs_dp {
 	uint64_t second_ns;	/* when another process of this instance was refused, 0: not lately */
 	uint64_t full_seen;	/* packets refused by a full flow table, as last summed */
 	uint64_t full_ns;	/* when that last grew */
-	bool full_known;
-	uint64_t steer_change; /* fingerprint of what the steering maps were last made from */
+	bool judged;		/* the counters compared with the last tick's have been read once */
+	const char *damaged;	/* a segment found damaged, as last told */
+	uint64_t watchdog_ns, watchdog_due_ns; /* 0: the service manager has no watchdog */
+	uint64_t levels;		       /* generation of the settings whose log levels are in force */
+	uint64_t steer_change;		       /* fingerprint of what the steering maps were last made from */
 };
 
 #endif

@@ -17,6 +17,8 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
+#include <bpf/libbpf.h>
+#include <xdp/libxdp.h>
 #include "eal.h"
 
 #define ARGS_MAX 24
@@ -83,6 +85,8 @@ static int check_hugepages(const struct zs_dp *dp, struct zs_error *err)
 	have = free_huge_mb();
 	if (have >= want)
 		return 0;
+	zs_health_raise(dp->state.health, ZS_HEALTH_no_hugepages, "%llu MiB wanted, %llu MiB free",
+			(unsigned long long)want, (unsigned long long)have);
 	return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE,
 			    "%llu MiB of hugepages are free, %llu are needed: reserve them (sysctl "
 			    "vm.nr_hugepages=%llu) or set dataplane.hugepages to false",
@@ -143,6 +147,9 @@ static ssize_t take_line(void *cookie, const char *text, size_t len)
 
 static int redirect_log(struct zs_dp *dp)
 {
+	/* Their libraries would speak beside the log; what fails there is told by who called. */
+	libxdp_set_print(NULL);
+	libbpf_set_print(NULL);
 	FILE *f = fopencookie(dp->log, "w", (cookie_io_functions_t){ .write = take_line });
 
 	if (!f)

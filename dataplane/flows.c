@@ -79,14 +79,14 @@ static void choose_homes(struct zs_dp *dp)
 	}
 }
 
-static void count_ports(struct zs_dp *dp)
+static void count(struct zs_dp *dp)
 {
 	for (uint32_t i = 0; i < dp->partitions; i++) {
 		const struct zs_flow_table *t = &dp->partition[i];
 
 		for (uint32_t k = 0; k < t->capacity; k++)
 			if (t->flow[k].used)
-				atomic_fetch_add(&dp->limits->port_flows[t->flow[k].port], 1);
+				zs_limit_flow_made(dp->limits, t->flow[k].port, &t->flow[k].client.addr);
 	}
 }
 
@@ -98,6 +98,7 @@ int zs_flows_open(struct zs_dp *dp, bool fresh, struct zs_error *err)
 	if (getrandom(key, sizeof(key), 0) != sizeof(key))
 		return zs_error_set(err, -errno, ZS_EXIT_RESOURCE, "no random numbers");
 	dp->partitions = dp->state.partitions < ZS_WORKERS_MAX ? dp->state.partitions : ZS_WORKERS_MAX;
+	dp->flow_room = (uint64_t)dp->state.flow_capacity * dp->partitions;
 	for (uint32_t i = 0; i < dp->partitions; i++) {
 		uint32_t n = open_partition(dp, i, key, fresh);
 
@@ -113,7 +114,7 @@ int zs_flows_open(struct zs_dp *dp, bool fresh, struct zs_error *err)
 	else
 		divide(dp);
 	choose_homes(dp);
-	count_ports(dp);
+	count(dp);
 	if (!fresh)
 		ZS_LOG(dp->log, FLOWS_ADOPTED, "flows=%u partitions=%u", used, dp->partitions);
 	return 0;

@@ -1,35 +1,14 @@
 #include <rte_ethdev.h>
+#include "age.h"
 #include "housekeeping.h"
+#include "judge.h"
+#include "loop/notify.h"
 #include "second.h"
-#include "stage/stage.h"
+#include "stage/mark.h"
 #include "steering.h"
 #include "view.h"
 
-#define PERIOD_NS   1000000 /* of a worker's housekeeping: 1 ms */
-#define SWEEP_MIN   64	    /* flows looked at each time: all of a partition in some 2 s */
-#define SWEEP_SHARE 2048
-#define ENDS_MAX    32		       /* flows ended in one slice */
-#define FULL_NS	    (60 * ZS_NS_PER_S) /* a full table stays a health code this long after its last refusal */
-#define SILENT_NS   (3 * ZS_NS_PER_S)  /* a restart of the control plane is no news: it takes less than 1 s */
-
-static void sweep(struct zs_worker *w)
-{
-	uint32_t p = w->sweep++ % w->dp->partitions, left;
-	struct zs_flow_table *t = &w->dp->partition[p];
-
-	left = t->capacity / SWEEP_SHARE > SWEEP_MIN ? t->capacity / SWEEP_SHARE : SWEEP_MIN;
-
-	if (w->dp->partition_owner[p] != w->index)
-		return;
-	for (int ends = 0; left && ends < ENDS_MAX; ends++) {
-		uint32_t id = zs_flow_sweep(t, &left, w->now_ms, w->settings.flow_idle_answered_ms,
-					    w->settings.flow_idle_unanswered_ms);
-
-		if (id == ZS_FLOW_NONE)
-			return;
-		zs_flow_end(w, t, id, ZS_FLOW_END_IDLE);
-	}
-}
+#define PERIOD_NS 1000000 /* of a worker's housekeeping: 1 ms */
 
 static void refresh_settings(struct zs_worker *w)
 {
@@ -43,72 +22,49 @@ void zs_housekeeping(struct zs_worker *w)
 	w->housekeeping_ns = w->now_ns + PERIOD_NS;
 	atomic_store_explicit(&w->state->heartbeat_ns, w->now_ns, memory_order_relaxed);
 	refresh_settings(w);
-	if (w->settings.flow_idle_answered_ms)
-		sweep(w);
+	zs_flows_age(w);
 	ZS_STAGE_MARK(w, housekeeping, 1);
+}
+
+static void read_ethdevs(const struct zs_port *p, struct zs_iface_state *s)
+{
+	struct rte_eth_link link = { 0 };
+	struct rte_eth_stats stats;
+	uint64_t missed = 0, errors = 0;
+
+	for (uint16_t k = 0; k < p->lanes; k++) {
+		if (p->lane[k].queue || rte_eth_stats_get(p->lane[k].ethdev, &stats))
+			continue;
+		missed += stats.imissed + stats.rx_nombuf;
+		errors += stats.ierrors;
+	}
+	s->missed = missed;
+	s->errors = errors;
+	if (!rte_eth_link_get_nowait(p->lane[0].ethdev, &link))
+		atomic_store(&s->up, link.link_status == RTE_ETH_LINK_UP);
 }
 
 static void read_port(struct zs_dp *dp, uint32_t i)
 {
 	struct zs_iface_state *s = &dp->state.iface[i];
-	struct rte_eth_link link = { 0 };
-	struct rte_eth_stats stats;
 	uint64_t counters[ZS_STEER_COUNTERS];
 	const struct zs_port *p = &dp->port[i];
 
-	if (!rte_eth_stats_get(p->ethdev, &stats)) {
-		s->missed = stats.imissed + stats.rx_nombuf;
-		s->errors = stats.ierrors;
-	}
+	read_ethdevs(p, s);
 	if (p->steered && !zs_steer_counters(&p->steer, counters)) {
 		s->steered = counters[ZS_STEER_STEERED];
 		s->passed = counters[ZS_STEER_PASSED];
 		s->fallback_dropped = counters[ZS_STEER_DROPPED];
 	}
-	if (!rte_eth_link_get_nowait(p->ethdev, &link))
-		atomic_store(&s->up, link.link_status == RTE_ETH_LINK_UP);
 }
 
-static void judge_links(struct zs_dp *dp)
+/* The service manager hears of us as long as every worker goes round. */
+static void beat_watchdog(struct zs_dp *dp, uint64_t now)
 {
-	const char *down = NULL;
-
-	for (uint32_t i = 0; i < dp->ports; i++)
-		if (!atomic_load(&dp->state.iface[i].up))
-			down = dp->port[i].conf->name;
-	if (down)
-		zs_health_raise(dp->state.health, ZS_HEALTH_iface_down, "port %s", down);
-	else
-		zs_health_clear(dp->state.health, ZS_HEALTH_iface_down);
-}
-
-static void judge_flows(struct zs_dp *dp, uint64_t now)
-{
-	uint64_t full = 0;
-
-	for (uint32_t i = 0; i < ZS_WORKERS_MAX; i++)
-		full += dp->state.worker[i].counters.drop[ZS_DROP_flow_full];
-	if (full > dp->full_seen && dp->full_known) {
-		dp->full_ns = now;
-		zs_health_raise(dp->state.health, ZS_HEALTH_flows_full, "%llu packets refused",
-				(unsigned long long)full);
-	} else if (now - dp->full_ns > FULL_NS) {
-		zs_health_clear(dp->state.health, ZS_HEALTH_flows_full);
-	}
-	dp->full_seen = full;
-	dp->full_known = true;
-}
-
-static void judge_control(struct zs_dp *dp, uint64_t now)
-{
-	const struct zs_tables *t = atomic_load(&dp->tables);
-	uint64_t beat = t ? atomic_load_explicit(&t->seg.base->heartbeat_ns, memory_order_relaxed) : now;
-
-	if (now > beat && now - beat > SILENT_NS)
-		zs_health_raise(dp->state.health, ZS_HEALTH_control_missing, "silent for %llu s",
-				(unsigned long long)((now - beat) / ZS_NS_PER_S));
-	else
-		zs_health_clear(dp->state.health, ZS_HEALTH_control_missing);
+	if (!dp->watchdog_ns || now < dp->watchdog_due_ns || !zs_judge_workers(dp, now))
+		return;
+	dp->watchdog_due_ns = now + dp->watchdog_ns;
+	zs_notify(ZS_NOTIFY_WATCHDOG);
 }
 
 void zs_housekeeping_main(struct zs_dp *dp)
@@ -123,8 +79,7 @@ void zs_housekeeping_main(struct zs_dp *dp)
 	zs_steering_sync(dp);
 	for (uint32_t i = 0; i < dp->ports; i++)
 		read_port(dp, i);
-	judge_links(dp);
-	judge_flows(dp, now);
-	judge_control(dp, now);
+	zs_judge(dp, now);
+	beat_watchdog(dp, now);
 	zs_log_flush(dp->log, false);
 }

@@ -99,3 +99,30 @@ bool zs_limit_prefix(struct zs_limits *l, const struct zs_addr *src, uint32_t ra
 	} while (!atomic_compare_exchange_weak(word, &old, tag << TIME_BITS | (tat & TIME_MASK)));
 	return true;
 }
+
+static _Atomic uint32_t *prefix_count(struct zs_limits *l, const struct zs_addr *client)
+{
+	return &l->prefix_flows[prefix_hash(l, client) % ZS_LIMIT_COUNTS];
+}
+
+void zs_limit_flow_made(struct zs_limits *l, uint16_t port, const struct zs_addr *client)
+{
+	atomic_fetch_add_explicit(&l->port_flows[port], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(prefix_count(l, client), 1, memory_order_relaxed);
+}
+
+void zs_limit_flow_gone(struct zs_limits *l, uint16_t port, const struct zs_addr *client)
+{
+	atomic_fetch_sub_explicit(&l->port_flows[port], 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(prefix_count(l, client), 1, memory_order_relaxed);
+}
+
+uint32_t zs_limit_port_flows(const struct zs_limits *l, uint16_t port)
+{
+	return atomic_load_explicit(&l->port_flows[port], memory_order_relaxed);
+}
+
+uint32_t zs_limit_prefix_flows(const struct zs_limits *l, const struct zs_addr *client)
+{
+	return atomic_load_explicit(prefix_count((struct zs_limits *)l, client), memory_order_relaxed);
+}

@@ -2,6 +2,9 @@
  * port, as GCRA (one theoretical arrival time each). Words are changed by compare-and-swap on
  * the slow path of a new flow alone; no packet of a known flow comes here.
  *
+ * Flows there are, by port and by prefix, are counted here too. A prefix's counter is found by hash
+ * alone: two may share one, so it may say more than there are, and nobody can choose with whom.
+ *
  * The prefix table is bounded: a bucket of four words, each tag and time; the word that has
  * been idle longest makes room, so a flood of prefixes can only forget, never grow. */
 #ifndef ZS_DATAPLANE_LIMIT_H
@@ -12,11 +15,13 @@
 
 #define ZS_LIMIT_BUCKETS 16384 /* 64 Ki prefixes: half a megabyte */
 #define ZS_LIMIT_WAYS	 4
+#define ZS_LIMIT_COUNTS	 65536 /* of flows by prefix: a quarter of a megabyte */
 
 struct zs_limits {
 	uint64_t key;
 	_Atomic uint64_t port_tat_ns[ZS_UDP_PORTS];
 	_Atomic uint32_t port_flows[ZS_UDP_PORTS];
+	_Atomic uint32_t prefix_flows[ZS_LIMIT_COUNTS];
 	_Atomic uint64_t prefix[ZS_LIMIT_BUCKETS][ZS_LIMIT_WAYS]; /* tag:20, µs:44 */
 };
 
@@ -25,7 +30,13 @@ struct zs_limits {
 bool zs_limit_port(struct zs_limits *l, uint16_t port, uint32_t rate_s, uint32_t burst, uint64_t now_ns);
 bool zs_limit_prefix(struct zs_limits *l, const struct zs_addr *src, uint32_t rate_s, uint32_t burst,
 		     uint64_t now_ns);
-/* The same for one word of one writer; it moves on with true. */
+/* A flow was made or found at the start, and its end. */
+void zs_limit_flow_made(struct zs_limits *l, uint16_t port, const struct zs_addr *client);
+void zs_limit_flow_gone(struct zs_limits *l, uint16_t port, const struct zs_addr *client);
+/* How many flows a port has; how many the prefix of an address. */
+uint32_t zs_limit_port_flows(const struct zs_limits *l, uint16_t port);
+uint32_t zs_limit_prefix_flows(const struct zs_limits *l, const struct zs_addr *client);
+/* A rate as above for one word of one writer; it moves on with true. */
 bool zs_limit_take(uint64_t *tat_ns, uint32_t rate_s, uint32_t burst, uint64_t now_ns);
 
 #endif

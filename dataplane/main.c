@@ -13,13 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include "eal.h"
 #include "flows.h"
 #include "housekeeping.h"
+#include "loop/notify.h"
 #include "port.h"
 #include "sandbox.h"
 #include "second.h"
@@ -72,6 +70,18 @@ static int read_options(struct options *o, int argc, char **argv)
 	return ZS_EXIT_USAGE;
 }
 
+static void set_log(struct zs_dp *dp)
+{
+	const char *format = dp->conf->log.format;
+
+	if (!strcmp(format, "json"))
+		dp->log->format = ZS_LOG_JSON;
+	else if (!strcmp(format, "journald"))
+		dp->log->format = ZS_LOG_JOURNALD;
+	ZS_CHECK(zs_log_set_level(dp->log, NULL, dp->conf->log.level) == 0, "no log level '%s'",
+		 dp->conf->log.level);
+}
+
 static int load_conf(struct zs_dp *dp, const struct options *o, struct zs_error *err)
 {
 	char path[256];
@@ -80,34 +90,19 @@ static int load_conf(struct zs_dp *dp, const struct options *o, struct zs_error 
 	snprintf(path, sizeof(path), "/etc/zerostate/%s.yaml", o->instance ? o->instance : "relay");
 	if ((rc = zs_conf_load_for(dp->conf, o->config ? o->config : path, o->instance, err)))
 		return rc;
-	zs_log_set_level(dp->log, "all", dp->conf->log.level);
-	if (!strcmp(dp->conf->log.format, "json"))
-		dp->log->format = ZS_LOG_JSON;
+	set_log(dp);
 	dp->workers = dp->conf->dataplane.workers;
 	ZS_LOG(dp->log, CONFIG_LOADED, "instance=%s workers=%u ports=%u", dp->conf->instance, dp->workers,
 	       dp->conf->dataplane.ports);
 	return 0;
 }
 
-/* One descriptor per fact, told once: the service manager's protocol is a datagram. */
-static void notify(struct zs_dp *dp, const char *text)
+static void notify(struct zs_dp *dp, const char *state)
 {
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	size_t n = path ? strlen(path) : 0;
-	int fd;
+	int rc = zs_notify(state);
 
-	if (!n || n >= sizeof(sun.sun_path))
-		return;
-	memcpy(sun.sun_path, path, n);
-	if (path[0] == '@')
-		sun.sun_path[0] = 0;
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&sun,
-			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
-		ZS_LOG(dp->log, NOTIFY_FAILED, "error=\"%s\"", strerror(errno));
-	if (fd >= 0)
-		close(fd);
+	if (rc < 0)
+		ZS_LOG(dp->log, NOTIFY_FAILED, "error=\"%s\"", strerror(-rc));
 }
 
 /* A process that was killed holds its segment for some more milliseconds: a restart waits for
@@ -126,6 +121,13 @@ static int open_state(struct zs_dp *dp, const struct zs_state_shape *shape, bool
 	return rc;
 }
 
+/* Forwarding matters more than the flows that a damaged file held: they are lost, and that is said. */
+static void tell_remade(struct zs_dp *dp, const struct zs_error *err)
+{
+	ZS_LOG(dp->log, SEGMENT_REFUSED, "segment=state reason=\"%s\"", err->text);
+	zs_health_raise(dp->state.health, ZS_HEALTH_segment_lost, "state: flows and counters");
+}
+
 /* Shared memory first: who holds the state segment is the instance's dataplane. */
 static int open_segments(struct zs_dp *dp, bool *fresh, struct zs_error *err)
 {
@@ -139,6 +141,10 @@ static int open_segments(struct zs_dp *dp, bool *fresh, struct zs_error *err)
 	    (rc = open_state(dp, &shape, fresh, err)))
 		return rc;
 	zs_fault_watch(&dp->state.seg);
+	if (*fresh && err->code == -EUCLEAN)
+		tell_remade(dp, err);
+	else
+		zs_health_clear(dp->state.health, ZS_HEALTH_segment_lost);
 	if (*fresh)
 		ZS_LOG(dp->log, SEGMENT_NEW, "segment=state");
 	else
@@ -147,20 +153,6 @@ static int open_segments(struct zs_dp *dp, bool *fresh, struct zs_error *err)
 	if (rc)
 		zs_state_close(&dp->state);
 	return rc;
-}
-
-/* What kept this process from starting stays on the instance's board for whoever looks. */
-static void raise_health(struct zs_dp *dp, const struct zs_error *err)
-{
-	struct zs_health_cell *board = dp->state.health;
-
-	if (err->exit == ZS_EXIT_PRIVILEGE)
-		zs_health_raise(board, ZS_HEALTH_privilege, "%.39s", err->text);
-	else if (err->exit == ZS_EXIT_RESOURCE && strstr(err->text, "hugepages are free"))
-		zs_health_raise(board, ZS_HEALTH_no_hugepages, "%u MiB wanted",
-				dp->conf->dataplane.memory_mb);
-	else if (err->code == -EBUSY)
-		zs_health_raise(board, ZS_HEALTH_steering, "%.39s", err->text);
 }
 
 static void clear_health(struct zs_dp *dp)
@@ -183,7 +175,7 @@ static void wait_for_signal(struct zs_dp *dp, const sigset_t *set)
 		zs_housekeeping_main(dp);
 	}
 	ZS_LOG(dp->log, STOPPING, "signal=%d", signo);
-	notify(dp, "STOPPING=1");
+	notify(dp, ZS_NOTIFY_STOPPING);
 }
 
 static int serve(struct zs_dp *dp, const sigset_t *set, struct zs_error *err)
@@ -200,7 +192,8 @@ static int serve(struct zs_dp *dp, const sigset_t *set, struct zs_error *err)
 	zs_housekeeping_main(dp);
 	clear_health(dp);
 	ZS_LOG(dp->log, READY, "instance=%s", dp->conf->instance);
-	notify(dp, "READY=1");
+	notify(dp, ZS_NOTIFY_READY);
+	dp->watchdog_ns = zs_notify_watchdog_ns();
 	wait_for_signal(dp, set);
 stop:
 	zs_workers_stop(dp);
@@ -229,14 +222,15 @@ delete_workers:
 stop_ports:
 	zs_ports_stop(dp);
 close_segments:
-	if (rc)
-		raise_health(dp, err);
+	/* What kept this process from starting stays on the instance's board for whoever looks. */
+	if (rc && err->exit == ZS_EXIT_PRIVILEGE)
+		zs_health_raise(dp->state.health, ZS_HEALTH_privilege, "%s", err->text);
 	zs_events_close(&dp->events);
 	zs_state_close(&dp->state);
 	return rc;
 }
 
-/* Health of what ended the start, for whoever looks at the instance later. */
+/* The log goes to stderr too: a record there is the one line. Without a configuration it is no log yet. */
 static int report(struct zs_dp *dp, const struct zs_error *err, int rc)
 {
 	int status = rc ? (err->exit ? (int)err->exit : ZS_EXIT_FAILED) : ZS_EXIT_OK;
@@ -245,8 +239,10 @@ static int report(struct zs_dp *dp, const struct zs_error *err, int rc)
 		ZS_LOG(dp->log, STOPPED, "");
 		return status;
 	}
-	ZS_LOG(dp->log, FATAL, "status=%s reason=\"%s\"", zs_exit_name(status), err->text);
-	fprintf(stderr, "zs-dataplane: %s\n", err->text);
+	if (dp->workers)
+		ZS_LOG(dp->log, FATAL, "status=%s reason=\"%s\"", zs_exit_name(status), err->text);
+	else
+		fprintf(stderr, "zs-dataplane: %s\n", err->text);
 	return status;
 }
 

@@ -21,9 +21,9 @@ static void join(struct zs_dp *dp, struct zs_tables *slot)
 	struct zs_error err = { 0 };
 	int rc = zs_tables_open_reader(slot, dp->shm_dir, &err);
 
-	if (rc == -EPROTO) {
+	if (rc == -EPROTO || rc == -EUCLEAN) {
 		ZS_LOG(dp->log, SEGMENT_REFUSED, "segment=tables reason=\"%s\"", err.text);
-		zs_health_raise(dp->state.health, ZS_HEALTH_layout, "tables");
+		zs_health_raise(dp->state.health, ZS_HEALTH_layout, "%s", err.text);
 	}
 	if (rc)
 		return;
@@ -35,14 +35,18 @@ static void join(struct zs_dp *dp, struct zs_tables *slot)
 	dp->leaving = old;
 }
 
-static void judge_faults(struct zs_dp *dp, const struct zs_tables *now)
+/* What the control plane says of the log, when it has changed. */
+static void take_levels(struct zs_dp *dp, const struct zs_tables *t)
 {
-	if (now && zs_segment_faulted(&now->seg)) {
-		ZS_LOG(dp->log, SEGMENT_FAULT, "segment=tables");
-		zs_health_raise(dp->state.health, ZS_HEALTH_segment_fault, "tables");
-	} else {
-		zs_health_clear(dp->state.health, ZS_HEALTH_segment_fault);
-	}
+	struct zs_settings s;
+
+	if (!t || zs_segment_faulted(&t->seg) || t->settings->generation == dp->levels ||
+	    !zs_tables_settings(t, &s))
+		return;
+	dp->levels = s.generation;
+	for (uint32_t m = 0; m < ZS_LOG_MODULES && m < ZS_TABLES_MODULES; m++)
+		if (s.log_level[m] >= ZS_LOG_ERR && s.log_level[m] <= ZS_LOG_DEBUG)
+			dp->log->level[m] = s.log_level[m];
 }
 
 void zs_view_refresh(struct zs_dp *dp)
@@ -55,7 +59,7 @@ void zs_view_refresh(struct zs_dp *dp)
 		zs_tables_close(dp->leaving);
 		dp->leaving = NULL;
 	}
-	judge_faults(dp, now);
+	take_levels(dp, now);
 	if (!now || zs_segment_replaced(&now->seg))
 		join(dp, now == &dp->slot[0] ? &dp->slot[1] : &dp->slot[0]);
 }

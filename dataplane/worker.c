@@ -1,194 +1,43 @@
-/* The run-to-completion loop, its idling, and how workers come and go.
- *
- * A loop: look at the tables, poll every queue, take what others handed over, push what is
- * left, housekeeping when it is due, idle when nothing came. Between two loops a worker holds
- * no reference into the tables: that is where it reports quiescence. */
+/* How workers come and go: what each polls and sends by, their rings, start and stop. */
 #include <errno.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
-#include <time.h>
-#include <unistd.h>
 #include <rte_cycles.h>
-#include <rte_ethdev.h>
 #include <rte_launch.h>
 #include <rte_malloc.h>
-#include <rte_pause.h>
 #include <rte_ring.h>
-#include "housekeeping.h"
 #include "limit.h"
-#include "sandbox.h"
-#include "stage/stage.h"
+#include "worker.h"
 
-#define SLEEP_FIRST_US 1
-#define PAUSES	       16 /* between two empty polls while spinning */
-
-/* Takes this loop's view of the tables; all that is cached of them is made again on a change. */
-static void look_at_tables(struct zs_worker *w)
+static void poll_lane(struct zs_worker *w, uint32_t port, const struct zs_lane *lane)
 {
-	struct zs_tables *t = atomic_load_explicit(&w->dp->tables, memory_order_acquire);
-	uint64_t change;
+	uint32_t burst_us = w->dp->port[port].burst_us;
 
-	if (t && zs_segment_faulted(&t->seg))
-		t = NULL;
-	change = t ? atomic_load_explicit(t->change, memory_order_acquire) : 0;
-	if (t)
-		zs_qsbr_quiescent(&w->state->qsbr, t->epoch);
-	if (t == w->tables && change == w->change)
-		return;
-	w->tables = t;
-	w->change = change;
-	atomic_store_explicit(&w->tables_seen, t, memory_order_release);
-	w->stamp = ZS_TABLES_STOPPED;
-	zs_locals_load(&w->locals, t);
-	if (!t)
-		return;
-	w->stamp = ((uint32_t)t->seg.base->incarnation * 0x9e3779b1u + (uint32_t)change) | 1u << 31;
-	zs_tables_settings(t, &w->settings);
+	w->poll[w->polls].port = (uint8_t)port;
+	w->poll[w->polls].ethdev = lane->ethdev;
+	w->poll[w->polls++].queue = lane->queue;
+	if (burst_us < w->burst_us)
+		w->burst_us = burst_us;
 }
 
-static uint32_t receive(struct zs_worker *w, struct zs_burst *b)
-{
-	struct rte_mbuf *m[ZS_BURST];
-	uint32_t total = 0;
-
-	for (uint32_t i = 0; i < w->polls; i++) {
-		const struct zs_port *p = &w->dp->port[w->poll[i].port];
-		uint32_t n;
-
-		ZS_STAGE_BEGIN(w);
-		n = rte_eth_rx_burst(p->ethdev, w->poll[i].queue, m, ZS_BURST);
-		if (!n)
-			continue;
-		for (uint32_t k = 0; k < n; k++)
-			m[k]->port = w->poll[i].port;
-		w->count[ZS_COUNTER_rx] += n;
-		w->count[ZS_COUNTER_bursts]++;
-		ZS_STAGE_MARK(w, rx, n);
-		zs_stage_run(w, b, m, n, false);
-		total += n;
-	}
-	w->count[ZS_COUNTER_polls]++;
-	return total;
-}
-
-static uint32_t take_inbox(struct zs_worker *w, struct zs_burst *b)
-{
-	struct rte_mbuf *m[ZS_BURST];
-	uint32_t total = 0;
-
-	for (uint32_t from = 0; from < w->dp->workers; from++) {
-		uint32_t n;
-
-		if (!w->inbox[from])
-			continue;
-		n = rte_ring_sc_dequeue_burst(w->inbox[from], (void **)m, ZS_BURST, NULL);
-		if (!n)
-			continue;
-		ZS_STAGE_BEGIN(w);
-		zs_stage_run(w, b, m, n, true);
-		total += n;
-	}
-	return total;
-}
-
-/* Longest sleep now: twice the last, within the setting and what the receive rings hold. */
-static uint32_t next_sleep(const struct zs_worker *w)
-{
-	uint32_t us = w->sleep_us ? w->sleep_us * 2 : SLEEP_FIRST_US;
-	uint32_t most = w->settings.sleep_max_us < w->burst_us ? w->settings.sleep_max_us : w->burst_us;
-
-	return us < most ? us : most;
-}
-
-static void idle(struct zs_worker *w, uint32_t worked)
-{
-	struct timespec ts = { 0 };
-
-	if (worked || !w->settings.sleep_max_us) {
-		w->quiet_since_ns = w->now_ns;
-		w->sleep_us = 0;
-		return;
-	}
-	if (w->now_ns - w->quiet_since_ns < w->settings.busy_poll_us * 1000ull) {
-		for (int i = 0; i < PAUSES; i++)
-			rte_pause();
-		return;
-	}
-	w->sleep_us = next_sleep(w);
-	ts.tv_nsec = w->sleep_us * 1000l;
-	w->count[ZS_COUNTER_sleeps]++;
-	w->state->idle_sleeps++;
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
-}
-
-static void tell_time(struct zs_worker *w)
-{
-	w->now_ns = zs_clock_ns();
-	w->now_ms = (uint32_t)(w->now_ns / ZS_NS_PER_MS);
-}
-
-static uint32_t turn(struct zs_worker *w, struct zs_burst *b, bool receiving)
-{
-	uint32_t worked = 0;
-
-	tell_time(w);
-	look_at_tables(w);
-	if (receiving)
-		worked += receive(w, b);
-	worked += take_inbox(w, b);
-	worked += zs_tx_outbox(w);
-	zs_tx_flush(w);
-	if (w->now_ns >= w->housekeeping_ns)
-		zs_housekeeping(w);
-	return worked;
-}
-
-static int run(void *arg)
-{
-	struct zs_worker *w = arg;
-	struct zs_burst burst;
-
-	prctl(PR_SET_TIMERSLACK, 1); /* sleeps of microseconds, not of 50 more */
-	zs_sandbox_thread();
-	atomic_store(&w->state->running, 1);
-	while (atomic_load_explicit(&w->dp->stop, memory_order_relaxed) == 0)
-		idle(w, turn(w, &burst, true));
-	zs_tx_flush(w);
-	atomic_fetch_add(&w->dp->quiet, 1);
-	/* The others may still hand over until all are quiet; then what is in the rings is all. */
-	while (atomic_load(&w->dp->stop) < 2)
-		turn(w, &burst, false);
-	while (turn(w, &burst, false))
-		;
-	zs_qsbr_offline(&w->state->qsbr);
-	atomic_store_explicit(&w->tables_seen, NULL, memory_order_release);
-	atomic_store(&w->state->running, 0);
-	return 0;
-}
-
-void zs_worker_event(struct zs_worker *w, struct zs_event *event)
-{
-	struct zs_ring *r = &w->dp->events.ring[w->index];
-
-	if (w->index < w->dp->events.rings && !zs_ring_push(r, event) && r->consumer)
-		w->count[ZS_COUNTER_events_lost]++;
-}
-
-static void assign_queues(struct zs_dp *dp, struct zs_worker *w)
+/* A port's lanes go round the workers, beginning with another one for each port. A worker sends
+ * by its first lane that can; without one it leaves packets with the worker of the first lane. */
+static void assign_lanes(struct zs_dp *dp, struct zs_worker *w)
 {
 	w->burst_us = UINT32_MAX;
 	for (uint32_t i = 0; i < dp->ports; i++) {
-		const struct zs_port *p = &dp->port[i];
-		uint32_t owner = p->queues > 1 ? w->index : i % dp->workers;
+		struct zs_port *p = &dp->port[i];
 
-		w->tx_owner[i] = owner;
-		if (owner != w->index)
-			continue;
-		w->poll[w->polls].port = (uint8_t)i;
-		w->poll[w->polls++].queue = p->queues > 1 ? (uint16_t)w->index : 0;
-		if (p->burst_us < w->burst_us)
-			w->burst_us = p->burst_us;
+		p->lane[0].worker = (uint8_t)(i % dp->workers);
+		w->out[i] = p->lane[0];
+		for (uint32_t k = p->lanes; k-- > 0;) {
+			p->lane[k].worker = (uint8_t)((i + k) % dp->workers);
+			if (p->lane[k].worker != w->index)
+				continue;
+			poll_lane(w, i, &p->lane[k]);
+			if (k < p->tx_lanes)
+				w->out[i] = p->lane[k];
+		}
 	}
 }
 
@@ -227,7 +76,7 @@ static int make_worker(struct zs_dp *dp, uint32_t index)
 		if (!w->inbox[from] || !w->outbox[from])
 			return -ENOMEM;
 	}
-	assign_queues(dp, w);
+	assign_lanes(dp, w);
 	return 0;
 }
 
@@ -246,7 +95,7 @@ int zs_workers_new(struct zs_dp *dp, struct zs_error *err)
 int zs_workers_start(struct zs_dp *dp, struct zs_error *err)
 {
 	for (uint32_t i = 0; i < dp->workers; i++) {
-		int rc = rte_eal_remote_launch(run, dp->worker[i], i + 1);
+		int rc = rte_eal_remote_launch(zs_worker_run, dp->worker[i], i + 1);
 
 		if (rc)
 			return zs_error_set(err, rc, ZS_EXIT_RESOURCE, "worker %u does not start", i);

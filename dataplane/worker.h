@@ -45,13 +45,13 @@ struct zs_worker {
 	struct zs_locals locals;
 	struct zs_settings settings;
 	uint32_t random;
-	/* Queues this worker polls, and its transmit queue on each port. */
+	/* Queues this worker polls, and how it sends on each port. */
 	uint32_t polls;
 	struct {
 		uint8_t port;
-		uint16_t queue;
-	} poll[ZS_IFACES_MAX];
-	uint32_t tx_owner[ZS_IFACES_MAX]; /* worker that holds the transmit queue we may use */
+		uint16_t ethdev, queue;
+	} poll[ZS_IFACES_MAX * ZS_LANES_MAX];
+	struct zs_lane out[ZS_IFACES_MAX]; /* a lane of ours, else one of the worker that sends for us */
 	struct zs_txbuf tx[ZS_IFACES_MAX];
 	struct rte_ring *inbox[ZS_WORKERS_MAX];	 /* [from]: packets whose flow is ours */
 	struct rte_ring *outbox[ZS_WORKERS_MAX]; /* [from]: packets ready for a port that is ours */
@@ -76,6 +76,8 @@ int zs_workers_start(struct zs_dp *dp, struct zs_error *err);
 void zs_workers_stop(struct zs_dp *dp);
 void zs_workers_delete(struct zs_dp *dp);
 
+/* loop.c: a worker's life, on its core; `arg` is its struct zs_worker. */
+int zs_worker_run(void *arg);
 /* Worker: an event for the control plane; a full ring loses it, counted. */
 void zs_worker_event(struct zs_worker *w, struct zs_event *event);
 static inline uint32_t zs_worker_random(struct zs_worker *w)

@@ -17,8 +17,11 @@ endef
 $(foreach t,$(UNIT_LIB),$(eval $(call unit,$(t),lib,,)))
 $(foreach t,$(UNIT_CP),$(eval $(call unit,$(t),controlplane,$$(CP_OBJ_TESTED),$$(CP_LIBS))))
 $(foreach t,$(UNIT_P2P),$(eval $(call unit,$(t),p2p,$$(B)/libzsp2p.a,$$(B)/libzsp2p.a $$(B)/libzs.a $$(P2P_LIBS))))
-# Of the dataplane what knows no DPDK: test_NAME.c is linked with dataplane/NAME.c alone.
-$(foreach t,$(UNIT_DP),$(eval $(call unit,$(t),dataplane,$$(B)/obj/dataplane/$(t:test_%=%).o,)))
+# Of the dataplane what knows no DPDK; a test brings what else its subject calls.
+DP_PLAIN := $(addprefix dataplane/,$(addsuffix .c,age calls flows judge limit locals view stage/hop stage/newflow))
+$(foreach t,$(UNIT_DP),$(eval $(call unit,$(t),dataplane,$$(B)/libzsdp.a,$$(B)/libzsdp.a)))
+$(B)/libzsdp.a: $(call objects,$(DP_PLAIN))
+	@rm -f $@ && ar rcs $@ $^
 # $(call fuzz,NAME,OBJECTS,LIBS)
 define fuzz
 $(B)/tests/$(1): $(B)/obj/tests/fuzz/$(1).o $(2) $(B)/libzs.a

@@ -38,10 +38,11 @@ int zs_verb_status(struct zs_control *c, json_t *args, json_t **result, struct z
 	free(all);
 	if (c->state)
 		zs_view_flow_use(c->state, &used, &capacity);
-	*result = json_pack("{s:s,s:o,s:o,s:b,s:I,s:{s:I,s:I},s:o,s:o}", "instance", c->conf->instance,
+	*result = json_pack("{s:s,s:o,s:o,s:b,s:b,s:I,s:{s:I,s:I},s:o,s:o}", "instance", c->conf->instance,
 			    "control", control_object(c), "dataplane", zs_view_dataplane(c->state), "stopped",
-			    zs_program_stopped(c->program), "published", (json_int_t)published, "flows",
-			    "used", (json_int_t)used, "capacity", (json_int_t)capacity, "packets",
+			    zs_program_stopped(c->program), "damaged",
+			    zs_program_writable(c->program, NULL) != 0, "published", (json_int_t)published,
+			    "flows", "used", (json_int_t)used, "capacity", (json_int_t)capacity, "packets",
 			    c->state ? zs_view_counters(c->state, false) : json_null(), "health",
 			    health_list(c, false));
 	return 0;
@@ -112,6 +113,7 @@ int zs_verb_log_level(struct zs_control *c, json_t *args, json_t **result, struc
 		return no_module(module, err);
 	if (rc != 0)
 		return zs_error_set(err, rc, ZS_EXIT_USAGE, "log level: there is no level '%.40s'", level);
+	zs_program_log_levels(c->program);
 	*result = json_pack("{s:s,s:s}", "module", module ? module : "all", "level", level);
 	return 0;
 }

@@ -1,5 +1,6 @@
 /* What a packet is to us: the client's side of a published port, the target's side of a
  * flow, an ICMP error about either, or the kernel's. */
+#include <rte_mbuf.h>
 #include "stage.h"
 
 /* Only now: the kernel judges its own packets by itself. */

@@ -3,6 +3,7 @@
  * A client's packet may be found in any partition this worker serves; a target's packet names
  * its partition by the port it came to. Partitions of other workers are only read here, to
  * see whether a client's packet belongs there. */
+#include <rte_mbuf.h>
 #include <rte_ring.h>
 #include "limit.h"
 #include "stage.h"
@@ -83,8 +84,10 @@ static void touch(struct zs_worker *w, struct zs_item *it)
 
 	if (f->last_ms != w->now_ms)
 		f->last_ms = w->now_ms;
-	if (it->side == ZS_SIDE_TARGET && !f->answered)
-		f->answered = 1;
+	if (it->side == ZS_SIDE_TARGET)
+		zs_flow_answers(f);
+	else
+		zs_flow_asked(f);
 }
 
 static bool find_client(struct zs_worker *w, struct zs_item *it)

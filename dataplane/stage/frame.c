@@ -1,5 +1,6 @@
 /* The frame header, written right before the IP header wherever that begins now. Old frame
  * headers, VLAN tags and padding are simply left outside of the packet. */
+#include <rte_mbuf.h>
 #include "stage.h"
 
 #define ETHER 14

@@ -7,6 +7,7 @@
  * to the published port; an error quoting our packet to the client goes to the target. The new
  * headers are made backwards from the quoted UDP header, which stays where it is. */
 #include <arpa/inet.h>
+#include <rte_mbuf.h>
 #include "limit.h"
 #include "net/checksum.h"
 #include "stage.h"

@@ -7,6 +7,7 @@
 static enum zs_drop judge(struct zs_worker *w, const struct zs_item *it)
 {
 	const struct zs_published *p = &it->published;
+	const struct zs_settings *s = &w->settings;
 	struct zs_limits *l = w->dp->limits;
 
 	if (!p->used)
@@ -16,15 +17,28 @@ static enum zs_drop judge(struct zs_worker *w, const struct zs_item *it)
 	if (zs_deny_target(&w->settings.deny, &p->target) != ZS_SPECIAL_NONE ||
 	    zs_locals_has(&w->locals, &p->target) || !p->target_port)
 		return ZS_DROP_target_denied;
-	if (p->drain || (p->max_flows && atomic_load_explicit(&l->port_flows[it->p.dst.port],
-							      memory_order_relaxed) >= p->max_flows))
-		return ZS_DROP_flow_limit_port;
-	if (!zs_limit_prefix(l, &it->p.src.addr, w->settings.new_flows_per_prefix_s,
-			     w->settings.new_flows_prefix_burst, w->now_ns))
+	if (p->drain)
+		return ZS_DROP_draining;
+	if (s->max_flows_per_prefix && zs_limit_prefix_flows(l, &it->p.src.addr) >= s->max_flows_per_prefix)
+		return ZS_DROP_flow_limit_prefix;
+	if (!zs_limit_prefix(l, &it->p.src.addr, s->new_flows_per_prefix_s, s->new_flows_prefix_burst,
+			     w->now_ns))
 		return ZS_DROP_flow_rate_prefix;
 	if (!zs_limit_port(l, it->p.dst.port, p->new_flows_s, p->new_flows_burst, w->now_ns))
 		return ZS_DROP_flow_rate_port;
 	return ZS_DROPS;
+}
+
+/* Has the port all the flows it may have? */
+static bool port_is_full(const struct zs_worker *w, const struct zs_item *it)
+{
+	uint64_t most = it->published.max_flows;
+
+	if (!most && w->settings.port_share >= 100)
+		return false;
+	if (!most)
+		most = w->dp->flow_room * w->settings.port_share / 100;
+	return zs_limit_port_flows(w->dp->limits, it->p.dst.port) >= most;
 }
 
 static void tell(struct zs_worker *w, const struct zs_flow *f, enum zs_event_kind kind, uint8_t reason)
@@ -51,7 +65,7 @@ void zs_flow_gone(struct zs_worker *w, const struct zs_flow *f, enum zs_flow_end
 					   [ZS_FLOW_END_UNPUBLISHED] = ZS_COUNTER_flows_ended };
 
 	w->count[counter[why]]++;
-	atomic_fetch_sub_explicit(&w->dp->limits->port_flows[f->port], 1, memory_order_relaxed);
+	zs_limit_flow_gone(w->dp->limits, f->port, &f->client.addr);
 	tell(w, f, ZS_EVENT_FLOW_END, (uint8_t)why);
 }
 
@@ -83,13 +97,15 @@ enum zs_drop zs_flow_make(struct zs_worker *w, struct zs_item *it)
 	static const uint8_t reason[] = { [ZS_FLOW_OK] = ZS_DROPS,
 					  [ZS_FLOW_FULL] = ZS_DROP_flow_full,
 					  [ZS_FLOW_PORTS] = ZS_DROP_flow_ports,
-					  [ZS_FLOW_BUCKET] = ZS_DROP_flow_full };
+					  [ZS_FLOW_BUCKET] = ZS_DROP_flow_full,
+					  [ZS_FLOW_PORT_FULL] = ZS_DROP_flow_limit_port };
 	struct zs_flow_new want = { .client = it->p.src,
 				    .target = { it->published.target, it->published.target_port },
 				    .port = it->p.dst.port,
 				    .local_client = it->local,
 				    .published_generation = it->published.generation,
-				    .now_ms = w->now_ms };
+				    .now_ms = w->now_ms,
+				    .in_exchange = port_is_full(w, it) };
 	struct zs_flow evicted = { .used = 0 };
 	enum zs_flow_error rc;
 	enum zs_drop why;
@@ -102,7 +118,7 @@ enum zs_drop zs_flow_make(struct zs_worker *w, struct zs_item *it)
 	if (rc != ZS_FLOW_OK)
 		return (enum zs_drop)reason[rc];
 	it->table->flow[it->flow].tables_change = w->stamp;
-	atomic_fetch_add_explicit(&w->dp->limits->port_flows[want.port], 1, memory_order_relaxed);
+	zs_limit_flow_made(w->dp->limits, want.port, &want.client.addr);
 	w->count[ZS_COUNTER_flows_new]++;
 	tell(w, &it->table->flow[it->flow], ZS_EVENT_FLOW_NEW, 0);
 	return ZS_DROPS;

@@ -1,6 +1,7 @@
 /* Frame and headers, by lib/net/packet.h: what no receiver could read is dropped with its
  * reason, what cannot be relay traffic is the kernel's, the rest is described in the item. */
 #include <rte_ether.h>
+#include <rte_mbuf.h>
 #include "stage.h"
 
 /* One way to parse for all drivers: one segment, the VLAN tag in the frame. */

@@ -3,6 +3,7 @@
  * classes mean nothing here), ECN copied, no fragmentation, flow label 0.
  *
  * The UDP checksum is never computed: what was wrong stays wrong and the receiver drops it. */
+#include <rte_mbuf.h>
 #include "net/checksum.h"
 #include "stage.h"
 

@@ -1,4 +1,6 @@
 /* The stages in order, and the two ends that are not tx. */
+#include <rte_mbuf.h>
+#include "mark.h"
 #include "stage.h"
 
 ZS_COLD void zs_stage_drop(struct zs_worker *w, struct rte_mbuf *m, enum zs_drop reason)

@@ -14,11 +14,12 @@
 #ifndef ZS_STAGE_H
 #define ZS_STAGE_H
 
-#include <rte_mbuf.h>
 #include "net/packet.h"
 #include "worker.h"
 
 enum zs_side { ZS_SIDE_CLIENT /* toward the target */, ZS_SIDE_TARGET /* toward the client */ };
+
+struct rte_mbuf;
 
 /* One packet of the burst. Pointers and lengths are checked by parse; later stages trust them. */
 struct zs_item {
@@ -99,22 +100,5 @@ void zs_tx_put(struct zs_worker *w, uint8_t iface, struct rte_mbuf *m, const str
 void zs_tx_flush(struct zs_worker *w);
 /* Sends what other workers left for the ports whose queue is ours. Returns packets taken. */
 uint32_t zs_tx_outbox(struct zs_worker *w);
-
-#ifdef CONFIG_STAGE_CYCLES
-#include <rte_cycles.h>
-#define ZS_STAGE_MARK(w, name, packets) zs_stage_mark((w), ZS_STAGE_##name, (packets))
-static inline void zs_stage_mark(struct zs_worker *w, enum zs_stage stage, uint32_t packets)
-{
-	uint64_t now = rte_rdtsc();
-
-	w->state->counters.stage_cycles[stage] += now - w->mark;
-	w->state->counters.stage_packets[stage] += packets;
-	w->mark = now;
-}
-#define ZS_STAGE_BEGIN(w) ((w)->mark = rte_rdtsc())
-#else
-#define ZS_STAGE_MARK(w, name, packets) ((void)0)
-#define ZS_STAGE_BEGIN(w)		((void)0)
-#endif
 
 #endif

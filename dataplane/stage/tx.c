@@ -1,5 +1,5 @@
-/* Out: one buffer per port, pushed at the end of every burst. A port with one queue belongs
- * to one worker; the others reach it by a ring. What neither takes is the drop tx_full. */
+/* Out: one buffer per port, pushed at the end of every burst. A worker without a queue of
+ * a port reaches it by a ring to one that has. What neither takes is the drop tx_full. */
 #include <rte_ethdev.h>
 #include <rte_ring.h>
 #include "stage.h"
@@ -21,9 +21,8 @@ static void count_flow(const struct zs_sent *s)
 
 static uint16_t push_port(struct zs_worker *w, uint8_t iface, struct zs_txbuf *t)
 {
-	const struct zs_port *p = &w->dp->port[iface];
-	uint16_t queue = p->queues > 1 ? (uint16_t)w->index : 0;
-	uint16_t sent = rte_eth_tx_burst(p->ethdev, queue, t->mbuf, (uint16_t)t->count);
+	const struct zs_lane *out = &w->out[iface];
+	uint16_t sent = rte_eth_tx_burst(out->ethdev, out->queue, t->mbuf, (uint16_t)t->count);
 
 	w->count[ZS_COUNTER_tx] += sent;
 	for (uint16_t i = 0; i < sent; i++)
@@ -31,10 +30,10 @@ static uint16_t push_port(struct zs_worker *w, uint8_t iface, struct zs_txbuf *t
 	return sent;
 }
 
-/* The worker that holds the queue counts the packet as sent or dropped. */
+/* The worker that sends counts the packet as sent or dropped. */
 static uint16_t push_ring(struct zs_worker *w, uint8_t iface, struct zs_txbuf *t)
 {
-	struct zs_worker *owner = w->dp->worker[w->tx_owner[iface]];
+	struct zs_worker *owner = w->dp->worker[w->out[iface].worker];
 
 	for (uint32_t i = 0; i < t->count; i++) {
 		t->mbuf[i]->port = iface;
@@ -50,7 +49,7 @@ static void flush(struct zs_worker *w, uint8_t iface)
 
 	if (!t->count)
 		return;
-	sent = w->tx_owner[iface] == w->index ? push_port(w, iface, t) : push_ring(w, iface, t);
+	sent = w->out[iface].worker == w->index ? push_port(w, iface, t) : push_ring(w, iface, t);
 	for (uint16_t i = 0; i < sent; i++)
 		count_flow(&t->sent[i]);
 	for (uint32_t i = sent; i < t->count; i++)

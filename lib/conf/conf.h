@@ -124,6 +124,7 @@ struct zs_conf {
 		uint32_t capacity; /* per worker */
 		uint32_t idle_answered_s, idle_unanswered_s;
 		uint32_t new_per_prefix_s, new_per_prefix_burst;
+		uint32_t max_per_prefix, port_share;
 	} flows;
 	struct zs_deny targets;
 	uint32_t publishes;

@@ -60,12 +60,12 @@ static uint32_t eventack_fields(struct zs_segment_field *out, const void *shape)
 				     ZS_WORKERS_MAX * sizeof(struct zs_ring_consumer));
 }
 
-const struct zs_segment_kind zs_events_kind = { .name = "events",
-						.version = EVENTS_VERSION,
-						.fields = events_fields };
-const struct zs_segment_kind zs_eventack_kind = { .name = "eventack",
-						  .version = EVENTS_VERSION,
-						  .fields = eventack_fields };
+const struct zs_segment_kind zs_events_kind = {
+	.name = "events", .version = EVENTS_VERSION, .fields = events_fields, .expendable = true
+};
+const struct zs_segment_kind zs_eventack_kind = {
+	.name = "eventack", .version = EVENTS_VERSION, .fields = eventack_fields, .expendable = true
+};
 
 static int open_own(struct zs_segment *seg, const char *dir, const struct zs_segment_kind *kind,
 		    const void *shape, struct zs_error *err)

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include "base/check.h"
 
 #define PAGE 4096u
@@ -78,4 +79,24 @@ void zs_fault_forget(const struct zs_segment *seg)
 	for (int i = 0; f && i < ZS_FAULT_SEGMENTS; i++)
 		if (atomic_load_explicit(&f->slot[i].base, memory_order_relaxed) == (uintptr_t)seg->base)
 			atomic_store_explicit(&f->slot[i].base, 0, memory_order_release);
+}
+
+bool zs_segment_damaged(struct zs_segment *seg)
+{
+	struct stat st;
+
+	if (seg->base && !zs_segment_faulted(seg) && fstat(seg->fd, &st) == 0 &&
+	    (size_t)st.st_size < seg->size)
+		atomic_fetch_add_explicit(&seg->faulted, 1, memory_order_relaxed);
+	return seg->base && zs_segment_faulted(seg);
+}
+
+const char *zs_segments_damaged(const struct zs_segment_named *list, uint32_t count)
+{
+	const char *first = NULL;
+
+	for (uint32_t i = 0; i < count; i++)
+		if (list[i].seg && zs_segment_damaged(list[i].seg) && !first)
+			first = list[i].name;
+	return first;
 }

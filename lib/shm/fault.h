@@ -31,6 +31,17 @@ int zs_fault_install(struct zs_fault *f);
 int zs_fault_watch(struct zs_segment *seg);
 void zs_fault_forget(const struct zs_segment *seg);
 
+/* Looks whether the file is as long as it was mapped; a shorter one counts as a fault at once, before
+ * anybody reads beyond its end. One fstat(2): main threads, now and then. True from the first fault on. */
+bool zs_segment_damaged(struct zs_segment *seg);
+
+/* A process names the segments it maps (seg NULL: not now); the first that is damaged, or NULL. */
+struct zs_segment_named {
+	const char *name;
+	struct zs_segment *seg;
+};
+const char *zs_segments_damaged(const struct zs_segment_named *list, uint32_t count);
+
 static inline bool zs_segment_faulted(const struct zs_segment *seg)
 {
 	return atomic_load_explicit(&seg->faulted, memory_order_relaxed) != 0;

@@ -1,9 +1,9 @@
 /* Flows: made, ended, aged, evicted by the one worker that owns the partition.
  *
  * An entry is free (used = 0, chained by `next` from free_head) or used. A used one is in both
- * indexes and, until its target answers, in the list of waiting flows by age (oldest …
- * youngest). The packet path only sets `answered`; such a flow leaves the list when eviction
- * or the sweep meets it.
+ * indexes and, until it is confirmed, in the list of waiting flows by age (oldest … youngest).
+ * The packet path only sets `answered`; a confirmed flow leaves the list when eviction or the
+ * sweep meets it.
  *
  * Killed at any instruction: `used` is the last store of a new entry and the first of an
  * ending one, and `dirty` stands around every change of the rest, so zs_flow_table_rebuild
@@ -14,7 +14,7 @@
 #include <string.h>
 #include "shm/flow_index.h"
 
-#define EVICT_STEPS 64 /* answered flows taken off the waiting list in one go: bounds a burst */
+#define EVICT_STEPS 64 /* flows of the waiting list looked at in one go: bounds a burst */
 
 static void change_begin(struct zs_flow_table *t)
 {
@@ -90,19 +90,29 @@ void zs_flow_remove(struct zs_flow_table *t, uint32_t id)
 	change_end(t);
 }
 
-/* The oldest flow that still waits; answered ones it meets leave the list. */
-static uint32_t oldest_waiting(struct zs_flow_table *t)
+static bool is_confirmed(const struct zs_flow *f)
 {
-	for (int i = 0; i < EVICT_STEPS; i++) {
-		uint32_t id = t->head->oldest;
+	return f->answered == ZS_FLOW_CONFIRMED;
+}
+
+/* The oldest flow that still waits, of one published port or (0) of any; confirmed ones it meets
+ * leave the list. */
+static uint32_t oldest_waiting(struct zs_flow_table *t, uint16_t port)
+{
+	uint32_t id = t->head->oldest, next;
+
+	for (int i = 0; i < EVICT_STEPS; i++, id = next) {
 		struct zs_flow *f = flow_at(t, id);
 		if (!f || f->waits != 1)
 			return ZS_FLOW_NONE;
-		if (f->used && !f->answered)
+		next = f->next;
+		if (!f->used || is_confirmed(f)) {
+			change_begin(t);
+			wait_unlink(t, id);
+			change_end(t);
+		} else if (!port || f->port == port) {
 			return id;
-		change_begin(t);
-		wait_unlink(t, id);
-		change_end(t);
+		}
 	}
 	return ZS_FLOW_NONE;
 }
@@ -115,7 +125,7 @@ static uint32_t oldest_in_buckets(const struct zs_flow_table *t, const struct zs
 		const struct zs_flow_bucket *b = &t->by_client[p->bucket[i / ZS_BUCKET_SLOTS]];
 		uint32_t id = b->id[i % ZS_BUCKET_SLOTS];
 		const struct zs_flow *f = b->tag[i % ZS_BUCKET_SLOTS] ? flow_at(t, id) : NULL;
-		if (!f || !f->used || f->answered)
+		if (!f || !f->used || is_confirmed(f))
 			continue;
 		if (best == ZS_FLOW_NONE || (int32_t)(f->created_ms - t->flow[best].created_ms) < 0)
 			best = id;
@@ -148,18 +158,19 @@ static enum zs_flow_error choose_port(struct zs_flow_table *t, const struct zs_f
 	return why;
 }
 
-/* Makes sure of a free entry and of a free slot in the client index. */
+/* Makes sure of a free entry and of a free slot in the client index, at the cost of one flow. A
+ * port in exchange whose buckets are crowded too is refused: that is too rare to evict twice. */
 static enum zs_flow_error make_room(struct zs_flow_table *t, const struct zs_flow_place *client,
-				    struct zs_flow *evicted)
+				    uint16_t exchange, struct zs_flow *evicted)
 {
 	bool crowded = !zs_flow_index_room(t->by_client, client);
 	uint32_t victim;
 
-	if (!crowded && flow_at(t, t->head->free_head))
+	if (!crowded && !exchange && flow_at(t, t->head->free_head))
 		return ZS_FLOW_OK;
-	victim = crowded ? oldest_in_buckets(t, client) : oldest_waiting(t);
-	if (victim == ZS_FLOW_NONE)
-		return crowded ? ZS_FLOW_BUCKET : ZS_FLOW_FULL;
+	victim = crowded && !exchange ? oldest_in_buckets(t, client) : oldest_waiting(t, exchange);
+	if (victim == ZS_FLOW_NONE || (crowded && exchange))
+		return exchange ? ZS_FLOW_PORT_FULL : crowded ? ZS_FLOW_BUCKET : ZS_FLOW_FULL;
 	if (evicted)
 		*evicted = t->flow[victim];
 	zs_flow_remove(t, victim);
@@ -194,7 +205,7 @@ enum zs_flow_error zs_flow_add(struct zs_flow_table *t, const struct zs_flow_new
 		evicted->used = 0;
 	why = choose_port(t, want, random, &port, &target);
 	if (why == ZS_FLOW_OK)
-		why = make_room(t, &client, evicted);
+		why = make_room(t, &client, want->in_exchange ? want->port : 0, evicted);
 	if (why != ZS_FLOW_OK)
 		return why;
 	f = flow_at(t, t->head->free_head);
@@ -213,8 +224,7 @@ enum zs_flow_error zs_flow_add(struct zs_flow_table *t, const struct zs_flow_new
 	return ZS_FLOW_OK;
 }
 
-uint32_t zs_flow_sweep(struct zs_flow_table *t, uint32_t *count, uint32_t now_ms, uint32_t idle_answered_ms,
-		       uint32_t idle_unanswered_ms)
+uint32_t zs_flow_sweep(struct zs_flow_table *t, const struct zs_flow_sweep *s, uint32_t *count, bool *idle)
 {
 	while (*count) {
 		uint32_t id = t->head->sweep < t->capacity ? t->head->sweep : 0;
@@ -224,13 +234,15 @@ uint32_t zs_flow_sweep(struct zs_flow_table *t, uint32_t *count, uint32_t now_ms
 		t->head->sweep = id + 1 < t->capacity ? id + 1 : 0;
 		if (!f->used)
 			continue;
-		if (f->answered && f->waits == 1) {
+		if (is_confirmed(f) && f->waits == 1) {
 			change_begin(t);
 			wait_unlink(t, id);
 			change_end(t);
 		}
-		int32_t quiet = (int32_t)(now_ms - f->last_ms); /* a packet may be younger than `now` */
-		if (quiet > 0 && (uint32_t)quiet > (f->answered ? idle_answered_ms : idle_unanswered_ms))
+		int32_t quiet = (int32_t)(s->now_ms - f->last_ms); /* a packet may be younger than `now` */
+		uint32_t most = is_confirmed(f) ? s->idle_confirmed_ms : s->idle_unconfirmed_ms;
+		*idle = quiet > 0 && (uint32_t)quiet > most;
+		if (*idle || (s->ended && s->ended(f, s->ctx)))
 			return id;
 	}
 	return ZS_FLOW_NONE;

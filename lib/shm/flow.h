@@ -7,7 +7,9 @@
  * by two bucket indexes of 16-bit tags and 32-bit ids, eight to a line. A flow is one
  * 128-byte entry: what the packet path reads in the first line, counters in the second.
  *
- * A full partition evicts the oldest unanswered flow it meets, never an answered one. */
+ * A flow is confirmed when its client spoke again after the target's answer: whoever forges a
+ * source address cannot know when that was. A full partition evicts the oldest unconfirmed flow
+ * it meets, never a confirmed one. */
 #ifndef ZS_SHM_FLOW_H
 #define ZS_SHM_FLOW_H
 
@@ -18,6 +20,13 @@
 #define ZS_FLOW_TRIES	32 /* source ports tried for a new flow before `flow_ports` is the drop */
 #define ZS_BUCKET_SLOTS 8
 
+/* How far a flow has come: values of zs_flow.answered. */
+enum zs_flow_life {
+	ZS_FLOW_ASKING,
+	ZS_FLOW_ANSWERED,
+	ZS_FLOW_CONFIRMED,
+};
+
 struct zs_flow {
 	/* line 0: read per packet */
 	struct zs_endpoint client; /* 18 bytes: zs_endpoint is 16 + 2 */
@@ -27,7 +36,7 @@ struct zs_flow {
 	uint8_t local_client; /* index of the own address the client sees */
 	uint8_t local_target; /* index of the own address the target sees */
 	uint8_t used;
-	uint8_t answered;	 /* the target has sent a packet */
+	uint8_t answered;	 /* enum zs_flow_life */
 	uint32_t nexthop_client; /* index into tables, ZS_NEXTHOP_NONE: to be resolved */
 	uint32_t nexthop_target;
 	uint32_t published_generation;
@@ -37,9 +46,9 @@ struct zs_flow {
 	uint64_t to_target_packets, to_target_bytes; /* UDP payload bytes, counted when tx accepts */
 	uint64_t to_client_packets, to_client_bytes;
 	uint32_t created_ms;
-	uint32_t next;	/* free list while unused; the next younger while waiting for an answer */
+	uint32_t next;	/* free list while unused; the next younger while not confirmed */
 	uint32_t older; /* the next older flow that waits; ZS_FLOW_NONE at the end */
-	uint32_t waits; /* 1: linked in the partition's list of unanswered flows */
+	uint32_t waits; /* 1: linked in the partition's list of unconfirmed flows */
 	uint8_t pad[16];
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct zs_flow) == 128, "two lines");
@@ -63,7 +72,7 @@ struct zs_flow_partition_head {
 	uint8_t owner;	    /* worker slot */
 	uint8_t dirty;	    /* 1 while an insert or remove is under way: rebuilt on adoption */
 	uint8_t pad[2];
-	uint32_t oldest, youngest; /* unanswered flows by age; answered ones leave when they are met */
+	uint32_t oldest, youngest; /* unconfirmed flows by age; confirmed ones leave when they are met */
 	uint8_t pad2[28];
 };
 _Static_assert(sizeof(struct zs_flow_partition_head) == 64, "one line");
@@ -107,15 +116,17 @@ uint32_t zs_flow_find_target(const struct zs_flow_table *t, uint64_t hash, const
 
 enum zs_flow_error {
 	ZS_FLOW_OK,
-	ZS_FLOW_FULL /* all answered */,
+	ZS_FLOW_FULL /* all confirmed */,
 	ZS_FLOW_PORTS /* no free source port */,
-	ZS_FLOW_BUCKET /* index bucket full */
+	ZS_FLOW_BUCKET /* index bucket full */,
+	ZS_FLOW_PORT_FULL /* in_exchange, and no unconfirmed flow of the port was met */
 };
 struct zs_flow_new {
 	struct zs_endpoint client, target;
 	uint16_t port;
 	uint8_t local_client, local_target;
 	uint32_t published_generation, nexthop_client, nexthop_target, now_ms;
+	bool in_exchange; /* the port has all it may have: only for an unconfirmed flow of the same port */
 };
 /* Owner: makes a flow that does not exist yet. *evicted (may be NULL) gets a copy of a flow that
  * had to go, with used = 1, else used = 0. */
@@ -124,10 +135,27 @@ enum zs_flow_error zs_flow_add(struct zs_flow_table *t, const struct zs_flow_new
 void zs_flow_remove(struct zs_flow_table *t, uint32_t id);
 /* Owner: puts right what a kill or damage left: indexes and lists are made again from the entries. */
 void zs_flow_table_rebuild(struct zs_flow_table *t);
-/* Owner, in housekeeping: looks at `count` entries and returns the id of the next idle flow
- * found (not yet removed), or ZS_FLOW_NONE when the slice is done. *count goes down by what was looked at. */
-uint32_t zs_flow_sweep(struct zs_flow_table *t, uint32_t *count, uint32_t now_ms, uint32_t idle_answered_ms,
-		       uint32_t idle_unanswered_ms);
+/* What a sweep looks for. */
+struct zs_flow_sweep {
+	uint32_t now_ms, idle_confirmed_ms, idle_unconfirmed_ms;
+	bool (*ended)(const struct zs_flow *f, const void *ctx); /* has something else ended it? NULL: no */
+	const void *ctx;
+};
+/* Owner, in housekeeping: looks at *count entries and returns the id of the next flow that is idle
+ * or ended (not yet removed; *idle says which), or ZS_FLOW_NONE when the slice is done. *count goes
+ * down by what was looked at. */
+uint32_t zs_flow_sweep(struct zs_flow_table *t, const struct zs_flow_sweep *s, uint32_t *count, bool *idle);
+/* Owner: what a packet does to a flow's life. */
+static inline void zs_flow_asked(struct zs_flow *f)
+{
+	if (f->answered == ZS_FLOW_ANSWERED)
+		f->answered = ZS_FLOW_CONFIRMED;
+}
+static inline void zs_flow_answers(struct zs_flow *f)
+{
+	if (f->answered == ZS_FLOW_ASKING)
+		f->answered = ZS_FLOW_ANSWERED;
+}
 /* Walker: 0, or -EUCLEAN and *where. */
 int zs_flow_table_check(const struct zs_flow_table *t, const char **where);
 

@@ -48,11 +48,12 @@ static void restore(struct zs_flow_table *t, uint32_t id)
 	    zs_flow_find_target(t, by_target, &f->target, f->source_port, f->local_target) != ZS_FLOW_NONE ||
 	    !zs_flow_index_room(t->by_client, &client) || !zs_flow_index_room(t->by_target, &target))
 		goto free_it;
-	f->answered = f->answered != 0;
+	if (f->answered > ZS_FLOW_CONFIRMED)
+		f->answered = ZS_FLOW_CONFIRMED;
 	zs_flow_index_put(t->by_client, &client, id);
 	zs_flow_index_put(t->by_target, &target, id);
 	atomic_fetch_add(&t->head->used, 1);
-	if (!f->answered) { /* by id, not by age: ages even out as flows come and go */
+	if (f->answered != ZS_FLOW_CONFIRMED) { /* by id, not by age: ages even out as flows come and go */
 		f->next = ZS_FLOW_NONE;
 		f->older = t->head->youngest;
 		f->waits = 1;
@@ -165,7 +166,7 @@ int zs_flow_table_check(const struct zs_flow_table *t, const char **where)
 		used++;
 		waiting += f->waits == 1;
 		*where = "an entry the indexes do not lead to";
-		if (f->used != 1 || (!f->answered && f->waits != 1) ||
+		if (f->used != 1 || (f->answered != ZS_FLOW_CONFIRMED && f->waits != 1) ||
 		    zs_flow_find_client(t, zs_flow_hash_client(t, f), &f->client, f->port, f->local_client) !=
 			id ||
 		    zs_flow_find_target(t, zs_flow_hash_target(t, f), &f->target, f->source_port,

@@ -33,7 +33,8 @@ void zs_health_raise(struct zs_health_cell *board, enum zs_health h, const char 
 	next.raised = 1;
 	memset(next.detail, 0, sizeof(next.detail));
 	va_start(ap, fmt);
-	vsnprintf(next.detail, sizeof(next.detail), fmt, ap);
+	if (vsnprintf(next.detail, sizeof(next.detail), fmt, ap) >= (int)sizeof(next.detail))
+		memcpy(next.detail + sizeof(next.detail) - sizeof("..."), "...", sizeof("..."));
 	va_end(ap);
 	zs_seqlock_put(cell, &next, sizeof(next));
 }

@@ -21,9 +21,9 @@ struct zs_health_cell {
 	uint32_t raised;   /* 0 = fine */
 	uint64_t since_ns; /* wall clock */
 	uint64_t count;	   /* times raised */
-	char detail[40];
+	char detail[104];
 };
-_Static_assert(sizeof(struct zs_health_cell) == 64, "one line");
+_Static_assert(sizeof(struct zs_health_cell) == 128, "two lines");
 
 struct zs_health_info {
 	const char *name, *code, *text, *action;

@@ -239,6 +239,15 @@ static bool is_foreign(const struct zs_segment_header *h, const struct zs_segmen
 	return h->abi_hash != zs_segment_abi_hash(kind->name, kind->version, own, n);
 }
 
+/* Out of the way of a new one; the last damaged file of a kind is kept for whoever wants to know. */
+static int set_aside(const struct zs_segment *seg, struct zs_error *err)
+{
+	char aside[160];
+
+	snprintf(aside, sizeof(aside), "%s.damaged", seg->path);
+	return rename(seg->path, aside) < 0 ? zs_segment_fail(err, -errno, "set aside", seg->path) : -ENOENT;
+}
+
 int zs_segment_adopt(struct zs_segment *seg, const char *dir, const struct zs_segment_kind *kind,
 		     const void *shape, struct zs_error *err)
 {
@@ -250,6 +259,8 @@ int zs_segment_adopt(struct zs_segment *seg, const char *dir, const struct zs_se
 		unlink(seg->path);
 		return zs_segment_fail(err, -ENOENT, "adopt", seg->path);
 	}
+	if (fd == -EUCLEAN)
+		return kind->expendable ? set_aside(seg, err) : -EPROTO;
 	if (fd < 0)
 		return fd;
 	if (zs_segment_process_alive(atomic_load(&h.writer_pid), atomic_load(&h.writer_start))) {
@@ -277,7 +288,7 @@ int zs_segment_join(struct zs_segment *seg, const char *dir, const struct zs_seg
 	if (fd == -ENODATA)
 		return zs_segment_fail(err, -ENOENT, "join", seg->path);
 	if (fd < 0)
-		return fd;
+		return fd == -EUCLEAN ? -EPROTO : fd;
 	rc = map(seg, fd, h.size, false);
 	if (rc < 0) {
 		close(fd);

@@ -58,6 +58,8 @@ struct zs_segment_kind {
 	int (*migrate)(const void *old, size_t old_size, void *fresh, struct zs_error *err);
 	/* Same version, other members: can the writer carry over what matters and supersede it? NULL: no. */
 	bool (*supersedes)(const struct zs_segment_header *old);
+	/* Is what it holds worth less than a start? Then a damaged file is set aside as KIND.damaged. */
+	bool expendable;
 };
 
 struct zs_segment {
@@ -101,12 +103,13 @@ int zs_segment_supersede(struct zs_segment *old, struct zs_segment *fresh, struc
 #define ZS_SEGMENT_FOREIGN 1
 /* Writer: adopts an existing segment (or migrates version N-1), takes the writer's place. 0, or
  * ZS_SEGMENT_FOREIGN: kind->supersedes said yes; the caller supersedes it or leaves it as it is.
- * -ENOENT: none; -EBUSY: a living writer holds it; -EPROTO: other layout, named in err. */
+ * -ENOENT: none, or (err->code is -EUCLEAN, its text says why) one that was set aside; -EBUSY: a living
+ * writer holds it; -EPROTO: other layout, named in err, or damaged and not expendable. */
 int zs_segment_adopt(struct zs_segment *seg, const char *dir, const struct zs_segment_kind *kind,
 		     const void *shape, struct zs_error *err);
 /* Reader: maps read-only after magic, kind, version, hash and size were checked on a copy of
  * the header. Sizes of regions come from the file's field table, bounds-checked.
- * -ENOENT: no file or not published yet; -EPROTO: other layout. */
+ * -ENOENT: no file or not published yet; -EPROTO: other layout, or damaged. */
 int zs_segment_join(struct zs_segment *seg, const char *dir, const struct zs_segment_kind *kind,
 		    struct zs_error *err);
 void zs_segment_leave(struct zs_segment *seg);

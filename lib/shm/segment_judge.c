@@ -21,6 +21,12 @@ static int refuse(struct zs_error *err, const char *path, const char *why)
 			    why);
 }
 
+static int damaged(struct zs_error *err, const char *path, const char *why)
+{
+	return zs_error_set(err, -EUCLEAN, ZS_EXIT_LAYOUT,
+			    "%s: %s; restart the process that writes it, which makes a new one", path, why);
+}
+
 static int refuse_version(struct zs_error *err, const char *path, uint32_t have, uint32_t want)
 {
 	char why[96];
@@ -62,7 +68,7 @@ static int judge_members(const struct zs_segment_header *h, const struct zs_segm
 	bool same = zs_segment_same_members(h, want, n, name);
 
 	if (same && !sound)
-		return refuse(err, path, "the header is damaged (its hash does not fit its fields)");
+		return damaged(err, path, "the header is damaged (its hash does not fit its fields)");
 	if (same)
 		return 0;
 	if (writer && sound && kind->supersedes && kind->supersedes(h))
@@ -79,15 +85,15 @@ int zs_segment_judge(int fd, const struct zs_segment_kind *kind, struct zs_segme
 	if (n < 0 || fstat(fd, &st) < 0)
 		return zs_segment_fail(err, -errno, "read", path);
 	if (n != sizeof(*copy) || !S_ISREG(st.st_mode))
-		return refuse(err, path, "too short for a segment");
+		return damaged(err, path, "too short for a segment");
 	if (atomic_load(&copy->magic) == 0)
 		return -ENODATA;
 	if (atomic_load(&copy->magic) != ZS_SEGMENT_MAGIC ||
 	    strncmp(copy->kind, kind->name, sizeof(copy->kind)) != 0)
-		return refuse(err, path, "not a segment of this kind");
+		return damaged(err, path, "not a segment of this kind");
 	if (copy->size > SIZE_MAX_ || copy->size != (uint64_t)st.st_size || copy->size < ZS_SEGMENT_HEADER ||
 	    copy->field_count > ZS_SEGMENT_FIELDS || !regions_fit(copy))
-		return refuse(err, path, "the header is damaged (sizes do not fit the file)");
+		return damaged(err, path, "the header is damaged (sizes do not fit the file)");
 	if (copy->version == kind->version)
 		return judge_members(copy, kind, path, writer, err);
 	if (writer && kind->migrate && copy->version + 1 == kind->version)

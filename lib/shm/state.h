@@ -98,7 +98,8 @@ struct zs_state {
 /* Writer: adopts what is there (counters and flows survive; of another build's segment the flows
  * alone), else makes it. A shape that wants more partitions or flows than there are gets a new
  * segment with the old one's contents.
- * All workers' cells are offline and not running afterwards. */
+ * All workers' cells are offline and not running afterwards. *fresh: there was none, or (err->code is
+ * -EUCLEAN, its text says why) a damaged one, which was set aside. */
 int zs_state_open_writer(struct zs_state *s, const char *dir, const struct zs_state_shape *shape, bool *fresh,
 			 struct zs_error *err);
 int zs_state_open_reader(struct zs_state *s, const char *dir, struct zs_error *err);

@@ -173,5 +173,6 @@ const struct zs_segment_kind zs_state_kind = {
 	.name = "state",
 	.version = ZS_STATE_VERSION,
 	.fields = fields,
+	.expendable = true,
 	.supersedes = same_flows,
 };

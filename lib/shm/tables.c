@@ -30,11 +30,14 @@ static const struct zs_segment_field members[] = {
 	ZS_SEGMENT_MEMBER("set", struct zs_settings, flow_idle_unanswered_ms),
 	ZS_SEGMENT_MEMBER("set", struct zs_settings, new_flows_per_prefix_s),
 	ZS_SEGMENT_MEMBER("set", struct zs_settings, new_flows_prefix_burst),
+	ZS_SEGMENT_MEMBER("set", struct zs_settings, max_flows_per_prefix),
+	ZS_SEGMENT_MEMBER("set", struct zs_settings, port_share),
 	ZS_SEGMENT_MEMBER("set", struct zs_settings, busy_poll_us),
 	ZS_SEGMENT_MEMBER("set", struct zs_settings, sleep_max_us),
 	ZS_SEGMENT_MEMBER("set", struct zs_settings, flow_port_first),
 	ZS_SEGMENT_MEMBER("set", struct zs_settings, flow_port_last),
 	ZS_SEGMENT_MEMBER("set", struct zs_settings, generation),
+	ZS_SEGMENT_MEMBER("set", struct zs_settings, log_level),
 	ZS_SEGMENT_MEMBER("set", struct zs_settings, deny),
 	ZS_SEGMENT_MEMBER("set", struct zs_settings, hash_key),
 	ZS_SEGMENT_MEMBER("deny", struct zs_deny, allowed_count),
@@ -115,6 +118,7 @@ const struct zs_segment_kind zs_tables_kind = {
 	.version = ZS_TABLES_VERSION,
 	.fields = fields,
 	.migrate = zs_tables_migrate_v1,
+	.expendable = true, /* the store and the kernel know it all */
 };
 
 static void *exact(const struct zs_tables *t, const char *name, size_t size)
@@ -165,6 +169,8 @@ static void defaults(struct zs_settings *s)
 {
 	s->flow_idle_answered_ms = 120000;
 	s->flow_idle_unanswered_ms = 10000;
+	s->max_flows_per_prefix = 4096;
+	s->port_share = 90;
 	s->busy_poll_us = 50;
 	s->sleep_max_us = 1000;
 	s->flow_port_first = 20000;

@@ -18,6 +18,7 @@
 #define ZS_IFACES_MAX	  16 /* ports (interfaces) of the dataplane */
 #define ZS_LOCALS_MAX	  64 /* own addresses */
 #define ZS_NEXTHOP_NONE	  UINT32_MAX
+#define ZS_TABLES_MODULES 32 /* room for more modules than the log has */
 
 /* The emergency stop: 0 forwards, anything else drops all (`stopped`). One line of its own. */
 struct zs_stop {
@@ -28,17 +29,20 @@ struct zs_stop {
 /* What may change while running. One entry. */
 struct zs_settings {
 	_Atomic uint32_t seq;
-	uint32_t flow_idle_answered_ms;	  /* default 120,000 */
-	uint32_t flow_idle_unanswered_ms; /* default 10,000 */
+	uint32_t flow_idle_answered_ms;	  /* of a confirmed flow; default 120,000 */
+	uint32_t flow_idle_unanswered_ms; /* of any other; default 10,000 */
 	uint32_t new_flows_per_prefix_s;  /* per source /24 or /56; 0 = unlimited */
 	uint32_t new_flows_prefix_burst;
-	uint32_t busy_poll_us;	  /* how long a quiet worker spins before it sleeps */
-	uint32_t sleep_max_us;	  /* longest sleep of a quiet worker; 0 = never sleep */
-	uint16_t flow_port_first; /* 20000 */
-	uint16_t flow_port_last;  /* 32767 */
-	uint64_t generation;	  /* raised with each change */
-	struct zs_deny deny;	  /* allow-list over the special-purpose table */
-	uint8_t hash_key[16];	  /* keys flow hashing; drawn at creation, zs_tables_set_settings keeps it */
+	uint32_t max_flows_per_prefix; /* 0 = unlimited */
+	uint32_t port_share;	       /* percent of all flows that a port without max_flows may have */
+	uint32_t busy_poll_us;	       /* how long a quiet worker spins before it sleeps */
+	uint32_t sleep_max_us;	       /* longest sleep of a quiet worker; 0 = never sleep */
+	uint16_t flow_port_first;      /* 20000 */
+	uint16_t flow_port_last;       /* 32767 */
+	uint64_t generation;	       /* raised with each change */
+	uint8_t log_level[ZS_TABLES_MODULES]; /* the dataplane's by enum zs_log_module; 0: leave it */
+	struct zs_deny deny;		      /* allow-list over the special-purpose table */
+	uint8_t hash_key[16]; /* keys flow hashing; drawn at creation, zs_tables_set_settings keeps it */
 };
 
 /* An own address on an interface of the dataplane. Entry valid when used != 0. */
@@ -62,13 +66,13 @@ enum zs_published_kind { ZS_PUBLISHED_TARGET, ZS_PUBLISHED_ATTACHED };
 struct zs_published {
 	_Atomic uint32_t seq;
 	uint8_t used;
-	uint8_t drain; /* 1: its flows go on, a new one is the drop flow_limit_port */
+	uint8_t drain; /* 1: its flows go on, a new one is the drop `draining` */
 	uint16_t target_port;
 	struct zs_addr target;
 	uint32_t generation;  /* raised when the entry changes its target: old flows end */
 	uint32_t new_flows_s; /* 0 = unlimited */
 	uint32_t new_flows_burst;
-	uint32_t max_flows; /* 0 = unlimited */
+	uint32_t max_flows; /* 0 = by port_share */
 	/* An attached port leads into the tunnel of an attachment; target and target_port are zero then. */
 	uint8_t kind;	    /* enum zs_published_kind */
 	uint8_t service;    /* 1 … ZS_SERVICE_MAX */
@@ -155,7 +159,7 @@ struct zs_tables {
 };
 
 /* Writer: adopt the segment that is there, else make one (stop word = `stopped`). *fresh
- * says which. Reader: join. */
+ * says which; with err->code -EUCLEAN there was a damaged one, which was set aside. Reader: join. */
 int zs_tables_open_writer(struct zs_tables *t, const char *dir, const struct zs_tables_shape *shape,
 			  bool stopped, bool *fresh, struct zs_error *err);
 int zs_tables_open_reader(struct zs_tables *t, const char *dir, struct zs_error *err);

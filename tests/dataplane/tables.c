@@ -5,7 +5,7 @@
  *   route IFACE VLAN ADDR LEN [GATEWAY]      without a gateway: on link
  *   hop IFACE VLAN ADDR DMAC SMAC MTU VALID  next hop
  *   publish PORT ADDR:PORT [RATE BURST MAX]  |  unpublish PORT  |  drain PORT
- *   allow ADDR LEN | range FIRST LAST | idle ANSWERED_MS UNANSWERED_MS | prefix RATE BURST
+ *   allow ADDR LEN | range FIRST LAST | idle CONFIRMED_MS OTHER_MS | prefix RATE BURST [MAX]
  *   sleep BUSY_US MAX_US | stop | resume | wait MS
  *
  * Answers `ok` or `bad LINE`, ends at end of input; the segment stays. */
@@ -115,6 +115,8 @@ static int set(struct ctx *c, char **a)
 	} else if (!strcmp(w, "prefix") && a[2]) {
 		c->s.new_flows_per_prefix_s = (uint32_t)atoi(a[1]);
 		c->s.new_flows_prefix_burst = (uint32_t)atoi(a[2]);
+		if (a[3])
+			c->s.max_flows_per_prefix = (uint32_t)atoi(a[3]);
 	} else if (!strcmp(w, "sleep") && a[2]) {
 		c->s.busy_poll_us = (uint32_t)atoi(a[1]);
 		c->s.sleep_max_us = (uint32_t)atoi(a[2]);

@@ -256,10 +256,16 @@ def control_drops(net):
     for port, (target, more, _) in publish.items():
         net.admin.result("publish add", port=port, target=target, **more)
     time.sleep(0.5)  # until steering holds the ports
-    frame = ether(net.rc_mac, net.c0_mac, packet4(net.client4, net.relay4, 40000, 7003, b"first of the only flow"))
+    # The only flow is confirmed: asked, answered, asked again. One that is not would make room.
+    mark = b"of the only flow"
+    frame = ether(net.rc_mac, net.c0_mac, packet4(net.client4, net.relay4, 40000, 7003, mark))
     net.c0.send(frame)
-    if not net.s0.wait_frame(lambda f: b"first of the only flow" in f, 2.0):
-        fail("the only flow of port 7003 did not come through")
+    got = net.s0.wait_frame(lambda f: mark in f, 2.0) or fail("the only flow of port 7003 did not come through")
+    source = struct.unpack("!H", got[34:36])[0] # 14 + 20: UDP's first word
+    net.s0.send(ether(net.rs_mac, net.s0_mac, packet4(net.server4, net.lan4, 443, source, mark)))
+    net.c0.wait_frame(lambda f: mark in f, 2.0) or fail("the only flow of port 7003 is not answered")
+    net.c0.send(frame)
+    net.s0.wait_frame(lambda f: mark in f, 2.0) or fail("the only flow of port 7003 does not go on")
     before = net.admin.snapshot()
     for port, (_, _, end) in publish.items():
         net.c0.send(ether(net.rc_mac, net.c0_mac, packet4(net.client4, net.relay4, 40001, port, b"x")))

@@ -131,10 +131,10 @@ hugepages() {
 	if [ "$free" -ge 160 ]; then HUGE=true; fi
 }
 
-# plug NS DEV PEER_NS PEER: a single-queue veth pair without offloads (AF_XDP wants whole checksums).
+# plug NS DEV PEER_NS PEER: a veth pair of QUEUES (1) queues without offloads (AF_XDP wants whole checksums).
 plug() {
-	ip -n "$1" link add "$2" numrxqueues 1 numtxqueues 1 type veth peer name "$4" netns "$3" numrxqueues 1 numtxqueues 1 ||
-		die "veth $2"
+	local q="numrxqueues ${QUEUES:-1} numtxqueues ${QUEUES:-1}"
+	ip -n "$1" link add "$2" $q type veth peer name "$4" netns "$3" $q || die "veth $2"
 	local n d
 	for n in "$1 $2" "$3 $4"; do
 		d=${n#* }
@@ -188,18 +188,18 @@ lab_direct() {
 # --- the relay -------------------------------------------------------------------------------
 
 # write_conf [FILE]: 4443 → v4 server, 4446 → v6 server, both reachable from either family.
-# What a test changes: RINGS, FLOWS (yaml inside flows:), PUBLISH (lines), WORKER, HUGE.
+# What a test changes: RINGS, FLOWS (capacity), MORE_FLOWS (lines inside flows:), PUBLISH (lines), WORKERS, MEMORY, HUGE.
 write_conf() {
 	cat >"${1:-$CONF}" <<-EOF
 	instance: $INSTANCE
 	state_dir: $LAB/state
 	run_dir: $LAB/run
 	dataplane:
-	  workers: 1
-	  cpus: [1]
+	  workers: ${WORKERS:-1}
+	  cpus: [$([ "${WORKERS:-1}" = 1 ] && echo 1 || echo 0, 1)]
 	  main_cpu: 0
 	  hugepages: ${HUGE:-false}
-	  memory_mb: 128
+	  memory_mb: ${MEMORY:-128}
 	  busy_poll_us: 50
 	  sleep_max_us: 500
 	  ports:
@@ -218,6 +218,7 @@ write_conf() {
 	flows:
 	  ports: 20000-32767
 	  capacity: ${FLOWS:-4096}
+	${MORE_FLOWS:-}
 	targets:
 	  allow: [10.77.0.0/16, "fd77::/16"]
 	publish:

@@ -63,8 +63,9 @@ static void print_status(json_t *r)
 
 	printf("instance       %s\n", str(r, "instance"));
 	print_planes(r);
-	printf("forwarding     %s\n",
-	       yes(r, "stopped") ? "STOPPED (emergency stop; zsctl resume lifts it)" : "on");
+	printf("forwarding     %s\n", yes(r, "stopped")	  ? "STOPPED (emergency stop; zsctl resume lifts it)"
+				      : yes(r, "damaged") ? "OFF (shared memory is damaged; see zsctl health)"
+							  : "on");
 	printf("published      %lld ports\n", (long long)num(r, "published"));
 	printf("flows          %s of %s\n", zsctl_number(a, num(flows, "used")),
 	       zsctl_number(b, num(flows, "capacity")));

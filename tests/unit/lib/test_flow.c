@@ -1,97 +1,5 @@
 /* The flow table against a naive map, at its limits, and after kills at every kind of moment. */
-#include "unit/lib/shm_test.h"
-
-#include <sys/mman.h>
-#include "base/check.h"
-#include "shm/flow.h"
-#include "shm/flow_index.h"
-
-static const uint8_t key[16] = "a hash key, 16 b";
-
-struct world {
-	struct zs_flow_table t;
-	struct zs_flow_partition_head *head;
-	struct zs_flow_bucket *by_client, *by_target;
-	struct zs_flow *flow;
-	uint32_t capacity, buckets;
-	size_t bytes;
-};
-
-/* Shared memory, so that a killed child leaves its work behind. */
-static void make(struct world *w, uint32_t capacity)
-{
-	w->capacity = capacity;
-	w->buckets = zs_flow_buckets_for(capacity);
-	w->bytes = sizeof(*w->head) + 2 * w->buckets * sizeof(*w->by_client) + capacity * sizeof(*w->flow);
-	w->head = mmap(NULL, w->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	assert_true(w->head != MAP_FAILED);
-	w->by_client = (struct zs_flow_bucket *)(w->head + 1);
-	w->by_target = w->by_client + w->buckets;
-	w->flow = (struct zs_flow *)(w->by_target + w->buckets);
-}
-
-static int open_with(struct world *w, const uint8_t hash_key[16], bool fresh)
-{
-	return zs_flow_table_open(&w->t, w->head, w->by_client, w->by_target, w->flow, w->capacity,
-				  w->buckets, hash_key, fresh);
-}
-
-static void make_fresh(struct world *w, uint32_t capacity, uint16_t first, uint16_t last)
-{
-	make(w, capacity);
-	assert_int_equal(open_with(w, key, true), 0);
-	zs_flow_table_set_ports(&w->t, first, last);
-}
-
-static void drop(struct world *w)
-{
-	munmap(w->head, w->bytes);
-}
-
-static void check(const struct world *w)
-{
-	const char *where = "";
-	if (zs_flow_table_check(&w->t, &where))
-		fail_msg("flow table: %s", where);
-}
-
-static struct zs_endpoint endpoint(uint32_t n)
-{
-	return (struct zs_endpoint){ zs_addr_from4(__builtin_bswap32(0x0a000000 + n)),
-				     (uint16_t)(1024 + n % 60000) };
-}
-
-static struct zs_flow_new wanted(uint32_t client, uint32_t target, uint32_t now_ms)
-{
-	return (struct zs_flow_new){ .client = endpoint(client),
-				     .target = endpoint(target),
-				     .port = 443,
-				     .local_client = 1,
-				     .local_target = 2,
-				     .now_ms = now_ms,
-				     .nexthop_client = 11,
-				     .nexthop_target = 12,
-				     .published_generation = 13 };
-}
-
-static uint32_t find_client(const struct world *w, uint32_t client)
-{
-	struct zs_endpoint e = endpoint(client);
-	return zs_flow_find_client(&w->t, zs_flow_hash(&w->t, &e, 443, 1), &e, 443, 1);
-}
-
-static uint32_t find_target(const struct world *w, const struct zs_flow *f)
-{
-	return zs_flow_find_target(&w->t, zs_flow_hash(&w->t, &f->target, f->source_port, 2), &f->target,
-				   f->source_port, 2);
-}
-
-static enum zs_flow_error add(struct world *w, uint32_t client, uint32_t target, uint32_t now_ms,
-			      uint32_t *id, struct zs_flow *evicted)
-{
-	struct zs_flow_new want = wanted(client, target, now_ms);
-	return zs_flow_add(&w->t, &want, client * 2654435761u, id, evicted);
-}
+#include "unit/lib/flow_world.h"
 
 static void test_one_flow(void **state)
 {
@@ -147,7 +55,7 @@ static void test_source_ports_run_out(void **state)
 	drop(&w);
 }
 
-static void test_full_evicts_the_oldest_unanswered(void **state)
+static void test_full_evicts_the_oldest_unconfirmed(void **state)
 {
 	struct zs_flow evicted;
 	struct world w;
@@ -158,7 +66,9 @@ static void test_full_evicts_the_oldest_unanswered(void **state)
 	for (uint32_t i = 0; i < 1024; i++)
 		assert_int_equal(add(&w, i, i % 7, i, &id, NULL), ZS_FLOW_OK);
 	for (uint32_t i = 0; i < 1024; i++)
-		w.flow[find_client(&w, i)].answered = i != 10 && i != 700;
+		w.flow[find_client(&w, i)].answered = i == 10	 ? ZS_FLOW_ASKING
+						      : i == 700 ? ZS_FLOW_ANSWERED
+								 : ZS_FLOW_CONFIRMED;
 	check(&w);
 	uint32_t first = find_client(&w, 10), tries = 0;
 	assert_int_not_equal(first, ZS_FLOW_NONE);
@@ -166,8 +76,8 @@ static void test_full_evicts_the_oldest_unanswered(void **state)
 	assert_int_equal(evicted.used, 1);
 	assert_true(evicted.client.port == endpoint(10).port);
 	assert_int_equal(find_client(&w, 10), ZS_FLOW_NONE);
-	w.flow[id].answered = 1;
-	/* 689 answered flows stand before 700 in the list: each try takes a bounded step. */
+	w.flow[id].answered = ZS_FLOW_CONFIRMED;
+	/* 689 confirmed flows stand before 700 in the list: each try takes a bounded step. */
 	enum zs_flow_error e = ZS_FLOW_FULL;
 	while (e == ZS_FLOW_FULL && tries++ < 20) {
 		e = add(&w, 5001, 1, 2001, &id, &evicted);
@@ -176,8 +86,8 @@ static void test_full_evicts_the_oldest_unanswered(void **state)
 	assert_int_equal(e, ZS_FLOW_OK);
 	assert_in_range(tries, 2, 12);
 	assert_int_equal(evicted.client.port, endpoint(700).port);
-	w.flow[id].answered = 1;
-	for (tries = 0; tries < 40; tries++) { /* answered flows are never evicted */
+	w.flow[id].answered = ZS_FLOW_CONFIRMED;
+	for (tries = 0; tries < 40; tries++) { /* confirmed flows are never evicted */
 		assert_int_equal(add(&w, 5002, 1, 2002, &id, &evicted), ZS_FLOW_FULL);
 		assert_int_equal(evicted.used, 0);
 	}
@@ -202,7 +112,7 @@ static void test_every_entry_can_be_used(void **state)
 		enum zs_flow_error e = zs_flow_add(&w.t, &want, (uint32_t)draw(&s->rng), &id, NULL);
 		if (e != ZS_FLOW_OK)
 			fail_msg("flow %u of %u: error %d", i, w.capacity, e);
-		w.flow[id].answered = 1;
+		w.flow[id].answered = ZS_FLOW_CONFIRMED;
 	}
 	check(&w);
 	drop(&w);
@@ -219,7 +129,7 @@ static uint32_t crowding(const struct world *w, uint32_t from)
 	}
 }
 
-/* Flows that share one pair of buckets: the oldest unanswered goes, then `bucket` is the answer. */
+/* Flows that share one pair of buckets: the oldest unconfirmed goes, then `bucket` is the answer. */
 static void test_crowded_bucket(void **state)
 {
 	struct zs_flow evicted;
@@ -235,7 +145,7 @@ static void test_crowded_bucket(void **state)
 		first[i] = client = crowding(&w, client);
 		assert_int_equal(add(&w, client, client, 100 + i, &id, &evicted), ZS_FLOW_OK);
 		assert_int_equal(evicted.used, 0);
-		w.flow[id].answered = i != 5 && i != 9;
+		w.flow[id].answered = i == 5 ? ZS_FLOW_ASKING : i == 9 ? ZS_FLOW_ANSWERED : ZS_FLOW_CONFIRMED;
 	}
 	for (uint32_t i = 5; i <= 9; i += 4, client++) {
 		client = crowding(&w, client);
@@ -243,7 +153,7 @@ static void test_crowded_bucket(void **state)
 		assert_int_equal(evicted.used, 1);
 		assert_int_equal(evicted.client.port, endpoint(first[i]).port);
 		assert_int_equal(find_client(&w, first[i]), ZS_FLOW_NONE);
-		w.flow[id].answered = 1;
+		w.flow[id].answered = ZS_FLOW_CONFIRMED;
 		check(&w);
 	}
 	client = crowding(&w, client);
@@ -254,47 +164,12 @@ static void test_crowded_bucket(void **state)
 	drop(&w);
 }
 
-static void test_sweep(void **state)
-{
-	struct world w;
-	uint32_t id, count, ended = 0;
-
-	(void)state;
-	make_fresh(&w, 128, 20000, 29999);
-	uint32_t base = UINT32_MAX - 500; /* the clock wraps */
-	for (uint32_t i = 0; i < 100; i++) {
-		assert_int_equal(add(&w, i, i, base + i, &id, NULL), ZS_FLOW_OK);
-		w.flow[id].answered = i % 2;
-	}
-	count = 128;
-	assert_int_equal(zs_flow_sweep(&w.t, &count, base + 100, 10000, 1000), ZS_FLOW_NONE);
-	assert_int_equal(count, 0);
-	check(&w);
-	count = 128;
-	while ((id = zs_flow_sweep(&w.t, &count, base + 1050, 10000, 1000)) != ZS_FLOW_NONE) {
-		assert_int_equal(w.flow[id].answered, 0);
-		assert_true((int32_t)(w.flow[id].last_ms - (base + 50)) < 0);
-		zs_flow_remove(&w.t, id);
-		ended++;
-	}
-	assert_int_equal(ended, 25);
-	count = 128;
-	/* A packet that came after `now` was read is not idle for 49 days. */
-	w.flow[find_client(&w, 99)].last_ms = base + 2000;
-	assert_int_equal(zs_flow_sweep(&w.t, &count, base + 1090, 10000, 2000), ZS_FLOW_NONE);
-	for (count = 128; (id = zs_flow_sweep(&w.t, &count, base + 20000, 10000, 1000)) != ZS_FLOW_NONE;)
-		zs_flow_remove(&w.t, id);
-	assert_int_equal(atomic_load(&w.head->used), 0);
-	check(&w);
-	drop(&w);
-}
-
 /* --- against a naive map -------------------------------------------------------------------- */
 
 #define CLIENTS 3000
 struct model {
 	uint32_t id[CLIENTS]; /* ZS_FLOW_NONE: no flow */
-	bool answered[CLIENTS];
+	bool confirmed[CLIENTS];
 	uint32_t count;
 };
 
@@ -313,19 +188,19 @@ static void model_add(struct world *w, struct model *m, uint32_t client, struct 
 
 	if (evicted.used) {
 		uint32_t old = evicted.client.port - 1024u;
-		assert_true(old < CLIENTS && m->id[old] != ZS_FLOW_NONE && !m->answered[old]);
+		assert_true(old < CLIENTS && m->id[old] != ZS_FLOW_NONE && !m->confirmed[old]);
 		forget(m, old);
 	}
 	if (e != ZS_FLOW_OK) {
 		assert_int_equal(e, ZS_FLOW_FULL);
 		assert_int_equal(m->count, w->capacity);
 		for (uint32_t i = 0; i < CLIENTS; i++)
-			waiting += m->id[i] != ZS_FLOW_NONE && !m->answered[i];
+			waiting += m->id[i] != ZS_FLOW_NONE && !m->confirmed[i];
 		assert_true(waiting < w->capacity);
 		return;
 	}
 	m->id[client] = id;
-	m->answered[client] = false;
+	m->confirmed[client] = false;
 	m->count++;
 }
 
@@ -346,7 +221,8 @@ static void model_step(struct world *w, struct model *m, struct scratch *s, uint
 		forget(m, client);
 		break;
 	case 1:
-		w->flow[id].answered = m->answered[client] = true;
+		w->flow[id].answered = ZS_FLOW_CONFIRMED;
+		m->confirmed[client] = true;
 		break;
 	default:
 		w->flow[id].last_ms = now;
@@ -449,7 +325,7 @@ static void churn(const struct killed *k)
 
 	for (uint32_t i = 0; i < 100; i++) {
 		add(w, i, i % 5, i, &id, NULL);
-		w->flow[id].answered = 1;
+		w->flow[id].answered = ZS_FLOW_CONFIRMED;
 		__atomic_store_n(k->made, i + 1, __ATOMIC_RELEASE);
 	}
 	*k->going = 1;
@@ -483,7 +359,7 @@ static void kill_and_adopt(struct scratch *s)
 	for (uint32_t i = 0; i < 100; i++) {
 		uint32_t id = find_client(&w, i);
 		assert_int_not_equal(id, ZS_FLOW_NONE);
-		assert_int_equal(w.flow[id].answered, 1);
+		assert_int_equal(w.flow[id].answered, ZS_FLOW_CONFIRMED);
 	}
 	munmap(shared, 4096);
 	drop(&w);
@@ -543,10 +419,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_one_flow),
 		T(test_source_ports_run_out),
-		T(test_full_evicts_the_oldest_unanswered),
+		T(test_full_evicts_the_oldest_unconfirmed),
 		T(test_every_entry_can_be_used),
 		T(test_crowded_bucket),
-		T(test_sweep),
 		T(test_against_model),
 		T(test_open_refuses),
 		T(test_another_hash_key),

@@ -189,13 +189,17 @@ static void write_flows(struct zs_flow_table *t, uint64_t *rng)
 				    .port = 443,
 				    .now_ms = (uint32_t)draw(rng) };
 	struct zs_flow evicted;
+	struct zs_flow_sweep sweep = { .now_ms = want.now_ms,
+				       .idle_confirmed_ms = 1000,
+				       .idle_unconfirmed_ms = 100 };
 	uint32_t id, count = t->capacity;
+	bool idle;
 
 	if (zs_flow_add(t, &want, (uint32_t)draw(rng), &id, &evicted) == ZS_FLOW_OK)
 		assert_true(id < t->capacity);
 	zs_flow_remove(t, (uint32_t)interesting(rng));
 	zs_flow_remove(t, (uint32_t)draw(rng) % t->capacity);
-	id = zs_flow_sweep(t, &count, want.now_ms, 1000, 100);
+	id = zs_flow_sweep(t, &sweep, &count, &idle);
 	assert_true(id == ZS_FLOW_NONE || id < t->capacity);
 }
 

@@ -1,0 +1,52 @@
+/* One partition a call, in turn; a slice of it, and a bounded number of ends. */
+#include "age.h"
+#include "stage/stage.h"
+
+#define SWEEP_MIN   64 /* flows looked at each time: all of a partition in some 2 s */
+#define SWEEP_SHARE 2048
+#define ENDS_MAX    32 /* flows ended in one slice */
+
+/* Has the published port gone, or got another target? Without tables, or while the entry is being
+ * written, nothing is known and nothing ends. */
+static bool unpublished(const struct zs_flow *f, const void *ctx)
+{
+	const struct zs_worker *w = ctx;
+	struct zs_published p;
+
+	if (!w->tables || zs_seqlock_read(&w->tables->published[f->port].seq) & 1)
+		return false;
+	return !zs_tables_published(w->tables, f->port, &p) || p.generation != f->published_generation;
+}
+
+static void sweep(struct zs_worker *w, struct zs_flow_table *t)
+{
+	struct zs_flow_sweep s = { .now_ms = w->now_ms,
+				   .idle_confirmed_ms = w->settings.flow_idle_answered_ms,
+				   .idle_unconfirmed_ms = w->settings.flow_idle_unanswered_ms,
+				   .ended = unpublished,
+				   .ctx = w };
+	uint32_t left = t->capacity / SWEEP_SHARE > SWEEP_MIN ? t->capacity / SWEEP_SHARE : SWEEP_MIN;
+
+	for (int ends = 0; left && ends < ENDS_MAX; ends++) {
+		bool idle;
+		uint32_t id = zs_flow_sweep(t, &s, &left, &idle);
+
+		if (id == ZS_FLOW_NONE)
+			return;
+		zs_flow_end(w, t, id, idle ? ZS_FLOW_END_IDLE : ZS_FLOW_END_UNPUBLISHED);
+	}
+}
+
+void zs_flows_age(struct zs_worker *w)
+{
+	if (!w->settings.flow_idle_answered_ms) /* no settings yet */
+		return;
+	for (uint32_t i = 0; i < w->dp->partitions; i++) {
+		uint32_t p = w->sweep++ % w->dp->partitions;
+
+		if (w->dp->partition_owner[p] == w->index) {
+			sweep(w, &w->dp->partition[p]);
+			return;
+		}
+	}
+}

@@ -1,0 +1,116 @@
+#include "judge.h"
+
+#define FULL_NS	    (60 * ZS_NS_PER_S) /* a full table stays a health code this long after its last refusal */
+#define UNSERVED_NS (60 * ZS_NS_PER_S) /* so does a queue without a worker after its last packet */
+#define SILENT_NS   (3 * ZS_NS_PER_S)  /* a restart of the control plane is no news: it takes less than 1 s */
+#define STALLED_NS  (5 * ZS_NS_PER_S)  /* housekeeping is due each millisecond; a busy host may steal much */
+
+/* --- segments --- */
+
+static void judge_segments(struct zs_dp *dp)
+{
+	struct zs_tables *t = atomic_load(&dp->tables);
+	struct zs_segment_named all[] = { { "tables", t ? &t->seg : NULL },
+					  { "state", &dp->state.seg },
+					  { "events", &dp->events.events },
+					  { "eventack", &dp->events.ack } };
+	const char *bad = zs_segments_damaged(all, ZS_ARRAY_LEN(all));
+
+	if (bad && bad != dp->damaged)
+		ZS_LOG(dp->log, SEGMENT_FAULT, "segment=%s", bad);
+	dp->damaged = bad;
+	if (bad)
+		zs_health_raise(dp->state.health, ZS_HEALTH_segment_fault, "%s", bad);
+	else
+		zs_health_clear(dp->state.health, ZS_HEALTH_segment_fault);
+}
+
+/* --- ports --- */
+
+static void judge_links(struct zs_dp *dp)
+{
+	const char *down = NULL;
+
+	for (uint32_t i = 0; i < dp->ports; i++)
+		if (!atomic_load(&dp->state.iface[i].up))
+			down = dp->port[i].conf->name;
+	if (down)
+		zs_health_raise(dp->state.health, ZS_HEALTH_iface_down, "port %s", down);
+	else
+		zs_health_clear(dp->state.health, ZS_HEALTH_iface_down);
+}
+
+/* Relay packets that the steering program drops although workers run come to a queue that none of
+ * them polls: somebody has given the device more queues since the start. */
+static void judge_queues(struct zs_dp *dp, uint64_t now)
+{
+	const struct zs_port *bad = NULL;
+
+	for (uint32_t i = 0; i < dp->ports; i++) {
+		struct zs_port *p = &dp->port[i];
+		uint64_t dropped = dp->state.iface[i].fallback_dropped;
+
+		if (p->steered && dp->judged && dropped > p->unserved)
+			p->unserved_ns = now;
+		p->unserved = dropped;
+		if (p->unserved_ns && now - p->unserved_ns < UNSERVED_NS)
+			bad = p;
+	}
+	if (bad)
+		zs_health_raise(dp->state.health, ZS_HEALTH_queue_unserved,
+				"port %s has packets on more than its %u queues", bad->conf->name,
+				bad->lanes);
+	else
+		zs_health_clear(dp->state.health, ZS_HEALTH_queue_unserved);
+}
+
+/* --- flows, control plane, workers --- */
+
+static void judge_flows(struct zs_dp *dp, uint64_t now)
+{
+	uint64_t full = 0;
+
+	for (uint32_t i = 0; i < ZS_WORKERS_MAX; i++)
+		full += dp->state.worker[i].counters.drop[ZS_DROP_flow_full];
+	if (full > dp->full_seen && dp->judged) {
+		dp->full_ns = now;
+		zs_health_raise(dp->state.health, ZS_HEALTH_flows_full, "%llu packets refused",
+				(unsigned long long)full);
+	} else if (now - dp->full_ns > FULL_NS) {
+		zs_health_clear(dp->state.health, ZS_HEALTH_flows_full);
+	}
+	dp->full_seen = full;
+}
+
+static void judge_control(struct zs_dp *dp, uint64_t now)
+{
+	const struct zs_tables *t = atomic_load(&dp->tables);
+	uint64_t beat = t ? atomic_load_explicit(&t->seg.base->heartbeat_ns, memory_order_relaxed) : now;
+
+	if (now > beat && now - beat > SILENT_NS)
+		zs_health_raise(dp->state.health, ZS_HEALTH_control_missing, "silent for %llu s",
+				(unsigned long long)((now - beat) / ZS_NS_PER_S));
+	else
+		zs_health_clear(dp->state.health, ZS_HEALTH_control_missing);
+}
+
+bool zs_judge_workers(const struct zs_dp *dp, uint64_t now)
+{
+	for (uint32_t i = 0; i < dp->workers; i++) {
+		uint64_t beat = atomic_load_explicit(&dp->state.worker[i].heartbeat_ns, memory_order_relaxed);
+
+		if (now > beat && now - beat > STALLED_NS)
+			return false;
+	}
+	return true;
+}
+
+void zs_judge(struct zs_dp *dp, uint64_t now)
+{
+	judge_segments(dp);
+	judge_links(dp);
+	judge_queues(dp, now);
+	judge_flows(dp, now);
+	judge_control(dp, now);
+	dp->judged = true;
+}

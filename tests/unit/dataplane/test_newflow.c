@@ -1,0 +1,114 @@
+/* May this flow be? Each refusal has its reason, and limits count what there is. */
+#include "dp_rig.h"
+
+static enum zs_drop make(struct rig *r, uint8_t net, uint8_t n)
+{
+	struct zs_item it = rig_item(r, 0, net, n);
+
+	return zs_flow_make(&r->worker[0], &it);
+}
+
+static struct zs_flow *flow_of(struct rig *r, uint8_t net, uint8_t n)
+{
+	struct zs_item it = rig_item(r, 0, net, n);
+	uint64_t hash = zs_flow_hash(it.table, &it.p.src, it.p.dst.port, 0);
+	uint32_t id = zs_flow_find_client(it.table, hash, &it.p.src, it.p.dst.port, 0);
+
+	return id == ZS_FLOW_NONE ? NULL : &it.table->flow[id];
+}
+
+static void made(void **state)
+{
+	struct rig *r = *state;
+
+	rig_state(r, 1, 64);
+	rig_settings(r, 0, 100);
+	assert_int_equal(make(r, 1, 1), ZS_DROPS);
+	struct zs_flow *f = flow_of(r, 1, 1);
+	assert_non_null(f);
+	assert_int_equal(f->answered, ZS_FLOW_ASKING);
+	assert_int_equal(f->local_target, 1); /* the own address that faces the target */
+	assert_int_equal(f->tables_change, r->worker[0].stamp);
+	assert_int_equal(r->worker[0].count[ZS_COUNTER_flows_new], 1);
+	assert_int_equal(r->last.kind, ZS_EVENT_FLOW_NEW);
+	assert_int_equal(zs_limit_port_flows(&r->limits, RIG_CLIENT_PORT), 1);
+	zs_flow_end(&r->worker[0], &r->dp.partition[0], (uint32_t)(f - r->dp.partition[0].flow),
+		    ZS_FLOW_END_IDLE);
+	assert_int_equal(r->last.kind, ZS_EVENT_FLOW_END);
+	assert_int_equal(zs_limit_port_flows(&r->limits, RIG_CLIENT_PORT), 0);
+	assert_null(flow_of(r, 1, 1));
+}
+
+static void refused(void **state)
+{
+	struct rig *r = *state;
+	struct zs_published p = {
+		.used = 1, .target = rig_addr("127.0.0.1"), .target_port = 443, .generation = 2
+	};
+
+	rig_state(r, 1, 64);
+	assert_int_equal(make(r, 1, 1), ZS_DROP_target_denied); /* nothing lifts 10/8 yet */
+	rig_settings(r, 0, 100);
+	assert_int_equal(zs_tables_set_published(&r->writer, RIG_CLIENT_PORT, &p), 0);
+	assert_int_equal(make(r, 1, 1), ZS_DROP_target_denied);
+	p.target = rig_addr("10.1.0.1"); /* our own */
+	assert_int_equal(zs_tables_set_published(&r->writer, RIG_CLIENT_PORT, &p), 0);
+	assert_int_equal(make(r, 1, 1), ZS_DROP_target_denied);
+	p.target = rig_addr("10.9.0.1");
+	assert_int_equal(zs_tables_set_published(&r->writer, RIG_CLIENT_PORT, &p), 0);
+	assert_int_equal(make(r, 1, 1), ZS_DROP_no_route);
+	rig_publish(r, 3, 0, true);
+	assert_int_equal(make(r, 1, 1), ZS_DROP_draining);
+	assert_int_equal(zs_tables_set_published(&r->writer, RIG_CLIENT_PORT, NULL), 0);
+	assert_int_equal(make(r, 1, 1), ZS_DROP_not_published);
+	assert_int_equal(r->events, 0);
+	assert_int_equal(atomic_load(&r->dp.partition[0].head->used), 0);
+}
+
+/* A prefix's flows have a limit of their own, and another prefix does not feel it. */
+static void prefix_cap(void **state)
+{
+	struct rig *r = *state;
+
+	rig_state(r, 1, 256);
+	rig_settings(r, 20, 100);
+	for (uint8_t n = 1; n <= 20; n++)
+		assert_int_equal(make(r, 1, n), ZS_DROPS);
+	assert_int_equal(make(r, 1, 21), ZS_DROP_flow_limit_prefix);
+	assert_int_equal(make(r, 2, 1), ZS_DROPS);
+	struct zs_flow *f = flow_of(r, 1, 7);
+	zs_flow_end(&r->worker[0], &r->dp.partition[0], (uint32_t)(f - r->dp.partition[0].flow),
+		    ZS_FLOW_END_IDLE);
+	assert_int_equal(make(r, 1, 21), ZS_DROPS);
+	assert_int_equal(make(r, 1, 22), ZS_DROP_flow_limit_prefix);
+}
+
+/* A port at its share: unconfirmed flows make room for new ones, confirmed ones never do. */
+static void port_share(void **state)
+{
+	struct rig *r = *state;
+
+	rig_state(r, 1, 128);
+	rig_settings(r, 0, 50);
+	for (uint8_t n = 0; n < 64; n++)
+		assert_int_equal(make(r, n, 1), ZS_DROPS);
+	assert_int_equal(make(r, 100, 1), ZS_DROPS);
+	assert_null(flow_of(r, 0, 1)); /* the oldest went */
+	assert_int_equal(zs_limit_port_flows(&r->limits, RIG_CLIENT_PORT), 64);
+	assert_int_equal(r->worker[0].count[ZS_COUNTER_flows_evicted], 1);
+	for (uint32_t id = 0; id < 128; id++)
+		r->dp.partition[0].flow[id].answered = ZS_FLOW_CONFIRMED;
+	assert_int_equal(make(r, 101, 1), ZS_DROP_flow_limit_port);
+	rig_settings(r, 0, 100); /* the whole table is no limit */
+	assert_int_equal(make(r, 102, 1), ZS_DROPS);
+	rig_publish(r, 1, 66, false); /* a limit of its own counts instead */
+	assert_int_equal(make(r, 101, 1), ZS_DROPS);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
+	const struct CMUnitTest tests[] = { T(made), T(refused), T(prefix_cap), T(port_share) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,101 @@
+/* Tables come, are replaced and go; log levels come with them. */
+#include "dp_rig.h"
+#include "view.h"
+
+/* A control plane that found no tables made new ones. */
+static void replace(struct rig *r)
+{
+	struct zs_error err = { 0 };
+	bool fresh;
+
+	zs_tables_close(&r->writer);
+	assert_int_equal(zs_segment_delete(r->dp.shm_dir, &zs_tables_kind), 0);
+	assert_int_equal(zs_tables_open_writer(&r->writer, r->dp.shm_dir, NULL, false, &fresh, &err), 0);
+	assert_true(fresh);
+}
+
+static void joined_and_replaced(void **state)
+{
+	struct rig *r = *state;
+	struct zs_tables *first, *second;
+
+	rig_state(r, 2, 64);
+	assert_null(atomic_load(&r->dp.tables));
+	zs_view_refresh(&r->dp);
+	first = atomic_load(&r->dp.tables);
+	assert_non_null(first);
+	zs_view_refresh(&r->dp);
+	assert_ptr_equal(atomic_load(&r->dp.tables), first);
+	atomic_store(&r->worker[1].tables_seen, first); /* a worker is still in it */
+	replace(r);
+	zs_view_refresh(&r->dp);
+	second = atomic_load(&r->dp.tables);
+	assert_ptr_not_equal(second, first);
+	assert_int_equal(second->seg.base->incarnation, r->writer.seg.base->incarnation);
+	zs_view_refresh(&r->dp);
+	assert_ptr_equal(r->dp.leaving, first); /* mapped as long as it is */
+	assert_non_null(first->seg.base);
+	atomic_store(&r->worker[1].tables_seen, second);
+	zs_view_refresh(&r->dp);
+	assert_null(r->dp.leaving);
+	assert_null(first->seg.base);
+	zs_view_close(&r->dp);
+	assert_null(atomic_load(&r->dp.tables));
+}
+
+static void layout_is_told(void **state)
+{
+	struct rig *r = *state;
+	struct zs_health_cell cell;
+
+	rig_state(r, 1, 64);
+	r->writer.seg.base->version = 9;
+	zs_view_refresh(&r->dp);
+	assert_null(atomic_load(&r->dp.tables));
+	zs_health_read(r->dp.state.health, ZS_HEALTH_layout, &cell);
+	assert_int_equal(cell.raised, 1);
+	assert_non_null(strstr(cell.detail, "version 9"));
+	r->writer.seg.base->version = ZS_TABLES_VERSION;
+	zs_view_refresh(&r->dp);
+	assert_non_null(atomic_load(&r->dp.tables));
+	zs_health_read(r->dp.state.health, ZS_HEALTH_layout, &cell);
+	assert_int_equal(cell.raised, 0);
+	zs_view_close(&r->dp);
+}
+
+static void set_levels(struct rig *r, uint8_t port, uint8_t worker)
+{
+	struct zs_settings s;
+
+	assert_true(zs_tables_settings(&r->writer, &s));
+	s.log_level[ZS_LOG_MODULE_port] = port;
+	s.log_level[ZS_LOG_MODULE_worker] = worker;
+	s.generation++;
+	assert_int_equal(zs_tables_set_settings(&r->writer, &s), 0);
+	zs_view_refresh(&r->dp);
+}
+
+static void levels(void **state)
+{
+	struct rig *r = *state;
+
+	rig_state(r, 1, 64);
+	r->log.level[ZS_LOG_MODULE_port] = ZS_LOG_NOTICE;
+	zs_view_refresh(&r->dp);
+	assert_int_equal(r->log.level[ZS_LOG_MODULE_port], ZS_LOG_NOTICE); /* 0 leaves it */
+	set_levels(r, ZS_LOG_DEBUG, ZS_LOG_ERR);
+	assert_int_equal(r->log.level[ZS_LOG_MODULE_port], ZS_LOG_DEBUG);
+	assert_int_equal(r->log.level[ZS_LOG_MODULE_worker], ZS_LOG_ERR);
+	set_levels(r, 200, 1); /* no levels: another process's word is judged */
+	assert_int_equal(r->log.level[ZS_LOG_MODULE_port], ZS_LOG_DEBUG);
+	assert_int_equal(r->log.level[ZS_LOG_MODULE_worker], ZS_LOG_ERR);
+	zs_view_close(&r->dp);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
+	const struct CMUnitTest tests[] = { T(joined_and_replaced), T(layout_is_told), T(levels) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,99 @@
+/* A flow table in memory of its own, for its tests. */
+#ifndef ZS_TESTS_FLOW_WORLD_H
+#define ZS_TESTS_FLOW_WORLD_H
+
+#include "unit/lib/shm_test.h"
+
+#include <sys/mman.h>
+#include "base/check.h"
+#include "shm/flow.h"
+#include "shm/flow_index.h"
+
+static const uint8_t key[16] = "a hash key, 16 b";
+
+struct world {
+	struct zs_flow_table t;
+	struct zs_flow_partition_head *head;
+	struct zs_flow_bucket *by_client, *by_target;
+	struct zs_flow *flow;
+	uint32_t capacity, buckets;
+	size_t bytes;
+};
+
+/* Shared memory, so that a killed child leaves its work behind. */
+static inline void make(struct world *w, uint32_t capacity)
+{
+	w->capacity = capacity;
+	w->buckets = zs_flow_buckets_for(capacity);
+	w->bytes = sizeof(*w->head) + 2 * w->buckets * sizeof(*w->by_client) + capacity * sizeof(*w->flow);
+	w->head = mmap(NULL, w->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(w->head != MAP_FAILED);
+	w->by_client = (struct zs_flow_bucket *)(w->head + 1);
+	w->by_target = w->by_client + w->buckets;
+	w->flow = (struct zs_flow *)(w->by_target + w->buckets);
+}
+
+static inline int open_with(struct world *w, const uint8_t hash_key[16], bool fresh)
+{
+	return zs_flow_table_open(&w->t, w->head, w->by_client, w->by_target, w->flow, w->capacity,
+				  w->buckets, hash_key, fresh);
+}
+
+static inline void make_fresh(struct world *w, uint32_t capacity, uint16_t first, uint16_t last)
+{
+	make(w, capacity);
+	assert_int_equal(open_with(w, key, true), 0);
+	zs_flow_table_set_ports(&w->t, first, last);
+}
+
+static inline void drop(struct world *w)
+{
+	munmap(w->head, w->bytes);
+}
+
+static inline void check(const struct world *w)
+{
+	const char *where = "";
+	if (zs_flow_table_check(&w->t, &where))
+		fail_msg("flow table: %s", where);
+}
+
+static inline struct zs_endpoint endpoint(uint32_t n)
+{
+	return (struct zs_endpoint){ zs_addr_from4(__builtin_bswap32(0x0a000000 + n)),
+				     (uint16_t)(1024 + n % 60000) };
+}
+
+static inline struct zs_flow_new wanted(uint32_t client, uint32_t target, uint32_t now_ms)
+{
+	return (struct zs_flow_new){ .client = endpoint(client),
+				     .target = endpoint(target),
+				     .port = 443,
+				     .local_client = 1,
+				     .local_target = 2,
+				     .now_ms = now_ms,
+				     .nexthop_client = 11,
+				     .nexthop_target = 12,
+				     .published_generation = 13 };
+}
+
+static inline uint32_t find_client(const struct world *w, uint32_t client)
+{
+	struct zs_endpoint e = endpoint(client);
+	return zs_flow_find_client(&w->t, zs_flow_hash(&w->t, &e, 443, 1), &e, 443, 1);
+}
+
+static inline uint32_t find_target(const struct world *w, const struct zs_flow *f)
+{
+	return zs_flow_find_target(&w->t, zs_flow_hash(&w->t, &f->target, f->source_port, 2), &f->target,
+				   f->source_port, 2);
+}
+
+static inline enum zs_flow_error add(struct world *w, uint32_t client, uint32_t target, uint32_t now_ms,
+				     uint32_t *id, struct zs_flow *evicted)
+{
+	struct zs_flow_new want = wanted(client, target, now_ms);
+	return zs_flow_add(&w->t, &want, client * 2654435761u, id, evicted);
+}
+
+#endif

@@ -217,12 +217,6 @@ void zs_conn_announce(struct zs_quic_conn *conn)
 	conn->established = true;
 	q->stats.handshakes -= !conn->dialled;
 	q->stats.established++;
-	if (conn->dialled) {
-		const ngtcp2_transport_params *p = ngtcp2_conn_get_remote_transport_params(conn->ng);
-		if (p->stateless_reset_token_present)
-			zs_cids_add(&q->cids, ZS_CID_TOKEN, p->stateless_reset_token,
-				    sizeof(p->stateless_reset_token), conn);
-	}
 	q->ops.established(q->ctx, conn);
 }
 

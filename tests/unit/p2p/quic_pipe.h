@@ -41,7 +41,7 @@ struct node {
 	struct zs_quic *q;
 	uint64_t *now, seed;
 	enum zs_quic_verdict verdict;
-	TAILQ_HEAD(, app_stream) streams;
+	TAILQ_HEAD(app_streams, app_stream) streams;
 	uint32_t established, closed, incoming, moved, opened, streams_closed, streams_left, resets, stops,
 	    finished;
 	bool validated;
@@ -426,16 +426,21 @@ static inline struct zs_quic_conn *pipe_dial(struct pipe *p, const struct zs_pee
 	return conn;
 }
 
-/* Both ends up. */
-static inline struct pipe *pipe_connected(void)
+/* Starts what pipe_new() made; both ends are up. */
+static inline void pipe_connect(struct pipe *p)
 {
-	struct pipe *p = pipe_new(NULL);
-
 	pipe_start(p);
 	pipe_dial(p, &p->b.peer, false);
 	pipe_run(p, 200 * MS);
 	assert_int_equal(p->a.established, 1);
 	assert_int_equal(p->b.established, 1);
+}
+
+static inline struct pipe *pipe_connected(void)
+{
+	struct pipe *p = pipe_new(NULL);
+
+	pipe_connect(p);
 	return p;
 }
 

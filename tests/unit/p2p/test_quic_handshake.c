@@ -5,6 +5,7 @@ static void both_ends_agree(bool hybrid, const char *group)
 {
 	struct pipe *p = pipe_new(NULL);
 	struct zs_quic_conn_stats stats;
+	struct zs_quic_stats of;
 	uint8_t x[32], y[32];
 
 	pipe_start(p);
@@ -25,6 +26,10 @@ static void both_ends_agree(bool hybrid, const char *group)
 	assert_memory_equal(x, y, 32);
 	zs_quic_export(p->b.conn, "EXPORTER-zerostate-attach", "g", 1, y, 32);
 	assert_memory_not_equal(x, y, 32);
+	zs_quic_stats(p->b.q, &of);
+	assert_int_equal(of.cids, 4); /* its own; the client's first is forgotten */
+	zs_quic_stats(p->a.q, &of);
+	assert_int_equal(of.cids, 5); /* and the token of the listener's stateless reset */
 	zs_quic_conn_stats(p->a.conn, &stats);
 	assert_int_equal(stats.streams_left, 256);
 	assert_in_range(stats.min_rtt_ns, 10 * MS, 40 * MS);

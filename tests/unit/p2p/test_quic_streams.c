@@ -116,6 +116,26 @@ static void reset_and_stop(void **state)
 	pipe_free(p);
 }
 
+/* Of many that wait for their windows, the one that is given credit goes on. */
+static void credit_wakes_its_own_stream(void **state)
+{
+	struct pipe *p = pipe_new(NULL);
+
+	p->b.config.stream_window = 16384;
+	pipe_connect(p);
+	p->b.hold_every = 1;
+	for (int i = 0; i < 5; i++)
+		app_open(&p->a, 100000, true);
+	pipe_run(p, 1000 * MS);
+	struct app_stream *last = TAILQ_LAST(&p->b.streams, app_streams);
+	assert_int_equal(last->rx, 16384);
+	zs_quic_consume(last->s, 16384);
+	pipe_run(p, 1000 * MS);
+	assert_int_equal(last->rx, 2 * 16384);
+	assert_int_equal(p->b.rx, 6 * 16384);
+	pipe_free(p);
+}
+
 /* A writer that waits for the window learns of STOP_SENDING too. */
 static void a_stuck_writer_is_told(void **state)
 {
@@ -257,6 +277,7 @@ int main(void)
 		cmocka_unit_test(back_pressure),
 		cmocka_unit_test(a_stuck_stream_does_not_stop_others),
 		cmocka_unit_test(reset_and_stop),
+		cmocka_unit_test(credit_wakes_its_own_stream),
 		cmocka_unit_test(a_stuck_writer_is_told),
 		cmocka_unit_test(fin_then_stop_is_a_clean_close),
 		cmocka_unit_test(streams_come_back),

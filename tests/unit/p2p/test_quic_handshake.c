@@ -186,6 +186,30 @@ static void handshakes_survive_loss(void **state)
 	}
 }
 
+static bool corrupt_the_first(struct pipe *p, bool from_a, uint8_t *bytes, size_t len)
+{
+	if (from_a && p->sent[0] == 1)
+		bytes[700] ^= 1;
+	return true;
+}
+
+/* A first Initial that does not decrypt leaves nothing behind that would swallow the real one. */
+static void a_corrupted_first_packet(void **state)
+{
+	struct pipe *p = pipe_new(NULL);
+
+	pipe_start(p);
+	p->filter = corrupt_the_first;
+	pipe_dial(p, &p->b.peer, false);
+	pipe_run(p, 50 * MS);
+	assert_int_equal(p->b.closed, 1);
+	assert_null(zs_quic_next(p->b.q, NULL));
+	pipe_run(p, 2000 * MS);
+	assert_int_equal(p->a.established, 1);
+	assert_int_equal(p->b.established, 1);
+	pipe_free(p);
+}
+
 static void nobody_answers(void **state)
 {
 	struct pipe *p = pipe_new(NULL);
@@ -254,6 +278,7 @@ int main(void)
 		cmocka_unit_test(closing_before_the_handshake_ends),
 		cmocka_unit_test(two_datagrams_make_one_connection),
 		cmocka_unit_test(handshakes_survive_loss),
+		cmocka_unit_test(a_corrupted_first_packet),
 		cmocka_unit_test(nobody_answers),
 		cmocka_unit_test(the_verdict_comes_before_state),
 		cmocka_unit_test(limits_refuse_and_retry),

@@ -27,7 +27,7 @@ struct rte_mempool;
 struct zs_worker;
 struct zs_limits;
 
-#define ZS_LANES_MAX	 16   /* receive queues of a port: a worker each */
+#define ZS_LANES_MAX	 ZS_CONF_QUEUES
 #define ZS_HANDOVER_RING 1024 /* mbufs waiting for another worker: 32 bursts */
 
 /* One receive queue, which is a transmit queue too unless the device has fewer of those. */

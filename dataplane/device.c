@@ -45,10 +45,12 @@ static const struct driver drivers[] = {
 	[ZS_DRIVER_RING] = { "net_ring", "%s", false, HAS_BENCH, "ring" },
 };
 
+/* Rights were looked at before (eal.c): a driver's -1 is no errno, whatever it looks like. */
 int zs_device_fail(struct zs_error *err, int code, const struct zs_port *p, const char *what)
 {
-	return zs_error_set(err, code, code == -EPERM ? ZS_EXIT_PRIVILEGE : ZS_EXIT_RESOURCE,
-			    "port %s (%s): %s: %s", p->conf->name, p->conf->device, what, strerror(-code));
+	return zs_error_set(err, code, ZS_EXIT_RESOURCE, "port %s (%s): %s: %s", p->conf->name,
+			    p->conf->device, what,
+			    code == -EPERM ? "the driver refuses, the log may say why" : strerror(-code));
 }
 
 static int kernel_mtu(const char *device)

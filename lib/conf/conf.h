@@ -15,6 +15,7 @@
 #define ZS_CONF_PUBLISH	     1024
 #define ZS_CONF_ADDRESSES    8	  /* per VLAN of a port */
 #define ZS_CONF_VLANS	     8	  /* per port, the untagged one included */
+#define ZS_CONF_QUEUES	     16	  /* receive queues of a port, a worker each at most */
 #define ZS_CONF_NEIGHBOURS   32	  /* static ones, per VLAN of a port */
 #define ZS_CONF_ROUTES	     32	  /* static ones, per VLAN of a port */
 #define ZS_CONF_ALLOWED	     1024 /* peers that may attach; more are allowed by command */

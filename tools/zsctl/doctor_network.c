@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "doctor.h"
+#include "net/channels.h"
 
 /* Does a default route leave by this device? Then people reach the machine through it. */
 static bool default_route4(const char *device)
@@ -52,26 +53,27 @@ static bool is_management(const char *device)
 	return default_route4(device) || default_route6(device);
 }
 
-static unsigned rx_queues(const char *device)
+/* AF_XDP takes them all, so each costs memory and a turn of its worker's loop. */
+static void queues(struct doctor *d, const struct zs_conf_port *p, const char *check)
 {
-	char path[128];
-	unsigned count = 0;
-	struct dirent *e;
-	DIR *dir;
+	struct zs_channels c;
 
-	snprintf(path, sizeof(path), "/sys/class/net/%.64s/queues", device);
-	dir = opendir(path);
-	while (dir && (e = readdir(dir)))
-		count += strncmp(e->d_name, "rx-", 3) == 0;
-	if (dir)
-		closedir(dir);
-	return count;
+	if (p->driver != ZS_DRIVER_AF_XDP || zs_channels_of(p->device, &c))
+		return;
+	if (c.rx > ZS_CONF_QUEUES)
+		doctor_row(d, check, DOCTOR_FAIL, "ethtool -L it combined N",
+			   "%u receive queues, %u are served at most", c.rx, ZS_CONF_QUEUES);
+	else if (c.rx < d->conf->dataplane.workers)
+		doctor_row(d, check, DOCTOR_WARN, "ethtool -L it combined N, or use fewer workers",
+			   "%u receive queues for %u workers: some only help", c.rx,
+			   d->conf->dataplane.workers);
+	else
+		doctor_row(d, check, DOCTOR_OK, "", "%u receive queues, all are served", c.rx);
 }
 
 static void kernel_device(struct doctor *d, const struct zs_conf_port *p)
 {
 	char path[192], state[32] = "unknown", check[48];
-	unsigned queues = rx_queues(p->device);
 
 	snprintf(check, sizeof(check), "port %s", p->name);
 	snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", p->device);
@@ -89,9 +91,7 @@ static void kernel_device(struct doctor *d, const struct zs_conf_port *p)
 			   p->device);
 	else
 		doctor_row(d, check, DOCTOR_OK, "", "%s is %s", p->device, state);
-	if (queues < d->conf->dataplane.workers)
-		doctor_row(d, check, DOCTOR_WARN, "ethtool -L it combined N, or use fewer workers",
-			   "%u receive queues for %u workers", queues, d->conf->dataplane.workers);
+	queues(d, p, check);
 }
 
 /* The kernel's interface of a PCI device, if it has one. */

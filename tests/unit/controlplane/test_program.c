@@ -350,6 +350,33 @@ static void test_taken_at_start(void **state)
 	assert_false(rig_raised(r, ZS_HEALTH_port_taken));
 }
 
+/* Tables that were cut short reach nobody: changes are refused, the emergency stop is not; the next start makes
+ * new ones from the store. */
+static void test_damaged_tables(void **state)
+{
+	struct rig *r = *state;
+	struct zs_tables *t = zs_program_tables(r->c.program);
+	struct zs_published e;
+	struct zs_error err;
+
+	assert_int_equal(publish(r, PORT, "8.8.8.8:443"), 0);
+	assert_int_equal(zs_program_writable(r->c.program, &err), 0);
+	atomic_fetch_add(&t->seg.faulted, 1); /* what the handler of shm/fault.h counts */
+	assert_int_equal(zs_program_writable(r->c.program, &err), -EUCLEAN);
+	assert_int_equal(err.exit, ZS_EXIT_REFUSED);
+	assert_int_equal(publish(r, PORT + 1, "8.8.8.8:443"), -EUCLEAN);
+	assert_int_equal(zs_program_unpublish(r->c.program, PORT, &err), -EUCLEAN);
+	assert_int_equal(zs_program_stop(r->c.program, true, &err), 0);
+	assert_int_equal(zs_program_stop(r->c.program, false, &err), -EUCLEAN);
+	atomic_store(&t->seg.base->magic, 1); /* and what the next start finds */
+	rig_close(r);
+	rig_open(r);
+	assert_true(rig_raised(r, ZS_HEALTH_segment_lost));
+	assert_true(entry(r, PORT, &e));
+	assert_true(zs_program_stopped(r->c.program)); /* stored: a new segment does not forget it */
+	assert_int_equal(zs_program_stop(r->c.program, false, &err), 0);
+}
+
 static void test_drain(void **state)
 {
 	struct rig *r = *state;
@@ -419,6 +446,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_apply, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_apply_is_all_or_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_taken_at_start, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_damaged_tables, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drain, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_static_routes, setup, teardown),
 	};

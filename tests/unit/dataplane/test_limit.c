@@ -116,6 +116,28 @@ static void clock_goes_round(void **state)
 	}
 }
 
+/* Flows there are, by port and by prefix. */
+static void counts(void **state)
+{
+	struct zs_limits *l = *state;
+	struct zs_addr a, b, c;
+
+	assert_int_equal(zs_addr_parse(&a, "192.0.2.1"), 0);
+	assert_int_equal(zs_addr_parse(&b, "192.0.2.200"), 0);
+	assert_int_equal(zs_addr_parse(&c, "192.0.3.1"), 0);
+	for (int i = 0; i < 3; i++)
+		zs_limit_flow_made(l, 4443, &a);
+	zs_limit_flow_made(l, 4444, &b);
+	zs_limit_flow_made(l, 4443, &c);
+	assert_int_equal(zs_limit_port_flows(l, 4443), 4);
+	assert_int_equal(zs_limit_port_flows(l, 4444), 1);
+	assert_int_equal(zs_limit_prefix_flows(l, &b), 4); /* a's /24 too */
+	assert_int_equal(zs_limit_prefix_flows(l, &c), 1);
+	zs_limit_flow_gone(l, 4443, &a);
+	assert_int_equal(zs_limit_port_flows(l, 4443), 3);
+	assert_int_equal(zs_limit_prefix_flows(l, &b), 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +145,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(over_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(per_prefix, setup, teardown),
 		cmocka_unit_test_setup_teardown(clock_goes_round, setup, teardown),
+		cmocka_unit_test_setup_teardown(counts, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -283,6 +283,36 @@ static void test_damaged_headers(void **state)
 	}
 }
 
+/* A kind whose contents are worth less than a start: the damaged file steps aside, once. */
+static void test_damaged_is_set_aside(void **state)
+{
+	struct zs_segment_kind expendable = kind;
+	struct scratch *s = *state;
+	struct zs_segment w;
+	struct zs_error err;
+	char aside[160];
+
+	expendable.expendable = true;
+	make(&w, s->dir, 10);
+	assert_int_equal(truncate(w.path, 8192), 0);
+	w.writer = false;
+	zs_segment_leave(&w);
+	assert_int_equal(zs_segment_join(&w, s->dir, &expendable, &err), -EPROTO); /* readers move nothing */
+	snprintf(aside, sizeof(aside), "%s.damaged", w.path);
+	assert_int_not_equal(access(aside, F_OK), 0);
+	assert_int_equal(zs_segment_adopt(&w, s->dir, &expendable, NULL, &err), -ENOENT);
+	assert_int_equal(err.code, -EUCLEAN);
+	assert_int_equal(access(aside, F_OK), 0);
+	assert_int_equal(zs_segment_adopt(&w, s->dir, &expendable, NULL, &err), -ENOENT);
+	assert_int_equal(err.code, -ENOENT);
+	/* Another layout is another build's: it stays. */
+	make(&w, s->dir, 10);
+	w.base->version = 9;
+	zs_segment_leave(&w);
+	assert_int_equal(zs_segment_adopt(&w, s->dir, &expendable, NULL, &err), -EPROTO);
+	assert_int_equal(zs_segment_delete(s->dir, &kind), 0);
+}
+
 static void test_short_and_deleted_files(void **state)
 {
 	struct scratch *s = *state;
@@ -415,6 +445,7 @@ int main(void)
 		T(test_other_layout_names_the_field),
 		T(test_versions),
 		T(test_damaged_headers),
+		T(test_damaged_is_set_aside),
 		T(test_short_and_deleted_files),
 		T(test_no_space),
 		T(test_dir),

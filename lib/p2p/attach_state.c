@@ -1,0 +1,65 @@
+#include "p2p/attach_state.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "p2p/attach_codec.h"
+
+/* A sixth of the spread: noticing a restart that late leaves five sixths to return in, a fifth more a second than
+ * with all of it. Not below 1 s (load), not above 15 s (NATs forget UDP after 30). */
+#define SILENCE_SHARE 6
+#define SILENCE_LEAST (1 * ZS_NS_PER_S)
+#define SILENCE_MOST  (15 * ZS_NS_PER_S)
+
+const struct zs_attach_rule *zs_attach_rule(enum zs_attach_state state)
+{
+	static const struct zs_attach_rule rules[] = {
+#define ZS_ATTACH_STATE(name, within_ms, first_ms, most_ms, text)                                            \
+	{ #name, text, (within_ms)*ZS_NS_PER_MS, (first_ms)*ZS_NS_PER_MS, (most_ms)*ZS_NS_PER_MS },
+#include "defs/attach_states.def"
+#undef ZS_ATTACH_STATE
+	};
+
+	ZS_CHECK(state < ZS_ATTACH_STATES);
+	return &rules[state];
+}
+
+uint64_t zs_attach_silence(uint64_t spread_ns)
+{
+	uint64_t share = spread_ns / SILENCE_SHARE;
+
+	if (share == 0 || share > SILENCE_MOST)
+		return SILENCE_MOST;
+	return share < SILENCE_LEAST ? SILENCE_LEAST : share;
+}
+
+uint64_t zs_attach_wait(enum zs_attach_state state, uint32_t failures, uint64_t spread_ns,
+			uint64_t silence_ns, const struct zs_random *random)
+{
+	const struct zs_attach_rule *rule = zs_attach_rule(state);
+	uint64_t wait = rule->first_ns;
+
+	if (state == ZS_ATTACH_STATE_lost && spread_ns > 0)
+		return zs_random_below(random,
+				       spread_ns - (silence_ns < spread_ns / 2 ? silence_ns : spread_ns / 2));
+	while (--failures > 0 && wait < rule->most_ns)
+		wait *= 2;
+	if (wait > rule->most_ns)
+		wait = rule->most_ns;
+	return wait / 2 + zs_random_below(random, wait - wait / 2);
+}
+
+const struct zs_attach_refusal *zs_attach_refusal(uint32_t code)
+{
+#define KEEP(yes) yes
+	static const struct zs_attach_refusal rows[] = {
+#define ZS_ATTACH_REFUSAL(name, state, keep, advice)                                                         \
+	[ZS_ATTACH_ERROR_##name] = { ZS_ATTACH_STATE_##state, keep, advice },
+#include "defs/attach_refusals.def"
+#undef ZS_ATTACH_REFUSAL
+	};
+#undef KEEP
+	static const struct zs_attach_refusal other = { ZS_ATTACH_STATE_error, true,
+							"upgrade this end to learn what it means" };
+
+	return code < ZS_ARRAY_LEN(rows) && rows[code].advice ? &rows[code] : &other;
+}

@@ -58,8 +58,11 @@ struct zs_quic_close {
 /* Every member must be set but those marked. */
 struct zs_quic_ops {
 	enum zs_quic_verdict (*incoming)(void *ctx, const struct zs_quic_incoming *in);
+	/* Accepted: the connection exists, its handshake begins; the place for zs_quic_set_user(). Optional. */
+	void (*accepted)(void *ctx, struct zs_quic_conn *conn);
 	/* The handshake is complete and the peer proven. Streams may be opened from here on. */
 	void (*established)(void *ctx, struct zs_quic_conn *conn);
+	/* Once for each that was accepted or dialled, established or not. */
 	void (*closed)(void *ctx, struct zs_quic_conn *conn, const struct zs_quic_close *why);
 	/* The peer's address changed and was validated. Optional. */
 	void (*moved)(void *ctx, struct zs_quic_conn *conn);
@@ -70,10 +73,8 @@ struct zs_quic_ops {
 	void (*data)(void *ctx, struct zs_quic_stream *stream, const uint8_t *bytes, size_t len, bool fin);
 	void (*writable)(void *ctx, struct zs_quic_stream *stream); /* after a short zs_quic_write() */
 	void (*reset)(void *ctx, struct zs_quic_stream *stream, uint64_t code); /* no more data will come */
-	void (*stopped)(
-	    void *ctx,
-	    struct zs_quic_stream
-		*stream); /* the peer wants no more; known at the latest when there is something to send */
+	/* The peer wants no more; known when there is something to send, at the latest. */
+	void (*stopped)(void *ctx, struct zs_quic_stream *stream);
 	void (*stream_closed)(void *ctx, struct zs_quic_stream *stream);
 	/* Unix seconds, to judge certificates by. */
 	int64_t (*wall)(void *ctx);
@@ -82,11 +83,12 @@ struct zs_quic_ops {
 };
 
 struct zs_quic_config {
-	uint8_t
-	    secret[ZS_QUIC_SECRET]; /* of reset and Retry tokens: keep it over restarts, show it to nobody */
-	uint32_t max_connections;   /* beyond it first Initials are refused */
-	uint32_t max_handshakes;    /* unfinished incoming ones; beyond it likewise */
-	uint32_t retry_above; /* so many unfinished: Retry comes before state, whatever `incoming` says */
+	/* Of reset and Retry tokens: keep it over restarts, show it to nobody. */
+	uint8_t secret[ZS_QUIC_SECRET];
+	uint32_t max_connections; /* beyond it first Initials are refused */
+	uint32_t max_handshakes;  /* unfinished incoming ones; beyond it likewise */
+	/* So many unfinished: Retry comes first, `incoming` is asked about what comes back. */
+	uint32_t retry_above;
 	uint32_t streams_bidi, streams_uni;		   /* the peer may have open at once */
 	uint32_t stream_window, connection_window;	   /* bytes at first … */
 	uint32_t stream_window_max, connection_window_max; /* … and what a fast reader grows them to */
@@ -144,7 +146,7 @@ int zs_quic_migrate(struct zs_quic_conn *conn, const struct zs_endpoint *local, 
 void zs_quic_export(const struct zs_quic_conn *conn, const char *label, const void *context,
 		    size_t context_len, uint8_t *out, size_t out_len);
 
-/* len 0 before the peer is proven. */
+/* Who proved to be there, len 0 before. When a dial failed with `wrong peer`: who answered instead. */
 const struct zs_peer_id *zs_quic_peer(const struct zs_quic_conn *conn);
 bool zs_quic_is_dialled(const struct zs_quic_conn *conn);
 bool zs_quic_is_established(const struct zs_quic_conn *conn);

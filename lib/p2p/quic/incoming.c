@@ -111,10 +111,26 @@ static enum zs_quic_verdict judge(struct zs_quic *q, const struct zs_udp_datagra
 
 	if (in.connections >= c->max_connections || in.handshakes >= c->max_handshakes)
 		return validated || in.handshakes < c->max_handshakes ? ZS_QUIC_REFUSE : ZS_QUIC_DROP;
+	if (!validated && in.handshakes >= c->retry_above)
+		return ZS_QUIC_RETRY;
 	verdict = q->ops.incoming(q->ctx, &in);
-	if (verdict == ZS_QUIC_ACCEPT && in.handshakes >= c->retry_above)
-		verdict = ZS_QUIC_RETRY;
 	return verdict == ZS_QUIC_RETRY && validated ? ZS_QUIC_ACCEPT : verdict;
+}
+
+static struct zs_quic_conn *admit(struct zs_quic *q, const struct zs_udp_datagram *d, const ngtcp2_pkt_hd *hd,
+				  const ngtcp2_cid *retried)
+{
+	const struct zs_conn_start start = { .first = d, .initial = hd, .retried = retried };
+	struct zs_quic_conn *conn;
+
+	if (zs_conn_new(q, &start, &conn) < 0) {
+		q->stats.dropped++;
+		return NULL;
+	}
+	q->stats.accepted++;
+	if (q->ops.accepted)
+		q->ops.accepted(q->ctx, conn);
+	return conn;
 }
 
 static struct zs_quic_conn *first_initial(struct zs_quic *q, const struct zs_udp_datagram *d)
@@ -147,13 +163,7 @@ static struct zs_quic_conn *first_initial(struct zs_quic *q, const struct zs_udp
 		q->stats.dropped++;
 		break;
 	case ZS_QUIC_ACCEPT:
-		if (zs_conn_new(q,
-				&(struct zs_conn_start){
-				    .first = d, .initial = &hd, .retried = token == 0 ? &odcid : NULL },
-				&conn) < 0)
-			q->stats.dropped++;
-		else
-			q->stats.accepted++;
+		conn = admit(q, d, &hd, token == 0 ? &odcid : NULL);
 	}
 	return conn;
 }

@@ -42,13 +42,14 @@ struct node {
 	uint64_t *now, seed;
 	enum zs_quic_verdict verdict;
 	TAILQ_HEAD(app_streams, app_stream) streams;
-	uint32_t established, closed, incoming, moved, opened, streams_closed, streams_left, resets, stops,
-	    finished;
+	uint32_t accepted, established, closed, incoming, moved, opened, streams_closed, streams_left, resets,
+	    stops, finished;
 	bool validated;
 	uint64_t answer;	   /* bytes sent back after a FIN */
 	uint32_t hold_every;	   /* every so many streams opened by the peer are not consumed */
 	struct zs_quic_conn *conn; /* the last established */
 	struct zs_quic_close why;
+	struct zs_peer_id answered; /* on the last that closed */
 	uint64_t rx, qlog_bytes, qlog_ends;
 };
 
@@ -143,6 +144,13 @@ static enum zs_quic_verdict on_incoming(void *ctx, const struct zs_quic_incoming
 	n->validated = in->validated;
 	return n->verdict;
 }
+static void on_accepted(void *ctx, struct zs_quic_conn *conn)
+{
+	struct node *n = ctx;
+	assert_false(zs_quic_is_dialled(conn) || zs_quic_is_established(conn));
+	zs_quic_set_user(conn, n);
+	n->accepted++;
+}
 static void on_established(void *ctx, struct zs_quic_conn *conn)
 {
 	struct node *n = ctx;
@@ -152,7 +160,9 @@ static void on_established(void *ctx, struct zs_quic_conn *conn)
 static void on_closed(void *ctx, struct zs_quic_conn *conn, const struct zs_quic_close *why)
 {
 	struct node *n = ctx;
+	assert_true(zs_quic_is_dialled(conn) || zs_quic_user(conn) == n);
 	n->closed++;
+	n->answered = *zs_quic_peer(conn);
 	n->why = *why;
 	if (n->conn == conn)
 		n->conn = NULL;
@@ -232,6 +242,7 @@ static void on_qlog(void *ctx, struct zs_quic_conn *conn, const void *bytes, siz
 }
 static const struct zs_quic_ops ops = {
 	.incoming = on_incoming,
+	.accepted = on_accepted,
 	.established = on_established,
 	.closed = on_closed,
 	.moved = on_moved,

@@ -59,6 +59,7 @@ static void dialler_refuses(const struct forge *listener, bool wrong_peer, enum 
 	assert_int_equal(p->a.closed, 1);
 	assert_int_equal(p->a.why.end, ZS_QUIC_END_LOCAL);
 	assert_int_equal(p->a.why.code & 0xff00, 0x100);
+	assert_int_equal(zs_peer_id_eq(&p->a.answered, &p->b.peer), wrong_peer); /* nobody else is proven */
 	assert_string_equal(p->a.why.reason, zs_cert_text(verdict));
 	assert_int_equal(p->b.closed, 1);
 	assert_int_equal(p->b.why.end, ZS_QUIC_END_REMOTE);
@@ -141,7 +142,7 @@ static void closing_before_the_handshake_ends(void **state)
 	pipe_run(p, 20000 * MS);
 	assert_int_equal(p->a.closed, 2);
 	assert_int_equal(p->b.established, 0);
-	assert_int_equal(p->b.closed, p->b.incoming);
+	assert_int_equal(p->b.closed, p->b.accepted);
 	pipe_free(p);
 }
 
@@ -184,6 +185,30 @@ static void handshakes_survive_loss(void **state)
 				 p->b.established);
 		pipe_free(p);
 	}
+}
+
+/* One socket listens and dials: both ends dial each other at once. */
+static void both_dial_from_their_sockets(void **state)
+{
+	struct pipe *p = pipe_new(NULL);
+	const struct zs_quic_dial back = { .remote = p->a.addr, .local = p->b.addr, .peer = &p->a.peer };
+	struct zs_quic_conn *conn;
+
+	pipe_start(p);
+	pipe_dial(p, &p->b.peer, false);
+	assert_int_equal(zs_quic_dial(p->b.q, &back, p->now, &conn), 0);
+	pipe_run(p, 200 * MS);
+	assert_int_equal(p->a.established, 2);
+	assert_int_equal(p->b.established, 2);
+	assert_int_equal(p->a.accepted, 1);
+	assert_int_equal(p->b.accepted, 1);
+	zs_quic_close(conn, 1, NULL);
+	pipe_run(p, 100 * MS);
+	assert_int_equal(p->a.closed, 1);
+	assert_int_equal(p->b.closed, 1);
+	assert_non_null(zs_quic_next(p->a.q, NULL));
+	assert_null(zs_quic_next(p->a.q, zs_quic_next(p->a.q, NULL)));
+	pipe_free(p);
 }
 
 static bool corrupt_the_first(struct pipe *p, bool from_a, uint8_t *bytes, size_t len)
@@ -263,6 +288,7 @@ static void limits_refuse_and_retry(void **state)
 	assert_int_equal(p->a.closed, 2);
 	assert_int_equal(p->a.why.code, 2);
 	assert_true(stats.retries >= 2);
+	assert_int_equal(p->b.accepted, 3);
 	assert_int_equal(stats.connections, 3);
 	pipe_free(p);
 }
@@ -278,6 +304,7 @@ int main(void)
 		cmocka_unit_test(closing_before_the_handshake_ends),
 		cmocka_unit_test(two_datagrams_make_one_connection),
 		cmocka_unit_test(handshakes_survive_loss),
+		cmocka_unit_test(both_dial_from_their_sockets),
 		cmocka_unit_test(a_corrupted_first_packet),
 		cmocka_unit_test(nobody_answers),
 		cmocka_unit_test(the_verdict_comes_before_state),

@@ -93,6 +93,9 @@ static void another_range(void **state)
 	rig_state(r, 2, 64);
 	assert_int_equal(r->dp.partition_first[0], 20002);
 	assert_int_equal(r->dp.partition_last[1], 20101);
+	r->conf.flows.port_last = 20201; /* only its end differs */
+	rig_state(r, 2, 64);
+	assert_int_equal(r->dp.partition_last[1], 20201);
 }
 
 int main(void)

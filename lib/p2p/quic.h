@@ -86,7 +86,8 @@ struct zs_quic_config {
 	/* Of reset and Retry tokens: keep it over restarts, show it to nobody. */
 	uint8_t secret[ZS_QUIC_SECRET];
 	uint32_t max_connections; /* beyond it first Initials are refused */
-	uint32_t max_handshakes;  /* unfinished incoming ones; beyond it likewise */
+	/* Unfinished incoming ones; beyond it dropped, or refused when the address is proven. */
+	uint32_t max_handshakes;
 	/* So many unfinished: Retry comes first, `incoming` is asked about what comes back. */
 	uint32_t retry_above;
 	uint32_t streams_bidi, streams_uni;		   /* the peer may have open at once */

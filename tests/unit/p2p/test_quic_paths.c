@@ -461,6 +461,56 @@ static void answers_are_rate_limited(void **state)
 	pipe_free(p);
 }
 
+static void answers_wait_in_bounded_room(void **state)
+{
+	struct pipe *p = pipe_new(NULL);
+	uint8_t noise[60] = { 0x40 }, buf[8 * ZS_QUIC_DATAGRAM];
+	struct zs_udp_datagram d = { .peer = p->a.addr,
+				     .local = p->b.addr,
+				     .data = noise,
+				     .len = sizeof(noise) },
+			       out[8];
+	size_t n, sent = 0;
+
+	pipe_start(p);
+	for (int i = 0; i < 200; i++) {
+		noise[1] = (uint8_t)i;
+		zs_quic_receive(p->b.q, &d, 1, p->now);
+	}
+	while ((n = zs_quic_pull(p->b.q, out, 8, buf, sizeof(buf), p->now)))
+		sent += n;
+	assert_int_equal(sent, 64);
+	assert_int_equal(stats_of(&p->b).replies_held, 200 - 64);
+	pipe_free(p);
+}
+
+static bool listener_is_mute(struct pipe *p, bool from_a, uint8_t *bytes, size_t len)
+{
+	return from_a;
+}
+
+static void half_open_handshakes_are_bounded(void **state)
+{
+	struct pipe *p = pipe_new(NULL);
+
+	p->b.config.max_handshakes = 4;
+	p->filter = listener_is_mute;
+	pipe_start(p);
+	for (int i = 0; i < 10; i++)
+		pipe_dial(p, NULL, false);
+	pipe_run(p, 500 * MS);
+	assert_int_equal(stats_of(&p->b).handshakes, 4);
+	assert_int_equal(stats_of(&p->b).connections, 4);
+	assert_true(stats_of(&p->b).dropped >= 6); /* no word to addresses that nobody proved */
+	assert_int_equal(stats_of(&p->b).refused, 0);
+	pipe_run(p, 30000 * MS);
+	assert_int_equal(stats_of(&p->b).handshakes, 0);
+	assert_int_equal(stats_of(&p->b).connections, 0);
+	assert_int_equal(p->b.closed, p->b.accepted);
+	assert_int_equal(p->a.closed, 10);
+	pipe_free(p);
+}
+
 static void qlog_on_request(void **state)
 {
 	struct pipe *p = pipe_connected();
@@ -501,6 +551,8 @@ int main(void)
 		cmocka_unit_test(tombstones_are_bounded),
 		cmocka_unit_test(no_amplification),
 		cmocka_unit_test(answers_are_rate_limited),
+		cmocka_unit_test(answers_wait_in_bounded_room),
+		cmocka_unit_test(half_open_handshakes_are_bounded),
 		cmocka_unit_test(qlog_on_request),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

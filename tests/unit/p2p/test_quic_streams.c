@@ -36,6 +36,27 @@ static void ten_megabytes_each_way(void **state)
 	pipe_free(p);
 }
 
+/* What GSO needs: a train to one peer has one length, but for its last. */
+static void trains_have_one_length(void **state)
+{
+	struct pipe *p = pipe_connected();
+	struct zs_udp_datagram out[8];
+	static uint8_t buf[8 * ZS_QUIC_DATAGRAM];
+	size_t n;
+
+	app_open(&p->a, 1 << 20, true);
+	pipe_run(p, 1000 * MS); /* the path MTU is known, the congestion window open */
+	app_open(&p->a, 1 << 20, true);
+	n = zs_quic_pull(p->a.q, out, 8, buf, sizeof(buf), p->now);
+	assert_int_equal(n, 8);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(out[i].len, ZS_QUIC_DATAGRAM);
+		assert_ptr_equal(out[i].data, buf + i * ZS_QUIC_DATAGRAM);
+		assert_memory_equal(&out[i].peer, &p->b.addr, sizeof(out[i].peer));
+	}
+	pipe_free(p);
+}
+
 static void loss_and_reordering(void **state)
 {
 	struct pipe *p = pipe_connected();
@@ -273,6 +294,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ten_megabytes_each_way),
+		cmocka_unit_test(trains_have_one_length),
 		cmocka_unit_test(loss_and_reordering),
 		cmocka_unit_test(back_pressure),
 		cmocka_unit_test(a_stuck_stream_does_not_stop_others),

@@ -10,6 +10,7 @@
 #include "netlink.h"
 #include "program.h"
 #include "state_watch.h"
+#include "store.h"
 
 #define DRAIN_POLL_NS (200 * ZS_NS_PER_MS)
 
@@ -45,6 +46,22 @@ void zs_control_clear(struct zs_control *c, enum zs_health h)
 		return;
 	zs_health_clear(c->health, h);
 	ZS_LOG(&c->log, HEALTH_CLEARED, "health=%s name=%s", info->code, info->name);
+}
+
+int zs_control_commit(struct zs_control *c, struct zs_store_batch *b, struct zs_error *err)
+{
+	struct zs_error why = { 0 };
+	int rc = zs_store_commit(b, &why);
+
+	if (!rc) {
+		zs_control_clear(c, ZS_HEALTH_store_failed);
+		return 0;
+	}
+	zs_control_raise(c, ZS_HEALTH_store_failed, "%s", rc == -ENOSPC ? "disk full" : strerror(-rc));
+	ZS_LOG(&c->log, STORE_FAILED, "error=\"%s\"", why.text);
+	if (err)
+		*err = why;
+	return rc;
 }
 
 /* --- apply --- */

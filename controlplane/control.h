@@ -12,6 +12,8 @@
 #include "shm/tables.h"
 
 struct zs_store;
+struct zs_store_batch;
+struct zs_attach;
 struct zs_program;
 struct zs_netlink;
 struct zs_admin;
@@ -34,6 +36,7 @@ struct zs_control {
 	struct zs_store *store;
 	struct zs_program *program;
 	struct zs_netlink *netlink;
+	struct zs_attach *attach;
 	struct zs_admin *admin;
 	struct zs_audit *audit; /* made and ended by admin; without it nothing may be changed */
 	struct zs_metrics *metrics;
@@ -50,6 +53,9 @@ struct zs_control {
 __attribute__((format(printf, 3, 4))) void zs_control_raise(struct zs_control *c, enum zs_health h,
 							    const char *fmt, ...);
 void zs_control_clear(struct zs_control *c, enum zs_health h);
+
+/* zs_store_commit; a failing disk shows as the health code store_failed until a write works again. */
+int zs_control_commit(struct zs_control *c, struct zs_store_batch *b, struct zs_error *err);
 
 /* Applies a checked configuration: settings, addresses, publishes. Refuses (-EBUSY) what needs a restart, unless nothing of
  * that changed; the one in force stays untouched on any failure. Takes ownership of `next` on success. */

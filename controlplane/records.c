@@ -67,24 +67,6 @@ static int decode(struct zs_publication *pub, const uint8_t *key, size_t key_len
 	return pub->port && pub->target.port ? 0 : -EUCLEAN;
 }
 
-/* A failing disk shows as a health code until a write works again. */
-static int commit(struct zs_program *p, struct zs_store_batch *b, struct zs_error *err)
-{
-	struct zs_error why = { 0 };
-	int rc = zs_store_commit(b, &why);
-
-	if (rc) {
-		zs_control_raise(p->c, ZS_HEALTH_store_failed, "%s",
-				 rc == -ENOSPC ? "disk full" : strerror(-rc));
-		ZS_LOG(&p->c->log, STORE_FAILED, "error=\"%s\"", why.text);
-		if (err)
-			*err = why;
-		return rc;
-	}
-	zs_control_clear(p->c, ZS_HEALTH_store_failed);
-	return 0;
-}
-
 int zs_record_publication(struct zs_program *p, const struct zs_publication *pub, struct zs_error *err)
 {
 	struct zs_store_batch *b = zs_store_begin(p->c->store);
@@ -93,7 +75,7 @@ int zs_record_publication(struct zs_program *p, const struct zs_publication *pub
 	encode_key(key, pub->port);
 	encode(value, pub);
 	zs_store_put(b, key, sizeof(key), value, sizeof(value));
-	return commit(p, b, err);
+	return zs_control_commit(p->c, b, err);
 }
 
 int zs_record_unpublish(struct zs_program *p, uint16_t port, struct zs_error *err)
@@ -103,7 +85,7 @@ int zs_record_unpublish(struct zs_program *p, uint16_t port, struct zs_error *er
 
 	encode_key(key, port);
 	zs_store_del(b, key, sizeof(key));
-	return commit(p, b, err);
+	return zs_control_commit(p->c, b, err);
 }
 
 int zs_record_stop(struct zs_program *p, bool stopped, struct zs_error *err)
@@ -111,7 +93,7 @@ int zs_record_stop(struct zs_program *p, bool stopped, struct zs_error *err)
 	struct zs_store_batch *b = zs_store_begin(p->c->store);
 
 	zs_store_put(b, "stop", 4, stopped ? "1" : "0", 1);
-	return commit(p, b, err);
+	return zs_control_commit(p->c, b, err);
 }
 
 bool zs_record_stopped(struct zs_program *p)
@@ -154,5 +136,5 @@ void zs_record_probe(struct zs_program *p)
 	struct zs_store_batch *b = zs_store_begin(p->c->store);
 
 	zs_store_put(b, "probe", 5, "", 0);
-	commit(p, b, NULL);
+	zs_control_commit(p->c, b, NULL);
 }

@@ -15,7 +15,7 @@ $(B)/tests/$(1): $(B)/obj/tests/unit/$(2)/$(1).o $(3) $(B)/libzs.a
 	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $$@ $$(filter-out %.a,$$^) $(4) $(B)/libzs.a -lcmocka $(LIB_LIBS)
 endef
 $(foreach t,$(UNIT_LIB),$(eval $(call unit,$(t),lib,,)))
-$(foreach t,$(UNIT_CP),$(eval $(call unit,$(t),controlplane,$$(CP_OBJ_TESTED),$$(CP_LIBS))))
+$(foreach t,$(UNIT_CP),$(eval $(call unit,$(t),controlplane,$$(CP_OBJ_TESTED) $$(B)/libzsp2p.a,$$(CP_LIBS))))
 $(foreach t,$(UNIT_P2P),$(eval $(call unit,$(t),p2p,$$(B)/libzsp2p.a,$$(B)/libzsp2p.a $$(B)/libzs.a $$(P2P_LIBS))))
 # Of the dataplane what knows no DPDK; a test brings what else its subject calls.
 DP_PLAIN := $(addprefix dataplane/,$(addsuffix .c,age calls flows judge limit locals view stage/hop stage/newflow))
@@ -29,9 +29,9 @@ $(B)/tests/$(1): $(B)/obj/tests/fuzz/$(1).o $(2) $(B)/libzs.a
 	@$(CC) -fsanitize=fuzzer $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $$@ $$(filter-out %.a,$$^) $(3) $(B)/libzs.a $(LIB_LIBS)
 endef
 FUZZ_P2P   := $(filter fuzz_p2p_%,$(FUZZ_ALL))
-FUZZ_ADMIN := $(filter fuzz_admin%,$(FUZZ_ALL))
+FUZZ_ADMIN := $(filter fuzz_admin% fuzz_attach_%,$(FUZZ_ALL))
 $(foreach t,$(FUZZ_P2P),$(eval $(call fuzz,$(t),$$(B)/libzsp2p.a,$$(B)/libzsp2p.a $$(B)/libzs.a $$(P2P_LIBS))))
-$(foreach t,$(FUZZ_ADMIN),$(eval $(call fuzz,$(t),$$(CP_OBJ_TESTED),$$(CP_LIBS))))
+$(foreach t,$(FUZZ_ADMIN),$(eval $(call fuzz,$(t),$$(CP_OBJ_TESTED) $$(B)/libzsp2p.a,$$(CP_LIBS))))
 $(foreach t,$(filter-out $(FUZZ_P2P) $(FUZZ_ADMIN),$(FUZZ_ALL)),$(eval $(call fuzz,$(t),,)))
 
 .PHONY: unit-bins fuzz-bins capacity-bins

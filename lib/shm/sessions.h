@@ -28,7 +28,7 @@ struct zs_attachment {
 	uint16_t generation; /* 1–65,535 */
 	uint32_t session;    /* slot of the newest session, or ZS_SESSION_NONE */
 	uint32_t previous;   /* slot of the one it replaces while that lives, or ZS_SESSION_NONE */
-	uint32_t tenant;     /* whose bucket stands above; its own id: nobody's */
+	uint32_t tenant;     /* number of the tenant whose bucket stands above, from 1; 0: nobody's */
 	uint32_t flows;
 	uint32_t new_flows_s;
 	uint32_t burst;	 /* bytes */

@@ -1,0 +1,140 @@
+/* The attach server: who may relay, under which attachment, with which keys (docs/PROTOCOL.md, Control
+ * connection). Sans-I/O: a shell tells it of connections, frames and the time, and lends it what only a
+ * connection can do (struct zs_attach_ops). Durable state goes to the store, ports to the program, keys
+ * and limits to the sessions segment. Loop thread alone; nothing here reads a clock.
+ *
+ * A connection may attach once: Hello, Grant, then Publish and the like until either side closes it. The
+ * attachment outlives it for its lease, its session too.
+ *
+ * Limits: the configuration's section attach; below it the constants here. */
+#ifndef ZS_CONTROLPLANE_ATTACH_ATTACH_H
+#define ZS_CONTROLPLANE_ATTACH_ATTACH_H
+
+#include "control.h"
+#include "p2p/attach_codec.h"
+#include "p2p/peerid.h"
+#include "p2p/random.h"
+
+#define ZS_ATTACH_PORTS	   16			/* of one attachment, whatever the configuration says */
+#define ZS_ATTACH_NAME	   33			/* a service's name and its end */
+#define ZS_ATTACH_RULES	   4096			/* peers allowed or denied by command */
+#define ZS_ATTACH_HELLO_NS (10 * ZS_NS_PER_S)	/* from opening to Hello */
+#define ZS_ATTACH_PROBE_NS ZS_NS_PER_S		/* an old connection that answers a PING within it stays */
+#define ZS_ATTACH_PROOF_NS (60 * ZS_NS_PER_S)	/* a session without a sign of its edge ends */
+#define ZS_ATTACH_GRACE_NS (100 * ZS_NS_PER_MS) /* longest wait for the workers before a Grant */
+#define ZS_ATTACH_FAULTS   8			/* refused or malformed frames a connection may send */
+#define ZS_ATTACH_REST_S   (72 * 3600)		/* of a slot whose generation wraps */
+
+struct zs_attach;      /* the server */
+struct zs_attach_conn; /* a connection with its attach stream */
+
+/* What the shell does. None of these calls back into the server before it returns. */
+struct zs_attach_ops {
+	/* One frame, its length prefix left to the shell, which keeps the order. Nonzero: the connection is beyond use, and
+	 * zs_attach_closed will follow. */
+	int (*send)(void *ctx, void *link, const void *frame, size_t len);
+	/* The TLS exporter of that connection, label ZS_ATTACH_EXPORTER. Nonzero: there is none. */
+	int (*export)(void *ctx, void *link, const void *context, size_t len, uint8_t out[32]);
+	/* Sends a libp2p ping; zs_attach_alive when it is answered. */
+	void (*probe)(void *ctx, void *link);
+	/* Closes the connection when what was sent has left; zs_attach_closed follows later. */
+	void (*close)(void *ctx, void *link, const char *why);
+};
+
+struct zs_attach_peer {
+	struct zs_peer_id id; /* authenticated */
+	struct zs_endpoint remote;
+	const char *group; /* of the key exchange, for people; copied */
+	bool hybrid;	   /* it is X25519+Kyber768 */
+	void *link;	   /* the shell's own, for ops */
+};
+
+/* Adopts slots (store), sessions (segment) and ports (program) of the life before; c->conf, store and program are there. Nothing is
+ * freed before lease and spread have passed. `wall_s`: Unix time. */
+int zs_attach_new(struct zs_attach **out, struct zs_control *c, struct zs_random random, uint64_t now,
+		  uint64_t wall_s, struct zs_error *err);
+/* The shell's connections are forgotten, not closed. The segment stays for the dataplane. */
+void zs_attach_delete(struct zs_attach *s);
+/* Once, before the first connection. */
+void zs_attach_serve(struct zs_attach *s, const struct zs_attach_ops *ops, void *ctx);
+
+/* NULL: too many connections, close it. */
+struct zs_attach_conn *zs_attach_opened(struct zs_attach *s, const struct zs_attach_peer *peer, uint64_t now);
+void zs_attach_closed(struct zs_attach *s, struct zs_attach_conn *conn, uint64_t now);
+/* One whole frame as it came. */
+void zs_attach_receive(struct zs_attach *s, struct zs_attach_conn *conn, const void *bytes, size_t len,
+		       uint64_t now);
+/* The frame could not be read from the stream (too long, no length): Error malformed, close. */
+void zs_attach_broken(struct zs_attach *s, struct zs_attach_conn *conn, uint64_t now);
+/* It answered a ping that was asked for. */
+void zs_attach_alive(struct zs_attach *s, struct zs_attach_conn *conn, uint64_t now);
+
+/* The state segment's incarnation, 0 while there is none. Sessions of another one are dead: their connections are closed, so that
+ * the edges come back for new keys. */
+void zs_attach_state(struct zs_attach *s, uint64_t incarnation, uint64_t now);
+/* c->conf is a new one, or a secrets file was changed. Who may not attach any longer is ended, changed policies are pushed. */
+void zs_attach_apply(struct zs_attach *s, uint64_t now);
+/* Notice drain with the configured alternatives to everybody; nobody new from now on. */
+void zs_attach_drain(struct zs_attach *s, uint32_t in_ms, uint64_t now);
+
+/* When zs_attach_advance wants to be called; changes with every other call. */
+uint64_t zs_attach_deadline(const struct zs_attach *s);
+void zs_attach_advance(struct zs_attach *s, uint64_t now, uint64_t wall_s);
+
+/* What only lib/p2p can judge of a configuration: peer ids, alternatives. */
+int zs_attach_conf_check(const struct zs_conf *conf, struct zs_error *err);
+
+/* --- by command --- */
+
+struct zs_attach_rule {
+	struct zs_peer_id peer;
+	bool denied;
+	char name[33], policy[33], tenant[33];
+};
+/* Stored durably, in place of the peer's rule of before. A denied peer's attachment ends at once. -ENOSPC, -ENOENT (no such policy), store's. */
+int zs_attach_rule_set(struct zs_attach *s, const struct zs_attach_rule *rule, uint64_t now,
+		       struct zs_error *err);
+typedef void zs_attach_rule_fn(void *ctx, const struct zs_attach_rule *rule, bool configured);
+void zs_attach_rules(const struct zs_attach *s, zs_attach_rule_fn *fn,
+		     void *ctx); /* the configuration's too */
+
+/* Ends an attachment: session, ports, slot. Its owner may come again, as a new one. -ENOENT. */
+int zs_attach_kick(struct zs_attach *s, uint32_t id, uint64_t now, struct zs_error *err);
+uint32_t zs_attach_find(const struct zs_attach *s, const struct zs_peer_id *owner); /* 0: none */
+
+struct zs_attach_port {
+	char name[ZS_ATTACH_NAME];
+	uint16_t port;
+	uint8_t service, protection;
+	bool held; /* false: the port is somebody else's for now */
+};
+struct zs_attach_info {
+	uint32_t id;
+	uint16_t generation;
+	struct zs_peer_id owner;
+	bool connected;
+	struct zs_endpoint remote; /* connected */
+	const char *group;	   /* connected */
+	uint8_t mode;		   /* of the newest session; 0: none lives */
+	uint8_t sessions;
+	uint64_t lease_ns; /* not connected: what is left */
+	const char *name, *policy, *tenant;
+	uint32_t ports;
+	const struct zs_attach_port *port;
+};
+/* The attachment with the lowest id above `after`; false: no more. Pointers hold until the next call that changes something. */
+bool zs_attach_next(const struct zs_attach *s, uint32_t after, uint64_t now, struct zs_attach_info *out);
+
+/* --- figures --- */
+
+struct zs_attach_counts {
+	uint64_t granted[ZS_ATTACH_CONTINUITY_fresh + 1]; /* by continuity */
+	uint64_t refused[ZS_ATTACH_ERROR_busy + 1];	  /* Hello and Publish, by error code */
+	uint64_t superseded, expired, kicked, wiped;
+	uint32_t attachments, connections, sessions, ports; /* now */
+};
+const struct zs_attach_counts *zs_attach_counts(const struct zs_attach *s);
+/* Walker for tests and fuzzers: 0, or -EUCLEAN and *where set. */
+int zs_attach_walk(const struct zs_attach *s, const char **where);
+
+#endif

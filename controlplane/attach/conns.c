@@ -1,0 +1,167 @@
+/* Connections: from the shell's word that one is there to its word that it is gone. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "attach/internal.h"
+#include "base/hash.h"
+
+#define SPARE 1024 /* connections without an attachment, beside two for each with one */
+
+bool zs_attach_rate(const struct zs_attach *s, struct zs_gcra *bucket, uint32_t burst)
+{
+	const struct zs_gcra_rate rate = { .interval = ZS_NS_PER_S << ZS_GCRA_SHIFT,
+					   .burst_ns = burst * ZS_NS_PER_S };
+
+	return zs_gcra_allow(bucket, &rate, s->now_ns, 1);
+}
+
+void zs_attach_conn_hold(struct zs_attach_conn *conn, const void *bytes, size_t len)
+{
+	struct held *h = malloc(sizeof(*h) + len), **at = &conn->held;
+
+	ZS_CHECK(h, "out of memory");
+	h->next = NULL;
+	h->len = len;
+	memcpy(h->bytes, bytes, len);
+	while (*at)
+		at = &(*at)->next;
+	*at = h;
+}
+
+void zs_attach_conn_drop_held(struct zs_attach_conn *conn)
+{
+	while (conn->held) {
+		struct held *h = conn->held;
+
+		conn->held = h->next;
+		free(h);
+	}
+}
+
+static struct zs_addr prefix_of(const struct zs_addr *addr)
+{
+	struct zs_addr p = *addr;
+	uint32_t keep = zs_addr_is4(addr) ? 15 : 7; /* bytes: /24 of IPv4 inside IPv6, /56 */
+
+	memset(p.ip + keep, 0, sizeof(p.ip) - keep);
+	return p;
+}
+
+static struct zs_attach_conn **bucket_of(struct zs_attach *s, const struct zs_addr *prefix)
+{
+	return &s->bucket[zs_hash(s->bucket_key, prefix->ip, sizeof(prefix->ip)) & (BUCKETS - 1)];
+}
+
+uint32_t zs_attach_conns_near(const struct zs_attach *s, const struct zs_attach_conn *conn)
+{
+	uint32_t n = 0;
+
+	for (struct zs_attach_conn *c = *bucket_of((struct zs_attach *)s, &conn->prefix); c; c = c->near)
+		n += c != conn && (c->state == CONN_ATTACHED || c->state == CONN_GRANTED) &&
+		     zs_addr_eq(&c->prefix, &conn->prefix) && !zs_peer_id_eq(&c->peer.id, &conn->peer.id);
+	return n;
+}
+
+static void start_lease(struct zs_attach *s, struct slot *slot)
+{
+	slot->lease_ns = s->now_ns + (uint64_t)conf_of(s)->lease_s * ZS_NS_PER_S;
+	zs_attach_wake_slot(s, slot->lease_ns);
+}
+
+/* The connection is nothing to its attachment any more. */
+static void detach(struct zs_attach *s, struct zs_attach_conn *conn)
+{
+	struct slot *slot = conn->slot;
+
+	zs_attach_conn_drop_held(conn);
+	conn->slot = NULL;
+	if (!slot)
+		return;
+	if (slot->now.conn == conn)
+		slot->now.conn = NULL;
+	if (slot->before.conn == conn)
+		slot->before.conn = NULL;
+	if (slot->rival == conn)
+		slot->rival = NULL;
+	if (slot->conn != conn)
+		return;
+	slot->conn = NULL;
+	start_lease(s, slot);
+	if (slot->rival) { /* what it waited for is known: soon, not from inside of here */
+		slot->rival->due_ns = s->now_ns;
+		zs_attach_wake_conn(s, s->now_ns);
+	}
+}
+
+void zs_attach_conn_close(struct zs_attach *s, struct zs_attach_conn *conn, const char *why)
+{
+	if (conn->state == CONN_CLOSING)
+		return;
+	conn->state = CONN_CLOSING;
+	detach(s, conn);
+	s->ops->close(s->shell, conn->peer.link, why);
+}
+
+struct zs_attach_conn *zs_attach_opened(struct zs_attach *s, const struct zs_attach_peer *peer, uint64_t now)
+{
+	struct zs_attach_conn *conn, **bucket;
+
+	zs_attach_set_now(s, now);
+	if (s->counts.connections >= 2 * conf_of(s)->attachments + SPARE)
+		return NULL;
+	conn = calloc(1, sizeof(*conn));
+	if (!conn)
+		return NULL;
+	conn->peer = *peer;
+	snprintf(conn->group, sizeof(conn->group), "%s", peer->group);
+	conn->peer.group = conn->group;
+	conn->prefix = prefix_of(&peer->remote.addr);
+	conn->due_ns = s->now_ns + ZS_ATTACH_HELLO_NS;
+	zs_attach_wake_conn(s, conn->due_ns);
+	conn->next = s->conns;
+	conn->link = &s->conns;
+	if (s->conns)
+		s->conns->link = &conn->next;
+	s->conns = conn;
+	bucket = bucket_of(s, &conn->prefix);
+	conn->near = *bucket;
+	*bucket = conn;
+	s->counts.connections++;
+	return conn;
+}
+
+void zs_attach_conn_forget(struct zs_attach *s, struct zs_attach_conn *conn)
+{
+	struct zs_attach_conn **at = bucket_of(s, &conn->prefix);
+
+	while (*at != conn)
+		at = &(*at)->near;
+	*at = conn->near;
+	*conn->link = conn->next;
+	if (conn->next)
+		conn->next->link = conn->link;
+	s->counts.connections--;
+	free(conn);
+}
+
+void zs_attach_closed(struct zs_attach *s, struct zs_attach_conn *conn, uint64_t now)
+{
+	zs_attach_set_now(s, now);
+	if (conn->state == CONN_ATTACHED && conn->slot && conn->slot->conn == conn)
+		ZS_LOG(&s->c->log, DETACHED, "attachment=%u cause=\"connection closed\"", conn->slot->id);
+	detach(s, conn);
+	zs_attach_conn_forget(s, conn);
+}
+
+void zs_attach_alive(struct zs_attach *s, struct zs_attach_conn *conn, uint64_t now)
+{
+	struct slot *slot = conn->slot;
+
+	zs_attach_set_now(s, now);
+	if (!slot || slot->conn != conn || conn->state != CONN_ATTACHED)
+		return;
+	if (slot->now.conn == conn)
+		zs_attach_session_prove(s, slot);
+	if (slot->rival)
+		zs_attach_hello_judged(s, slot->rival, true);
+}

@@ -1,0 +1,247 @@
+/* Shared by the files of attach/ alone.
+ *
+ *   server.c    life, time, the world around     conns.c    connections
+ *   frames.c    frames that come in              reply.c    frames that go out
+ *   hello.c     who may, who is first            grant.c    keys and the Grant
+ *   policy.c    who may, under which limits      rules.c    allowed and denied by command
+ *   secrets.c   tokens and pre-shared keys       slots.c    owner to attachment, durable
+ *   sessions.c  keys in the sessions segment     ports.c    granted ports
+ *   records.c   store records                    show.c     what verbs and tests ask */
+#ifndef ZS_CONTROLPLANE_ATTACH_INTERNAL_H
+#define ZS_CONTROLPLANE_ATTACH_INTERNAL_H
+
+#include "attach/attach.h"
+#include "attach/secrets.h"
+#include "base/gcra.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "p2p/attach_keys.h"
+#include "p2p/peertable.h"
+#include "shm/sessions.h"
+
+#define NEVER	      UINT64_MAX
+#define BUCKETS	      1024 /* of connections by source prefix; a power of two */
+#define TENANTS	      1024
+/* Each is a synced write, so an edge may not have as many as it likes: at once, and a second after that. */
+#define HELLO_BURST   8
+#define PUBLISH_BURST 32
+
+enum conn_state {
+	CONN_NEW,     /* waits for Hello */
+	CONN_PROBING, /* its Hello waits for a sign of the owner's old connection */
+	CONN_GRANTED, /* its session is in the segment, the Grant waits for the workers */
+	CONN_ATTACHED,
+	CONN_CLOSING, /* the shell was told; nothing is read any more */
+};
+
+struct zs_attach_conn {
+	struct zs_attach_conn *next, **link;
+	struct zs_attach_conn *near; /* of the same bucket */
+	enum conn_state state;
+	struct zs_attach_peer peer;
+	char group[32];
+	struct zs_addr prefix; /* /24 or /56 of where it comes from */
+	uint64_t due_ns;
+	uint64_t epoch; /* GRANTED: of the grace period */
+	struct slot *slot;
+	uint8_t instance[ZS_ATTACH_INSTANCE];
+	uint8_t faults;
+	struct zs_gcra publishes;
+	struct held *held; /* PROBING: the Hello; GRANTED: the Grant and what follows it */
+};
+
+/* Frames kept for later, in order. */
+struct held {
+	struct held *next;
+	size_t len;
+	uint8_t bytes[];
+};
+
+struct ports {
+	uint8_t count;
+	struct zs_attach_port at[ZS_ATTACH_PORTS];
+};
+
+/* A session that lives: its entry in the segment, and what the segment need not know. */
+struct live {
+	uint32_t at; /* slot of the segment, ZS_SESSION_NONE: none */
+	uint8_t mode, bind_id;
+	bool proven;
+	uint64_t granted_ns, incarnation;
+	struct zs_attach_conn *conn; /* that it was made on, while it is open */
+};
+
+/* Attachment `id`: its index in slot[] and in the segment. */
+struct slot {
+	uint32_t id;
+	uint16_t generation;
+	uint64_t freed_s;	 /* Unix time, 0: owned */
+	struct zs_peer_id owner; /* len 0: free */
+	uint8_t hashes;
+	uint8_t hash[2][ZS_ATTACH_HASH]; /* of the last Grants, newest first */
+	struct ports ports;
+	/* not durable: */
+	struct zs_attach_conn *conn; /* attached now */
+	uint64_t lease_ns;	     /* when it ends; NEVER while attached */
+	struct live now, before;     /* `before` while `now` is to prove itself */
+	uint8_t last_bind_id;
+	struct zs_attach_conn *rival; /* of another instance: waits whether `conn` still lives */
+	struct zs_gcra hellos;
+	uint64_t serial;
+	zs_pb_Policy policy; /* as told last, serial aside */
+	char name[33], policy_name[33];
+	uint32_t tenant;
+	uint32_t next_free; /* id of the slot freed after this one */
+};
+
+struct zs_attach {
+	struct zs_control *c;
+	struct zs_random random;
+	const struct zs_attach_ops *ops;
+	void *shell;
+	uint64_t now_ns, wall_s;
+	uint64_t conn_due_ns, slot_due_ns;
+	bool draining;
+	uint64_t incarnation;
+
+	struct zs_attach_conn *conns;
+	struct zs_attach_conn *bucket[BUCKETS];
+	uint64_t bucket_key[2];
+
+	struct zs_sessions shm;
+	struct slot **slot;	       /* shm.attachments; [0] is never used */
+	uint32_t high;		       /* ids at and beyond were never used */
+	uint32_t free_head, free_tail; /* freed slots, oldest first; 0: none */
+	struct zs_peertable owners;
+	uint32_t *owned; /* owners' slots → id */
+
+	struct zs_peertable listed; /* the configuration's allow list … */
+	uint32_t *listed_at;	    /* … → its index */
+	struct zs_peertable ruled;  /* rules by command */
+	struct zs_attach_rule *rule;
+	struct zs_secrets secrets;
+	char tenant[TENANTS][33];
+	uint32_t tenants;
+
+	struct zs_attach_counts counts;
+};
+
+static inline const struct zs_conf_attach *conf_of(const struct zs_attach *s)
+{
+	return &s->c->conf->attach;
+}
+
+/* conns.c */
+bool zs_attach_rate(const struct zs_attach *s, struct zs_gcra *bucket, uint32_t burst);
+void zs_attach_conn_close(struct zs_attach *s, struct zs_attach_conn *conn, const char *why);
+void zs_attach_conn_forget(struct zs_attach *s, struct zs_attach_conn *conn);
+
+/* server.c */
+void zs_attach_set_now(struct zs_attach *s, uint64_t now);
+void zs_attach_wake_conn(struct zs_attach *s, uint64_t at);
+void zs_attach_wake_slot(struct zs_attach *s, uint64_t at);
+void zs_attach_conn_hold(struct zs_attach_conn *conn, const void *bytes, size_t len);
+void zs_attach_conn_drop_held(struct zs_attach_conn *conn);
+/* Attached connections, and those about to be, of the same prefix. */
+uint32_t zs_attach_conns_near(const struct zs_attach *s, const struct zs_attach_conn *conn);
+
+/* Ends those who may not stay any longer, tells the others what changed for them. */
+void zs_attach_judge(struct zs_attach *s, uint64_t now);
+
+/* reply.c. A refusal's fields; text NULL: the code's own. */
+struct refusal {
+	uint32_t code;
+	const char *scope;
+	uint64_t current, limit;
+	uint32_t retry_ms;
+	const char *text;
+};
+zs_pb_Error zs_attach_error(const struct refusal *r);
+void zs_attach_send(struct zs_attach *s, struct zs_attach_conn *conn, const struct zs_attach_frame *f);
+void zs_attach_send_error(struct zs_attach *s, struct zs_attach_conn *conn, uint64_t id,
+			  const struct refusal *r);
+void zs_attach_send_notice(struct zs_attach *s, struct zs_attach_conn *conn, uint32_t code, uint32_t in_ms,
+			   const char *text);
+
+/* policy.c */
+struct admission {
+	const char *name, *policy, *tenant;
+};
+/* false: *r says why. */
+bool zs_attach_policy_admits(const struct zs_attach *s, const struct zs_attach_conn *conn,
+			     const zs_pb_Hello *h, struct admission *out, struct refusal *r);
+/* May the owner stay, after rules or configuration changed? Fills *out if so. */
+bool zs_attach_policy_keeps(const struct zs_attach *s, const struct slot *slot, struct admission *out);
+/* Writes admission and limits into the slot; true: the edge should be told. */
+bool zs_attach_policy_set(struct zs_attach *s, struct slot *slot, const struct admission *a);
+int zs_attach_policy_load(struct zs_attach *s); /* the configuration's list and secrets */
+bool zs_attach_policy_exists(const struct zs_conf *conf, const char *name);
+
+/* hello.c */
+/* `raw`: the Hello's own bytes, `whole`: the frame's. */
+void zs_attach_hello_take(struct zs_attach *s, struct zs_attach_conn *conn, const struct zs_attach_frame *f,
+			  const struct zs_span *raw, const struct zs_span *whole);
+/* The probe of the owner's old connection has its end: go on, or refuse. */
+void zs_attach_hello_judged(struct zs_attach *s, struct zs_attach_conn *conn, bool old_lives);
+void zs_attach_hello_refuse(struct zs_attach *s, struct zs_attach_conn *conn, uint64_t id,
+			    const struct refusal *r);
+
+/* grant.c */
+/* `slot`: the owner's, NULL: it has none. Zero, or an error code: nothing is changed then, but for a generation that is spent. */
+uint32_t zs_attach_grant(struct zs_attach *s, struct zs_attach_conn *conn, struct slot *slot,
+			 const struct zs_attach_frame *f, const struct zs_span *raw,
+			 const struct admission *who);
+/* GRANTED: sends, when the workers are through. */
+void zs_attach_grant_send(struct zs_attach *s, struct zs_attach_conn *conn);
+
+/* rules.c */
+const struct zs_attach_rule *zs_attach_rule_of(const struct zs_attach *s, const struct zs_peer_id *peer);
+int zs_attach_rules_load(struct zs_attach *s, struct zs_error *err);
+
+/* slots.c */
+int zs_slots_load(struct zs_attach *s, struct zs_error *err);
+struct slot *zs_attach_slot_of(const struct zs_attach *s, const struct zs_peer_id *owner);
+/* A slot for a new owner, not durable yet; its generation is new. NULL: none is left. */
+struct slot *zs_attach_slot_take(struct zs_attach *s, const struct zs_peer_id *owner);
+/* Takes zs_attach_slot_take() back; its generation is spent. */
+void zs_attach_slot_untake(struct zs_attach *s, struct slot *slot);
+/* Ends the attachment: sessions, ports, owner; durable. */
+void zs_attach_slot_free(struct zs_attach *s, struct slot *slot);
+void zs_attach_slot_adopt(struct zs_attach *s,
+			  struct slot *slot); /* a record read at the start; taken over */
+
+/* records.c */
+int zs_attach_record_slot(struct zs_attach *s, const struct slot *slot);
+int zs_attach_record_rule(struct zs_attach *s, const struct zs_attach_rule *rule, struct zs_error *err);
+int zs_attach_records_slots(struct zs_attach *s, struct zs_error *err); /* each to slot_adopt */
+typedef void record_rule_fn(struct zs_attach *s, const struct zs_attach_rule *rule);
+int zs_attach_records_rules(struct zs_attach *s, record_rule_fn *fn, struct zs_error *err);
+
+/* sessions.c */
+int zs_attach_sessions_load(struct zs_attach *s, struct zs_error *err); /* after the slots */
+/* A free segment slot's receiver id, 0: none. */
+uint32_t zs_attach_session_receiver(struct zs_attach *s);
+uint8_t zs_attach_session_bind_id(const struct slot *slot);
+/* Puts the session as the slot's newest; `keep`: the newest of before lives on until this one is proven. */
+void zs_attach_session_put(struct zs_attach *s, struct slot *slot, const struct zs_session *v,
+			   struct zs_attach_conn *conn, bool keep);
+void zs_attach_session_end(struct zs_attach *s, struct slot *slot, struct live *live);
+void zs_attach_sessions_end(struct zs_attach *s, struct slot *slot);
+void zs_attach_session_prove(struct zs_attach *s, struct slot *slot);
+void zs_attach_session_tick(struct zs_attach *s, struct slot *slot);
+bool zs_attach_session_lives(const struct zs_attach *s, const struct live *live);
+void zs_attach_slot_show(struct zs_attach *s, const struct slot *slot); /* the segment's entry */
+
+/* ports.c */
+/* Takes the request into slot->ports and fills the answer; the caller stores, then keeps or undoes. */
+void zs_attach_port_publish(struct zs_attach *s, struct slot *slot, const zs_pb_Publish *p, zs_pb_Port *out);
+void zs_attach_ports_keep(struct zs_attach *s, struct slot *slot, const struct ports *before);
+void zs_attach_ports_undo(struct zs_attach *s, struct slot *slot, const struct ports *before);
+/* Asks again for what is not held. */
+void zs_attach_ports_reserve(struct zs_attach *s, struct slot *slot);
+void zs_attach_ports_release(struct zs_attach *s, struct slot *slot);
+void zs_attach_port_tell(const struct zs_attach *s, const struct zs_attach_port *p, zs_pb_Port *out);
+/* The addresses told to edges, with that port. */
+uint32_t zs_attach_announce(const struct zs_attach *s, uint16_t port, uint8_t (*out)[18], uint32_t max);
+
+#endif

@@ -1,0 +1,207 @@
+/* What survives in the store, reader and writer side by side. Numbers big-endian.
+ *
+ *   "att/slot/" be32 id   {u8 1, u16 generation, u64 freed (Unix time, 0: owned), u8 length, owner, u8 hashes, hashes,
+ *                         u8 ports, each {u8 length, name, u16 port, u8 service, u8 protection}}
+ *   "att/rule/" peer id   {u8 1, u8 denied, three texts {u8 length, text}: name, policy, tenant} */
+#include <errno.h>
+#include <stdlib.h>
+#include "attach/internal.h"
+#include "base/cursor.h"
+#include "store.h"
+
+#define SLOT_PREFIX "att/slot/"
+#define RULE_PREFIX "att/rule/"
+#define PREFIX_LEN  9
+#define SLOT_KEY    (PREFIX_LEN + 4)
+#define VERSION	    1
+#define RECORD_MAX  1024 /* 12 + 45 + 65 + 16 x 37 at most */
+
+static void write_text(struct zs_writer *w, const char *text)
+{
+	size_t len = strlen(text);
+
+	zs_write_u8(w, (uint8_t)len);
+	zs_write_bytes(w, text, len);
+}
+
+/* At most cap - 1 bytes, none of them zero. */
+static void read_text(struct zs_reader *r, char *out, size_t cap)
+{
+	size_t len = zs_read_u8(r);
+	const uint8_t *at = len < cap ? zs_read_span(r, len) : NULL;
+
+	if (!at || memchr(at, '\0', len)) {
+		r->failed = true;
+		return;
+	}
+	memcpy(out, at, len);
+	out[len] = '\0';
+}
+
+static void slot_key(uint8_t key[SLOT_KEY], uint32_t id)
+{
+	struct zs_writer w = zs_writer_of(key, SLOT_KEY);
+
+	zs_write_bytes(&w, SLOT_PREFIX, PREFIX_LEN);
+	zs_write_u32(&w, id);
+}
+
+static size_t encode_slot(const struct slot *slot, uint8_t out[RECORD_MAX])
+{
+	struct zs_writer w = zs_writer_of(out, RECORD_MAX);
+
+	zs_write_u8(&w, VERSION);
+	zs_write_u16(&w, slot->generation);
+	zs_write_u64(&w, slot->freed_s);
+	zs_write_u8(&w, slot->owner.len);
+	zs_write_bytes(&w, slot->owner.bytes, slot->owner.len);
+	zs_write_u8(&w, slot->hashes);
+	zs_write_bytes(&w, slot->hash, slot->hashes * sizeof(slot->hash[0]));
+	zs_write_u8(&w, slot->ports.count);
+	for (uint32_t i = 0; i < slot->ports.count; i++) {
+		const struct zs_attach_port *p = &slot->ports.at[i];
+
+		write_text(&w, p->name);
+		zs_write_u16(&w, p->port);
+		zs_write_u8(&w, p->service);
+		zs_write_u8(&w, p->protection);
+	}
+	ZS_CHECK(!w.failed, "a slot's record has room for every slot");
+	return zs_writer_len(&w);
+}
+
+static bool decode_port(struct zs_reader *r, struct slot *slot)
+{
+	struct zs_attach_port *p = &slot->ports.at[slot->ports.count];
+
+	read_text(r, p->name, sizeof(p->name));
+	p->port = zs_read_u16(r);
+	p->service = zs_read_u8(r);
+	p->protection = zs_read_u8(r);
+	if (r->failed || !p->name[0] || !p->port || p->service < 1 || p->service > ZS_SERVICE_MAX ||
+	    p->protection > 1)
+		return false;
+	slot->ports.count++;
+	return true;
+}
+
+static bool decode_slot(struct slot *slot, const uint8_t *key, size_t key_len, const void *value, size_t len)
+{
+	struct zs_reader k = zs_reader_of(key + PREFIX_LEN, key_len - PREFIX_LEN),
+			 r = zs_reader_of(value, len);
+	uint8_t version = zs_read_u8(&r), owner, ports;
+	const uint8_t *at;
+
+	slot->id = zs_read_u32(&k);
+	slot->generation = zs_read_u16(&r);
+	slot->freed_s = zs_read_u64(&r);
+	owner = zs_read_u8(&r);
+	at = zs_read_span(&r, owner);
+	if (!at || version != VERSION || !slot->generation || !slot->id || !zs_reader_done(&k))
+		return false;
+	if (owner ? zs_peer_id_decode(&slot->owner, at, owner) || slot->freed_s : !slot->freed_s)
+		return false;
+	slot->hashes = zs_read_u8(&r);
+	if (slot->hashes > ZS_ARRAY_LEN(slot->hash) ||
+	    !zs_read_bytes(&r, slot->hash, slot->hashes * sizeof(slot->hash[0])))
+		return false;
+	ports = zs_read_u8(&r);
+	if (ports > ZS_ATTACH_PORTS)
+		return false;
+	while (ports--)
+		if (!decode_port(&r, slot))
+			return false;
+	return zs_reader_done(&r);
+}
+
+int zs_attach_record_slot(struct zs_attach *s, const struct slot *slot)
+{
+	struct zs_store_batch *b = zs_store_begin(s->c->store);
+	uint8_t key[SLOT_KEY], value[RECORD_MAX];
+
+	slot_key(key, slot->id);
+	zs_store_put(b, key, sizeof(key), value, encode_slot(slot, value));
+	return zs_control_commit(s->c, b, NULL);
+}
+
+static void damaged(struct zs_attach *s, const char *what)
+{
+	ZS_LOG(&s->c->log, STORE_FAILED, "error=\"damaged record of %s\"", what);
+}
+
+static int each_slot(void *ctx, const void *key, size_t key_len, const void *value, size_t len)
+{
+	struct zs_attach *s = ctx;
+	struct slot *slot = calloc(1, sizeof(*slot));
+
+	if (!slot)
+		return -ENOMEM;
+	if (decode_slot(slot, key, key_len, value, len) && slot->id < s->shm.attachments) {
+		zs_attach_slot_adopt(s, slot);
+		return 0;
+	}
+	damaged(s, "an attachment");
+	free(slot);
+	return 0;
+}
+
+static int unreadable(int rc, struct zs_error *err)
+{
+	if (rc && err && !err->code)
+		return zs_error_set(err, rc, ZS_EXIT_RESOURCE,
+				    "the attachments cannot be read from the store: %s", strerror(-rc));
+	return rc;
+}
+
+int zs_attach_records_slots(struct zs_attach *s, struct zs_error *err)
+{
+	return unreadable(zs_store_each(s->c->store, SLOT_PREFIX, PREFIX_LEN, each_slot, s), err);
+}
+
+int zs_attach_record_rule(struct zs_attach *s, const struct zs_attach_rule *rule, struct zs_error *err)
+{
+	struct zs_store_batch *b = zs_store_begin(s->c->store);
+	uint8_t key[PREFIX_LEN + ZS_PEER_ID], value[RECORD_MAX];
+	struct zs_writer w = zs_writer_of(value, sizeof(value));
+
+	memcpy(key, RULE_PREFIX, PREFIX_LEN);
+	memcpy(key + PREFIX_LEN, rule->peer.bytes, rule->peer.len);
+	zs_write_u8(&w, VERSION);
+	zs_write_u8(&w, rule->denied);
+	write_text(&w, rule->name);
+	write_text(&w, rule->policy);
+	write_text(&w, rule->tenant);
+	zs_store_put(b, key, PREFIX_LEN + rule->peer.len, value, zs_writer_len(&w));
+	return zs_control_commit(s->c, b, err);
+}
+
+struct each_rule {
+	struct zs_attach *s;
+	record_rule_fn *fn;
+};
+
+static int each_rule(void *ctx, const void *key, size_t key_len, const void *value, size_t len)
+{
+	struct each_rule *e = ctx;
+	struct zs_reader r = zs_reader_of(value, len);
+	struct zs_attach_rule rule = { 0 };
+	uint8_t version = zs_read_u8(&r), denied = zs_read_u8(&r);
+
+	rule.denied = denied != 0;
+	read_text(&r, rule.name, sizeof(rule.name));
+	read_text(&r, rule.policy, sizeof(rule.policy));
+	read_text(&r, rule.tenant, sizeof(rule.tenant));
+	if (version == VERSION && zs_reader_done(&r) && denied <= 1 &&
+	    !zs_peer_id_decode(&rule.peer, (const uint8_t *)key + PREFIX_LEN, key_len - PREFIX_LEN))
+		e->fn(e->s, &rule);
+	else
+		damaged(e->s, "who may attach");
+	return 0;
+}
+
+int zs_attach_records_rules(struct zs_attach *s, record_rule_fn *fn, struct zs_error *err)
+{
+	struct each_rule e = { s, fn };
+
+	return unreadable(zs_store_each(s->c->store, RULE_PREFIX, PREFIX_LEN, each_rule, &e), err);
+}

@@ -1,0 +1,241 @@
+/* The server: its life, its time, and what happens around it. */
+#include "attach/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define SLOT_ROUND_NS (100 * ZS_NS_PER_MS) /* slots are looked at together, not one by one */
+#define BEAT_NS	      (1 * ZS_NS_PER_S)
+
+/* --- time --- */
+
+void zs_attach_wake_conn(struct zs_attach *s, uint64_t at)
+{
+	if (at < s->conn_due_ns)
+		s->conn_due_ns = at;
+}
+
+void zs_attach_wake_slot(struct zs_attach *s, uint64_t at)
+{
+	uint64_t round = at > NEVER - SLOT_ROUND_NS ? at : ZS_ALIGN_UP(at, SLOT_ROUND_NS);
+
+	if (round < s->slot_due_ns)
+		s->slot_due_ns = round;
+}
+
+/* A step back counts as standing still. */
+void zs_attach_set_now(struct zs_attach *s, uint64_t now)
+{
+	if (now > s->now_ns)
+		s->now_ns = now;
+}
+
+uint64_t zs_attach_deadline(const struct zs_attach *s)
+{
+	uint64_t due = s->conn_due_ns < s->slot_due_ns ? s->conn_due_ns : s->slot_due_ns;
+
+	return due < s->now_ns + BEAT_NS ? due : s->now_ns + BEAT_NS;
+}
+
+static void tick_conn(struct zs_attach *s, struct zs_attach_conn *conn)
+{
+	if (conn->state == CONN_GRANTED) {
+		zs_attach_grant_send(s, conn);
+	} else if (conn->state == CONN_NEW || conn->state == CONN_PROBING) {
+		if (s->now_ns < conn->due_ns)
+			zs_attach_wake_conn(s, conn->due_ns);
+		else if (conn->state == CONN_PROBING)
+			zs_attach_hello_judged(s, conn, false);
+		else
+			zs_attach_conn_close(s, conn, "no Hello");
+	}
+}
+
+static void tick_slot(struct zs_attach *s, struct slot *slot)
+{
+	zs_attach_session_tick(s, slot);
+	if (slot->lease_ns == NEVER)
+		return;
+	if (s->now_ns < slot->lease_ns) {
+		zs_attach_wake_slot(s, slot->lease_ns);
+		return;
+	}
+	s->counts.expired++;
+	zs_attach_slot_free(s, slot);
+}
+
+/* A closed connection stays in the list until the shell says so, so a walk never loses its place. */
+void zs_attach_advance(struct zs_attach *s, uint64_t now, uint64_t wall_s)
+{
+	zs_attach_set_now(s, now);
+	s->wall_s = wall_s;
+	zs_segment_beat(&s->shm.seg, s->now_ns);
+	if (s->now_ns >= s->conn_due_ns) {
+		s->conn_due_ns = NEVER;
+		for (struct zs_attach_conn *c = s->conns; c; c = c->next)
+			tick_conn(s, c);
+	}
+	if (s->now_ns >= s->slot_due_ns) {
+		s->slot_due_ns = NEVER;
+		for (uint32_t id = 1; id < s->high; id++)
+			if (s->slot[id]->owner.len)
+				tick_slot(s, s->slot[id]);
+	}
+}
+
+/* --- the world around --- */
+
+void zs_attach_state(struct zs_attach *s, uint64_t incarnation, uint64_t now)
+{
+	zs_attach_set_now(s, now);
+	if (incarnation == s->incarnation)
+		return;
+	s->incarnation = incarnation;
+	for (uint32_t id = 1; incarnation && id < s->high; id++) {
+		struct slot *slot = s->slot[id];
+		bool dead = slot->now.at != ZS_SESSION_NONE && !zs_attach_session_lives(s, &slot->now);
+
+		if (slot->before.at != ZS_SESSION_NONE && !zs_attach_session_lives(s, &slot->before))
+			zs_attach_session_end(s, slot, &slot->before);
+		if (!dead)
+			continue;
+		s->counts.wiped++;
+		zs_attach_session_end(s, slot, &slot->now);
+		if (slot->conn)
+			zs_attach_conn_close(s, slot->conn, "the dataplane's state was lost; attach again");
+	}
+}
+
+static void tell_policy(struct zs_attach *s, const struct slot *slot)
+{
+	struct zs_attach_frame f = { .kind = ZS_ATTACH_POLICY, .policy = slot->policy };
+
+	f.policy.serial = slot->serial;
+	zs_attach_slot_show(s, slot);
+	if (slot->conn && slot->conn->state == CONN_ATTACHED)
+		zs_attach_send(s, slot->conn, &f);
+	else if (slot->conn) { /* behind the Grant */
+		uint8_t bytes[ZS_ATTACH_FRAME];
+		struct zs_span raw;
+
+		zs_attach_conn_hold(slot->conn, bytes, zs_attach_encode(&f, bytes, sizeof(bytes), &raw));
+	}
+}
+
+void zs_attach_judge(struct zs_attach *s, uint64_t now)
+{
+	static const struct refusal denied = { .code = ZS_ATTACH_ERROR_denied, .scope = "peer" };
+
+	zs_attach_set_now(s, now);
+	for (uint32_t id = 1; id < s->high; id++) {
+		struct slot *slot = s->slot[id];
+		struct admission who;
+
+		if (!slot->owner.len)
+			continue;
+		if (zs_attach_policy_keeps(s, slot, &who)) {
+			if (zs_attach_policy_set(s, slot, &who))
+				tell_policy(s, slot);
+			continue;
+		}
+		if (slot->conn)
+			zs_attach_send_error(s, slot->conn, 0, &denied);
+		zs_attach_slot_free(s, slot);
+	}
+}
+
+void zs_attach_apply(struct zs_attach *s, uint64_t now)
+{
+	if (zs_attach_policy_load(s))
+		zs_control_raise(s->c, ZS_HEALTH_attach_secrets, "out of memory");
+	zs_attach_judge(s, now);
+}
+
+void zs_attach_drain(struct zs_attach *s, uint32_t in_ms, uint64_t now)
+{
+	zs_attach_set_now(s, now);
+	s->draining = true;
+	for (struct zs_attach_conn *c = s->conns; c; c = c->next)
+		if (c->state == CONN_ATTACHED)
+			zs_attach_send_notice(s, c, ZS_ATTACH_NOTICE_drain, in_ms, NULL);
+}
+
+int zs_attach_kick(struct zs_attach *s, uint32_t id, uint64_t now, struct zs_error *err)
+{
+	zs_attach_set_now(s, now);
+	if (!id || id >= s->high || !s->slot[id]->owner.len)
+		return zs_error_set(err, -ENOENT, ZS_EXIT_REFUSED,
+				    "there is no attachment %u; zsctl attach list names them", id);
+	s->counts.kicked++;
+	zs_attach_slot_free(s, s->slot[id]);
+	return 0;
+}
+
+/* --- life --- */
+
+int zs_attach_new(struct zs_attach **out, struct zs_control *c, struct zs_random random, uint64_t now,
+		  uint64_t wall_s, struct zs_error *err)
+{
+	struct zs_attach *s = calloc(1, sizeof(*s));
+	bool fresh;
+	int rc;
+
+	if (!s || !(s->listed_at = calloc(ZS_CONF_ALLOWED, sizeof(*s->listed_at)))) {
+		free(s);
+		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
+	}
+	s->c = c;
+	s->random = random;
+	s->now_ns = now;
+	s->wall_s = wall_s;
+	s->conn_due_ns = s->slot_due_ns = NEVER;
+	s->bucket_key[0] = zs_random_u64(&random);
+	s->bucket_key[1] = zs_random_u64(&random);
+	rc = zs_sessions_open_writer(&s->shm, c->shm_dir, NULL, &fresh, err);
+	if (!rc)
+		rc = zs_attach_rules_load(s, err);
+	if (!rc && zs_attach_policy_load(s))
+		rc = zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
+	if (!rc)
+		rc = zs_slots_load(s, err);
+	if (!rc)
+		rc = zs_attach_sessions_load(s, err);
+	if (rc) {
+		zs_attach_delete(s);
+		return rc;
+	}
+	zs_attach_judge(s, now);
+	for (uint32_t id = 1; id < s->high; id++)
+		if (s->slot[id]->owner.len)
+			zs_attach_slot_show(s, s->slot[id]);
+	*out = s;
+	return 0;
+}
+
+void zs_attach_delete(struct zs_attach *s)
+{
+	if (!s)
+		return;
+	while (s->conns) {
+		zs_attach_conn_drop_held(s->conns);
+		zs_attach_conn_forget(s, s->conns);
+	}
+	for (uint32_t id = 1; s->slot && id < s->high; id++)
+		free(s->slot[id]);
+	free(s->slot);
+	free(s->owned);
+	zs_peertable_delete(&s->owners);
+	zs_peertable_delete(&s->listed);
+	zs_peertable_delete(&s->ruled);
+	free(s->listed_at);
+	free(s->rule);
+	zs_secrets_free(&s->secrets);
+	zs_sessions_close(&s->shm);
+	free(s);
+}
+
+void zs_attach_serve(struct zs_attach *s, const struct zs_attach_ops *ops, void *ctx)
+{
+	s->ops = ops;
+	s->shell = ctx;
+}

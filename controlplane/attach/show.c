@@ -1,0 +1,121 @@
+/* What verbs, metrics and tests ask. */
+#include <errno.h>
+#include "attach/internal.h"
+
+const struct zs_attach_counts *zs_attach_counts(const struct zs_attach *s)
+{
+	return &s->counts;
+}
+
+uint32_t zs_attach_find(const struct zs_attach *s, const struct zs_peer_id *owner)
+{
+	const struct slot *slot = zs_attach_slot_of(s, owner);
+
+	return slot ? slot->id : 0;
+}
+
+static void describe(const struct zs_attach *s, const struct slot *slot, uint64_t now,
+		     struct zs_attach_info *out)
+{
+	*out = (struct zs_attach_info){
+		.id = slot->id,
+		.generation = slot->generation,
+		.owner = slot->owner,
+		.connected = slot->conn != NULL,
+		.mode = slot->now.at != ZS_SESSION_NONE ? slot->now.mode : 0,
+		.sessions = (uint8_t)((slot->now.at != ZS_SESSION_NONE) +
+				      (slot->before.at != ZS_SESSION_NONE)),
+		.name = slot->name,
+		.policy = slot->policy_name,
+		.tenant = slot->tenant ? s->tenant[slot->tenant - 1] : "",
+		.ports = slot->ports.count,
+		.port = slot->ports.at,
+	};
+	if (slot->conn) {
+		out->remote = slot->conn->peer.remote;
+		out->group = slot->conn->group;
+	} else if (slot->lease_ns > now) {
+		out->lease_ns = slot->lease_ns - now;
+	}
+}
+
+bool zs_attach_next(const struct zs_attach *s, uint32_t after, uint64_t now, struct zs_attach_info *out)
+{
+	for (uint32_t id = after + 1; id < s->high; id++) {
+		if (!s->slot[id]->owner.len)
+			continue;
+		describe(s, s->slot[id], now, out);
+		return true;
+	}
+	return false;
+}
+
+/* --- the walker --- */
+
+static const char *walk_live(const struct zs_attach *s, const struct slot *slot, const struct live *live)
+{
+	struct zs_session v;
+
+	if (live->at == ZS_SESSION_NONE)
+		return live->conn ? "a connection of no session" : NULL;
+	if (!zs_sessions_slot(&s->shm, live->at, &v))
+		return "a session that is not in the segment";
+	if (v.attachment != slot->id || v.generation != slot->generation || v.mode != live->mode)
+		return "a session of another attachment";
+	return NULL;
+}
+
+static const char *walk_slot(const struct zs_attach *s, const struct slot *slot)
+{
+	struct zs_attachment a;
+	const char *bad = walk_live(s, slot, &slot->now);
+
+	if (!slot->generation)
+		return "generation 0";
+	if (!slot->owner.len)
+		return slot->ports.count || slot->conn || slot->now.at != ZS_SESSION_NONE || !slot->freed_s
+			   ? "a free slot in use"
+			   : NULL;
+	if (zs_attach_slot_of(s, &slot->owner) != slot)
+		return "an owner that does not lead to its slot";
+	if (bad || (bad = walk_live(s, slot, &slot->before)))
+		return bad;
+	if ((slot->conn == NULL) == (slot->lease_ns == NEVER))
+		return "a lease that runs beside a connection, or none that does without";
+	if (slot->conn && slot->conn->slot != slot)
+		return "a connection of another slot";
+	if (zs_sessions_attachment(&s->shm, slot->id, &a) &&
+	    (a.session != slot->now.at || a.previous != slot->before.at || a.generation != slot->generation))
+		return "an attachment's entry that says otherwise";
+	return NULL;
+}
+
+int zs_attach_walk(const struct zs_attach *s, const char **where)
+{
+	uint32_t owned = 0, sessions = 0, ports = 0, free_slots = 0, listed = 0, conns = 0, written = 0;
+
+	for (uint32_t id = 1; id < s->high; id++) {
+		const struct slot *slot = s->slot[id];
+
+		if ((*where = walk_slot(s, slot)))
+			return -EUCLEAN;
+		owned += slot->owner.len != 0;
+		free_slots += slot->owner.len == 0;
+		ports += slot->ports.count;
+		sessions += (slot->now.at != ZS_SESSION_NONE) + (slot->before.at != ZS_SESSION_NONE);
+	}
+	for (uint32_t id = s->free_head; id && listed <= free_slots; id = s->slot[id]->next_free)
+		listed++;
+	for (const struct zs_attach_conn *c = s->conns; c; c = c->next)
+		conns++;
+	for (uint32_t at = 0; at < s->shm.sessions; at++)
+		written += s->shm.session[at].used;
+	*where = owned != s->counts.attachments	  ? "count of attachments"
+		 : sessions != s->counts.sessions ? "count of sessions"
+		 : sessions != written		  ? "sessions in the segment"
+		 : ports != s->counts.ports	  ? "count of ports"
+		 : conns != s->counts.connections ? "count of connections"
+		 : listed != free_slots		  ? "queue of free slots"
+						  : NULL;
+	return *where ? -EUCLEAN : 0;
+}

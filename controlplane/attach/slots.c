@@ -1,0 +1,206 @@
+/* Owners and their attachments. A slot is owned or free; free ones are a queue, oldest first, so that an id
+ * rests as long as it can. Its generation is random when the slot is first used and goes one up with each
+ * new owner, so that after a lost store nobody meets an id and generation of before but by chance; one
+ * that would wrap rests until all that could remember it is gone.
+ *
+ * Invariant: owners[owned] = id ⇔ slot[id]->owner; every id below `high` has a slot. */
+#include "attach/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include "program.h"
+
+#define GENERATION_MAX 65535
+
+struct slot *zs_attach_slot_of(const struct zs_attach *s, const struct zs_peer_id *owner)
+{
+	uint32_t at = zs_peertable_find(&s->owners, owner);
+
+	return at == ZS_PEER_NONE ? NULL : s->slot[s->owned[at]];
+}
+
+static void queue(struct zs_attach *s, struct slot *slot)
+{
+	slot->next_free = 0;
+	if (s->free_tail)
+		s->slot[s->free_tail]->next_free = slot->id;
+	else
+		s->free_head = slot->id;
+	s->free_tail = slot->id;
+}
+
+static bool rests(const struct zs_attach *s, const struct slot *slot)
+{
+	return slot->generation == GENERATION_MAX && s->wall_s < slot->freed_s + ZS_ATTACH_REST_S;
+}
+
+/* The free slot that rested longest and may be used. */
+static struct slot *unqueue(struct zs_attach *s)
+{
+	uint32_t before = 0, id = s->free_head;
+	struct slot *slot;
+
+	while (id && rests(s, s->slot[id])) {
+		before = id;
+		id = s->slot[id]->next_free;
+	}
+	if (!id)
+		return NULL;
+	slot = s->slot[id];
+	if (before)
+		s->slot[before]->next_free = slot->next_free;
+	else
+		s->free_head = slot->next_free;
+	if (s->free_tail == id)
+		s->free_tail = before;
+	slot->generation = slot->generation == GENERATION_MAX ? 1 : (uint16_t)(slot->generation + 1);
+	return slot;
+}
+
+static struct slot *fresh(struct zs_attach *s, uint32_t id)
+{
+	struct slot *slot = calloc(1, sizeof(*slot));
+
+	if (!slot)
+		return NULL;
+	slot->id = id;
+	slot->generation = (uint16_t)(1 + zs_random_below(&s->random, GENERATION_MAX));
+	slot->now.at = slot->before.at = ZS_SESSION_NONE;
+	slot->last_bind_id = (uint8_t)zs_random_u64(&s->random);
+	s->slot[id] = slot;
+	return slot;
+}
+
+static void own(struct zs_attach *s, struct slot *slot, const struct zs_peer_id *owner)
+{
+	uint32_t at = zs_peertable_add(&s->owners, owner);
+
+	ZS_CHECK(at != ZS_PEER_NONE, "as many owners as slots");
+	s->owned[at] = slot->id;
+	slot->owner = *owner;
+	slot->freed_s = 0;
+	s->counts.attachments++;
+}
+
+static void disown(struct zs_attach *s, struct slot *slot)
+{
+	zs_peertable_remove(&s->owners, zs_peertable_find(&s->owners, &slot->owner));
+	slot->owner.len = 0;
+	slot->hashes = 0;
+	slot->serial = 0;
+	slot->tenant = 0;
+	slot->freed_s = s->wall_s ? s->wall_s : 1;
+	s->counts.attachments--;
+	queue(s, slot);
+}
+
+struct slot *zs_attach_slot_take(struct zs_attach *s, const struct zs_peer_id *owner)
+{
+	struct slot *slot = unqueue(s);
+
+	if (!slot && s->high < s->shm.attachments && (slot = fresh(s, s->high)))
+		s->high++;
+	if (slot)
+		own(s, slot, owner);
+	return slot;
+}
+
+void zs_attach_slot_untake(struct zs_attach *s, struct slot *slot)
+{
+	disown(s, slot);
+}
+
+void zs_attach_slot_free(struct zs_attach *s, struct slot *slot)
+{
+	struct zs_attach_conn *conn = slot->conn;
+
+	zs_attach_sessions_end(s, slot);
+	if (conn)
+		zs_attach_conn_close(s, conn, "the attachment was ended");
+	if (slot->rival)
+		zs_attach_conn_close(s, slot->rival, "the attachment was ended");
+	zs_attach_ports_release(s, slot);
+	zs_sessions_set_attachment(&s->shm, slot->id, NULL);
+	disown(s, slot);
+	zs_attach_record_slot(s,
+			      slot); /* when that fails its owner has it back after a restart, for a lease */
+	ZS_LOG(&s->c->log, ATTACH_ENDED, "attachment=%u generation=%u", slot->id, slot->generation);
+}
+
+void zs_attach_slot_adopt(struct zs_attach *s, struct slot *slot)
+{
+	struct zs_peer_id owner = slot->owner;
+
+	slot->now.at = slot->before.at = ZS_SESSION_NONE;
+	slot->last_bind_id = (uint8_t)zs_random_u64(&s->random);
+	s->slot[slot->id] = slot;
+	if (slot->id >= s->high)
+		s->high = slot->id + 1;
+	if (!owner.len)
+		return;
+	if (zs_attach_slot_of(s, &owner)) { /* two records of one owner: none of our making */
+		slot->owner.len = 0;
+		slot->ports.count = 0;
+		slot->freed_s = 1;
+		return;
+	}
+	own(s, slot, &owner);
+}
+
+static int by_freed(const void *a, const void *b)
+{
+	const struct slot *const *x = a, *const *y = b;
+
+	return (*x)->freed_s < (*y)->freed_s ? -1 : (*x)->freed_s > (*y)->freed_s;
+}
+
+/* The queue of free ones, in the order they became so. */
+static int queue_free(struct zs_attach *s)
+{
+	struct slot **list = calloc(s->high, sizeof(struct slot *));
+	uint32_t n = 0;
+
+	if (!list)
+		return -ENOMEM;
+	for (uint32_t id = 1; id < s->high; id++) {
+		if (!s->slot[id] && fresh(s, id)) /* never stored, or damaged */
+			s->slot[id]->freed_s = 1;
+		if (!s->slot[id])
+			break;
+		if (!s->slot[id]->owner.len)
+			list[n++] = s->slot[id];
+	}
+	qsort(list, n, sizeof(struct slot *), by_freed);
+	for (uint32_t i = 0; i < n; i++)
+		queue(s, list[i]);
+	free(list);
+	return 0;
+}
+
+int zs_slots_load(struct zs_attach *s, struct zs_error *err)
+{
+	uint64_t key[2] = { zs_random_u64(&s->random), zs_random_u64(&s->random) };
+	uint64_t lease_ns = (uint64_t)conf_of(s)->lease_s * ZS_NS_PER_S +
+			    (uint64_t)conf_of(s)->spread_ms * ZS_NS_PER_MS;
+	int rc;
+
+	s->high = 1;
+	s->slot = calloc(s->shm.attachments, sizeof(struct slot *));
+	s->owned = calloc(s->shm.attachments, sizeof(*s->owned));
+	if (!s->slot || !s->owned || zs_peertable_new(&s->owners, s->shm.attachments, key))
+		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
+	rc = zs_attach_records_slots(s, err);
+	if (!rc && queue_free(s))
+		rc = zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
+	for (uint32_t id = 1; !rc && id < s->high; id++) {
+		if (!s->slot[id]->owner.len)
+			continue;
+		s->counts.ports += s->slot[id]->ports.count;
+		s->slot[id]->lease_ns = s->now_ns + lease_ns;
+		zs_attach_wake_slot(s, s->slot[id]->lease_ns);
+		zs_attach_ports_reserve(s, s->slot[id]);
+	}
+	if (!rc)
+		zs_program_release_rest(s->c->program);
+	return rc;
+}

@@ -237,10 +237,12 @@ struct zs_host_conn_view {
 	uint32_t streams_in, streams_out;
 	uint64_t since_ns; /* established */
 	uint64_t rtt_ns, rx_bytes, tx_bytes, memory_bytes;
+	uint64_t credit, streams_left,
+	    buffered;	   /* the peer allows us now, bytes and streams; not acknowledged */
 	uint64_t refusals; /* limits of ours that this connection met */
 	int64_t score;
 };
-/* Every connection, also those that dial; the view is a copy, good until fn returns. fn may close connections. */
+/* Every connection, also those that shake hands (one that came in has no peer yet); the view is a copy, good until fn returns. fn may close connections. */
 void zs_host_each(struct zs_host *h, void (*fn)(void *user, const struct zs_host_conn_view *view),
 		  void *user);
 

@@ -43,17 +43,12 @@ void zs_hconn_free(struct zs_host_conn *c)
 	free(c);
 }
 
-/* Into the scopes: as transient if it came in, then to its peer, with its memory. */
+/* From transient to the peer, with its memory. */
 static int count(struct zs_host_conn *c, struct zs_refusal *why)
 {
 	struct zs_host *h = c->host;
-	int rc = 0;
+	int rc = zs_limits_conn_peer(h->limits, &c->limits, &c->id, h->now, why);
 
-	if (!c->counted)
-		rc = zs_limits_conn_open(h->limits, &c->limits, ZS_IN, h->now, why);
-	c->counted |= rc == 0;
-	if (rc == 0)
-		rc = zs_limits_conn_peer(h->limits, &c->limits, &c->id, h->now, why);
 	if (rc == 0)
 		rc = zs_limits_conn_memory(h->limits, &c->limits, h->config.connection_bytes,
 					   ZS_PRIORITY_ALWAYS, why);
@@ -78,39 +73,43 @@ static bool enlist(struct zs_host_conn *c)
 	return true;
 }
 
-/* Says no, by a close with code and text. */
+static void refuse(struct zs_host_conn *c, const struct zs_refusal *why, char text[ZS_HOST_TEXT])
+{
+	bool rate = why->resource == ZS_RESOURCE_conns_per_s;
+
+	zs_host_refused_by(c->host, c, why);
+	c->leaving = true;
+	zs_link_close(c, rate ? ZS_HOST_RATE : ZS_HOST_RESOURCES, zs_host_refusal_brief(why, text));
+}
+
+/* Says no by a close whose text is left in `text`. */
 static bool admit(struct zs_host_conn *c, char text[ZS_HOST_TEXT])
 {
 	struct zs_host *h = c->host;
+	enum zs_host_code code = ZS_HOST_NONE;
 	struct zs_refusal why = { 0 };
-	uint64_t code = ZS_HOST_NONE;
 
-	*text = '\0';
-	if (h->down) {
-		code = ZS_HOST_SHUTDOWN;
-	} else if (zs_peer_id_eq(&c->id, &h->id)) {
-		code = ZS_HOST_GATED;
-	} else if (count(c, &why) < 0) {
-		code = why.resource == ZS_RESOURCE_conns_per_s ? ZS_HOST_RATE : ZS_HOST_RESOURCES;
-		zs_host_refusal_brief(&why, text);
-		zs_host_refused_by(h, c, &why);
-	} else if (h->ops.admit && !h->ops.admit(h->ctx, c)) {
-		code = ZS_HOST_GATED;
-	} else if (!enlist(c)) {
-		code = ZS_HOST_RESOURCES;
+	if (count(c, &why) < 0) {
+		refuse(c, &why, text);
+		return false;
 	}
+	if (h->down)
+		code = ZS_HOST_SHUTDOWN;
+	else if (zs_peer_id_eq(&c->id, &h->id) || (h->ops.admit && !h->ops.admit(h->ctx, c)))
+		code = ZS_HOST_GATED;
+	else if (!enlist(c))
+		code = ZS_HOST_RESOURCES;
 	if (code == ZS_HOST_NONE)
 		return true;
-	if (!*text)
-		strcpy(text, zs_host_code_text(code));
-	zs_link_close(c, code, text);
+	strcpy(text, zs_host_code_text(code));
+	zs_host_close(c, code, text);
 	return false;
 }
 
 void zs_hconn_up(struct zs_host_conn *c)
 {
 	struct zs_host *h = c->host;
-	char text[ZS_HOST_TEXT];
+	char text[ZS_HOST_TEXT] = "";
 	bool admitted;
 
 	c->state = ZS_HCONN_UP;
@@ -147,7 +146,7 @@ void zs_hconn_down(struct zs_host_conn *c, const struct zs_host_close *why)
 	while (!TAILQ_EMPTY(&c->waiting))
 		zs_hstream_fail(TAILQ_FIRST(&c->waiting), ZS_STREAM_DISCONNECTED, 0, why->text);
 	ZS_CHECK(TAILQ_EMPTY(&c->streams), "streams outlive their connection");
-	if (c->state == ZS_HCONN_DIALLING)
+	if (c->state == ZS_HCONN_SHAKING && c->dialled)
 		zs_hdial_result(c, false, why->text);
 	if (c->announced) {
 		c->leaving = true;

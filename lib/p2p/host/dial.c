@@ -155,7 +155,7 @@ static void close_others(struct zs_host_conn *winner, uint32_t others)
 	if (!others)
 		return;
 	TAILQ_FOREACH(c, &winner->host->conns, all)
-	if (c != winner && c->dialled && c->state == ZS_HCONN_DIALLING && c->dial == winner->dial)
+	if (c != winner && c->dialled && c->state == ZS_HCONN_SHAKING && c->dial == winner->dial)
 		zs_link_close(c, ZS_HOST_SUPPLANTED, zs_host_code_text(ZS_HOST_SUPPLANTED));
 }
 

@@ -1,7 +1,7 @@
 /* The host's own structures.
  *
- * Connection: (dialling →) up → gone. A dialled one exists from its dial on, one that came in from its
- * handshake's end. It is refused, and then never `announced`, when a limit or `admit` says so.
+ * Connection: shaking hands → up → gone. It counts as transient from the dial or the first packet on. It is
+ * refused, and then never `announced`, when a limit or `admit` says so.
  * Stream: waiting (for a connection, or for the peer's credit) → negotiating → open → gone. Of one given up
  * nobody is told any more, but it stays counted until the transport has forgotten it.
  * Peer: an entry while it has connections, waiting streams or a dial. */
@@ -52,7 +52,7 @@ struct zs_host_stream {
 };
 TAILQ_HEAD(zs_host_streams, zs_host_stream);
 
-enum zs_hconn_state { ZS_HCONN_DIALLING, ZS_HCONN_UP };
+enum zs_hconn_state { ZS_HCONN_SHAKING, ZS_HCONN_UP };
 struct zs_host_conn {
 	TAILQ_ENTRY(zs_host_conn) all, same; /* same: connections of the peer, the newest first */
 	struct zs_host *host;
@@ -111,6 +111,8 @@ struct zs_host {
 	struct zs_peertable peers;
 	struct zs_host_peer *peer;
 	struct zs_host_conns conns;
+	struct zs_limits_conn arriving; /* between `incoming` and `accepted` */
+	bool arriving_counted;
 	struct zs_host_conn **managed; /* by the connection manager's number */
 	struct zs_deadlines timers;    /* of streams */
 	struct zs_host_streams hungry; /* for memory */

@@ -3,8 +3,8 @@
 
 static const char *state_of(const struct zs_host_conn *c)
 {
-	if (c->state == ZS_HCONN_DIALLING)
-		return "dialling";
+	if (c->state == ZS_HCONN_SHAKING)
+		return c->dialled ? "dialling" : "handshake";
 	if (c->leaving || !c->announced)
 		return "closing";
 	return c->identified ? "identified" : "connected";

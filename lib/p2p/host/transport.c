@@ -6,33 +6,60 @@
 
 /* --- what comes up -------------------------------------------------------------------------- */
 
+/* What was counted for an arrival that came to nothing. */
+static void forget_arrival(struct zs_host *h)
+{
+	if (h->arriving_counted)
+		zs_limits_conn_close(h->limits, &h->arriving);
+	h->arriving_counted = false;
+}
+
+/* Counted here, where a refusal can still be answered without state; `accepted` follows at once. */
 static enum zs_quic_verdict on_incoming(void *ctx, const struct zs_quic_incoming *in)
 {
 	struct zs_host *h = ctx;
-	enum zs_arrival_why why;
+	struct zs_refusal why = { 0 };
+	enum zs_arrival_why reason;
 	enum zs_arrival arrival = zs_prefix_judge(&h->prefix, &in->peer->addr, in->validated, in->handshakes,
-						  h->now, &why);
+						  h->now, &reason);
 
-	if (h->down || arrival == ZS_ARRIVAL_REFUSE) {
-		h->stats.refused_arrivals++;
-		return ZS_QUIC_REFUSE;
+	if (arrival == ZS_ARRIVAL_RETRY)
+		return ZS_QUIC_RETRY;
+	forget_arrival(h);
+	if (!h->down && arrival == ZS_ARRIVAL_ACCEPT) {
+		h->arriving_counted = zs_limits_conn_open(h->limits, &h->arriving, ZS_IN, h->now, &why) == 0;
+		if (!h->arriving_counted)
+			zs_host_refused_by(h, NULL, &why);
 	}
-	return arrival == ZS_ARRIVAL_RETRY ? ZS_QUIC_RETRY : ZS_QUIC_ACCEPT;
+	h->stats.refused_arrivals += !h->arriving_counted;
+	return h->arriving_counted ? ZS_QUIC_ACCEPT : ZS_QUIC_REFUSE;
+}
+
+static void on_accepted(void *ctx, struct zs_quic_conn *link)
+{
+	struct zs_host *h = ctx;
+	struct zs_host_conn *c = zs_hconn_new(h, false);
+
+	if (!c) {
+		forget_arrival(h);
+		zs_quic_close(link, ZS_HOST_RESOURCES, "out of memory");
+		return;
+	}
+	c->limits = h->arriving;
+	c->counted = h->arriving_counted;
+	h->arriving_counted = false;
+	c->link = link;
+	zs_quic_set_user(link, c);
 }
 
 static void on_established(void *ctx, struct zs_quic_conn *link)
 {
 	struct zs_host_conn *c = zs_quic_user(link);
 
-	if (!c && (c = zs_hconn_new(ctx, false))) {
-		c->link = link;
-		c->id = *zs_quic_peer(link);
-		zs_quic_set_user(link, c);
-	}
-	if (c)
-		zs_hconn_up(c);
-	else
-		zs_quic_close(link, ZS_HOST_RESOURCES, "out of memory");
+	if (!c)
+		return;
+	c->id = *zs_quic_peer(link);
+	zs_hconn_up(c);
 }
 
 static void on_closed(void *ctx, struct zs_quic_conn *link, const struct zs_quic_close *why)
@@ -138,6 +165,7 @@ static void on_qlog(void *ctx, struct zs_quic_conn *link, const void *bytes, siz
 
 const struct zs_quic_ops zs_link_ops = {
 	.incoming = on_incoming,
+	.accepted = on_accepted,
 	.established = on_established,
 	.closed = on_closed,
 	.streams_left = on_streams_left,
@@ -190,6 +218,9 @@ void zs_link_view(const struct zs_host_conn *c, struct zs_host_conn_view *out)
 	out->rtt_ns = stats.rtt_ns;
 	out->rx_bytes = stats.rx_bytes;
 	out->tx_bytes = stats.tx_bytes;
+	out->credit = stats.connection_credit;
+	out->streams_left = stats.streams_left;
+	out->buffered = stats.buffered;
 }
 
 struct zs_endpoint zs_host_conn_remote(const struct zs_host_conn *c)

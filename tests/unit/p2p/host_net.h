@@ -216,9 +216,10 @@ static inline void node_start(struct node *n)
 	assert_int_equal(
 	    zs_host_register(n->host, &(struct zs_host_protocol){ .id = SINK, .ops = &sink_ops, .user = n }),
 	    0);
-	assert_int_equal(
-	    zs_host_register(n->host, &(struct zs_host_protocol){ .id = HOLD, .ops = &hold_ops, .user = n }),
-	    0);
+	assert_int_equal(zs_host_register(n->host,
+					  &(struct zs_host_protocol){
+					      .id = HOLD, .service = "hold", .ops = &hold_ops, .user = n }),
+			 0);
 	assert_int_equal(zs_host_listen(n->host, &n->outside, 1), 0);
 }
 

@@ -39,6 +39,8 @@ static int dcid_status(ngtcp2_conn *ng, ngtcp2_connection_id_status_type type, u
 	struct zs_quic_conn *conn = user;
 	struct zs_cids *cids = &conn->q->cids;
 
+	if (!token && seq == 0 && conn->has_reset_token)
+		token = conn->reset_token;
 	if (!token)
 		return 0;
 	if (type == NGTCP2_CONNECTION_ID_STATUS_TYPE_DEACTIVATE)
@@ -76,13 +78,6 @@ static int more_streams(ngtcp2_conn *ng, uint64_t max, void *user)
 	return 0;
 }
 
-static int stateless_reset(ngtcp2_conn *ng, const ngtcp2_pkt_stateless_reset *sr, void *user)
-{
-	struct zs_quic_conn *conn = user;
-	conn->reset = true;
-	return 0;
-}
-
 static int other_versions(ngtcp2_conn *ng, const ngtcp2_pkt_hd *hd, const uint32_t *versions, size_t count,
 			  void *user)
 {
@@ -116,7 +111,6 @@ const ngtcp2_callbacks zs_quic_callbacks = {
 	.get_new_connection_id = new_connection_id,
 	.remove_connection_id = remove_connection_id,
 	.dcid_status = dcid_status,
-	.recv_stateless_reset = stateless_reset,
 	.path_validation = path_validation,
 	.extend_max_local_streams_bidi = more_streams,
 	.stream_open = zs_stream_on_open,

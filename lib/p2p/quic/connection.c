@@ -224,6 +224,8 @@ static void take_tokens(struct zs_quic_conn *conn)
 {
 	ngtcp2_cid_token token[16];
 
+	if (conn->has_reset_token)
+		zs_cids_remove(&conn->q->cids, true, conn->reset_token, sizeof(conn->reset_token), conn);
 	if (!ngtcp2_conn_get_handshake_completed(conn->ng) ||
 	    ngtcp2_conn_get_active_dcid(conn->ng, NULL) > 16)
 		return;
@@ -271,15 +273,17 @@ static bool end_by_peer(struct zs_quic_conn *conn)
 {
 	const ngtcp2_ccerr *e = ngtcp2_conn_get_ccerr(conn->ng);
 
-	if (conn->reset)
-		return end_by(conn, ZS_QUIC_END_RESET,
-			      "stateless reset: the peer has forgotten the connection");
 	conn->why = (struct zs_quic_close){ .end = ZS_QUIC_END_REMOTE,
 					    .application = e->type == NGTCP2_CCERR_TYPE_APPLICATION,
 					    .code = e->error_code };
 	copy_reason(conn->why.reason, e->reason, e->reasonlen);
 	zs_conn_end(conn, NULL, 0);
 	return false;
+}
+
+void zs_conn_reset(struct zs_quic_conn *conn)
+{
+	end_by(conn, ZS_QUIC_END_RESET, "stateless reset: the peer has forgotten the connection");
 }
 
 bool zs_conn_judge(struct zs_quic_conn *conn, int rv)

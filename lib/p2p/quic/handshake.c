@@ -39,6 +39,27 @@ static enum ssl_encryption_level_t to_ssl(ngtcp2_encryption_level level)
 	}
 }
 
+/* A server's stateless reset token and preferred address are kept from ngtcp2 1.11: with the first it aborts
+ * when the first ID is retired too early, with the second its qlog overruns a buffer (CVE-2026-40170). The
+ * token is ours to watch for, the address is not wanted. */
+static int take_from_server(struct zs_quic_conn *conn, const uint8_t *bytes, size_t len)
+{
+	ngtcp2_transport_params p;
+	uint8_t clean[512];
+	ngtcp2_ssize n;
+	int rv = ngtcp2_transport_params_decode(&p, bytes, len);
+
+	if (rv != 0)
+		return rv;
+	conn->has_reset_token = p.stateless_reset_token_present;
+	memcpy(conn->reset_token, p.stateless_reset_token, sizeof(conn->reset_token));
+	p.stateless_reset_token_present = 0;
+	p.preferred_addr_present = 0;
+	n = ngtcp2_transport_params_encode(clean, sizeof(clean), &p);
+	return n < 0 ? (int)n
+		     : ngtcp2_conn_decode_and_set_remote_transport_params(conn->ng, clean, (size_t)n);
+}
+
 static bool take_parameters(struct zs_quic_conn *conn, SSL *ssl)
 {
 	const uint8_t *bytes;
@@ -46,7 +67,8 @@ static bool take_parameters(struct zs_quic_conn *conn, SSL *ssl)
 	int rv;
 
 	SSL_get_peer_quic_transport_params(ssl, &bytes, &len);
-	rv = ngtcp2_conn_decode_and_set_remote_transport_params(conn->ng, bytes, len);
+	rv = conn->dialled ? take_from_server(conn, bytes, len)
+			   : ngtcp2_conn_decode_and_set_remote_transport_params(conn->ng, bytes, len);
 	if (rv != 0)
 		ngtcp2_conn_set_tls_error(conn->ng, rv);
 	return rv == 0;

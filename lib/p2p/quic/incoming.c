@@ -183,8 +183,9 @@ struct zs_quic_conn *zs_quic_stray(struct zs_quic *q, const struct zs_udp_datagr
 							    bytes + d->len - NGTCP2_STATELESS_RESET_TOKENLEN,
 							    NGTCP2_STATELESS_RESET_TOKENLEN);
 		if (e)
-			return e->owner;
-		reset(q, d, head);
+			zs_conn_reset(e->owner);
+		else
+			reset(q, d, head);
 	}
 	return NULL;
 }

@@ -56,11 +56,12 @@ struct zs_quic_conn {
 	const char *tls_reason; /* why the handshake failed */
 	ngtcp2_cid first_dcid;	/* of the client's first Initial; in the table until the handshake ends */
 	bool is_due, dialled, established, ended;
-	bool closing;	/* `why` is set, a close packet is owed */
-	bool reset;	/* a stateless reset came */
+	bool closing;	      /* `why` is set, a close packet is owed */
+	bool has_reset_token; /* of the first ID that a listener gave us */
 	bool any_local; /* dialled from whatever address the kernel chose: learnt from the first datagram */
 	bool unheard;	/* nothing authentic ever came: no tombstone, the real first packet may follow */
 	bool wants_streams; /* an open met the peer's limit */
+	uint8_t reset_token[NGTCP2_STATELESS_RESET_TOKENLEN];
 	uint64_t buffered, rx, rx_bytes, tx, tx_bytes;
 	struct zs_quic_close why;
 };
@@ -117,6 +118,8 @@ void zs_conn_end(struct zs_quic_conn *conn, const void *packet, size_t len);
 void zs_conn_due(struct zs_quic_conn *conn);
 void zs_conn_set_timer(struct zs_quic_conn *conn);
 void zs_conn_fail(struct zs_quic_conn *conn, bool application, uint64_t code, const char *reason);
+/* A stateless reset came. */
+void zs_conn_reset(struct zs_quic_conn *conn);
 void zs_conn_announce(struct zs_quic_conn *conn);
 bool zs_quic_new_cid(struct zs_quic *q, ngtcp2_cid *out);
 
@@ -148,7 +151,7 @@ int zs_stream_on_window(ngtcp2_conn *ng, int64_t id, uint64_t max, void *user, v
 ngtcp2_ssize zs_conn_write(struct zs_quic_conn *conn, ngtcp2_path *path, ngtcp2_pkt_info *info, uint8_t *buf,
 			   size_t capacity);
 
-/* incoming.c: a datagram of no connection. The new connection when it made one. */
+/* incoming.c: a datagram of no connection's ID. The new connection when it made one. */
 struct zs_quic_conn *zs_quic_stray(struct zs_quic *q, const struct zs_udp_datagram *d,
 				   const struct zs_quic_head *head);
 /* Answers an Initial with Retry. */

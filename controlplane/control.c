@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "attach/attach.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "netlink.h"
@@ -103,6 +104,8 @@ int zs_control_apply(struct zs_control *c, struct zs_conf *next, struct zs_error
 		zs_error_set(&why, -EBUSY, ZS_EXIT_REFUSED,
 			     "%s changed, which wants a restart of both processes", key);
 	if (!why.code)
+		zs_attach_conf_check(next, &why);
+	if (!why.code)
 		zs_program_apply(c->program, next, &why);
 	if (why.code)
 		return refuse(c, &why, err);
@@ -112,6 +115,8 @@ int zs_control_apply(struct zs_control *c, struct zs_conf *next, struct zs_error
 	free(old);
 	if (c->netlink)
 		zs_netlink_refresh(c->netlink);
+	if (c->attach)
+		zs_attach_apply(c->attach, zs_loop_now(c->loop));
 	zs_control_clear(c, ZS_HEALTH_config_rejected);
 	ZS_LOG(&c->log, CONFIG_LOADED, "path=%s publishes=%u", c->conf_path, next->publishes);
 	return 0;
@@ -143,6 +148,9 @@ void zs_control_drain(struct zs_control *c, uint32_t timeout_s)
 	}
 	c->draining = true;
 	zs_program_drain(c->program);
+	if (c->attach)
+		zs_attach_drain(c->attach, timeout_s < UINT32_MAX / 1000 ? timeout_s * 1000 : UINT32_MAX,
+				zs_loop_now(c->loop));
 	ZS_LOG(&c->log, DRAINING, "timeout_s=%u", timeout_s);
 	zs_timer_after(c->drain_timer, DRAIN_POLL_NS);
 }

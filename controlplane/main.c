@@ -1,5 +1,5 @@
 /* zs-controlplane. Start order: capabilities, configuration, log, lock, store, identity, tables,
- * the dataplane's segments, netlink, admin, metrics, system calls, READY. The end is the reverse. The tables stay
+ * the dataplane's segments, attach, netlink, admin, metrics, system calls, READY. The end is the reverse. The tables stay
  * behind for the dataplane, which goes on with them. */
 #include <errno.h>
 #include <getopt.h>
@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "admin/admin.h"
 #include "admin/record.h"
+#include "attach/clock.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "ident.h"
@@ -47,6 +48,7 @@ struct process {
 	struct zs_fault fault;
 	struct options o;
 	int lock;
+	struct zs_attach_clock *attach;
 	struct zs_timer *second, *watchdog;
 	uint64_t watchdog_ns;
 };
@@ -118,6 +120,8 @@ static int load(const struct process *p, struct zs_conf **out, struct zs_error *
 			rc = zs_error_set(err, -EINVAL, ZS_EXIT_CONFIG, "%.64s:%u: %.180s", p->c.conf_path,
 					  conf->publish[i].line, why.text);
 	}
+	if (!rc)
+		rc = zs_attach_conf_check(conf, err);
 	if (rc)
 		free(conf);
 	else
@@ -255,8 +259,9 @@ static int prepare(struct process *p, struct zs_error *err)
 	return rc;
 }
 
-static int start_modules(struct zs_control *c, struct zs_error *err)
+static int start_modules(struct process *p, struct zs_error *err)
 {
+	struct zs_control *c = &p->c;
 	char dir[160];
 	int rc;
 
@@ -270,6 +275,8 @@ static int start_modules(struct zs_control *c, struct zs_error *err)
 		rc = zs_program_new(&c->program, c, err);
 	if (!rc)
 		rc = zs_state_watch_new(&c->watch, c, err);
+	if (!rc)
+		rc = zs_attach_clock_new(&p->attach, c, err);
 	if (!rc)
 		rc = zs_netlink_new(&c->netlink, c, err);
 	if (!rc)
@@ -289,6 +296,7 @@ static void end_modules(struct process *p)
 	zs_admin_delete(c->admin);
 	zs_netlink_delete(c->netlink);
 	c->netlink = NULL;
+	zs_attach_clock_delete(p->attach);
 	zs_state_watch_delete(c->watch);
 	zs_program_delete(c->program);
 	zs_ident_close(c->ident);
@@ -342,7 +350,7 @@ static int run(struct process *p)
 	set_log(&p->c);
 	ZS_LOG(&p->c.log, STARTED, "version=%s instance=%s config=%s", ZS_VERSION, p->c.conf->instance,
 	       p->c.conf_path);
-	if (prepare(p, &err) || start_modules(&p->c, &err))
+	if (prepare(p, &err) || start_modules(p, &err))
 		status = fail(p, &err);
 	else
 		status = serve(p);

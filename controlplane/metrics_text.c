@@ -3,6 +3,7 @@
 #include "metrics_text.h"
 #include <string.h>
 #include "admin/handle.h"
+#include "attach/attach.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "cli/view.h"
@@ -176,6 +177,27 @@ static void admin(FILE *out, const struct zs_admin_counts *n)
 	      n->connections_refused);
 }
 
+static void attach(FILE *out, const struct zs_attach_counts *n)
+{
+	gauge(out, "zs_attachments", "attachments, leased ones too", n->attachments);
+	gauge(out, "zs_attach_connections", "control connections with an attach stream", n->connections);
+	gauge(out, "zs_attach_sessions", "sessions that live", n->sessions);
+	gauge(out, "zs_attach_ports", "ports granted", n->ports);
+	head(out, "zs_attach_granted_total", "counter", "sessions granted, by what was kept");
+	for (uint32_t i = ZS_ATTACH_CONTINUITY_resumed; i < ZS_ARRAY_LEN(n->granted); i++)
+		fprintf(out, "zs_attach_granted_total{continuity=\"%s\"} %lu\n",
+			zs_attach_name(ZS_ATTACH_TABLE_CONTINUITY, i), n->granted[i]);
+	head(out, "zs_attach_refused_total", "counter", "requests of edges refused, by error");
+	for (uint32_t i = 1; i < ZS_ARRAY_LEN(n->refused); i++)
+		fprintf(out, "zs_attach_refused_total{error=\"%s\"} %lu\n",
+			zs_attach_name(ZS_ATTACH_TABLE_ERROR, i), n->refused[i]);
+	total(out, "zs_attach_superseded_total", "connections that a newer instance took over",
+	      n->superseded);
+	total(out, "zs_attach_expired_total", "attachments whose lease ended", n->expired);
+	total(out, "zs_attach_kicked_total", "attachments ended by command", n->kicked);
+	total(out, "zs_attach_wiped_total", "sessions lost with the dataplane's state", n->wiped);
+}
+
 static void build_info(FILE *out, const struct zs_control *c)
 {
 	const char *version = c->version ? c->version : "unknown";
@@ -215,6 +237,8 @@ void zs_metrics_write(FILE *out, struct zs_control *c)
 		dataplane(out, c->state);
 	}
 	memory(out);
+	if (c->attach)
+		attach(out, zs_attach_counts(c->attach));
 	if (n)
 		admin(out, n);
 	if (c->audit) {

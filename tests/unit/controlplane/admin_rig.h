@@ -4,6 +4,7 @@
 
 #include "admin/admin.h"
 #include "admin/handle.h"
+#include "attach/attach.h"
 #include "rig.h"
 
 static const struct zs_caller callers[] = {
@@ -32,10 +33,17 @@ static inline struct zs_conf *own_conf(const struct rig *r)
 	return conf;
 }
 
+static inline void zeros(void *ctx, void *out, size_t len)
+{
+	memset(out, 0, len);
+}
+
 static inline void open_all(struct rig *r)
 {
 	r->c.conf = own_conf(r);
 	rig_open(r);
+	if (zs_attach_new(&r->c.attach, &r->c, (struct zs_random){ .fill = zeros }, 1, 1, &r->err) != 0)
+		fail_msg("%s", r->err.text);
 	if (zs_admin_new(&r->c.admin, &r->c, &r->err) != 0)
 		fail_msg("%s", r->err.text);
 }
@@ -44,6 +52,8 @@ static inline void close_all(struct rig *r)
 {
 	zs_admin_delete(r->c.admin);
 	r->c.admin = NULL;
+	zs_attach_delete(r->c.attach);
+	r->c.attach = NULL;
 	rig_close(r);
 }
 

@@ -6,6 +6,8 @@
 #include "admin/server.h"
 #include "admin_rig.h"
 
+#define PEER "12D3KooWM6CgA9iBFZmcYAHA6A2qvbAxqfkmrYiRQuz3XEsk4Ksv"
+
 /* Arguments that each served verb takes. */
 static const struct {
 	const char *verb, *args;
@@ -21,6 +23,16 @@ static const struct {
 	{ "publish list", "{}", 0 },
 	{ "publish del", "{\"port\":4433}", 0 },
 	{ "publish del", "{\"port\":4433}", ZS_EXIT_REFUSED },
+	{ "attach list", "{}", 0 },
+	{ "attach allow", "{\"peer\":\"" PEER "\",\"name\":\"edge\"}", 0 },
+	{ "attach allow", "{\"peer\":\"" PEER "\",\"policy\":\"nosuch\"}", ZS_EXIT_REFUSED },
+	{ "attach allow", "{\"peer\":\"edge\"}", ZS_EXIT_USAGE },
+	{ "attach allow", "{\"peer\":\"" PEER "\",\"name\":\"a b\"}", ZS_EXIT_USAGE },
+	{ "attach deny", "{\"peer\":\"" PEER "\"}", 0 },
+	{ "attach show", "{\"who\":\"" PEER "\"}", ZS_EXIT_REFUSED },
+	{ "attach show", "{\"who\":\"1\"}", ZS_EXIT_REFUSED },
+	{ "attach kick", "{\"who\":\"1\"}", ZS_EXIT_REFUSED },
+	{ "attach kick", "{\"who\":\"edge\"}", ZS_EXIT_USAGE },
 	{ "show flows", "{}", ZS_EXIT_FAILED },
 	{ "show ports", "{}", ZS_EXIT_FAILED },
 	{ "show counters", "{}", ZS_EXIT_FAILED },

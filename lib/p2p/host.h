@@ -166,6 +166,12 @@ int zs_host_learn(struct zs_host *h, const struct zs_peer_id *peer, const struct
  * off, `insist` skips that; -EBUSY: too many dials; -ESHUTDOWN. err may be NULL. */
 int zs_host_connect(struct zs_host *h, const struct zs_peer_id *peer, bool insist, uint64_t now,
 		    struct zs_error *err);
+/* A connection of its own to this very endpoint, beside those that stand: no address book, no planner, no back-off, and
+ * the gater is not asked: who names an endpoint has judged it. `peer` NULL: whoever answers. `connected` or, for this
+ * one also when it never came to that, `disconnected` tells; `user` is the connection's. -EDQUOT, -EBUSY,
+ * -ESHUTDOWN, -ENOMEM: no upcall follows. err may be NULL. */
+int zs_host_dial(struct zs_host *h, const struct zs_endpoint *at, const struct zs_peer_id *peer, void *user,
+		 uint64_t now, struct zs_host_conn **out, struct zs_error *err);
 /* The best connection to the peer: not limited, then the newest. NULL: none. */
 struct zs_host_conn *zs_host_conn_to(struct zs_host *h, const struct zs_peer_id *peer);
 void zs_host_disconnect(struct zs_host *h, const struct zs_peer_id *peer, enum zs_host_code code,
@@ -185,6 +191,8 @@ bool zs_host_conn_is_identified(const struct zs_host_conn *conn);
 void *zs_host_conn_user(const struct zs_host_conn *conn);
 void zs_host_conn_set_user(struct zs_host_conn *conn, void *user);
 struct zs_host *zs_host_of(const struct zs_host_conn *conn);
+/* PING on this one after so much silence, whatever its peer is to the connection manager; 0: the manager's word. */
+void zs_host_conn_keep_alive(struct zs_host_conn *conn, uint64_t silence_ns);
 /* Only protocols with `limited_ok` run over it from here on (a relayed connection with a quota). */
 void zs_host_conn_set_limited(struct zs_host_conn *conn, bool limited);
 /* See zs_tls_export(). */

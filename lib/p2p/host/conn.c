@@ -115,7 +115,7 @@ void zs_hconn_up(struct zs_host_conn *c)
 	c->state = ZS_HCONN_UP;
 	c->since_ns = h->now;
 	admitted = admit(c, text);
-	if (c->dialled)
+	if (c->dialled && !c->direct)
 		zs_hdial_result(c, admitted, text);
 	if (!admitted)
 		return;
@@ -146,9 +146,9 @@ void zs_hconn_down(struct zs_host_conn *c, const struct zs_host_close *why)
 	while (!TAILQ_EMPTY(&c->waiting))
 		zs_hstream_fail(TAILQ_FIRST(&c->waiting), ZS_STREAM_DISCONNECTED, 0, why->text);
 	ZS_CHECK(TAILQ_EMPTY(&c->streams), "streams outlive their connection");
-	if (c->state == ZS_HCONN_SHAKING && c->dialled)
+	if (c->state == ZS_HCONN_SHAKING && c->dialled && !c->direct)
 		zs_hdial_result(c, false, why->text);
-	if (c->announced) {
+	if (c->announced || c->direct) {
 		c->leaving = true;
 		if (h->ops.disconnected)
 			h->ops.disconnected(h->ctx, c, why);
@@ -174,7 +174,16 @@ void zs_hconn_keep(struct zs_host_conn *c)
 	struct zs_host *h = c->host;
 	bool keep = zs_connmgr_keepalive(h->connmgr, c->manager, h->now) != ZS_CONNMGR_NEVER;
 
-	zs_link_keep_alive(c, keep ? h->config.connmgr.silence_ns : h->config.quic.keep_alive_ns);
+	zs_link_keep_alive(c, c->silence_ns ? c->silence_ns
+			      : keep	    ? h->config.connmgr.silence_ns
+					    : h->config.quic.keep_alive_ns);
+}
+
+void zs_host_conn_keep_alive(struct zs_host_conn *c, uint64_t silence_ns)
+{
+	c->silence_ns = silence_ns;
+	if (c->announced)
+		zs_hconn_keep(c);
 }
 
 /* --- what the caller may ask ---------------------------------------------------------------- */

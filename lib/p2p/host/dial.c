@@ -155,7 +155,8 @@ static void close_others(struct zs_host_conn *winner, uint32_t others)
 	if (!others)
 		return;
 	TAILQ_FOREACH(c, &winner->host->conns, all)
-	if (c != winner && c->dialled && c->state == ZS_HCONN_SHAKING && c->dial == winner->dial)
+	if (c != winner && c->dialled && !c->direct && c->state == ZS_HCONN_SHAKING &&
+	    c->dial == winner->dial)
 		zs_link_close(c, ZS_HOST_SUPPLANTED, zs_host_code_text(ZS_HOST_SUPPLANTED));
 }
 
@@ -184,10 +185,55 @@ void zs_hdial_result(struct zs_host_conn *c, bool succeeded, const char *text)
 	}
 }
 
+/* Into the limits and out of the door. */
+static int leave(struct zs_host_conn *c, char text[ZS_HOST_TEXT])
+{
+	struct zs_host *h = c->host;
+	struct zs_refusal why;
+
+	c->counted = zs_limits_conn_open(h->limits, &c->limits, ZS_OUT, h->now, &why) == 0;
+	if (c->counted && zs_link_dial(c) == 0)
+		return 0;
+	if (c->counted) {
+		strcpy(text, "the endpoint has no room for a connection: raise max_connections");
+		return -EBUSY;
+	}
+	zs_refusal_text(&why, text);
+	zs_host_refused_by(h, NULL, &why);
+	return -EDQUOT;
+}
+
+int zs_host_dial(struct zs_host *h, const struct zs_endpoint *at, const struct zs_peer_id *peer, void *user,
+		 uint64_t now, struct zs_host_conn **out, struct zs_error *err)
+{
+	struct zs_host_conn *c;
+	char text[ZS_HOST_TEXT];
+	int rc;
+
+	zs_host_tell_time(h, now);
+	if (h->down)
+		return zs_error_set(err, -ESHUTDOWN, ZS_EXIT_FAILED, "shutting down: nothing is dialled");
+	c = zs_hconn_new(h, true);
+	if (!c)
+		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
+	c->direct = true;
+	c->target = *at;
+	c->user = user;
+	if (peer)
+		c->id = *peer;
+	rc = leave(c, text);
+	if (rc < 0) {
+		zs_hconn_free(c);
+		return zs_error_set(err, rc, ZS_EXIT_FAILED, "%s", text);
+	}
+	*out = c;
+	return 0;
+}
+
 static void attempt(struct zs_host *h, const struct zs_dial_attempt *a)
 {
 	struct zs_host_conn *c = zs_hconn_new(h, true);
-	struct zs_refusal why;
+	char text[ZS_HOST_TEXT];
 	uint32_t others;
 
 	if (!c) {
@@ -199,14 +245,8 @@ static void attempt(struct zs_host *h, const struct zs_dial_attempt *a)
 	c->dial = a->dial;
 	c->attempt = a->attempt;
 	c->target = a->candidate.endpoint;
-	c->counted = zs_limits_conn_open(h->limits, &c->limits, ZS_OUT, h->now, &why) == 0;
-	if (c->counted && zs_link_dial(c) == 0)
+	if (leave(c, text) == 0)
 		return;
-	char text[ZS_HOST_TEXT] = "the endpoint has no room for a connection: raise max_connections";
-	if (!c->counted) {
-		zs_refusal_text(&why, text);
-		zs_host_refused_by(h, NULL, &why);
-	}
 	zs_hdial_result(c, false, text);
 	zs_hconn_free(c);
 }

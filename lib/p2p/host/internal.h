@@ -65,10 +65,11 @@ struct zs_host_conn {
 	uint32_t dial, attempt;
 	struct zs_endpoint target; /* dialled */
 	enum zs_hconn_state state;
-	bool dialled, counted, announced, leaving, limited, identified, pushes;
+	bool dialled, direct, counted, announced, leaving, limited, identified, pushes;
 	uint16_t protocols;
 	uint32_t streams_in, streams_out;
-	uint64_t since_ns, refusals, told; /* told: the version of our description */
+	uint64_t since_ns, silence_ns; /* silence: before a PING, 0: the manager's */
+	uint64_t refusals, told;       /* told: the version of our description */
 	struct zs_gcra push_bucket;
 };
 TAILQ_HEAD(zs_host_conns, zs_host_conn);
@@ -146,7 +147,7 @@ void zs_host_peer_put(struct zs_host *h, uint32_t slot);
 
 /* transport.c: all that knows QUIC. A second transport makes a table of these. */
 extern const struct zs_quic_ops zs_link_ops;
-int zs_link_dial(struct zs_host_conn *c);
+int zs_link_dial(struct zs_host_conn *c); /* c->id: whom, len 0: whoever answers */
 void zs_link_close(struct zs_host_conn *c, uint64_t code, const char *text);
 void zs_link_keep_alive(struct zs_host_conn *c, uint64_t silence_ns);
 void zs_link_view(const struct zs_host_conn *c, struct zs_host_conn_view *out);

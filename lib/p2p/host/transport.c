@@ -190,7 +190,7 @@ int zs_link_dial(struct zs_host_conn *c)
 {
 	struct zs_host *h = c->host;
 	const struct zs_quic_dial dial = {
-		.remote = c->target, .peer = &c->id, .hybrid = h->config.hybrid, .user = c
+		.remote = c->target, .peer = c->id.len ? &c->id : NULL, .hybrid = h->config.hybrid, .user = c
 	};
 
 	return zs_quic_dial(h->quic, &dial, h->now, &c->link);

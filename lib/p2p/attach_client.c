@@ -23,42 +23,42 @@ static void look(struct zs_attach_client *c, uint64_t now)
 
 void zs_attach_client_resolved(struct zs_attach_client *c, uint32_t number, uint64_t now)
 {
-	struct link *l = zs_attach_link(c, number);
+	struct link *l = zs_attach_link_find(c, number);
 
 	look(c, now);
 	if (l && l->state == ZS_ATTACH_STATE_discovering)
-		zs_attach_reach(c, l, ZS_ATTACH_STATE_connecting);
+		zs_attach_link_reach(c, l, ZS_ATTACH_STATE_connecting);
 }
 
 void zs_attach_client_closed(struct zs_attach_client *c, uint32_t number, enum zs_attach_state end,
 			     const char *why, uint64_t now)
 {
-	struct link *l = zs_attach_link(c, number);
+	struct link *l = zs_attach_link_find(c, number);
 
 	look(c, now);
-	if (l && zs_attach_is_connected(l))
-		zs_attach_lose(c, l, l == &c->link[SERVING] ? ZS_ATTACH_STATE_lost : end, 0, why);
+	if (l && zs_attach_link_connected(l))
+		zs_attach_link_lose(c, l, l == &c->link[SERVING] ? ZS_ATTACH_STATE_lost : end, 0, why);
 }
 
 static void trust(struct zs_attach_client *c, struct link *l, const struct zs_peer_id *peer)
 {
 	l->target.at.peer = *peer;
 	c->memory.home = *peer;
-	zs_attach_saved(c);
+	zs_attach_link_saved(c);
 }
 
 void zs_attach_client_connected(struct zs_attach_client *c, uint32_t number, const struct zs_peer_id *peer,
 				const char *group, uint64_t now)
 {
-	struct link *l = zs_attach_link(c, number);
+	struct link *l = zs_attach_link_find(c, number);
 
 	look(c, now);
 	if (!l || (l->state != ZS_ATTACH_STATE_connecting && l->state != ZS_ATTACH_STATE_discovering))
 		return;
 	if (l->target.at.peer.len && !zs_peer_id_eq(&l->target.at.peer, peer)) {
-		zs_attach_give_up(c, l, ZS_ATTACH_STATE_failed, 0,
-				  "another peer than the relay answers there; if the relay has a new "
-				  "identity on purpose, give its new peer id");
+		zs_attach_link_give_up(c, l, ZS_ATTACH_STATE_failed, 0,
+				       "another peer than the relay answers there; if the relay has a new "
+				       "identity on purpose, give its new peer id");
 		return;
 	}
 	l->relay = *peer;
@@ -66,23 +66,23 @@ void zs_attach_client_connected(struct zs_attach_client *c, uint32_t number, con
 	if (!l->target.at.peer.len)
 		trust(c, l, peer);
 	c->ops.open(c->ctx, number);
-	zs_attach_reach(c, l, ZS_ATTACH_STATE_connected);
+	zs_attach_link_reach(c, l, ZS_ATTACH_STATE_connected);
 }
 
 void zs_attach_client_opened(struct zs_attach_client *c, uint32_t number, uint64_t now)
 {
-	struct link *l = zs_attach_link(c, number);
+	struct link *l = zs_attach_link_find(c, number);
 
 	look(c, now);
 	if (l && l->state == ZS_ATTACH_STATE_connected && l->last_id == 0)
-		zs_attach_hello(c, l);
+		zs_attach_link_hello(c, l);
 }
 
 void zs_attach_client_bytes(struct zs_attach_client *c, uint32_t number, const void *bytes, size_t len,
 			    uint64_t now)
 {
 	look(c, now);
-	zs_attach_read(c, number, bytes, len);
+	zs_attach_link_read(c, number, bytes, len);
 }
 
 void zs_attach_client_proved(struct zs_attach_client *c, uint32_t number, uint64_t now)
@@ -102,11 +102,11 @@ void zs_attach_client_proved(struct zs_attach_client *c, uint32_t number, uint64
 	if (c->alternatives == 0)    /* else a drain is under way: that attempt stays due */
 		c->attempt_ns = c->now + (RENEW_SHARE - 2) * share +
 				zs_random_below(&c->config.random, share);
-	if (zs_attach_is_connected(&old))
+	if (zs_attach_link_connected(&old))
 		c->ops.close(c->ctx, old.number, "a fresh session serves");
 	if (old.number)
-		zs_attach_drop(c, &old);
-	zs_attach_reach(c, serving, ZS_ATTACH_STATE_active);
+		zs_attach_link_drop(c, &old);
+	zs_attach_link_reach(c, serving, ZS_ATTACH_STATE_active);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -146,7 +146,7 @@ static const void *keep(void *copy, const void *bytes, size_t len)
 }
 
 int zs_attach_client_new(struct zs_attach_client **out, const struct zs_attach_client_config *config,
-			 const struct zs_attach_ops *ops, void *ctx)
+			 const struct zs_attach_client_ops *ops, void *ctx)
 {
 	struct zs_attach_client *c;
 
@@ -173,7 +173,7 @@ void zs_attach_client_delete(struct zs_attach_client *c)
 	if (!c)
 		return;
 	for (int i = 0; i < LINKS; i++)
-		zs_attach_forget_connection(&c->link[i]);
+		zs_attach_link_forget_connection(&c->link[i]);
 	sodium_memzero(c, sizeof(*c));
 	free(c);
 }
@@ -192,7 +192,7 @@ void zs_attach_client_start(struct zs_attach_client *c, uint64_t now)
 {
 	look(c, now);
 	if (!c->link[NEXT].number && !c->link[SERVING].number)
-		zs_attach_attempt(c);
+		zs_attach_link_attempt(c);
 }
 
 void zs_attach_client_detach(struct zs_attach_client *c, uint64_t now)
@@ -204,19 +204,19 @@ void zs_attach_client_detach(struct zs_attach_client *c, uint64_t now)
 		return;
 	c->detaching = true;
 	c->attempt_ns = 0;
-	if (zs_attach_is_connected(serving))
+	if (zs_attach_link_connected(serving))
 		says = serving;
 	else if (next->number && next->session.link)
 		says = next;
 	if (next->number && next != says)
 		c->ops.close(c->ctx, next->number, "detached");
 	if (!says) {
-		zs_attach_end_all(c);
+		zs_attach_link_end_all(c);
 		return;
 	}
-	zs_attach_say_detach(c, says);
+	zs_attach_link_detach(c, says);
 	says->until_ns = c->now + DETACH_NS;
-	zs_attach_drop(c, says == serving ? next : serving);
+	zs_attach_link_drop(c, says == serving ? next : serving);
 }
 
 uint64_t zs_attach_client_deadline(const struct zs_attach_client *c)
@@ -234,14 +234,14 @@ void zs_attach_client_advance(struct zs_attach_client *c, uint64_t now)
 	look(c, now);
 	for (int i = 0; i < LINKS; i++)
 		if (c->link[i].number && c->link[i].until_ns && c->link[i].until_ns <= c->now)
-			zs_attach_too_late(c, &c->link[i]);
+			zs_attach_link_too_late(c, &c->link[i]);
 	if (c->attempt_ns && c->attempt_ns <= c->now && !c->link[NEXT].number)
-		zs_attach_attempt(c);
+		zs_attach_link_attempt(c);
 }
 
 enum zs_attach_state zs_attach_client_state(const struct zs_attach_client *c)
 {
-	return zs_attach_view(c);
+	return zs_attach_link_view(c);
 }
 
 const struct zs_attach_session *zs_attach_client_session(const struct zs_attach_client *c)
@@ -265,5 +265,5 @@ void zs_attach_client_check(const struct zs_attach_client *c)
 		 (!n->number || n->number != s->number));
 	/* Whoever is not detaching and has begun always has something to come. */
 	ZS_CHECK(c->numbers == 0 || c->detaching || n->number || c->attempt_ns);
-	ZS_CHECK(c->state == zs_attach_view(c));
+	ZS_CHECK(c->state == zs_attach_link_view(c));
 }

@@ -80,7 +80,7 @@ struct zs_attach_event {
 };
 
 /* All must be set. */
-struct zs_attach_ops {
+struct zs_attach_client_ops {
 	/* Resolve if it is a name, and connect; offer the hybrid group. Report resolved, connected or closed, later. */
 	void (*dial)(void *ctx, uint32_t link, const struct zs_attach_target *target);
 	/* Open a stream of ZS_ATTACH_PROTOCOL on the link's connection. Report opened or closed, later. */
@@ -120,7 +120,7 @@ struct zs_attach_client_config {
 
 /* -EINVAL: a bound is broken; -ENOMEM. Nothing happens before start. */
 int zs_attach_client_new(struct zs_attach_client **out, const struct zs_attach_client_config *config,
-			 const struct zs_attach_ops *ops, void *ctx);
+			 const struct zs_attach_client_ops *ops, void *ctx);
 /* Silent: no op is called. Secrets are wiped. */
 void zs_attach_client_delete(struct zs_attach_client *c);
 /* What an earlier run kept; before start. A home that the configuration names wins. -EINVAL: damaged, nothing is kept. */

@@ -28,7 +28,7 @@ struct zs_attach_client {
 	struct zs_attach_client_config config; /* its pointers lead into this object */
 	struct zs_attach_publish publish[ZS_ATTACH_PUBLISHED];
 	uint8_t token[512], psk_id[64], psk[PSK];
-	struct zs_attach_ops ops;
+	struct zs_attach_client_ops ops;
 	void *ctx;
 	uint64_t now;
 	enum zs_attach_state state, rest; /* as told; between attempts */
@@ -41,41 +41,41 @@ struct zs_attach_client {
 	struct zs_attach_memory memory;
 };
 
-static inline bool zs_attach_is_connected(const struct link *l)
+static inline bool zs_attach_link_connected(const struct link *l)
 {
 	return l->number && l->state != ZS_ATTACH_STATE_disconnected;
 }
 
 /* The state that people see. */
-enum zs_attach_state zs_attach_view(const struct zs_attach_client *c);
-void zs_attach_attempt(struct zs_attach_client *c);
+enum zs_attach_state zs_attach_link_view(const struct zs_attach_client *c);
+void zs_attach_link_attempt(struct zs_attach_client *c);
 /* The link's state has lasted too long. */
-void zs_attach_too_late(struct zs_attach_client *c, struct link *l);
+void zs_attach_link_too_late(struct zs_attach_client *c, struct link *l);
 /* The link has no connection any more: rests in `end` (see zs_attach_client_closed), at least retry_ms, which may be 0.
  * What serves goes on without a connection for the attachment's lease. */
-void zs_attach_lose(struct zs_attach_client *c, struct link *l, enum zs_attach_state end, uint32_t retry_ms,
-		    const char *why);
+void zs_attach_link_lose(struct zs_attach_client *c, struct link *l, enum zs_attach_state end,
+			 uint32_t retry_ms, const char *why);
 /* Frees the link, its session ends; its connection is the caller's to close. */
-void zs_attach_drop(struct zs_attach_client *c, struct link *l);
-void zs_attach_forget_connection(struct link *l);
-void zs_attach_end_all(struct zs_attach_client *c);
+void zs_attach_link_drop(struct zs_attach_client *c, struct link *l);
+void zs_attach_link_forget_connection(struct link *l);
+void zs_attach_link_end_all(struct zs_attach_client *c);
 /* NULL: it is gone. */
-struct link *zs_attach_link(struct zs_attach_client *c, uint32_t number);
+struct link *zs_attach_link_find(struct zs_attach_client *c, uint32_t number);
 /* Closes the connection and loses the link. */
-void zs_attach_give_up(struct zs_attach_client *c, struct link *l, enum zs_attach_state end,
-		       uint32_t retry_ms, const char *why);
-void zs_attach_reach(struct zs_attach_client *c, struct link *l, enum zs_attach_state state);
+void zs_attach_link_give_up(struct zs_attach_client *c, struct link *l, enum zs_attach_state end,
+			    uint32_t retry_ms, const char *why);
+void zs_attach_link_reach(struct zs_attach_client *c, struct link *l, enum zs_attach_state state);
 /* The keys are no good any more; the link lives on. */
-void zs_attach_end_session(struct zs_attach_client *c, struct link *l);
+void zs_attach_link_end_session(struct zs_attach_client *c, struct link *l);
 /* The link was granted a session of the same relay that does not go on from the one that serves. */
-void zs_attach_replace(struct zs_attach_client *c, const struct link *l);
+void zs_attach_link_replace(struct zs_attach_client *c, const struct link *l);
 /* The relay goes away: to one of its alternatives, if it named any. */
-void zs_attach_move(struct zs_attach_client *c, const struct link *l, const zs_pb_Notice *notice);
-void zs_attach_saved(struct zs_attach_client *c);
+void zs_attach_link_move(struct zs_attach_client *c, const struct link *l, const zs_pb_Notice *notice);
+void zs_attach_link_saved(struct zs_attach_client *c);
 
 /* attach_session.c */
-void zs_attach_hello(struct zs_attach_client *c, struct link *l);
-void zs_attach_say_detach(struct zs_attach_client *c, struct link *l);
-void zs_attach_read(struct zs_attach_client *c, uint32_t number, const void *bytes, size_t len);
+void zs_attach_link_hello(struct zs_attach_client *c, struct link *l);
+void zs_attach_link_detach(struct zs_attach_client *c, struct link *l);
+void zs_attach_link_read(struct zs_attach_client *c, uint32_t number, const void *bytes, size_t len);
 
 #endif

@@ -13,9 +13,9 @@
 
 /* --- what is told ----------------------------------------------------------------------------- */
 
-enum zs_attach_state zs_attach_view(const struct zs_attach_client *c)
+enum zs_attach_state zs_attach_link_view(const struct zs_attach_client *c)
 {
-	if (zs_attach_is_connected(&c->link[SERVING]))
+	if (zs_attach_link_connected(&c->link[SERVING]))
 		return ZS_ATTACH_STATE_active;
 	return c->link[NEXT].number ? c->link[NEXT].state : c->rest;
 }
@@ -27,7 +27,7 @@ static void emit(struct zs_attach_client *c, const struct zs_attach_event *event
 
 static void tell(struct zs_attach_client *c, const char *why)
 {
-	enum zs_attach_state state = zs_attach_view(c);
+	enum zs_attach_state state = zs_attach_link_view(c);
 	bool waits = c->attempt_ns && !c->link[NEXT].number && (state != ZS_ATTACH_STATE_active || why[0]);
 
 	if (state == c->state && !why[0])
@@ -39,14 +39,14 @@ static void tell(struct zs_attach_client *c, const char *why)
 					   .retry_ns = waits ? c->attempt_ns - c->now : 0 });
 }
 
-void zs_attach_saved(struct zs_attach_client *c)
+void zs_attach_link_saved(struct zs_attach_client *c)
 {
 	emit(c, &(struct zs_attach_event){ .kind = ZS_ATTACH_EVENT_SAVE });
 }
 
 /* --- links ------------------------------------------------------------------------------------ */
 
-struct link *zs_attach_link(struct zs_attach_client *c, uint32_t number)
+struct link *zs_attach_link_find(struct zs_attach_client *c, uint32_t number)
 {
 	for (int i = 0; i < LINKS && number; i++)
 		if (c->link[i].number == number)
@@ -54,16 +54,16 @@ struct link *zs_attach_link(struct zs_attach_client *c, uint32_t number)
 	return NULL;
 }
 
-void zs_attach_reach(struct zs_attach_client *c, struct link *l, enum zs_attach_state state)
+void zs_attach_link_reach(struct zs_attach_client *c, struct link *l, enum zs_attach_state state)
 {
-	uint64_t within = zs_attach_rule(state)->within_ns;
+	uint64_t within = zs_attach_retry(state)->within_ns;
 
 	l->state = state;
 	l->until_ns = within ? c->now + within : 0;
 	tell(c, "");
 }
 
-void zs_attach_end_session(struct zs_attach_client *c, struct link *l)
+void zs_attach_link_end_session(struct zs_attach_client *c, struct link *l)
 {
 	struct zs_attach_session ended = l->session;
 
@@ -75,7 +75,7 @@ void zs_attach_end_session(struct zs_attach_client *c, struct link *l)
 	sodium_memzero(&ended, sizeof(ended));
 }
 
-void zs_attach_forget_connection(struct link *l)
+void zs_attach_link_forget_connection(struct link *l)
 {
 	zs_frame_free(&l->frame);
 	if (l->hello)
@@ -84,13 +84,13 @@ void zs_attach_forget_connection(struct link *l)
 	l->hello = NULL;
 }
 
-void zs_attach_drop(struct zs_attach_client *c, struct link *l)
+void zs_attach_link_drop(struct zs_attach_client *c, struct link *l)
 {
 	struct link gone = *l;
 
 	sodium_memzero(l, sizeof(*l));
-	zs_attach_forget_connection(&gone);
-	zs_attach_end_session(c, &gone);
+	zs_attach_link_forget_connection(&gone);
+	zs_attach_link_end_session(c, &gone);
 	sodium_memzero(&gone, sizeof(gone));
 }
 
@@ -105,7 +105,7 @@ static struct zs_attach_target take_target(struct zs_attach_client *c)
 	return home;
 }
 
-void zs_attach_attempt(struct zs_attach_client *c)
+void zs_attach_link_attempt(struct zs_attach_client *c)
 {
 	struct link *l = &c->link[NEXT];
 
@@ -113,7 +113,7 @@ void zs_attach_attempt(struct zs_attach_client *c)
 	*l = (struct link){ .number = ++c->numbers, .target = take_target(c) };
 	zs_frame_init(&l->frame, ZS_ATTACH_FRAME);
 	c->ops.dial(c->ctx, l->number, &l->target);
-	zs_attach_reach(
+	zs_attach_link_reach(
 	    c, l, l->target.at.host == ZS_DIAL_IP ? ZS_ATTACH_STATE_connecting : ZS_ATTACH_STATE_discovering);
 }
 
@@ -123,8 +123,8 @@ static uint64_t wait_of(const struct zs_attach_client *c, enum zs_attach_state e
 			uint32_t retry_ms)
 {
 	uint64_t told = retry_ms * ZS_NS_PER_MS,
-		 wait = zs_attach_wait(end, c->failures, spread_ns, zs_attach_silence(spread_ns),
-				       &c->config.random);
+		 wait = zs_attach_retry_wait(end, c->failures, spread_ns, zs_attach_retry_silence(spread_ns),
+					     &c->config.random);
 
 	if (told > RETRY_MOST)
 		told = RETRY_MOST;
@@ -132,76 +132,75 @@ static uint64_t wait_of(const struct zs_attach_client *c, enum zs_attach_state e
 	return wait >= told ? wait : told + zs_random_below(&c->config.random, told / 2);
 }
 
-void zs_attach_end_all(struct zs_attach_client *c)
+void zs_attach_link_end_all(struct zs_attach_client *c)
 {
 	for (int i = 0; i < LINKS; i++)
-		zs_attach_drop(c, &c->link[i]);
+		zs_attach_link_drop(c, &c->link[i]);
 	c->rest = ZS_ATTACH_STATE_disconnected;
 	tell(c, "");
 }
 
-void zs_attach_lose(struct zs_attach_client *c, struct link *l, enum zs_attach_state end, uint32_t retry_ms,
-		    const char *why)
+void zs_attach_link_lose(struct zs_attach_client *c, struct link *l, enum zs_attach_state end,
+			 uint32_t retry_ms, const char *why)
 {
 	uint64_t spread = l->session.spread_ns, lease = l->session.lease_ns;
 
 	if (c->detaching) {
-		zs_attach_end_all(c);
+		zs_attach_link_end_all(c);
 		return;
 	}
 	if (l->target.learnt && end == ZS_ATTACH_STATE_failed)
 		end = ZS_ATTACH_STATE_error; /* says nothing about the others */
 	c->rest = end;
 	c->failures++;
-	zs_attach_forget_connection(l);
+	zs_attach_link_forget_connection(l);
 	if (l == &c->link[SERVING] && l->session.link) {
 		l->state = ZS_ATTACH_STATE_disconnected;
 		l->until_ns = c->now + lease;
 	} else {
-		zs_attach_drop(c, l);
+		zs_attach_link_drop(c, l);
 	}
-	if (!c->link[NEXT].number)
-		c->attempt_ns = c->now + wait_of(c, end, spread, retry_ms);
+	c->attempt_ns = c->now + wait_of(c, end, spread, retry_ms);
 	tell(c, why);
 }
 
-void zs_attach_give_up(struct zs_attach_client *c, struct link *l, enum zs_attach_state end,
-		       uint32_t retry_ms, const char *why)
+void zs_attach_link_give_up(struct zs_attach_client *c, struct link *l, enum zs_attach_state end,
+			    uint32_t retry_ms, const char *why)
 {
 	c->ops.close(c->ctx, l->number, why);
-	zs_attach_lose(c, l, end, retry_ms, why);
+	zs_attach_link_lose(c, l, end, retry_ms, why);
 }
 
-void zs_attach_too_late(struct zs_attach_client *c, struct link *l)
+void zs_attach_link_too_late(struct zs_attach_client *c, struct link *l)
 {
-	const struct zs_attach_rule *rule = zs_attach_rule(l->state);
+	const struct zs_attach_retry *rule = zs_attach_retry(l->state);
 	char why[ZS_ATTACH_WHY];
 
 	if (c->detaching) {
 		c->ops.close(c->ctx, l->number, "detached");
-		zs_attach_end_all(c);
-	} else if (!zs_attach_is_connected(l)) {
-		zs_attach_drop(c, l);
+		zs_attach_link_end_all(c);
+	} else if (!zs_attach_link_connected(l)) {
+		zs_attach_link_drop(c, l);
 		tell(c, "the lease is over: the relay may give the attachment's ports to others");
 	} else {
 		snprintf(why, sizeof(why), "%s took over %u s; see whether the relay runs and UDP reaches it",
 			 rule->name, (unsigned)(rule->within_ns / ZS_NS_PER_S));
-		zs_attach_give_up(c, l, ZS_ATTACH_STATE_timeout, 0, why);
+		zs_attach_link_give_up(c, l, ZS_ATTACH_STATE_timeout, 0, why);
 	}
 }
 
-void zs_attach_replace(struct zs_attach_client *c, const struct link *l)
+void zs_attach_link_replace(struct zs_attach_client *c, const struct link *l)
 {
 	struct link *serving = &c->link[SERVING];
 
 	if (!serving->number || !zs_peer_id_eq(&serving->relay, &l->relay))
 		return;
-	if (zs_attach_is_connected(serving))
+	if (zs_attach_link_connected(serving))
 		c->ops.close(c->ctx, serving->number, "the session was replaced");
-	zs_attach_drop(c, serving);
+	zs_attach_link_drop(c, serving);
 }
 
-void zs_attach_move(struct zs_attach_client *c, const struct link *l, const zs_pb_Notice *notice)
+void zs_attach_link_move(struct zs_attach_client *c, const struct link *l, const zs_pb_Notice *notice)
 {
 	uint64_t in = notice->in_ms * ZS_NS_PER_MS;
 

@@ -79,7 +79,7 @@ static void fill_hello(struct zs_attach_client *c, struct link *l, zs_pb_Hello *
 	h->max_payload = config->max_payload;
 }
 
-void zs_attach_hello(struct zs_attach_client *c, struct link *l)
+void zs_attach_link_hello(struct zs_attach_client *c, struct link *l)
 {
 	struct zs_attach_frame f = { .id = HELLO_ID, .kind = ZS_ATTACH_HELLO };
 	uint8_t buf[ZS_ATTACH_FRAME];
@@ -89,7 +89,7 @@ void zs_attach_hello(struct zs_attach_client *c, struct link *l)
 	fill_hello(c, l, &f.hello);
 	l->hello = malloc(ZS_ATTACH_FRAME);
 	if (!l->hello) {
-		zs_attach_give_up(c, l, ZS_ATTACH_STATE_error, 0, "out of memory");
+		zs_attach_link_give_up(c, l, ZS_ATTACH_STATE_error, 0, "out of memory");
 		return;
 	}
 	send_frame(c, l, &f, &raw, buf);
@@ -99,7 +99,7 @@ void zs_attach_hello(struct zs_attach_client *c, struct link *l)
 	sodium_memzero(&f, sizeof(f));
 }
 
-void zs_attach_say_detach(struct zs_attach_client *c, struct link *l)
+void zs_attach_link_detach(struct zs_attach_client *c, struct link *l)
 {
 	struct zs_attach_frame f = { .id = ++l->last_id, .kind = ZS_ATTACH_DETACH };
 	uint8_t buf[ZS_ATTACH_FRAME];
@@ -216,12 +216,12 @@ static void granted(struct zs_attach_client *c, struct link *l, const struct zs_
 	l->hello = NULL;
 	copy = l->session; /* what is told may move or end the link */
 	zs_attach_memory_keep(&c->memory, &known);
-	c->ops.keep_alive(c->ctx, number, zs_attach_silence(copy.spread_ns));
+	c->ops.keep_alive(c->ctx, number, zs_attach_retry_silence(copy.spread_ns));
 	publish_rest(c, l);
 	if (f->grant.continuity != ZS_ATTACH_CONTINUITY_resumed)
-		zs_attach_replace(c, l);
-	zs_attach_reach(c, l, ZS_ATTACH_STATE_authenticated);
-	zs_attach_saved(c);
+		zs_attach_link_replace(c, l);
+	zs_attach_link_reach(c, l, ZS_ATTACH_STATE_authenticated);
+	zs_attach_link_saved(c);
 	tell_grant(c, number, &f->grant, &copy);
 	sodium_memzero(&copy, sizeof(copy));
 }
@@ -234,8 +234,8 @@ static void broken(struct zs_attach_client *c, struct link *l, const char *what)
 
 	snprintf(why, sizeof(why), "the relay broke the attach protocol (%s): upgrade the older of the two",
 		 what);
-	zs_attach_give_up(c, l, l == &c->link[SERVING] ? ZS_ATTACH_STATE_lost : ZS_ATTACH_STATE_error, 0,
-			  why);
+	zs_attach_link_give_up(c, l, l == &c->link[SERVING] ? ZS_ATTACH_STATE_lost : ZS_ATTACH_STATE_error, 0,
+			       why);
 }
 
 static void refused(struct zs_attach_client *c, struct link *l, const zs_pb_Error *e)
@@ -250,9 +250,9 @@ static void refused(struct zs_attach_client *c, struct link *l, const zs_pb_Erro
 		 e->text[0] ? e->text : zs_attach_text(ZS_ATTACH_TABLE_ERROR, e->code), measure, r->advice);
 	if (!r->keep) {
 		zs_attach_memory_forget(&c->memory, &l->relay);
-		zs_attach_saved(c);
+		zs_attach_link_saved(c);
 	}
-	zs_attach_give_up(c, l, r->state, e->retry_ms, why);
+	zs_attach_link_give_up(c, l, r->state, e->retry_ms, why);
 }
 
 static void on_error(struct zs_attach_client *c, struct link *l, const zs_pb_Error *e)
@@ -270,16 +270,17 @@ static void on_notice(struct zs_attach_client *c, struct link *l, const zs_pb_No
 
 	c->ops.event(
 	    c->ctx, &(struct zs_attach_event){ .kind = ZS_ATTACH_EVENT_NOTICE, .link = number, .notice = n });
-	l = zs_attach_link(c, number);
+	l = zs_attach_link_find(c, number);
 	if (!l)
 		return;
 	if (n->code == ZS_ATTACH_NOTICE_drain) {
-		zs_attach_move(c, l, n);
+		zs_attach_link_move(c, l, n);
 	} else if (n->code == ZS_ATTACH_NOTICE_superseded) {
-		zs_attach_end_session(c, l);
-		zs_attach_give_up(c, l, ZS_ATTACH_STATE_failed, 0,
-				  "another instance of this identity took the attachment over; stop one of "
-				  "them");
+		zs_attach_link_end_session(c, l);
+		zs_attach_link_give_up(
+		    c, l, ZS_ATTACH_STATE_failed, 0,
+		    "another instance of this identity took the attachment over; stop one of "
+		    "them");
 	}
 }
 
@@ -289,8 +290,8 @@ static void on_detach(struct zs_attach_client *c, struct link *l, const zs_pb_De
 
 	snprintf(why, sizeof(why), "the relay ended the attachment: %s",
 		 zs_attach_text(ZS_ATTACH_TABLE_CLOSE, d->reason));
-	zs_attach_end_session(c, l);
-	zs_attach_give_up(c, l, ZS_ATTACH_STATE_lost, 0, why);
+	zs_attach_link_end_session(c, l);
+	zs_attach_link_give_up(c, l, ZS_ATTACH_STATE_lost, 0, why);
 }
 
 static void on_frame(struct zs_attach_client *c, struct link *l, const struct zs_attach_frame *f,
@@ -343,19 +344,19 @@ static void on_frame(struct zs_attach_client *c, struct link *l, const struct zs
 	c->ops.event(c->ctx, &e);
 }
 
-void zs_attach_read(struct zs_attach_client *c, uint32_t number, const void *bytes, size_t len)
+void zs_attach_link_read(struct zs_attach_client *c, uint32_t number, const void *bytes, size_t len)
 {
 	struct zs_reader in = zs_reader_of(bytes, len);
 
 	for (;;) {
-		struct link *l = zs_attach_link(c, number);
+		struct link *l = zs_attach_link_find(c, number);
 		struct zs_attach_frame f;
 		struct zs_span raw;
 		const uint8_t *msg;
 		size_t msg_len;
 		int ret;
 
-		if (!l || !zs_attach_is_connected(l))
+		if (!l || !zs_attach_link_connected(l))
 			return;
 		ret = zs_frame_read(&l->frame, &in, &msg, &msg_len);
 		if (ret == 0)

@@ -10,9 +10,9 @@
 #define SILENCE_LEAST (1 * ZS_NS_PER_S)
 #define SILENCE_MOST  (15 * ZS_NS_PER_S)
 
-const struct zs_attach_rule *zs_attach_rule(enum zs_attach_state state)
+const struct zs_attach_retry *zs_attach_retry(enum zs_attach_state state)
 {
-	static const struct zs_attach_rule rules[] = {
+	static const struct zs_attach_retry rules[] = {
 #define ZS_ATTACH_STATE(name, within_ms, first_ms, most_ms, text)                                            \
 	{ #name, text, (within_ms)*ZS_NS_PER_MS, (first_ms)*ZS_NS_PER_MS, (most_ms)*ZS_NS_PER_MS },
 #include "defs/attach_states.def"
@@ -23,7 +23,7 @@ const struct zs_attach_rule *zs_attach_rule(enum zs_attach_state state)
 	return &rules[state];
 }
 
-uint64_t zs_attach_silence(uint64_t spread_ns)
+uint64_t zs_attach_retry_silence(uint64_t spread_ns)
 {
 	uint64_t share = spread_ns / SILENCE_SHARE;
 
@@ -32,10 +32,10 @@ uint64_t zs_attach_silence(uint64_t spread_ns)
 	return share < SILENCE_LEAST ? SILENCE_LEAST : share;
 }
 
-uint64_t zs_attach_wait(enum zs_attach_state state, uint32_t failures, uint64_t spread_ns,
-			uint64_t silence_ns, const struct zs_random *random)
+uint64_t zs_attach_retry_wait(enum zs_attach_state state, uint32_t failures, uint64_t spread_ns,
+			      uint64_t silence_ns, const struct zs_random *random)
 {
-	const struct zs_attach_rule *rule = zs_attach_rule(state);
+	const struct zs_attach_retry *rule = zs_attach_retry(state);
 	uint64_t wait = rule->first_ns;
 
 	if (state == ZS_ATTACH_STATE_lost && spread_ns > 0)

@@ -14,18 +14,18 @@ enum zs_attach_state {
 	ZS_ATTACH_STATES
 };
 
-struct zs_attach_rule {
+struct zs_attach_retry {
 	const char *name, *text;
 	uint64_t within_ns, first_ns, most_ns; /* see attach_states.def */
 };
-const struct zs_attach_rule *zs_attach_rule(enum zs_attach_state state);
+const struct zs_attach_retry *zs_attach_retry(enum zs_attach_state state);
 
 /* How long to wait in `state` after so many failures in a row (≥ 1). A relay that restarts is noticed within
  * `silence_ns` and told `spread_ns` (0: nothing): all its edges are back within the spread. */
-uint64_t zs_attach_wait(enum zs_attach_state state, uint32_t failures, uint64_t spread_ns,
-			uint64_t silence_ns, const struct zs_random *random);
+uint64_t zs_attach_retry_wait(enum zs_attach_state state, uint32_t failures, uint64_t spread_ns,
+			      uint64_t silence_ns, const struct zs_random *random);
 /* After how much silence an edge asks whether its relay still knows it. */
-uint64_t zs_attach_silence(uint64_t spread_ns);
+uint64_t zs_attach_retry_silence(uint64_t spread_ns);
 
 struct zs_attach_refusal {
 	enum zs_attach_state state;

@@ -54,9 +54,8 @@ static const uint8_t grant[] = { 51, 8,	   1, 0x1a, 47, 8, 3,	 0x18, 1,	    0x20
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct zs_attach_ops ops = {
-		dial, on_link, send, close_link, keep_alive, export, event
-	};
+	static const struct zs_attach_client_ops ops = { dial,	     on_link, send, close_link,
+							 keep_alive, export,  event };
 	struct world w = { .now = ZS_NS_PER_S };
 	struct zs_attach_client_config config = { .home.at = { .host = ZS_DIAL_IP, .port = 1 },
 						  .mode = ZS_ATTACH_MODE_tunnel,

@@ -138,7 +138,7 @@ static inline void op_event(void *ctx, const struct zs_attach_event *e)
 	case ZS_ATTACH_EVENT_STATE:
 		s->retry_ns = e->retry_ns;
 		snprintf(s->why, sizeof(s->why), "%s", e->why);
-		note(s, "%s ", zs_attach_rule(e->state)->name);
+		note(s, "%s ", zs_attach_retry(e->state)->name);
 		break;
 	case ZS_ATTACH_EVENT_GRANTED:
 		s->session = *e->session;
@@ -177,13 +177,13 @@ static inline void prng_fill(void *ctx, void *out, size_t len)
 		((uint8_t *)out)[i] = (uint8_t)zs_prng_u64(ctx);
 }
 
-static const struct zs_attach_ops scripted_ops = { .dial = op_dial,
-						   .open = op_open,
-						   .send = op_send,
-						   .close = op_close,
-						   .keep_alive = op_keep_alive,
-						   .export = op_export,
-						   .event = op_event };
+static const struct zs_attach_client_ops scripted_ops = { .dial = op_dial,
+							  .open = op_open,
+							  .send = op_send,
+							  .close = op_close,
+							  .keep_alive = op_keep_alive,
+							  .export = op_export,
+							  .event = op_event };
 
 static inline struct zs_peer_id peer_of(uint8_t seed)
 {

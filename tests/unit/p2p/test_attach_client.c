@@ -101,13 +101,13 @@ static void every_deadline(void **state)
 			answer(s, link, &grant);
 		}
 		assert_int_equal(zs_attach_client_state(s->client), at);
-		uint64_t within = zs_attach_rule((enum zs_attach_state)at)->within_ns;
+		uint64_t within = zs_attach_retry((enum zs_attach_state)at)->within_ns;
 		assert_true(within > 0);
 		pass_until(s, s->now + within - 1);
 		assert_int_equal(zs_attach_client_state(s->client), at);
 		pass_until(s, s->now + 1);
 		assert_int_equal(zs_attach_client_state(s->client), ZS_ATTACH_STATE_timeout);
-		assert_non_null(strstr(s->why, zs_attach_rule((enum zs_attach_state)at)->name));
+		assert_non_null(strstr(s->why, zs_attach_retry((enum zs_attach_state)at)->name));
 		zs_attach_client_check(s->client);
 		pass_until(s, s->now + s->retry_ns);
 		assert_int_equal(zs_attach_client_state(s->client), ZS_ATTACH_STATE_discovering);
@@ -129,6 +129,58 @@ static void reports_of_links_that_are_gone(void **state)
 	lose(s, 1);
 	connect_as(s, 0, HOME);
 	assert_log(s, "");
+}
+
+static void old_links_prove_and_say_nothing(void **state)
+{
+	struct scripted *s = *state;
+
+	serve(s);
+	lose(s, 1);
+	answer(s, 1, &(struct zs_attach_frame){ .kind = ZS_ATTACH_POLICY });
+	assert_log(s, "lost ");
+	pass_until(s, s->now + s->retry_ns);
+	connect_as(s, 2, HOME);
+	s->proves = false;
+	answer(s, 2, (struct zs_attach_frame[]){ a_grant(RESUMED) });
+	s->log[0] = '\0';
+	zs_attach_client_proved(s->client, 1, s->now);
+	assert_log(s, "");
+	assert_int_equal(zs_attach_client_session(s->client)->link, 1);
+}
+
+/* Two sessions of one edge are told apart by the receiver id of what comes in. */
+static void receivers_differ(void **state)
+{
+	struct scripted *s = *state;
+	struct zs_prng before = s->prng;
+
+	serve(s);
+	lose(s, 1);
+	pass_until(s, s->now + s->retry_ns);
+	s->prng = before; /* draws the same number first */
+	connect_as(s, 2, HOME);
+	assert_int_not_equal(s->sent[0].hello.receiver, s->sent[1].hello.receiver);
+}
+
+static void a_relay_is_remembered_once(void **state)
+{
+	struct zs_attach_memory m = { 0 };
+	struct zs_attach_known k = { .generation = 1 };
+	struct zs_peer_id first = peer_of(1);
+
+	for (uint32_t i = 1; i <= 2 * ZS_ATTACH_MEMORY_RELAYS; i++) {
+		k.relay = peer_of((uint8_t)(i % 2 ? 1 : i));
+		k.attachment = i;
+		zs_attach_memory_keep(&m, &k);
+	}
+	assert_int_equal(zs_attach_memory_find(&m, &first)->attachment, 2 * ZS_ATTACH_MEMORY_RELAYS - 1);
+	for (uint8_t i = 2; i <= 2 * ZS_ATTACH_MEMORY_RELAYS; i += 2) { /* the oldest had to go */
+		struct zs_peer_id other = peer_of(i);
+		assert_int_equal(zs_attach_memory_find(&m, &other) != NULL, i > 2);
+	}
+	zs_attach_memory_forget(&m, &first);
+	assert_null(zs_attach_memory_find(&m, &first));
 }
 
 static void lost_and_resumed(void **state)
@@ -284,6 +336,8 @@ static void a_grant_outlives_the_process(void **state)
 	s->saved[0] ^= 1;
 	assert_int_equal(zs_attach_client_restore(s->client, s->saved, s->saved_len), -EINVAL);
 	s->saved[0] ^= 1;
+	s->saved[s->saved_len] = 0;
+	assert_int_equal(zs_attach_client_restore(s->client, s->saved, s->saved_len + 1), -EINVAL);
 	for (size_t len = 0; len < s->saved_len; len++)
 		assert_int_equal(zs_attach_client_restore(s->client, s->saved, len), -EINVAL);
 	assert_int_equal(zs_attach_client_restore(s->client, s->saved, s->saved_len), 0);
@@ -460,6 +514,8 @@ static void a_clock_that_steps_back_stands_still(void **state)
 	assert_true(zs_attach_client_deadline(s->client) == due);
 	zs_attach_client_advance(s->client, due);
 	assert_log(s, "lost dial2 connecting ");
+	zs_attach_client_closed(s->client, 2, ZS_ATTACH_STATE_error, "gone", 5);
+	assert_true(zs_attach_client_deadline(s->client) > due);
 }
 
 int main(void)
@@ -470,6 +526,9 @@ int main(void)
 		TEST(a_name_is_resolved_first),
 		TEST(every_deadline),
 		TEST(reports_of_links_that_are_gone),
+		TEST(old_links_prove_and_say_nothing),
+		TEST(receivers_differ),
+		TEST(a_relay_is_remembered_once),
 		TEST(lost_and_resumed),
 		TEST(a_grant_that_does_not_go_on),
 		TEST(the_lease_ends_without_a_relay),

@@ -60,7 +60,7 @@ static void every_refusal(void **state)
 		snprintf(want, sizeof(want), "refused (%s): ", rows[i].name);
 		assert_ptr_equal(strstr(s->why, want), s->why);
 		assert_non_null(strstr(s->why, "; ")); /* what to do */
-		assert_true(s->retry_ns >= zs_attach_rule(zs_attach_client_state(s->client))->first_ns / 2);
+		assert_true(s->retry_ns >= zs_attach_retry(zs_attach_client_state(s->client))->first_ns / 2);
 		pass_until(s, s->now + s->retry_ns);
 		connect_as(s, 3, HOME);
 		assert_int_equal(s->sent[2].hello.has_resume, rows[i].resumes);
@@ -115,12 +115,13 @@ static void waits_double(void **state)
 	struct scripted *s = *state;
 
 	for (int st = 0; st < ZS_ATTACH_STATES; st++) {
-		const struct zs_attach_rule *rule = zs_attach_rule((enum zs_attach_state)st);
+		const struct zs_attach_retry *rule = zs_attach_retry((enum zs_attach_state)st);
 		uint64_t d = rule->first_ns;
 		for (uint32_t failures = 1; rule->first_ns && failures < 100; failures++) {
 			struct zs_random random = { .fill = prng_fill, .ctx = &s->prng };
-			assert_in_range(zs_attach_wait((enum zs_attach_state)st, failures, 0, 0, &random),
-					d / 2, d);
+			assert_in_range(
+			    zs_attach_retry_wait((enum zs_attach_state)st, failures, 0, 0, &random), d / 2,
+			    d);
 			d = 2 * d < rule->most_ns ? 2 * d : rule->most_ns;
 		}
 	}
@@ -328,9 +329,16 @@ static void broken_relays(void **state)
 	assert_log(s, "close2 error ");
 	pass_until(s, s->now + s->retry_ns);
 	connect_as(s, 3, HOME);
+	other = a_grant(RESUMED);
+	other.grant.generation++;
 	s->log[0] = '\0';
-	zs_attach_client_bytes(s->client, 3, "\xff\xff\xff\xff\x0f", 5, s->now);
+	answer(s, 3, &other);
 	assert_log(s, "close3 error ");
+	pass_until(s, s->now + s->retry_ns);
+	connect_as(s, 4, HOME);
+	s->log[0] = '\0';
+	zs_attach_client_bytes(s->client, 4, "\xff\xff\xff\xff\x0f", 5, s->now);
+	assert_log(s, "close4 error ");
 	assert_int_equal(zs_attach_client_session(s->client)->link, 1);
 }
 

@@ -1,7 +1,9 @@
 /* Arbitrary datagrams into a listening endpoint, alone and beside a dialler whose handshake and streams
  * are alive. The input is a list of operations: {op, argument, 16-bit length, bytes}:
- *   0 raw datagram      1 Initial with these frames, properly sealed (its keys are public)
- *   2 next datagram of the dialler, one byte changed    3 … untouched    4 … dropped
+ *   0 raw datagram      1 Initial with these frames, properly sealed (its keys are public); both with
+ *     argument ≥ 128: to the dialler, as from the listener
+ *   2 next datagram of the dialler, one byte changed    3 … untouched, but the answer with
+ *     its byte `argument` changed     4 … dropped
  *   5 time passes       6 datagram whose ID is one of the listener's (short header, garbage behind)
  *   7 the dialler opens a stream and writes the bytes
  * Must hold: no crash, connections within the limit, at most three times as much out as in to
@@ -28,6 +30,8 @@ struct world {
 	uint64_t now, seed, in, out; /* in, out: bytes with the stranger */
 	uint32_t streams;
 	uint8_t last_id[8];
+	uint8_t first[64]; /* of the dialler's first datagram: whose IDs give the keys of Initials */
+	uint8_t spoil;	   /* byte of the listener's next datagram to change; 0: none */
 };
 
 static void fill(void *ctx, void *out, size_t len)
@@ -132,9 +136,11 @@ static void drain(struct world *w)
 	size_t bound = 0;
 
 	while (bound++ < 4096 && zs_quic_pull(w->listener, &d, 1, buf, sizeof(buf), w->now)) {
-		if (d.peer.port == w->at[1].port)
+		if (d.peer.port == w->at[1].port) {
+			buf[w->spoil * 3u % d.len] ^= w->spoil;
+			w->spoil = 0;
 			deliver(w, w->dialler, &w->at[0], d.data, d.len);
-		else
+		} else
 			w->out += d.len;
 	}
 	ZS_CHECK(w->out <= 3 * w->in, "%lu out for %lu in", (unsigned long)w->out, (unsigned long)w->in);
@@ -146,27 +152,24 @@ static void stranger(struct world *w, const uint8_t *bytes, size_t len)
 	deliver(w, w->listener, &w->stranger, bytes, len);
 }
 
-/* A first flight as a client would send it, its payload ours. */
-static void sealed_initial(struct world *w, uint8_t id, const uint8_t *frames, size_t len)
+/* Seals `frames` and PADDING behind a header of `at` bytes; the length of the packet, 0 without memory. */
+static size_t seal_initial(uint8_t packet[1500], size_t at, const ngtcp2_cid *dcid, bool server,
+			   uint8_t number, const uint8_t *frames, size_t len)
 {
-	uint8_t packet[1500] = { 0xc3, 0, 0, 0, 1, 8, id, 1, 2, 3, 4, 5, 6, 7, 4, id, 8, 8, 8, 0 }, nonce[12],
-		mask[5];
+	size_t body = 1200 - at - 2 - 4 - 16;
 	struct zs_quic_keys tx, rx;
+	uint8_t nonce[12], mask[5];
 	ngtcp2_crypto_ctx ctx;
-	ngtcp2_cid dcid;
-	size_t at = 20, body = 1200 - at - 2 - 4 - 16;
 
-	len = len > body ? body : len; /* the rest is PADDING */
-	ngtcp2_cid_init(&dcid, packet + 6, 8);
-	if (!zs_quic_initial_keys(&dcid, false, &rx, &tx))
-		return;
+	if (!zs_quic_initial_keys(dcid, server, &rx, &tx))
+		return 0;
 	zs_quic_initial_ctx(&ctx);
 	packet[at++] = (uint8_t)(0x40 | (body + 20) >> 8);
 	packet[at++] = (uint8_t)(body + 20);
-	packet[at + 3] = (uint8_t)(w->in / 1200); /* packet number */
+	packet[at + 3] = number;
 	memcpy(nonce, tx.iv, sizeof(nonce));
-	nonce[11] ^= packet[at + 3];
-	memcpy(packet + at + 4, frames, len);
+	nonce[11] ^= number;
+	memcpy(packet + at + 4, frames, len > body ? body : len);
 	zs_quic_seal(packet + at + 4, &ctx.aead, &tx.aead, packet + at + 4, body, nonce, sizeof(nonce),
 		     packet, at + 4);
 	zs_quic_mask(mask, &ctx.hp, &tx.hp, packet + at + 4);
@@ -175,7 +178,30 @@ static void sealed_initial(struct world *w, uint8_t id, const uint8_t *frames, s
 		packet[at + (size_t)i] ^= mask[1 + i];
 	zs_quic_keys_free(&rx);
 	zs_quic_keys_free(&tx);
-	stranger(w, packet, 1200);
+	return 1200;
+}
+
+/* A first flight as a client would send it. */
+static void sealed_initial(struct world *w, uint8_t id, const uint8_t *frames, size_t len)
+{
+	uint8_t packet[1500] = { 0xc3, 0, 0, 0, 1, 8, id, 1, 2, 3, 4, 5, 6, 7, 4, id, 8, 8, 8, 0 };
+	ngtcp2_cid dcid;
+
+	ngtcp2_cid_init(&dcid, packet + 6, 8);
+	stranger(w, packet, seal_initial(packet, 20, &dcid, false, (uint8_t)(w->in / 1200), frames, len));
+}
+
+/* An answer as a listener would send it, before it has a certificate to show. */
+static void sealed_answer(struct world *w, uint8_t number, const uint8_t *frames, size_t len)
+{
+	uint8_t packet[1500] = { 0xc3, 0, 0, 0, 1, 8, 0, 0, 0, 0, 0, 0, 0, 0, 4, 9, 9, 9, 9, 0 };
+	ngtcp2_cid dcid;
+
+	if (w->first[5] != 8)
+		return;
+	ngtcp2_cid_init(&dcid, w->first + 6, 8);
+	memcpy(packet + 6, w->first + 15, 8);
+	deliver(w, w->dialler, &w->at[0], packet, seal_initial(packet, 20, &dcid, true, number, frames, len));
 }
 
 static void from_dialler(struct world *w, uint8_t op, uint8_t argument, const uint8_t *bytes, size_t len)
@@ -183,8 +209,14 @@ static void from_dialler(struct world *w, uint8_t op, uint8_t argument, const ui
 	struct zs_udp_datagram d;
 	uint8_t buf[ZS_QUIC_DATAGRAM];
 
-	if (!zs_quic_pull(w->dialler, &d, 1, buf, sizeof(buf), w->now) || op == 4)
+	if (!zs_quic_pull(w->dialler, &d, 1, buf, sizeof(buf), w->now))
 		return;
+	if (!w->first[0])
+		memcpy(w->first, buf, sizeof(w->first));
+	if (op == 4)
+		return;
+	if (op == 3)
+		w->spoil = argument;
 	if (op == 2)
 		buf[(argument * 7u + (len ? bytes[0] : 0)) % d.len] ^= (uint8_t)(1u << (argument & 7));
 	if (!(buf[0] & 0x80) && d.len > 9)
@@ -199,9 +231,16 @@ static void operate(struct world *w, uint8_t op, uint8_t argument, const uint8_t
 
 	switch (op & 7) {
 	case 0:
-		stranger(w, bytes, len);
+		if (argument & 0x80)
+			deliver(w, w->dialler, &w->at[0], bytes, len);
+		else
+			stranger(w, bytes, len);
 		break;
 	case 1:
+		if (argument & 0x80) {
+			sealed_answer(w, argument & 0x7f, bytes, len);
+			break;
+		}
 		w->stranger.port = (uint16_t)(7000 + (argument & 3));
 		sealed_initial(w, argument, bytes, len);
 		break;

@@ -42,9 +42,10 @@ defconfig: ## back to kconfig/FLAVOUR.config
 	@mkdir -p $(B); rm -f $(B)/.config-from; $(KCONF) kconfig-conf --defconfig=kconfig/$(CONFIG).config kconfig/Kconfig
 
 # --- Rules that every room uses ------------------------------------------------------------
-# $(call compile,ROOM,FLAGS): objects of $(ROOM)/**.c with that room's include paths.
+# $(call compile,ROOM,FLAGS): objects of $(ROOM)/**.c with that room's include paths. GENERATED: sources made
+# before any room that comes after theirs.
 define compile
-$(B)/obj/$(1)/%.o: $(1)/%.c $(B)/autoconf.h $(B)/.flags-$(subst /,-,$(1))
+$(B)/obj/$(1)/%.o: $(1)/%.c $(B)/autoconf.h $(B)/.flags-$(subst /,-,$(1)) | $(GENERATED)
 	@mkdir -p $$(@D)
 	@echo "  CC    $$<"
 	@$(CC) $(CFLAGS) $(HARDEN) $(2) $$(OWN_FLAGS) -MMD -MP -c $$< -o $$@

@@ -6,6 +6,7 @@ BORINGSSL  := /usr/lib/$(shell $(CC) -print-multiarch 2>/dev/null || echo x86_64
 P2P_FLAGS  := -Ilib -I$(B)/gen -isystem /usr/include/android
 P2P_LIBS   := -L$(BORINGSSL) -Wl,-rpath,$(BORINGSSL) -lssl -lcrypto $(shell $(PKG) --libs libngtcp2 libsecp256k1 libcares libsodium) -lprotobuf-nanopb
 P2P_PB     := $(P2P_PROTO:%=$(P2P_GEN)/%.pb.c)
+GENERATED  += $(P2P_PB)
 $(eval $(call compile,lib/p2p,$(P2P_FLAGS)))
 # Generated code is checked by its generator's authors, not by our warnings.
 $(P2P_GEN)/%.pb.c $(P2P_GEN)/%.pb.h &: lib/p2p/proto/%.proto $(wildcard lib/p2p/proto/*.options)
@@ -14,7 +15,6 @@ $(P2P_GEN)/%.pb.c $(P2P_GEN)/%.pb.h &: lib/p2p/proto/%.proto $(wildcard lib/p2p/
 	@nanopb_generator.py -q -I lib/p2p/proto -D $(P2P_GEN) $(<F)
 $(P2P_GEN)/%.pb.o: $(P2P_GEN)/%.pb.c $(B)/.flags-lib-p2p
 	@$(CC) $(CFLAGS) $(HARDEN) $(P2P_FLAGS) -w -c $< -o $@
-$(call objects,$(P2P_SRC)): | $(P2P_PB)
 $(B)/libzsp2p.a: $(call objects,$(P2P_SRC)) $(P2P_PB:.c=.o)
 	@rm -f $@ && ar rcs $@ $^
 all: $(B)/libzsp2p.a

@@ -175,9 +175,8 @@ struct zs_quic_stats {
 	uint64_t rx, rx_malformed, rx_unknown; /* datagrams; not QUIC; of no connection */
 	uint64_t tx;
 	uint64_t accepted, dialled, established, refused, dropped; /* verdicts included */
-	uint64_t retries, resets, versions,
-	    closes;	       /* stateless answers sent; closes repeated by tombstones */
-	uint64_t replies_held; /* … and not sent: over the rate, or no room */
+	/* Stateless answers sent, closes repeated by tombstones among them; and not sent: over the rate, or no room. */
+	uint64_t retries, resets, versions, closes, replies_held;
 	uint32_t connections, handshakes, tombstones, cids; /* now */
 };
 void zs_quic_stats(const struct zs_quic *q, struct zs_quic_stats *out);
@@ -186,13 +185,14 @@ void zs_quic_stats(const struct zs_quic *q, struct zs_quic_stats *out);
 int zs_quic_open(struct zs_quic_conn *conn, void *user, struct zs_quic_stream **out);
 /* Takes what fits, 0 … len. -EPIPE: this side was finished, reset or stopped. */
 ssize_t zs_quic_write(struct zs_quic_stream *stream, const void *bytes, size_t len);
-void zs_quic_fin(struct zs_quic_stream *stream); /* after what was written */
-void zs_quic_reset(struct zs_quic_stream *stream,
-		   uint64_t code); /* our sending side; what is not sent never will be */
-void zs_quic_stop(struct zs_quic_stream *stream,
-		  uint64_t code); /* our receiving side: asks the peer to reset */
-void zs_quic_consume(struct zs_quic_stream *stream,
-		     size_t len); /* of what `data` gave; more than that counts as all */
+/* After what was written. */
+void zs_quic_fin(struct zs_quic_stream *stream);
+/* Our sending side: what is not sent never will be. */
+void zs_quic_reset(struct zs_quic_stream *stream, uint64_t code);
+/* Our receiving side: asks the peer to reset, and tells nothing more of it. */
+void zs_quic_stop(struct zs_quic_stream *stream, uint64_t code);
+/* Gives credit for so much of what `data` gave; more than that counts as all. */
+void zs_quic_consume(struct zs_quic_stream *stream, size_t len);
 struct zs_quic_conn *zs_quic_stream_conn(const struct zs_quic_stream *stream);
 int64_t zs_quic_stream_id(const struct zs_quic_stream *stream);
 bool zs_quic_stream_is_ours(const struct zs_quic_stream *stream); /* we opened it */

@@ -1,0 +1,204 @@
+/* Names: a DNS server of the test's own on the same loop answers by name. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/cursor.h"
+#include "loop/resolve.h"
+#include "loop/udp.h"
+
+#define TYPE_A	  1
+#define TYPE_AAAA 28
+
+struct world {
+	struct zs_loop *loop;
+	struct zs_udp *udp;
+	struct zs_resolver *resolver;
+	unsigned asked, answers;
+	struct zs_addr addr[ZS_RESOLVE_ADDRS];
+	uint32_t count;
+	char why[256];
+	bool inside;
+};
+
+/* nine.test has nine addresses of each family, both.test one, four.test an A alone; others do not exist. */
+static void serve(void *ctx, struct zs_udp *udp, const struct zs_udp_datagram *in, size_t count)
+{
+	struct world *w = ctx;
+
+	for (size_t i = 0; i < count; i++) {
+		const uint8_t *q = in[i].data;
+		uint8_t out[1024];
+		size_t name = 13 + q[12] + 1 + q[13 + q[12]] + 1; /* two labels and the end */
+		bool known = !memcmp(q + 13, "nine", 4) || !memcmp(q + 13, "both", 4) ||
+			     !memcmp(q + 13, "four", 4);
+		uint16_t type = (uint16_t)(q[name] << 8 | q[name + 1]);
+		int n = !known || (q[13] == 'f' && type != TYPE_A) ? 0 : q[13] == 'n' ? 9 : 1;
+
+		w->asked++;
+		if (!memcmp(q + 13, "mute", 4))
+			continue;
+		memcpy(out, q, name + 4);
+		out[2] = 0x84;
+		out[3] = known ? 0 : 3;
+		out[7] = (uint8_t)n;
+		out[11] = 0; /* no EDNS */
+		struct zs_writer to = zs_writer_of(out + name + 4, sizeof(out) - name - 4);
+		for (int a = 0; a < n; a++) {
+			zs_write_u16(&to, 0xc00c);
+			zs_write_u16(&to, type);
+			zs_write_u16(&to, 1);
+			zs_write_u32(&to, 60);
+			zs_write_u16(&to, type == TYPE_A ? 4 : 16);
+			if (type == TYPE_AAAA)
+				zs_write_bytes(&to, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0", 11);
+			else
+				zs_write_bytes(&to, "\xc0\0\x02", 3);
+			zs_write_u8(&to, (uint8_t)(a + 1));
+			if (type == TYPE_AAAA)
+				zs_write_u32(&to, 1);
+		}
+		struct zs_udp_datagram d = { .peer = in[i].peer,
+					     .data = out,
+					     .len = name + 4 + zs_writer_len(&to) };
+		zs_udp_send(udp, &d, 1);
+	}
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct zs_endpoint local = { .addr = zs_addr_from4(htobe32(0x7f000001)) };
+	struct zs_error err = { 0 };
+	char text[ZS_ENDPOINT_TEXT], at[ZS_ENDPOINT_TEXT];
+
+	assert_int_equal(zs_loop_new(&w->loop, ZS_LOOP_AUTO, &err), 0);
+	assert_int_equal(zs_udp_open(&w->udp, w->loop, &local, 0, serve, w, &err), 0);
+	local = zs_udp_local(w->udp);
+	snprintf(at, sizeof(at), "%s", zs_endpoint_format(&local, text));
+	assert_int_equal(zs_resolver_new(&w->resolver, w->loop, at, &err), 0);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	zs_resolver_delete(w->resolver);
+	zs_loop_delete(w->loop);
+	free(w);
+	return 0;
+}
+
+static void answered(void *ctx, const struct zs_addr *addrs, uint32_t count, const char *why)
+{
+	struct world *w = ctx;
+
+	assert_false(w->inside);
+	w->answers++;
+	w->count = count;
+	memcpy(w->addr, addrs, count * sizeof(*addrs));
+	snprintf(w->why, sizeof(w->why), "%s", why);
+}
+
+static struct zs_resolve *start(struct world *w, const char *name, enum zs_resolve_family family)
+{
+	struct zs_resolve *q;
+
+	w->inside = true;
+	assert_int_equal(zs_resolve_start(&q, w->resolver, name, family, answered, w), 0);
+	w->inside = false;
+	return q;
+}
+
+static void turns(struct world *w, unsigned answers)
+{
+	uint64_t until = zs_clock_ns() + 3 * ZS_NS_PER_S;
+
+	while (w->answers < answers && zs_clock_ns() < until)
+		zs_loop_turn(w->loop, 10 * ZS_NS_PER_MS);
+	assert_int_equal(w->answers, answers);
+}
+
+static const char *text_of(const struct world *w)
+{
+	static char text[ZS_RESOLVE_ADDRS * ZS_ADDR_TEXT];
+	char one[ZS_ADDR_TEXT];
+
+	text[0] = '\0';
+	for (uint32_t i = 0; i < w->count; i++) {
+		strcat(text, zs_addr_format(&w->addr[i], one));
+		strcat(text, " ");
+	}
+	return text;
+}
+
+static void names_and_families(void **state)
+{
+	static const struct {
+		const char *name;
+		enum zs_resolve_family family;
+		const char *want;
+	} rows[] = {
+		{ "both.test", ZS_RESOLVE_ANY, "2001:db8::1:0:1 192.0.2.1 " },
+		{ "both.test", ZS_RESOLVE_IP4, "192.0.2.1 " },
+		{ "both.test", ZS_RESOLVE_IP6, "2001:db8::1:0:1 " },
+		{ "four.test", ZS_RESOLVE_ANY, "192.0.2.1 " },
+		{ "none.test", ZS_RESOLVE_ANY, "" },
+		{ "four.test", ZS_RESOLVE_IP6, "" },
+	};
+	struct world *w = *state;
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		start(w, rows[i].name, rows[i].family);
+		turns(w, i + 1);
+		assert_int_equal(w->count == 0, rows[i].want[0] == '\0');
+		assert_int_equal(w->why[0] == '\0', w->count > 0);
+		if (strcmp(text_of(w), rows[i].want))
+			fail_msg("%s: %s, not %s", rows[i].name, text_of(w), rows[i].want);
+	}
+	assert_non_null(strstr(w->why, "four.test: "));
+}
+
+static void families_take_turns_and_there_is_an_end(void **state)
+{
+	struct world *w = *state;
+
+	start(w, "nine.test", ZS_RESOLVE_ANY);
+	turns(w, 1);
+	assert_int_equal(w->count, ZS_RESOLVE_ADDRS);
+	for (uint32_t i = 0; i < w->count; i++)
+		assert_int_equal(zs_addr_is4(&w->addr[i]), i % 2);
+}
+
+static void cancelled_and_dropped(void **state)
+{
+	struct world *w = *state;
+
+	zs_resolve_cancel(start(w, "both.test", ZS_RESOLVE_ANY));
+	zs_resolve_cancel(start(w, "localhost", ZS_RESOLVE_ANY));
+	start(w, "four.test", ZS_RESOLVE_ANY);
+	turns(w, 1);
+	for (int i = 0; i < 20; i++)
+		zs_loop_turn(w->loop, ZS_NS_PER_MS);
+	assert_int_equal(w->answers, 1);
+	start(w, "mute.test", ZS_RESOLVE_ANY); /* never answered: teardown drops it */
+	start(w, "localhost", ZS_RESOLVE_ANY); /* answered, not told */
+	zs_loop_turn(w->loop, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(names_and_families, setup, teardown),
+		cmocka_unit_test_setup_teardown(families_take_turns_and_there_is_an_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(cancelled_and_dropped, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

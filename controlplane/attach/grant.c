@@ -209,14 +209,15 @@ static uint32_t continuity_of(const struct zs_attach *s, const struct offer *o, 
 /* Zero, or an error code. Nothing is changed then, but for a generation that is spent. */
 static uint32_t offer(struct zs_attach *s, struct offer *o, const struct admission *who)
 {
-	bool fresh = !o->slot;
+	bool fresh = !o->slot, room = s->counts.sessions < s->shm.sessions;
 	struct ports before;
 	int rc = -EPROTO;
 
-	if (fresh)
+	if (fresh && room)
 		o->slot = zs_attach_slot_take(s, &o->conn->peer.id);
-	if (!o->slot) {
-		zs_control_raise(s->c, ZS_HEALTH_table_full, "attachments: %u", s->counts.attachments);
+	if (!o->slot || !room) {
+		zs_control_raise(s->c, ZS_HEALTH_table_full, "attachments: %u, sessions: %u",
+				 s->counts.attachments, s->counts.sessions);
 		return ZS_ATTACH_ERROR_quota;
 	}
 	before = o->slot->ports;
@@ -283,10 +284,12 @@ void zs_attach_grant_send(struct zs_attach *s, struct zs_attach_conn *conn)
 	}
 	conn->state = CONN_ATTACHED;
 	conn->due_ns = NEVER;
-	for (h = conn->held; h && conn->state == CONN_ATTACHED; h = h->next)
+	while (conn->state == CONN_ATTACHED && (h = conn->held)) {
+		conn->held = h->next;
 		if (s->ops->send(s->shell, conn->peer.link, h->bytes, h->len))
 			zs_attach_conn_close(s, conn, "it does not take our frames");
-	zs_attach_conn_drop_held(conn);
+		free(h);
+	}
 	if (conn->state == CONN_ATTACHED)
 		s->ops->probe(s->shell, conn->peer.link);
 }

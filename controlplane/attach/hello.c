@@ -30,6 +30,7 @@ static bool is_owner(const zs_pb_Hello *h, const struct slot *slot)
 	       (slot && h->resume.attachment == slot->id && h->resume.generation == slot->generation);
 }
 
+/* Whoever has a session may always make the next one: that ends the one before. */
 static bool has_room(struct zs_attach *s, const struct zs_attach_conn *conn, const struct slot *slot,
 		     struct refusal *r)
 {
@@ -41,7 +42,7 @@ static bool has_room(struct zs_attach *s, const struct zs_attach_conn *conn, con
 				       .scope = "attachments",
 				       .current = s->counts.attachments,
 				       .limit = a->attachments };
-	else if (s->counts.sessions >= a->sessions)
+	else if ((!slot || slot->now.at == ZS_SESSION_NONE) && s->counts.sessions >= a->sessions)
 		*r = (struct refusal){ .code = ZS_ATTACH_ERROR_quota,
 				       .scope = "sessions",
 				       .current = s->counts.sessions,
@@ -113,7 +114,7 @@ void zs_attach_hello_take(struct zs_attach *s, struct zs_attach_conn *conn, cons
 		challenge(s, conn, slot, whole);
 		return;
 	}
-	r = (struct refusal){ .scope = "attachments", .retry_ms = BUSY_MS };
+	r = (struct refusal){ .scope = "relay", .retry_ms = BUSY_MS };
 	r.code = zs_attach_grant(s, conn, slot, f, raw, &who);
 	if (r.code)
 		zs_attach_hello_refuse(s, conn, f->id, &r);

@@ -219,8 +219,10 @@ static int allow(struct reader *r, const struct zs_conf_key *key, const yaml_nod
 
 static int read_item(struct reader *r, const struct zs_conf_key *key, char *element, const yaml_node_t *n)
 {
+	struct zs_conf_key one = *key;
+	one.max = (uint32_t)key->size - 1; /* of a text; the list's own is how many */
 	if (key->kind == ZS_CONF_LIST_OF_VALUES)
-		return read_value(r, key, key->item, element, n);
+		return read_value(r, &one, key->item, element, n);
 	zs_conf_section_defaults(key->sub, element);
 	if (key->sub == ZS_CONF_AT_publish)
 		((struct zs_conf_publish *)(void *)element)->line = line_of(&n->start_mark);

@@ -45,3 +45,9 @@ all: $(B)/tests/udpload
 $(B)/tests/udpload: $(B)/obj/tests/e2e/udpload.o
 	@mkdir -p $(@D) && echo "  LD    $@"
 	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $@ $<
+
+# Our host as one of the peers of tests/interop/README.md.
+all: $(B)/tests/p2phost
+$(B)/tests/p2phost: $(call objects,$(wildcard tests/interop/c/*.c)) $(B)/libzsp2p.a $(B)/libzs.a
+	@mkdir -p $(@D) && echo "  LD    $@"
+	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $@ $(filter %.o,$^) $(B)/libzsp2p.a $(B)/libzs.a $(P2P_LIBS) $(LIB_LIBS)

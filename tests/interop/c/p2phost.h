@@ -1,0 +1,70 @@
+/* Our host as a peer of the interop tests: one command at a time, as ../README.md says. */
+#ifndef ZS_TEST_P2PHOST_H
+#define ZS_TEST_P2PHOST_H
+
+#include <jansson.h>
+#include "loop/loop.h"
+#include "loop/udp.h"
+#include "p2p/host.h"
+
+#define SINK_PROTOCOL	"/zerostate/test/sink/1.0.0"
+#define SOURCE_PROTOCOL "/zerostate/test/source/1.0.0"
+#define PEERS		64
+
+struct told { /* the last identify of a peer */
+	struct zs_peer_id peer;
+	json_t *last;
+	uint32_t messages;
+};
+
+/* The command under way. `step` runs after every turn of the loop; it answers or waits. */
+struct program;
+typedef void step_fn(struct program *p);
+struct command {
+	step_fn *step;
+	struct zs_peer_id peer;
+	uint64_t began_ns, give_up_ns, connected_ns;
+	uint32_t left;
+	bool failed;
+	char text[ZS_HOST_TEXT];
+	json_t *list;
+};
+
+struct program {
+	struct zs_loop *loop;
+	struct zs_timer *timer;
+	struct zs_watch *watch;
+	struct zs_udp *udp;
+	struct zs_host *host;
+	struct zs_identity identity;
+	struct zs_endpoint listen[ZS_HOST_ADDRS];
+	uint32_t listens;
+	struct told told[PEERS];
+	uint32_t told_count;
+	struct command now;
+	char line[65536];
+	size_t have;
+	bool ended;
+};
+
+/* p2phost.c */
+json_t *text_of_endpoint(const struct zs_endpoint *at);
+json_t *text_of_peer(const struct zs_peer_id *peer);
+struct told *told_of(struct program *p, const struct zs_peer_id *peer);
+void on_datagrams(void *ctx, struct zs_udp *udp, const struct zs_udp_datagram *in, size_t count);
+bool is_busy(const struct program *p);
+/* Answers the command under way and ends it; takes `fields`. */
+void answer(struct program *p, json_t *fields);
+void refuse(struct program *p, const char *text);
+
+/* commands.c */
+void run_command(struct program *p, const json_t *c);
+
+/* streams.c */
+int streams_register(struct program *p);
+void begin_send(struct program *p, uint64_t bytes, uint64_t seed);
+void begin_fetch(struct program *p, uint64_t bytes);
+/* All the bytes that one more identify brings, in hex. */
+void begin_raw_identify(struct program *p, void (*done)(struct program *p, json_t *hex));
+
+#endif

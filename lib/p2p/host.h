@@ -122,7 +122,7 @@ struct zs_host_config {
 
 /* All but quic.secret. */
 void zs_host_defaults(struct zs_host_config *config);
-/* Everything is copied. -ENOMEM; -EINVAL: a config out of bounds. */
+/* Everything is copied. -ENOMEM; -EINVAL: a config out of bounds (connmgr.conns ≥ quic.max_connections). */
 int zs_host_new(struct zs_host **out, const struct zs_host_config *config, const struct zs_identity *identity,
 		struct zs_random random, const struct zs_host_ops *ops, void *ctx);
 /* Ends all connections without a packet: zs_host_shutdown() and pull before it. */

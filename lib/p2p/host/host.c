@@ -20,6 +20,9 @@ void zs_host_defaults(struct zs_host_config *config)
 	};
 	zs_quic_config_default(&config->quic);
 	zs_limits_defaults(&config->limits);
+	/* The resource manager names what it refuses, and trimming needs room above its marks. */
+	config->quic.max_connections = config->limits.limit[ZS_SCOPE_system].conns;
+	config->quic.max_handshakes = config->limits.limit[ZS_SCOPE_transient].conns_in;
 	zs_connmgr_defaults(&config->connmgr);
 	zs_prefix_defaults(&config->prefix);
 	zs_peerstore_defaults(&config->peerstore);
@@ -69,7 +72,8 @@ int zs_host_new(struct zs_host **out, const struct zs_host_config *config, const
 
 	if (!h)
 		return -ENOMEM;
-	if (!config->pushes_per_min || config->pushes_per_min > 60 || !config->limits.peers) {
+	if (!config->pushes_per_min || config->pushes_per_min > 60 ||
+	    config->connmgr.conns < config->quic.max_connections) {
 		free(h);
 		return -EINVAL;
 	}

@@ -40,6 +40,12 @@ unit-bins: $(UNIT_BINS)
 capacity-bins: $(addprefix $(B)/tests/,test_conf test_events test_state test_tables)
 fuzz-bins: $(addprefix $(B)/tests/,$(FUZZ_ALL))
 
+# A relay's store with an attachment in it, for the conformance rows.
+all: $(B)/tests/attached_port
+$(B)/tests/attached_port: $(B)/obj/tests/conformance/attached_port.o $(CP_OBJ_TESTED) $(B)/libzsp2p.a $(B)/libzs.a
+	@mkdir -p $(@D) && echo "  LD    $@"
+	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $@ $(filter-out %.a,$^) $(CP_LIBS) $(B)/libzs.a $(LIB_LIBS)
+
 # The end-to-end tests' own load generator: no library of ours behind it.
 all: $(B)/tests/udpload
 $(B)/tests/udpload: $(B)/obj/tests/e2e/udpload.o

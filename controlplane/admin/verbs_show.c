@@ -1,6 +1,7 @@
 /* show …: views of the segments. */
 #include <errno.h>
 #include "admin/verbs.h"
+#include "attach/attach.h"
 #include "cli/view.h"
 #include "program.h"
 #include "metrics_memory.h"
@@ -73,6 +74,8 @@ int zs_verb_show_memory(struct zs_control *c, json_t *args, json_t **result, str
 	unsigned count = zs_memory_figures(figure);
 
 	json_array_append_new(segments, zs_view_segment(&zs_program_tables(c->program)->seg));
+	if (c->attach)
+		json_array_append_new(segments, zs_view_segment(zs_attach_segment(c->attach)));
 	if (c->state)
 		json_array_append_new(segments, zs_view_segment(&c->state->seg));
 	if (c->events && c->events->events.base)

@@ -7,6 +7,11 @@ const struct zs_attach_counts *zs_attach_counts(const struct zs_attach *s)
 	return &s->counts;
 }
 
+const struct zs_segment *zs_attach_segment(const struct zs_attach *s)
+{
+	return &s->shm.seg;
+}
+
 uint32_t zs_attach_find(const struct zs_attach *s, const struct zs_peer_id *owner)
 {
 	const struct slot *slot = zs_attach_slot_of(s, owner);

@@ -1,7 +1,7 @@
 """The rows: {packet in, verdict, packet out}. They know no engine.
 
 The tables are the lab's: client 10.77.1.2/fd77:1::2, server 10.77.2.2/fd77:2::2, published ports
-4443 -> server v4:443 and 4446 -> server v6:443, flow ports 20000-32767.
+4443 -> server v4:443 and 4446 -> server v6:443, 10007 -> an attachment, flow ports 20000-32767.
 
 A row is (name, side, frame, verdict, out):
   side     where the frame enters: "client" or "server"
@@ -16,6 +16,7 @@ from frames import ICMP4, ICMP6, addr, ether, icmp4, icmp6, ip4, ip6, udp
 C4, R4, S4, T4 = addr("10.77.1.2"), addr("10.77.1.1"), addr("10.77.2.1"), addr("10.77.2.2")
 C6, R6, S6, T6 = addr("fd77:1::2"), addr("fd77:1::1"), addr("fd77:2::1"), addr("fd77:2::2")
 PORT4, PORT6, TARGET = 4443, 4446, 443
+ATTACHED = 10007  # an attachment's, whose edge is not there
 DATA = bytes(range(64))
 
 
@@ -150,6 +151,9 @@ ROWS = [
     ("a stranger to a flow's source port", "server",
      lambda x: s(x, ip4(T4, S4, udp(T4, S4, 444, x.sport["44"], DATA))), "stranger", None, None),
     ("a client to a flow's source port", "client", lambda x: c(x, to_relay4(x, dport=x.sport["44"])), "stranger", None, None),
+    ("an attached port without a tunnel", "client", lambda x: c(x, to_relay4(x, dport=ATTACHED)), "no_endpoint", None, None),
+    ("an attached port without a tunnel, IPv6", "client", lambda x: c(x, to_relay6(x, dport=ATTACHED)), "no_endpoint", None,
+     None),
     # --- what is the kernel's --------------------------------------------------------------------
     ("a port that is not the relay's", "client", lambda x: c(x, to_relay4(x, dport=9)), "kernel", None, None),
     ("a frame for another station", "client",

@@ -188,7 +188,7 @@ lab_direct() {
 # --- the relay -------------------------------------------------------------------------------
 
 # write_conf [FILE]: 4443 → v4 server, 4446 → v6 server, both reachable from either family.
-# What a test changes: RINGS, FLOWS (capacity), MORE_FLOWS (lines inside flows:), PUBLISH (lines), WORKERS, MEMORY, HUGE.
+# What a test changes: MORE_CONF (sections), RINGS, FLOWS (capacity), MORE_FLOWS (lines inside flows:), PUBLISH (lines), WORKERS, MEMORY, HUGE.
 write_conf() {
 	cat >"${1:-$CONF}" <<-EOF
 	instance: $INSTANCE
@@ -239,10 +239,25 @@ write_conf() {
 	log:
 	  format: kv
 	  level: info
+	${MORE_CONF:-}
 	EOF
 }
 
 zsctl() { "$BIN/zsctl" --instance "$INSTANCE" --socket "$SOCK" "$@"; }
+
+# Every counter between a sender and a receiver, to be read from left to right when a packet is missed.
+where_lost() {
+	local n
+	echo "--- client, relay, server: UDP of the kernel and the interfaces"
+	for n in $C $R $S; do
+		in_ns $n grep Udp: /proc/net/snmp
+		in_ns $n ip -s -o link show type veth | tr -s ' \\' ' ' | cut -d' ' -f2,16-
+	done
+	echo "--- the relay's ports, counters, drops"
+	zsctl show ports
+	zsctl show counters
+	zsctl show drops
+}
 
 # start_plane NAME LOG: READY=1 within 15 s, pid in $SPAWNED.
 start_plane() {

@@ -11,3 +11,12 @@ $(B)/man/zsctl.8: $(B)/zsctl
 	@mkdir -p $(@D) && $< man > $@
 $(B)/completion/zsctl: $(B)/zsctl
 	@mkdir -p $(@D) && $< completion bash > $@
+
+# zs-edge links lib/ and lib/p2p.
+EDGE_SRC  := $(wildcard tools/edge/*.c)
+EDGE_OBJ  := $(call objects,$(EDGE_SRC))
+EDGE_OBJ_TESTED := $(filter-out %/main.o,$(EDGE_OBJ))
+EDGE_LIBS  = $(B)/libzsp2p.a $(B)/libzs.a $(P2P_LIBS) $(LIB_LIBS)
+$(eval $(call compile,tools/edge,-Ilib -Itools/edge $(P2P_FLAGS)))
+$(B)/obj/tools/edge/options.o: OWN_FLAGS := -DZS_VERSION='"$(VERSION)"'
+$(eval $(call program,zs-edge,$(EDGE_OBJ) $(B)/libzsp2p.a,$$(EDGE_LIBS)))

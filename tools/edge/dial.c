@@ -1,0 +1,144 @@
+/* From a target to a connection: its name is resolved, its addresses are dialled one after another, a little apart (RFC
+ * 8305), and the first that stands is taken. */
+#include <stdio.h>
+#include "base/clock.h"
+#include "internal.h"
+
+#define STAGGER_NS (250 * ZS_NS_PER_MS)
+
+static void add(struct edge_link *l, const struct zs_addr *addr)
+{
+	const struct zs_edge *e = l->edge;
+	struct zs_endpoint at = { .addr = *addr, .port = l->target.at.port };
+	enum zs_special class;
+	char text[ZS_GATER_TEXT];
+	enum zs_gate gate = ZS_GATE_OPEN;
+
+	/* What our own user named may be anywhere. */
+	if (l->target.learnt)
+		gate = zs_gater_judge(&e->gater, &at, ZS_GATER_LEARNT, &class);
+	if (gate != ZS_GATE_OPEN)
+		snprintf(l->why, sizeof(l->why), "%s", zs_gate_text(gate, class, &at, text));
+	else if (l->tries < EDGE_TRIES)
+		l->at[l->tries++] = at;
+}
+
+static void resolved(void *ctx, const struct zs_addr *addrs, uint32_t count, const char *why)
+{
+	struct edge_link *l = ctx;
+
+	l->query = NULL;
+	for (uint32_t i = 0; i < count; i++)
+		add(l, &addrs[i]);
+	if (count == 0)
+		edge_fail(l, ZS_ATTACH_STATE_error, "%s", why);
+	else if (l->tries == 0)
+		edge_fail(l, ZS_ATTACH_STATE_failed, "%s", l->why);
+	else
+		zs_attach_client_resolved(l->edge->client, l->number, edge_now(l->edge));
+	edge_turn(l->edge);
+}
+
+void edge_dial(struct edge_link *l)
+{
+	static const enum zs_resolve_family families[] = { [ZS_DIAL_DNS] = ZS_RESOLVE_ANY,
+							   [ZS_DIAL_DNS4] = ZS_RESOLVE_IP4,
+							   [ZS_DIAL_DNS6] = ZS_RESOLVE_IP6 };
+	const struct zs_dial_target *at = &l->target.at;
+
+	if (at->host == ZS_DIAL_IP) {
+		add(l, &at->addr);
+		if (l->tries == 0)
+			edge_fail(l, ZS_ATTACH_STATE_failed, "%s", l->why);
+	} else if (at->host == ZS_DIAL_DNSADDR || !l->edge->config.resolver) {
+		edge_fail(l, ZS_ATTACH_STATE_failed, "%s: give an address or a host name", at->name);
+	} else if (zs_resolve_start(&l->query, l->edge->config.resolver, at->name, families[at->host],
+				    resolved, l)) {
+		edge_fail(l, ZS_ATTACH_STATE_error, "out of memory");
+	}
+}
+
+static bool under_way(const struct edge_link *l)
+{
+	for (uint32_t i = 0; i < l->begun; i++)
+		if (l->try[i])
+			return true;
+	return false;
+}
+
+void edge_dial_next(struct edge_link *l)
+{
+	struct zs_edge *e = l->edge;
+	struct zs_error err = { 0 };
+
+	while (!l->failed && !l->conn && l->begun < l->tries && l->next_ns <= edge_now(e)) {
+		uint32_t i = l->begun++;
+
+		l->next_ns = edge_now(e) + STAGGER_NS;
+		if (zs_host_dial(e->host, &l->at[i], l->target.at.peer.len ? &l->target.at.peer : NULL, l,
+				 edge_now(e), &l->try[i], &err)) {
+			l->try[i] = NULL;
+			l->next_ns = 0;
+			if (l->begun == l->tries && !under_way(l))
+				edge_fail(l, ZS_ATTACH_STATE_error, "%s", err.text);
+		}
+	}
+}
+
+bool edge_dial_won(struct edge_link *l, struct zs_host_conn *conn)
+{
+	bool ours = false;
+
+	for (uint32_t i = 0; i < l->begun; i++)
+		ours |= l->try[i] == conn;
+	if (!ours || l->conn)
+		return false;
+	for (uint32_t i = 0; i < l->begun; i++)
+		if (l->try[i] && l->try[i] != conn)
+			zs_host_close(l->try[i], ZS_HOST_SUPPLANTED, NULL);
+	memset(l->try, 0, sizeof(l->try));
+	l->conn = conn;
+	return true;
+}
+
+/* Our TLS refused the certificate: it is another peer, or no libp2p. */
+static bool is_stranger(const struct zs_host_close *why)
+{
+	return why->by == ZS_HOST_BY_US && !why->application && why->code >= 0x100 && why->code <= 0x1ff;
+}
+
+bool edge_dial_lost(struct edge_link *l, const struct zs_host_conn *conn, const struct zs_host_close *why)
+{
+	char at[ZS_ENDPOINT_TEXT];
+
+	for (uint32_t i = 0; i < l->begun; i++) {
+		if (l->try[i] != conn)
+			continue;
+		l->try[i] = NULL;
+		l->next_ns = 0;
+		zs_endpoint_format(&l->at[i], at);
+		if (l->begun < l->tries || under_way(l))
+			return true;
+		if (is_stranger(why))
+			edge_fail(l, ZS_ATTACH_STATE_failed,
+				  "%s: %s; see whether address and peer id belong together", at, why->text);
+		else if (why->by == ZS_HOST_BY_SILENCE)
+			edge_fail(l, ZS_ATTACH_STATE_timeout,
+				  "%s does not answer; see whether the relay runs and UDP reaches it", at);
+		else
+			edge_fail(l, ZS_ATTACH_STATE_error, "%s: %s", at, why->text);
+		return true;
+	}
+	return false;
+}
+
+void edge_dial_cancel(struct edge_link *l, const char *why)
+{
+	if (l->query)
+		zs_resolve_cancel(l->query);
+	for (uint32_t i = 0; i < l->begun; i++)
+		if (l->try[i])
+			zs_host_close(l->try[i], ZS_HOST_NONE, why);
+	if (l->conn)
+		zs_host_close(l->conn, ZS_HOST_NONE, why);
+}

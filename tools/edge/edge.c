@@ -1,0 +1,190 @@
+/* An edge's life, and its turns of the loop. */
+#include "edge.h"
+
+#include <errno.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include "base/check.h"
+#include "internal.h"
+
+#define PULL	    32	  /* datagrams at once */
+#define SEND_BUFFER 65536 /* a stream's: frames of 4 KiB, a few at a time */
+#define PEERS	    16	  /* an edge talks with one relay, two while it moves */
+
+/* --- the loop --------------------------------------------------------------------------------- */
+
+static void send_all(struct zs_edge *e)
+{
+	struct zs_udp_datagram out[PULL];
+	size_t n;
+
+	while ((n = zs_host_pull(e->host, out, PULL, e->buffer, PULL * ZS_QUIC_DATAGRAM, edge_now(e))))
+		zs_udp_send(e->udp, out, n);
+}
+
+static uint64_t deadline(const struct zs_edge *e)
+{
+	uint64_t at = zs_host_deadline(e->host), client = zs_attach_client_deadline(e->client);
+
+	at = client < at ? client : at;
+	for (int i = 0; i < EDGE_LINKS; i++) {
+		const struct edge_link *l = &e->link[i];
+		if (l->number && !l->conn && l->begun < l->tries && l->next_ns < at)
+			at = l->next_ns;
+	}
+	return at;
+}
+
+void edge_turn(struct zs_edge *e)
+{
+	uint64_t at;
+
+	if (e->in_turn)
+		return;
+	e->in_turn = true;
+	for (int i = 0; i < EDGE_LINKS; i++)
+		if (e->link[i].number)
+			edge_dial_next(&e->link[i]);
+	edge_tell_failures(e);
+	send_all(e);
+	edge_tell_failures(e); /* of what the pull told */
+	send_all(e);
+	e->in_turn = false;
+	at = deadline(e);
+	zs_timer_set(e->timer, at == UINT64_MAX ? 0 : at ? at : 1);
+}
+
+static void on_timer(void *ctx)
+{
+	struct zs_edge *e = ctx;
+
+	zs_host_advance(e->host, edge_now(e));
+	zs_attach_client_advance(e->client, edge_now(e));
+	edge_turn(e);
+}
+
+static void on_datagrams(void *ctx, struct zs_udp *udp, const struct zs_udp_datagram *in, size_t count)
+{
+	struct zs_edge *e = ctx;
+
+	zs_host_receive(e->host, in, count, edge_now(e));
+	edge_turn(e);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static void random_fill(void *ctx, void *out, size_t len)
+{
+	ZS_CHECK(RAND_bytes(out, len) == 1, "BoringSSL has random bytes or ends the process");
+}
+
+/* A host for one relay: a thousand of them fit one process. */
+static void configure(struct zs_host_config *c)
+{
+	zs_host_defaults(c);
+	random_fill(NULL, c->quic.secret, sizeof(c->quic.secret));
+	c->hybrid = true;
+	c->agent = "zs-edge";
+	c->quic.max_connections = PEERS;
+	c->quic.max_handshakes = 1;
+	c->quic.tombstones = PEERS;
+	c->quic.send_buffer = SEND_BUFFER;
+	c->limits.peers = PEERS;
+	c->connmgr.conns = c->connmgr.high = PEERS;
+	c->connmgr.low = PEERS / 2;
+	c->connmgr.peers = 2 * PEERS;
+	c->peerstore.peers = PEERS;
+	c->prefix.sources = PEERS;
+	c->dial.dials = c->dial.remembered = PEERS;
+	c->cert_cache = 4;
+	c->waiting = PEERS;
+}
+
+static int make_host(struct zs_edge *e, struct zs_random random)
+{
+	const struct zs_host_protocol attach = { .id = ZS_ATTACH_PROTOCOL };
+	struct zs_host_config *c = malloc(sizeof(*c)); /* its gater has kilobytes */
+	int rc;
+
+	if (!c)
+		return -ENOMEM;
+	configure(c);
+	rc = zs_host_new(&e->host, c, e->config.identity, random, &edge_host_ops, e);
+	free(c);
+	return rc ? rc : zs_host_register(e->host, &attach);
+}
+
+int zs_edge_new(struct zs_edge **out, const struct zs_edge_config *config, struct zs_error *err)
+{
+	struct zs_edge *e = calloc(1, sizeof(*e));
+	int rc = -ENOMEM;
+
+	if (!e)
+		goto memory;
+	e->config = *config;
+	e->gater.profile = config->profile;
+	e->config.attach.random = (struct zs_random){ .fill = random_fill };
+	random_fill(NULL, e->config.attach.instance, ZS_ATTACH_INSTANCE);
+	e->buffer = malloc(PULL * ZS_QUIC_DATAGRAM);
+	if (!e->buffer || zs_timer_new(&e->timer, config->loop, on_timer, e))
+		goto memory;
+	rc = zs_attach_client_new(&e->client, &e->config.attach, &edge_client_ops, e);
+	if (rc == -EINVAL) {
+		zs_error_set(
+		    err, rc, ZS_EXIT_USAGE,
+		    "token, pre-shared key or names are out of bounds: 512 bytes, 32 not all zero, 32 "
+		    "characters and each once");
+		goto undo;
+	}
+	if (rc == 0)
+		rc = make_host(e, e->config.attach.random);
+	if (rc)
+		goto memory;
+	rc = zs_udp_open(&e->udp, config->loop, &config->local, 0, on_datagrams, e, err);
+	if (rc)
+		goto undo;
+	*out = e;
+	return 0;
+memory:
+	zs_error_set(err, rc, ZS_EXIT_RESOURCE, "out of memory");
+undo:
+	zs_edge_delete(e);
+	return rc;
+}
+
+void zs_edge_delete(struct zs_edge *e)
+{
+	if (!e)
+		return;
+	for (int i = 0; i < EDGE_LINKS; i++)
+		if (e->link[i].number)
+			edge_client_ops.close(e, e->link[i].number, "shutting down");
+	if (e->udp) {
+		zs_host_shutdown(e->host);
+		send_all(e);
+		zs_udp_close(e->udp);
+	}
+	zs_host_delete(e->host);
+	zs_attach_client_delete(e->client);
+	if (e->timer)
+		zs_timer_delete(e->timer);
+	free(e->buffer);
+	free(e);
+}
+
+struct zs_attach_client *zs_edge_client(struct zs_edge *e)
+{
+	return e->client;
+}
+
+void zs_edge_start(struct zs_edge *e)
+{
+	zs_attach_client_start(e->client, edge_now(e));
+	edge_turn(e);
+}
+
+void zs_edge_detach(struct zs_edge *e)
+{
+	zs_attach_client_detach(e->client, edge_now(e));
+	edge_turn(e);
+}

@@ -1,0 +1,212 @@
+/* Files are written under another name, synced, and moved into place; a new key is linked, which never replaces one
+ * that somebody else made meanwhile. */
+#include "files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define KEY_MAX	 128  /* libp2p's private key of Ed25519 has 68 bytes, 100 in its old form */
+#define TEXT_MAX 4096 /* of a file of secrets */
+
+static int refuse(struct zs_error *err, int code, const char *path, const char *what)
+{
+	return zs_error_set(err, code, code == -EPERM ? ZS_EXIT_PRIVILEGE : ZS_EXIT_CONFIG, "%.150s: %s",
+			    path, what);
+}
+
+/* Up to `max` bytes; its length, -EFBIG: there are more. */
+static ssize_t read_own(const char *path, void *out, size_t max, struct zs_error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+	ssize_t n;
+	char more;
+
+	if (fd < 0)
+		return errno == ENOENT ? -ENOENT : refuse(err, -errno, path, strerror(errno));
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		n = refuse(err, -EPERM, path, "is no plain file; name another");
+	} else if ((st.st_mode & 077) || (st.st_uid != geteuid() && geteuid() != 0)) {
+		n = refuse(err, -EPERM, path, "is open to others; chmod it to 0600, owned by who runs this");
+	} else {
+		n = read(fd, out, max);
+		if (n < 0)
+			n = refuse(err, -errno, path, strerror(errno));
+		else if (n == (ssize_t)max && read(fd, &more, 1) != 0)
+			n = refuse(err, -EFBIG, path, "is too large to be what it should be");
+	}
+	close(fd);
+	return n;
+}
+
+static int sync_folder(const char *path)
+{
+	char dir[512];
+	char *slash;
+	int rc, fd;
+
+	snprintf(dir, sizeof(dir), "%s", path);
+	slash = strrchr(dir, '/');
+	if (slash)
+		slash[slash == dir] = '\0';
+	fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	rc = fsync(fd) ? -errno : 0;
+	close(fd);
+	return rc;
+}
+
+static int write_synced(const char *path, const void *bytes, size_t len)
+{
+	int rc = 0, fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = write(fd, bytes, len);
+	if (n != (ssize_t)len)
+		rc = n < 0 ? -errno : -ENOSPC;
+	if (!rc && fsync(fd))
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+/* `fresh`: only where there is none, -EEXIST. */
+static int put(const char *path, const void *bytes, size_t len, bool fresh)
+{
+	char tmp[560];
+	int rc;
+
+	snprintf(tmp, sizeof(tmp), "%s.%d.tmp", path, (int)getpid());
+	unlink(tmp); /* of a crashed process that had our pid */
+	rc = write_synced(tmp, bytes, len);
+	if (!rc && (fresh ? link(tmp, path) : rename(tmp, path)))
+		rc = -errno;
+	unlink(tmp);
+	return rc ? rc : sync_folder(path);
+}
+
+static int make_identity(const char *path, struct zs_error *err)
+{
+	uint8_t seed[32], key[KEY_MAX];
+	struct zs_identity id;
+	int rc;
+
+	randombytes_buf(seed, sizeof(seed));
+	zs_identity_from_seed(&id, seed);
+	rc = put(path, key, zs_identity_export(&id, key, sizeof(key)), true);
+	sodium_memzero(seed, sizeof(seed));
+	sodium_memzero(key, sizeof(key));
+	zs_identity_wipe(&id);
+	return rc && rc != -EEXIST ? refuse(err, rc, path, strerror(-rc)) : 0;
+}
+
+int zs_edge_identity(struct zs_identity *out, const char *path, struct zs_error *err)
+{
+	uint8_t key[KEY_MAX];
+	ssize_t n = read_own(path, key, sizeof(key), err);
+	int rc = 0;
+
+	if (n == -ENOENT) {
+		rc = make_identity(path, err);
+		n = rc ? rc : read_own(path, key, sizeof(key), err);
+		if (n == -ENOENT)
+			return refuse(err, -ENOENT, path, "went away as soon as it was made; try again");
+	}
+	if (n < 0)
+		return (int)n;
+	if (zs_identity_import(out, key, (size_t)n))
+		rc = refuse(
+		    err, -EUCLEAN, path,
+		    "is no Ed25519 key in libp2p's form; restore it, or move it away to get a new identity");
+	sodium_memzero(key, sizeof(key));
+	return rc;
+}
+
+/* The first line that is neither blank nor begins with '#'; NULL: none. Ends it. */
+static char *first_line(char *text)
+{
+	char *rest;
+
+	for (char *line = strtok_r(text, "\r\n", &rest); line; line = strtok_r(NULL, "\r\n", &rest))
+		if (line[0] != '#' && line[strspn(line, " \t")])
+			return line;
+	return NULL;
+}
+
+static int take_token(struct zs_edge_secrets *s, const char *line, const char *path, struct zs_error *err)
+{
+	s->token_len = strlen(line);
+	if (s->token_len > sizeof(s->token))
+		return refuse(err, -EINVAL, path, "a token has at most 512 bytes");
+	memcpy(s->token, line, s->token_len);
+	return 0;
+}
+
+static int take_psk(struct zs_edge_secrets *s, const char *line, const char *path, struct zs_error *err)
+{
+	const char *gap = strpbrk(line, " \t"), *hex = gap ? gap + strspn(gap, " \t") : "";
+	size_t len = gap ? (size_t)(gap - line) : 0, got = 0;
+
+	if (!len || len > sizeof(s->psk_id) || strlen(hex) != 64 ||
+	    sodium_hex2bin(s->psk, sizeof(s->psk), hex, 64, NULL, &got, NULL) || got != sizeof(s->psk) ||
+	    sodium_is_zero(s->psk, sizeof(s->psk)))
+		return refuse(err, -EINVAL, path,
+			      "an id of at most 64 characters and 64 hex digits, not all 0, belong here");
+	memcpy(s->psk_id, line, len);
+	s->psk_id_len = len;
+	return 0;
+}
+
+static int read_secret(struct zs_edge_secrets *s, const char *path,
+		       int (*take)(struct zs_edge_secrets *, const char *, const char *, struct zs_error *),
+		       struct zs_error *err)
+{
+	char text[TEXT_MAX + 1], *line;
+	ssize_t n;
+	int rc;
+
+	if (!path)
+		return 0;
+	n = read_own(path, text, TEXT_MAX, err);
+	if (n == -ENOENT)
+		return refuse(err, -ENOENT, path, "there is no such file");
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	line = first_line(text);
+	rc = line ? take(s, line, path, err) : refuse(err, -EINVAL, path, "is empty");
+	sodium_memzero(text, sizeof(text));
+	return rc;
+}
+
+int zs_edge_secrets(struct zs_edge_secrets *out, const char *token_file, const char *psk_file,
+		    struct zs_error *err)
+{
+	int rc;
+
+	*out = (struct zs_edge_secrets){ 0 };
+	rc = read_secret(out, token_file, take_token, err);
+	return rc ? rc : read_secret(out, psk_file, take_psk, err);
+}
+
+ssize_t zs_edge_state_load(const char *path, uint8_t out[ZS_ATTACH_MEMORY + 1], struct zs_error *err)
+{
+	ssize_t n = read_own(path, out, ZS_ATTACH_MEMORY + 1, err);
+
+	return n == -ENOENT ? 0 : n;
+}
+
+int zs_edge_state_save(const char *path, const uint8_t *bytes, size_t len, struct zs_error *err)
+{
+	int rc = put(path, bytes, len, false);
+
+	return rc ? refuse(err, rc, path, strerror(-rc)) : 0;
+}

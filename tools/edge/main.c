@@ -1,0 +1,239 @@
+/* zs-edge: command line, files, one edge on a loop. The end is a Detach, unless a second signal comes. */
+#include <errno.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/clock.h"
+#include "edge.h"
+#include "files.h"
+#include "loop/notify.h"
+#include "report.h"
+#include "sandbox.h"
+
+struct process {
+	struct zs_edge_options o;
+	struct zs_loop *loop;
+	struct zs_resolver *resolver;
+	struct zs_edge *edge;
+	struct zs_timer *end, *watchdog;
+	uint64_t watchdog_ns;
+	bool answered[ZS_ATTACH_PUBLISHED], refused, ending, unsaved;
+	struct zs_error err; /* why it ends, exit 0: on purpose */
+};
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+static void on_end(void *ctx)
+{
+	struct process *p = ctx;
+
+	if (zs_attach_client_state(zs_edge_client(p->edge)) == ZS_ATTACH_STATE_disconnected)
+		zs_loop_stop(p->loop);
+	else
+		zs_edge_detach(p->edge);
+}
+
+/* From the next turn on: an event must not call its client. */
+static void end_soon(struct process *p)
+{
+	p->ending = true;
+	zs_timer_after(p->end, 1);
+}
+
+static void on_signal(void *ctx, const struct zs_signal_info *info)
+{
+	struct process *p = ctx;
+
+	if (p->ending) {
+		zs_loop_stop(p->loop);
+		return;
+	}
+	zs_notify(ZS_NOTIFY_STOPPING);
+	end_soon(p);
+}
+
+/* --once-ready: has the one attempt come to its end? */
+static void judge(struct process *p, const struct zs_attach_event *event)
+{
+	bool all = zs_attach_client_state(zs_edge_client(p->edge)) == ZS_ATTACH_STATE_active;
+
+	if (p->ending)
+		return;
+	if (event->kind == ZS_ATTACH_EVENT_STATE && zs_attach_retry(event->state)->first_ns) {
+		zs_error_set(&p->err, -ECONNREFUSED,
+			     event->state == ZS_ATTACH_STATE_failed ? ZS_EXIT_REFUSED : ZS_EXIT_UNREACHABLE,
+			     "%s", event->why);
+		end_soon(p);
+		return;
+	}
+	for (uint32_t i = 0; i < p->o.publishes; i++)
+		all = all && p->answered[i];
+	if (!all)
+		return;
+	if (p->refused)
+		zs_error_set(&p->err, -EACCES, ZS_EXIT_REFUSED,
+			     "a name did not get its port; the lines above say why");
+	end_soon(p);
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+static void note_port(struct process *p, const zs_pb_Port *port)
+{
+	for (uint32_t i = 0; i < p->o.publishes; i++)
+		if (!strcmp(p->o.publish[i].name, port->name))
+			p->answered[i] = true;
+	p->refused |= port->has_error;
+}
+
+static void save(struct process *p)
+{
+	uint8_t bytes[ZS_ATTACH_MEMORY];
+	size_t len = zs_attach_client_memory(zs_edge_client(p->edge), bytes);
+	struct zs_error err = { 0 };
+	bool failed = zs_edge_state_save(p->o.state, bytes, len, &err) != 0;
+
+	/* It goes on without; the next start begins anew. */
+	if (failed && !p->unsaved)
+		fprintf(stderr, PROGRAM ": %s; what is kept over restarts is not stored\n", err.text);
+	p->unsaved = failed;
+}
+
+static void on_event(void *ctx, const struct zs_attach_event *event)
+{
+	struct process *p = ctx;
+	const struct zs_attach_session *session = zs_attach_client_session(zs_edge_client(p->edge));
+	char line[512], status[576];
+
+	zs_edge_report(&p->o, event, session);
+	if (event->kind == ZS_ATTACH_EVENT_STATE) {
+		snprintf(status, sizeof(status), "STATUS=%s", zs_edge_state_text(event, session, line));
+		zs_notify(status);
+		if (event->state == ZS_ATTACH_STATE_disconnected)
+			end_soon(p);
+	} else if (event->kind == ZS_ATTACH_EVENT_PORT) {
+		note_port(p, event->port);
+	} else if (event->kind == ZS_ATTACH_EVENT_SAVE) {
+		save(p);
+	}
+	if (p->o.once_ready)
+		judge(p, event);
+}
+
+static void beat(void *ctx)
+{
+	struct process *p = ctx;
+
+	zs_notify(ZS_NOTIFY_WATCHDOG);
+	zs_timer_after(p->watchdog, p->watchdog_ns);
+}
+
+/* --- the start -------------------------------------------------------------------------------- */
+
+static int restore(struct process *p, struct zs_error *err)
+{
+	uint8_t bytes[ZS_ATTACH_MEMORY + 1];
+	ssize_t n = zs_edge_state_load(p->o.state, bytes, err);
+
+	if (n <= 0)
+		return (int)n;
+	if (zs_attach_client_restore(zs_edge_client(p->edge), bytes, (size_t)n))
+		return zs_error_set(err, -EUCLEAN, ZS_EXIT_CONFIG,
+				    "%.150s: is not what zs-edge kept; move it away to begin anew",
+				    p->o.state);
+	return 0;
+}
+
+static int make_edge(struct process *p, const struct zs_identity *identity,
+		     const struct zs_edge_secrets *secrets, struct zs_error *err)
+{
+	struct zs_edge_config config = {
+		.loop = p->loop,
+		.resolver = p->resolver,
+		.identity = identity,
+		.attach = { .home = p->o.relay,
+			    .mode = ZS_ATTACH_MODE_tunnel,
+			    .token = secrets->token,
+			    .token_len = secrets->token_len,
+			    .psk_id = secrets->psk_id,
+			    .psk_id_len = secrets->psk_id_len,
+			    .psk = secrets->psk_id_len ? secrets->psk : NULL,
+			    .publish = p->o.publish,
+			    .publishes = p->o.publishes },
+		.event = on_event,
+		.ctx = p,
+	};
+	int rc = zs_edge_new(&p->edge, &config, err);
+
+	return rc ? rc : restore(p, err);
+}
+
+static int make_loop(struct process *p, struct zs_error *err)
+{
+	static const int signals[] = { SIGTERM, SIGINT };
+	int rc = zs_loop_new(&p->loop, ZS_LOOP_AUTO, err);
+
+	if (!rc && p->o.relay.at.host != ZS_DIAL_IP)
+		rc = zs_resolver_new(&p->resolver, p->loop, NULL, err);
+	if (rc)
+		return rc;
+	p->watchdog_ns = zs_notify_watchdog_ns();
+	if (zs_loop_signals(p->loop, signals, 2, on_signal, p) || zs_timer_new(&p->end, p->loop, on_end, p) ||
+	    zs_timer_new(&p->watchdog, p->loop, beat, p))
+		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
+	return 0;
+}
+
+static int start(struct process *p, struct zs_error *err)
+{
+	struct zs_identity identity;
+	struct zs_edge_secrets secrets = { 0 };
+	int rc = zs_edge_identity(&identity, p->o.identity, err);
+
+	if (rc)
+		return rc;
+	rc = zs_edge_secrets(&secrets, p->o.token_file, p->o.psk_file, err);
+	if (!rc)
+		rc = make_loop(p, err);
+	if (!rc)
+		rc = make_edge(p, &identity, &secrets, err);
+	zs_identity_wipe(&identity);
+	sodium_memzero(&secrets, sizeof(secrets));
+	return rc ? rc : zs_edge_sandbox(err);
+}
+
+static int run(struct process *p, struct zs_error *err)
+{
+	int rc = start(p, err);
+
+	if (rc)
+		return rc;
+	zs_edge_start(p->edge);
+	zs_notify(ZS_NOTIFY_READY);
+	if (p->watchdog_ns)
+		beat(p);
+	rc = zs_loop_run(p->loop);
+	if (rc)
+		return zs_error_set(err, rc, ZS_EXIT_FAILED, "the event loop ended: %s", strerror(-rc));
+	*err = p->err;
+	return p->err.code;
+}
+
+int main(int argc, char **argv)
+{
+	struct process p = { 0 };
+	struct zs_error err = { 0 };
+	int rc;
+
+	if (sodium_init() < 0)
+		return ZS_EXIT_RESOURCE;
+	rc = zs_edge_options_parse(&p.o, argc, argv, &err);
+	if (rc == 0)
+		rc = run(&p, &err);
+	zs_edge_delete(p.edge);
+	zs_resolver_delete(p.resolver);
+	if (p.loop)
+		zs_loop_delete(p.loop);
+	return rc < 0 ? zs_edge_fail(p.o.json, &err) : ZS_EXIT_OK;
+}

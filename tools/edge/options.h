@@ -1,0 +1,29 @@
+/* The command line of zs-edge (options.def). Pure but for --help and --version. */
+#ifndef ZS_EDGE_OPTIONS_H
+#define ZS_EDGE_OPTIONS_H
+
+#include <stdbool.h>
+#include "base/error.h"
+#include "p2p/attach_client.h"
+
+#define PROGRAM "zs-edge"
+
+struct zs_edge_options {
+	struct zs_attach_target relay; /* peer.len 0: --trust-first */
+	const char *relay_text, *identity, *token_file, *psk_file;
+	char state[512];
+	bool trust_first, once_ready, json;
+	uint32_t publishes;
+	struct zs_attach_publish publish[ZS_ATTACH_PUBLISHED];
+	struct zs_endpoint target[ZS_ATTACH_PUBLISHED]; /* where a name's datagrams go */
+};
+
+/* 0; 1: all was said (--help), end with 0; -EINVAL with what to do in err. `json` is set even then. */
+int zs_edge_options_parse(struct zs_edge_options *o, int argc, char **argv, struct zs_error *err);
+/* HOST:PORT/PEERID, [V6]:PORT/PEERID, without /PEERID, or a multiaddr of QUIC. -EINVAL. */
+int zs_edge_relay_parse(struct zs_attach_target *out, const char *text, struct zs_error *err);
+/* NAME=ADDR:PORT or NAME:RELAYPORT=ADDR:PORT. -EINVAL. */
+int zs_edge_publish_parse(struct zs_attach_publish *out, struct zs_endpoint *target, const char *text,
+			  struct zs_error *err);
+
+#endif

@@ -1,0 +1,18 @@
+/* What zs-edge says: a line for each change, of text or of JSON, on stdout. Flushed at once. */
+#ifndef ZS_EDGE_REPORT_H
+#define ZS_EDGE_REPORT_H
+
+#include "options.h"
+
+/* One line: the state and, when it is active, the session. */
+const char *zs_edge_state_text(const struct zs_attach_event *event, const struct zs_attach_session *session,
+			       char buf[512]);
+/* Events that people want to see; the others say nothing. `session`: the one that serves, or NULL. */
+void zs_edge_report(const struct zs_edge_options *o, const struct zs_attach_event *event,
+		    const struct zs_attach_session *session);
+/* Where a published name's datagrams go; NULL: there is no such name. */
+const struct zs_endpoint *zs_edge_target(const struct zs_edge_options *o, const char *name);
+/* The reason of the end: a line on stderr and, with --json, an object on stdout. Returns the status. */
+int zs_edge_fail(bool json, const struct zs_error *err);
+
+#endif

@@ -215,6 +215,17 @@ static void run(struct sender *s)
 	}
 }
 
+/* When they were sent: what else happened then is in the test's own notes. */
+static void tell_lost(const struct sender *s)
+{
+	int told = 0;
+
+	for (uint64_t i = 0; i < s->sent && told < 8; i++)
+		if (!(s->seen[i / 8] & (1u << (i % 8))) && ++told)
+			fprintf(stderr, "packet %" PRIu64 " is lost, sent %.3f s after the start\n", i,
+				(double)i / (double)s->rate);
+}
+
 static int send_load(int argc, char **argv)
 {
 	struct sender *s = calloc(1, sizeof(*s));
@@ -236,6 +247,7 @@ static int send_load(int argc, char **argv)
 	for (uint32_t f = 0; f < s->flows; f++)
 		s->fd[f] = open_socket(argv[2], argv[3], false);
 	run(s);
+	tell_lost(s);
 	printf("{\"sent\":%" PRIu64 ",\"received\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"duplicated\":%" PRIu64
 	       ",\"reordered\":%" PRIu64 ",\"foreign\":%" PRIu64 ",\"refused\":%" PRIu64
 	       ",\"unsent\":%" PRIu64 ",\"worst_gap_ms\":%.1f,\"worst_late_ms\":%.1f}\n",

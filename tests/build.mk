@@ -1,12 +1,13 @@
 # tests/: every tests/unit/ROOM/test_NAME.c is one cmocka program linked with that room;
 # every tests/fuzz/fuzz_NAME.c one libFuzzer target (FLAVOUR=fuzz), its corpus beside it.
-$(eval $(call compile,tests,-Ilib -Icontrolplane -Idataplane -Ibpf -Itools/zsctl -Itests $(P2P_FLAGS)))
+$(eval $(call compile,tests,-Ilib -Icontrolplane -Idataplane -Ibpf -Itools/zsctl -Itools/edge -Itests $(P2P_FLAGS)))
 UNIT_LIB  := $(patsubst tests/unit/lib/%.c,%,$(wildcard tests/unit/lib/test_*.c))
 UNIT_CP   := $(patsubst tests/unit/controlplane/%.c,%,$(wildcard tests/unit/controlplane/test_*.c))
 FUZZ_ALL  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 UNIT_P2P  := $(patsubst tests/unit/p2p/%.c,%,$(wildcard tests/unit/p2p/test_*.c))
+UNIT_EDGE := $(patsubst tests/unit/edge/%.c,%,$(wildcard tests/unit/edge/test_*.c))
 UNIT_DP   := $(if $(CONFIG_ENGINE_DPDK),$(patsubst tests/unit/dataplane/%.c,%,$(wildcard tests/unit/dataplane/test_*.c)))
-UNIT_BINS := $(addprefix $(B)/tests/,$(UNIT_LIB) $(UNIT_CP) $(UNIT_P2P) $(UNIT_DP))
+UNIT_BINS := $(addprefix $(B)/tests/,$(UNIT_LIB) $(UNIT_CP) $(UNIT_P2P) $(UNIT_EDGE) $(UNIT_DP))
 
 # $(call unit,NAME,ROOM,OBJECTS,LIBS)
 define unit
@@ -17,6 +18,7 @@ endef
 $(foreach t,$(UNIT_LIB),$(eval $(call unit,$(t),lib,,)))
 $(foreach t,$(UNIT_CP),$(eval $(call unit,$(t),controlplane,$$(CP_OBJ_TESTED) $$(B)/libzsp2p.a,$$(CP_LIBS))))
 $(foreach t,$(UNIT_P2P),$(eval $(call unit,$(t),p2p,$$(B)/libzsp2p.a,$$(B)/libzsp2p.a $$(B)/libzs.a $$(P2P_LIBS))))
+$(foreach t,$(UNIT_EDGE),$(eval $(call unit,$(t),edge,$$(EDGE_OBJ_TESTED) $$(B)/libzsp2p.a,$$(EDGE_LIBS))))
 # Of the dataplane what knows no DPDK; a test brings what else its subject calls.
 DP_PLAIN := $(addprefix dataplane/,$(addsuffix .c,age calls flows judge limit locals view stage/hop stage/newflow))
 $(foreach t,$(UNIT_DP),$(eval $(call unit,$(t),dataplane,$$(B)/libzsdp.a,$$(B)/libzsdp.a)))

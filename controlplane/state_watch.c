@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "base/check.h"
+#include "attach/attach.h"
 #include "base/clock.h"
 #include "netlink.h"
 #include "program.h"
@@ -126,6 +127,7 @@ static void judge_segments(struct zs_state_watch *w)
 	struct zs_control *c = w->c;
 	struct zs_segment_named all[] = { { "tables",
 					    c->program ? &zs_program_tables(c->program)->seg : NULL },
+					  { "sessions", c->attach ? zs_attach_segment(c->attach) : NULL },
 					  { "state", c->state ? &w->state.seg : NULL },
 					  { "events", c->events ? &w->events.events : NULL },
 					  { "eventack", c->events ? &w->events.ack : NULL } };

@@ -134,7 +134,7 @@ struct zs_attach_counts {
 	uint32_t attachments, connections, sessions, ports; /* now */
 };
 const struct zs_attach_counts *zs_attach_counts(const struct zs_attach *s);
-const struct zs_segment *zs_attach_segment(const struct zs_attach *s);
+struct zs_segment *zs_attach_segment(struct zs_attach *s);
 /* Walker for tests and fuzzers: 0, or -EUCLEAN and *where set. */
 int zs_attach_walk(const struct zs_attach *s, const char **where);
 

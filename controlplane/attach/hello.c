@@ -2,6 +2,7 @@
  * until the old connection has shown whether it lives. */
 #include <stdlib.h>
 #include "attach/internal.h"
+#include "shm/fault.h"
 
 #define BUSY_MS	    1000
 #define INSTANCE_MS 5000
@@ -72,6 +73,8 @@ static bool judge(struct zs_attach *s, struct zs_attach_conn *conn, const zs_pb_
 		*r = (struct refusal){ .code = ZS_ATTACH_ERROR_malformed, .text = "a socket has no ports" };
 	else if (!is_owner(h, slot))
 		*r = (struct refusal){ .code = ZS_ATTACH_ERROR_not_owner };
+	else if (zs_segment_faulted(&s->shm.seg)) /* keys would reach nobody */
+		*r = (struct refusal){ .code = ZS_ATTACH_ERROR_internal, .retry_ms = BUSY_MS };
 	else if (!s->incarnation)
 		r->text = "the relay's dataplane does not run";
 	else if (slot && (slot->rival || !zs_attach_rate(s, &slot->hellos, HELLO_BURST)))

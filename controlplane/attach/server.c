@@ -173,11 +173,32 @@ int zs_attach_kick(struct zs_attach *s, uint32_t id, uint64_t now, struct zs_err
 
 /* --- life --- */
 
+static int open_segment(struct zs_attach *s, struct zs_error *err)
+{
+	struct zs_error why = { 0 };
+	bool fresh;
+	int rc = zs_sessions_open_writer(&s->shm, s->c->shm_dir, NULL, &fresh, &why);
+
+	if (rc) {
+		if (err)
+			*err = why;
+		return rc;
+	}
+	if (fresh && why.code == -EUCLEAN) {
+		ZS_LOG(&s->c->log, SEGMENT_REFUSED, "segment=sessions error=\"%s\"", why.text);
+		zs_control_raise(s->c, ZS_HEALTH_segment_lost, "sessions: the edges attach again");
+	}
+	if (fresh)
+		ZS_LOG(&s->c->log, SEGMENT_NEW, "segment=sessions path=%s", s->shm.seg.path);
+	else
+		ZS_LOG(&s->c->log, SEGMENT_ADOPTED, "segment=sessions path=%s", s->shm.seg.path);
+	return 0;
+}
+
 int zs_attach_new(struct zs_attach **out, struct zs_control *c, struct zs_random random, uint64_t now,
 		  uint64_t wall_s, struct zs_error *err)
 {
 	struct zs_attach *s = calloc(1, sizeof(*s));
-	bool fresh;
 	int rc;
 
 	if (!s || !(s->listed_at = calloc(ZS_CONF_ALLOWED, sizeof(*s->listed_at)))) {
@@ -191,7 +212,7 @@ int zs_attach_new(struct zs_attach **out, struct zs_control *c, struct zs_random
 	s->conn_due_ns = s->slot_due_ns = NEVER;
 	s->bucket_key[0] = zs_random_u64(&random);
 	s->bucket_key[1] = zs_random_u64(&random);
-	rc = zs_sessions_open_writer(&s->shm, c->shm_dir, NULL, &fresh, err);
+	rc = open_segment(s, err);
 	if (!rc)
 		rc = zs_attach_rules_load(s, err);
 	if (!rc && zs_attach_policy_load(s))

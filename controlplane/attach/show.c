@@ -7,7 +7,7 @@ const struct zs_attach_counts *zs_attach_counts(const struct zs_attach *s)
 	return &s->counts;
 }
 
-const struct zs_segment *zs_attach_segment(const struct zs_attach *s)
+struct zs_segment *zs_attach_segment(struct zs_attach *s)
 {
 	return &s->shm.seg;
 }

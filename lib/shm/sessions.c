@@ -68,6 +68,7 @@ const struct zs_segment_kind zs_sessions_kind = {
 	.name = "sessions",
 	.version = ZS_SESSIONS_VERSION,
 	.fields = fields,
+	.expendable = true, /* the edges attach again, for new keys */
 };
 
 static void *counted(const struct zs_sessions *s, const char *name, size_t entry, uint32_t max,

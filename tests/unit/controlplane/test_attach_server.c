@@ -284,6 +284,39 @@ static void test_state_wiped(void **state)
 	edge_close(&e2);
 }
 
+/* Keys that can be read no more cost sessions, not attachments. */
+static void test_segment_damaged(void **state)
+{
+	struct world *w = *state;
+	struct zs_attach_frame f = a_hello(1), again = a_hello(1);
+	struct edge e, e2;
+	zs_pb_Grant g, g2;
+	char path[160];
+	FILE *file;
+
+	add_publish(&f, "web", 0);
+	edge_open(w, &e, 1);
+	edge_send(&e, &f);
+	g = granted(&e, ZS_ATTACH_CONTINUITY_fresh);
+	add_resume(&again, &g, e.grant_hash);
+	edge_free(&e);
+	world_close(w);
+	snprintf(path, sizeof(path), "%s/sessions", w->r.c.shm_dir);
+	file = fopen(path, "r+");
+	assert_non_null(file);
+	assert_int_equal(fwrite("nonsense nonsense", 1, 17, file), 17);
+	fclose(file);
+	world_open(w);
+	assert_true(rig_raised(&w->r, ZS_HEALTH_segment_lost));
+	edge_open(w, &e2, 1);
+	edge_send(&e2, &again);
+	g2 = granted(&e2, ZS_ATTACH_CONTINUITY_known);
+	assert_int_equal(g2.attachment, g.attachment);
+	assert_int_equal(g2.generation, g.generation);
+	assert_int_equal(g2.ports[0].port, g.ports[0].port);
+	edge_close(&e2);
+}
+
 /* Keys are with the workers before the edge may use them. */
 static void test_grace(void **state)
 {
@@ -388,10 +421,10 @@ static void test_thousand(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROW(test_keys_agree), ROW(test_replayed_hello), ROW(test_resume),
-		ROW(test_instances),  ROW(test_lease),		ROW(test_generation_wraps),
-		ROW(test_restart),    ROW(test_store_wiped),	ROW(test_state_wiped),
-		ROW(test_grace),      ROW(test_socket_mode),	ROW(test_thousand),
+		ROW(test_keys_agree),  ROW(test_replayed_hello),   ROW(test_resume),  ROW(test_instances),
+		ROW(test_lease),       ROW(test_generation_wraps), ROW(test_restart), ROW(test_store_wiped),
+		ROW(test_state_wiped), ROW(test_segment_damaged),  ROW(test_grace),   ROW(test_socket_mode),
+		ROW(test_thousand),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,7 +86,7 @@ int zs_host_new(struct zs_host **out, const struct zs_host_config *config, const
 	h->gater_own = config->gater.own_count;
 	zs_peer_id_of(&h->id, &h->key);
 	TAILQ_INIT(&h->conns);
-	TAILQ_INIT(&h->hungry);
+	TAILQ_INIT(&h->buffering);
 	zs_gcra_init(&h->push_rate, 1, 60); /* a push costs its share of a minute */
 	fill_keys(&h->config, &random);
 	rc = make_rooms(h);
@@ -180,7 +180,7 @@ static void tick(struct zs_host *h)
 	zs_peerstore_expire(h->peerstore, h->now, TICK_EXPIRE);
 	zs_own_expire(h);
 	zs_hidentify_push(h);
-	zs_hstream_feed(h);
+	zs_hstream_recount(h);
 }
 
 static struct zs_host_stream *stream_of(struct zs_deadline *d)

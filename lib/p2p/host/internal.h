@@ -32,7 +32,7 @@ struct zs_host_entry { /* a protocol */
 enum zs_hstream_state { ZS_HSTREAM_WAITING, ZS_HSTREAM_NEGOTIATING, ZS_HSTREAM_OPEN };
 struct zs_host_stream {
 	TAILQ_ENTRY(zs_host_stream) link; /* of the peer's or connection's waiting, then of its streams */
-	TAILQ_ENTRY(zs_host_stream) hunger;
+	TAILQ_ENTRY(zs_host_stream) buffering;
 	struct zs_host *host;
 	struct zs_host_conn *conn; /* NULL: waits for one */
 	struct zs_quic_stream *link_stream;
@@ -46,7 +46,7 @@ struct zs_host_stream {
 	uint16_t count;
 	enum zs_hstream_state state;
 	bool ours, lazy, settled, given_up; /* settled: the negotiation is over */
-	bool rx_fin, tx_fin, stopped, hungry;
+	bool rx_fin, tx_fin, stopped, listed, hungry;
 	uint32_t peer;			    /* slot, while it waits for a connection */
 	uint64_t unconsumed, held, charged; /* bytes: not credited; not acknowledged; counted */
 };
@@ -114,9 +114,9 @@ struct zs_host {
 	struct zs_host_conns conns;
 	struct zs_limits_conn arriving; /* between `incoming` and `accepted` */
 	bool arriving_counted;
-	struct zs_host_conn **managed; /* by the connection manager's number */
-	struct zs_deadlines timers;    /* of streams */
-	struct zs_host_streams hungry; /* for memory */
+	struct zs_host_conn **managed;	  /* by the connection manager's number */
+	struct zs_deadlines timers;	  /* of streams */
+	struct zs_host_streams buffering; /* with memory counted, or waiting for some */
 	struct zs_host_entry protocol[ZS_HOST_PROTOCOLS];
 	uint32_t protocols;
 	struct zs_endpoint listen[ZS_HOST_ADDRS];
@@ -187,7 +187,7 @@ void zs_hstream_writable(struct zs_host_stream *s);
 void zs_hstream_stopped(struct zs_host_stream *s);
 void zs_hstream_reset_by_peer(struct zs_host_stream *s, uint64_t code);
 void zs_hstream_gone(struct zs_host_stream *s);
-void zs_hstream_feed(struct zs_host *h); /* the hungry */
+void zs_hstream_recount(struct zs_host *h); /* of those that buffer */
 
 /* negotiate.c */
 /* NULL: refused; *code is what to reset the stream with. */

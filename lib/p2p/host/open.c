@@ -129,8 +129,6 @@ static int begin(struct zs_host_stream *s, struct zs_host_conn *c, const struct 
 
 	if (!c)
 		return queue(s, NULL, ask, err);
-	if (!TAILQ_EMPTY(&c->waiting))
-		return queue(s, c, ask, err);
 	rc = start(s, c, text);
 	if (rc == -EAGAIN)
 		return queue(s, c, ask, err);

@@ -1,7 +1,7 @@
 /* Streams: bytes to and from whoever speaks the protocol, and the end. Buffers beyond a first
  * FREE_BYTES are counted in blocks: what the peer sent and nobody consumed, and what we wrote and the
- * peer has not acknowledged. A write that a limit refuses is a short one; the stream is hungry until a tick
- * finds room. */
+ * peer has not acknowledged. A write that a limit refuses is a short one; the stream is hungry until the next
+ * tick. Ticks also count anew what was acknowledged meanwhile. */
 #include <errno.h>
 #include <stdlib.h>
 #include "base/check.h"
@@ -49,8 +49,8 @@ void zs_hstream_free(struct zs_host_stream *s)
 	struct zs_host *h = s->host;
 
 	zs_deadlines_set(&h->timers, &s->timer, UINT64_MAX);
-	if (s->hungry)
-		TAILQ_REMOVE(&h->hungry, s, hunger);
+	if (s->listed)
+		TAILQ_REMOVE(&h->buffering, s, buffering);
 	if (!s->settled && s->link_stream)
 		zs_multistream_free(&s->negotiation);
 	if (s->limits.conn)
@@ -61,15 +61,18 @@ void zs_hstream_free(struct zs_host_stream *s)
 
 /* --- memory --------------------------------------------------------------------------------- */
 
-static void feed_later(struct zs_host_stream *s, bool hungry)
+/* In the list while it has something counted or waits for memory. */
+static void keep_listed(struct zs_host_stream *s)
 {
-	if (s->hungry == hungry)
+	bool listed = s->charged || s->hungry;
+
+	if (s->listed == listed)
 		return;
-	s->hungry = hungry;
-	if (hungry)
-		TAILQ_INSERT_TAIL(&s->host->hungry, s, hunger);
+	s->listed = listed;
+	if (listed)
+		TAILQ_INSERT_TAIL(&s->host->buffering, s, buffering);
 	else
-		TAILQ_REMOVE(&s->host->hungry, s, hunger);
+		TAILQ_REMOVE(&s->host->buffering, s, buffering);
 }
 
 /* Counts what the stream holds, and `more`. False: a limit refuses it; `text` may be NULL. */
@@ -93,20 +96,25 @@ static bool charge(struct zs_host_stream *s, uint64_t more, enum zs_priority pri
 	if (want < s->charged)
 		zs_limits_stream_memory_give(h->limits, &s->limits, s->charged - want);
 	s->charged = want;
+	keep_listed(s);
 	return true;
 }
 
-void zs_hstream_feed(struct zs_host *h)
+void zs_hstream_recount(struct zs_host *h)
 {
 	struct zs_host_stream *s;
 	uint32_t count = 0;
 
-	TAILQ_FOREACH(s, &h->hungry, hunger)
+	TAILQ_FOREACH(s, &h->buffering, buffering)
 	count++;
-	/* Who is refused again goes to the end. */
-	for (; count && (s = TAILQ_FIRST(&h->hungry)); count--) {
-		feed_later(s, false);
-		zs_hstream_writable(s);
+	for (; count && (s = TAILQ_FIRST(&h->buffering)); count--) {
+		bool hungry = s->hungry;
+		TAILQ_REMOVE(&h->buffering, s, buffering);
+		TAILQ_INSERT_TAIL(&h->buffering, s, buffering);
+		s->hungry = false;
+		charge(s, 0, ZS_PRIORITY_ALWAYS, NULL);
+		if (hungry)
+			zs_hstream_writable(s);
 	}
 }
 
@@ -136,7 +144,7 @@ void zs_host_stream_reset(struct zs_host_stream *s, uint64_t code)
 	s->ops = NULL;
 	s->given_up = true;
 	zs_deadlines_set(&s->host->timers, &s->timer, UINT64_MAX);
-	feed_later(s, false);
+	s->hungry = false;
 	if (s->state == ZS_HSTREAM_WAITING) {
 		unlink_stream(s);
 		zs_hstream_free(s);
@@ -267,7 +275,8 @@ ssize_t zs_host_stream_write(struct zs_host_stream *s, const void *bytes, size_t
 		return -EPIPE;
 	room = zs_link_room(s);
 	if (!charge(s, len < room ? len : room, s->protocol->priority, NULL)) {
-		feed_later(s, true);
+		s->hungry = true;
+		keep_listed(s);
 		return 0;
 	}
 	return zs_link_write(s, bytes, len); /* also what does not fit: so it tells when there is room */

@@ -282,7 +282,9 @@ static void only_some_protocols_run_over_limited_connections(void **state)
 	struct net *net = net_pair();
 	struct node *a = &net->node[0], *b = &net->node[1];
 
-	zs_host_conn_set_limited(zs_host_conn_to(b->host, &a->id), true);
+	struct zs_host_conn *first = zs_host_conn_to(b->host, &a->id);
+
+	zs_host_conn_set_limited(first, true);
 	ask(a, b, "hello", 5, 100);
 	net_run(net, 500 * MS);
 	assert_string_equal(a->response, "the peer speaks none of the protocols asked for");
@@ -297,6 +299,9 @@ static void only_some_protocols_run_over_limited_connections(void **state)
 	net_run(net, 500 * MS);
 	assert_string_equal(b->response, "hello");
 	assert_int_equal(b->connected, 2);
+	assert_ptr_not_equal(zs_host_conn_to(b->host, &a->id), first);
+	zs_host_conn_set_limited(first, false);
+	assert_ptr_not_equal(zs_host_conn_to(b->host, &a->id), first); /* the newest counts */
 	net_free(net);
 }
 
@@ -310,9 +315,14 @@ static void observed_addresses_need_several_networks(void **state)
 	assert_int_equal(zs_addr_parse(&outside, "8.8.4.4"), 0);
 	zs_sim_behind(net->sim, a->number, zs_sim_nat(net->sim, &outside, ZS_SIM_NAT_CONE, 300000 * MS));
 	node_bind(a);
-	for (uint32_t i = 0; i < 4; i++) {
+	for (uint32_t i = 0; i < 6; i++) {
 		struct node *b = net_node(net);
 		assert_int_equal(zs_host_addrs(a->host, &own), 1);
+		if (i == 1 || i == 2) { /* of the first one's network: no new voice */
+			b->at = net->node[1].at;
+			b->at.addr.ip[15] = (uint8_t)(i + 1);
+			b->outside = b->at;
+		}
 		node_bind(b);
 		node_dial(a, b);
 		net_run(net, 2000 * MS);

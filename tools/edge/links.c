@@ -98,7 +98,8 @@ static void on_stream_closed(void *user, struct zs_host_stream *s, const struct 
 		if (why->fate == ZS_STREAM_NO_PROTOCOL)
 			edge_fail(l, ZS_ATTACH_STATE_failed,
 				  "that peer is no relay: it does not speak " ZS_ATTACH_PROTOCOL);
-		else
+		else if (why->fate !=
+			 ZS_STREAM_DISCONNECTED) /* else the connection's end follows, and says more */
 			edge_fail(l, ZS_ATTACH_STATE_error, "%s", why->text);
 	}
 }

@@ -1,0 +1,277 @@
+/* The command line and the files of zs-edge. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "files.h"
+#include "options.h"
+
+#define PEER "12D3KooWNRk8VBuTJTYyTbnJC7Nj2UN5jij4dJMo8wtSGT2hRzRP"
+
+static void relays(void **state)
+{
+	static const struct {
+		const char *text, *name; /* name: "" for an address, NULL for what is refused */
+		uint16_t port;
+		bool pinned;
+	} rows[] = {
+		{ "192.0.2.1:4001/" PEER, "", 4001, true },
+		{ "192.0.2.1:4001", "", 4001, false },
+		{ "[2001:db8::1]:4001/" PEER, "", 4001, true },
+		{ "pop-1.example:65535/" PEER, "pop-1.example", 65535, true },
+		{ "/ip4/192.0.2.1/udp/4001/quic-v1/p2p/" PEER, "", 4001, true },
+		{ "/dns4/pop.example/udp/4001/quic-v1", "pop.example", 4001, false },
+		{ "192.0.2.1", NULL, 0, false },
+		{ "192.0.2.1:0", NULL, 0, false },
+		{ "192.0.2.1:65536", NULL, 0, false },
+		{ "pop.example:", NULL, 0, false },
+		{ "pop.example:40a1", NULL, 0, false },
+		{ "192.0.2.256:4001", NULL, 0, false }, /* no name either */
+		{ "2001:db8::1:4001", NULL, 0, false },
+		{ "pop example:4001", NULL, 0, false },
+		{ ":4001", NULL, 0, false },
+		{ "pop.example:4001/", NULL, 0, false },
+		{ "pop.example:4001/" PEER "x", NULL, 0, false },
+		{ "/ip4/192.0.2.1/tcp/4001", NULL, 0, false },
+		{ "/dnsaddr/pop.example", NULL, 0, false },
+	};
+
+	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++) {
+		struct zs_attach_target t;
+		struct zs_error err = { 0 };
+		int rc = zs_edge_relay_parse(&t, rows[i].text, &err);
+		if (rc != (rows[i].name ? 0 : -EINVAL))
+			fail_msg("%s: %d", rows[i].text, rc);
+		assert_int_equal(err.text[0] != 0, rc != 0);
+		if (rc)
+			continue;
+		assert_int_equal(t.at.port, rows[i].port);
+		assert_int_equal(t.at.peer.len != 0, rows[i].pinned);
+		assert_string_equal(t.at.name, rows[i].name);
+		assert_false(t.learnt);
+	}
+}
+
+static void services(void **state)
+{
+	static const struct {
+		const char *text, *name;
+		uint16_t port, target;
+	} rows[] = {
+		{ "web=127.0.0.1:8443", "web", 0, 8443 },
+		{ "web:443=[::1]:8443", "web", 443, 8443 },
+		{ "a name of thirty-two characters!=10.0.0.1:1", "a name of thirty-two characters!", 0, 1 },
+		{ "one more than thirty-two letters!=10.0.0.1:1", NULL, 0, 0 },
+		{ "=127.0.0.1:1", NULL, 0, 0 },
+		{ ":1=127.0.0.1:1", NULL, 0, 0 },
+		{ "web:0=127.0.0.1:1", NULL, 0, 0 },
+		{ "web:x=127.0.0.1:1", NULL, 0, 0 },
+		{ "web=localhost:1", NULL, 0, 0 },
+		{ "web=127.0.0.1", NULL, 0, 0 },
+		{ "web", NULL, 0, 0 },
+	};
+
+	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++) {
+		struct zs_attach_publish p;
+		struct zs_endpoint target;
+		struct zs_error err = { 0 };
+		int rc = zs_edge_publish_parse(&p, &target, rows[i].text, &err);
+		if (rc != (rows[i].name ? 0 : -EINVAL))
+			fail_msg("%s: %d", rows[i].text, rc);
+		if (rc)
+			continue;
+		assert_string_equal(p.name, rows[i].name);
+		assert_int_equal(p.port, rows[i].port);
+		assert_int_equal(target.port, rows[i].target);
+	}
+}
+
+#define WORDS 12
+#define RELAY "--relay", "192.0.2.1:4001/" PEER
+#define KEY   "--identity", "key"
+#define WEB   "publish", "web=127.0.0.1:1"
+
+static void command_lines(void **state)
+{
+	static const struct {
+		const char *words[WORDS];
+		const char *want; /* in the error; NULL: good */
+	} rows[] = {
+		{ { RELAY, KEY, WEB }, NULL },
+		{ { "--json", RELAY, "--identity=key", "--state", "elsewhere", WEB, "dns=127.0.0.1:53" },
+		  NULL },
+		{ { "--relay", "192.0.2.1:4001", "--trust-first", KEY, WEB }, NULL },
+		{ { "--relay", "192.0.2.1:4001", KEY, WEB }, "--trust-first" },
+		{ { RELAY, WEB }, "--identity is missing" },
+		{ { KEY, WEB }, "--relay is missing" },
+		{ { RELAY, KEY }, "no verb; say: publish" },
+		{ { RELAY, KEY, "attach" }, "no verb 'attach'" },
+		{ { RELAY, KEY, "publish" }, "nothing to publish" },
+		{ { RELAY, KEY, WEB, "web=127.0.0.1:2" }, "twice" },
+		{ { RELAY, KEY, "--toke", "x", WEB }, NULL }, /* getopt takes what is unique */
+		{ { RELAY, KEY, "--bogus", WEB }, "--bogus is no option" },
+		{ { RELAY, KEY, WEB, "--state" }, "--state needs a value" },
+	};
+
+	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++) {
+		char *argv[WORDS + 2] = { (char[]){ "zs-edge" } }, copy[WORDS][128];
+		struct zs_edge_options o;
+		struct zs_error err = { 0 };
+		int argc = 1;
+		for (; rows[i].words[argc - 1]; argc++) {
+			snprintf(copy[argc - 1], sizeof(copy[0]), "%s", rows[i].words[argc - 1]);
+			argv[argc] = copy[argc - 1];
+		}
+		int rc = zs_edge_options_parse(&o, argc, argv, &err);
+		if (rc != (rows[i].want ? -EINVAL : 0) || (rc && !strstr(err.text, rows[i].want)))
+			fail_msg("row %zu: %d, %s", i, rc, err.text);
+		assert_int_equal(err.exit, rc ? ZS_EXIT_USAGE : 0);
+		assert_int_equal(o.json, !strcmp(rows[i].words[0], "--json"));
+		if (!rc)
+			assert_string_equal(o.state, o.json ? "elsewhere" : "key.state");
+	}
+}
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+static int setup(void **state)
+{
+	char dir[] = "/tmp/zs-edge-XXXXXX";
+
+	assert_non_null(mkdtemp(dir));
+	*state = strdup(dir);
+	return chdir(dir);
+}
+
+static int teardown(void **state)
+{
+	static const char *const names[] = { "key", "state", "secret" };
+	int rc = 0;
+
+	for (size_t i = 0; i < ZS_ARRAY_LEN(names); i++)
+		unlink(names[i]);
+	rc = chdir("/");
+	rc |= rmdir(*state); /* fails when something else was left behind */
+	free(*state);
+	return rc;
+}
+
+static void write_file(const char *name, const void *bytes, size_t len, mode_t mode)
+{
+	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_int_equal(write(fd, bytes, len), len);
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+static void a_key_is_made_once(void **state)
+{
+	struct zs_identity first, again;
+	struct zs_error err = { 0 };
+	struct stat st;
+	uint8_t bytes[128];
+
+	assert_int_equal(zs_edge_identity(&first, "key", &err), 0);
+	assert_int_equal(stat("key", &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(zs_edge_identity(&again, "key", &err), 0);
+	assert_memory_equal(first.secret, again.secret, sizeof(first.secret));
+	assert_int_equal(zs_identity_export(&first, bytes, sizeof(bytes)), st.st_size);
+	assert_int_equal(chmod("key", 0640), 0);
+	assert_int_equal(zs_edge_identity(&again, "key", &err), -EPERM);
+	assert_int_equal(err.exit, ZS_EXIT_PRIVILEGE);
+	bytes[20] ^= 1; /* seed and public key do not belong together */
+	write_file("key", bytes, (size_t)st.st_size, 0600);
+	assert_int_equal(zs_edge_identity(&again, "key", &err), -EUCLEAN);
+	write_file("key", bytes, 0, 0600);
+	assert_int_equal(zs_edge_identity(&again, "key", &err), -EUCLEAN);
+	assert_int_equal(zs_edge_identity(&again, "no/such/key", &err), -ENOENT);
+	assert_int_equal(zs_edge_identity(&again, "/tmp", &err), -EPERM);
+}
+
+#define HEX "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+
+static void secrets(void **state)
+{
+	static const struct {
+		const char *text;
+		int token, psk;
+	} rows[] = {
+		{ "a-token-of-some-length\n", 0, -EINVAL },
+		{ "# a comment\n\n  \nlap1 " HEX "\nlap2 nothing\n", 0, 0 },
+		{ "lap1\t" HEX, 0, 0 },
+		{ "lap1 " HEX "00\n", 0, -EINVAL },
+		{ "lap1 0000000000000000000000000000000000000000000000000000000000000000\n", 0, -EINVAL },
+		{ " " HEX "\n", 0, -EINVAL },
+		{ "", -EINVAL, -EINVAL },
+		{ "# nothing\n", -EINVAL, -EINVAL },
+	};
+	struct zs_edge_secrets s;
+	struct zs_error err = { 0 };
+	char big[5000];
+
+	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++) {
+		write_file("secret", rows[i].text, strlen(rows[i].text), 0600);
+		assert_int_equal(zs_edge_secrets(&s, "secret", NULL, &err), rows[i].token);
+		if (zs_edge_secrets(&s, NULL, "secret", &err) != rows[i].psk)
+			fail_msg("row %zu: %s", i, err.text);
+		if (!rows[i].psk) {
+			assert_int_equal(s.psk_id_len, 4);
+			assert_memory_equal(s.psk_id, "lap1", 4);
+			assert_true(s.psk[0] == 0 && s.psk[31] == 31);
+		}
+	}
+	write_file("secret", rows[0].text, strlen(rows[0].text), 0600);
+	assert_int_equal(zs_edge_secrets(&s, "secret", NULL, &err), 0);
+	assert_int_equal(s.token_len, strlen(rows[0].text) - 1);
+	assert_memory_equal(s.token, rows[0].text, s.token_len);
+	assert_int_equal(chmod("secret", 0604), 0);
+	assert_int_equal(zs_edge_secrets(&s, "secret", NULL, &err), -EPERM);
+	assert_int_equal(zs_edge_secrets(&s, "nowhere", NULL, &err), -ENOENT);
+	memset(big, 'x', sizeof(big));
+	write_file("secret", big, 513, 0600);
+	assert_int_equal(zs_edge_secrets(&s, "secret", NULL, &err), -EINVAL);
+	write_file("secret", big, sizeof(big), 0600);
+	assert_int_equal(zs_edge_secrets(&s, "secret", NULL, &err), -EFBIG);
+}
+
+static void state_is_kept_whole(void **state)
+{
+	uint8_t bytes[ZS_ATTACH_MEMORY + 1], back[ZS_ATTACH_MEMORY + 1];
+	struct zs_error err = { 0 };
+
+	memset(bytes, 9, sizeof(bytes));
+	assert_int_equal(zs_edge_state_load("state", back, &err), 0);
+	assert_int_equal(zs_edge_state_save("state", bytes, 100, &err), 0);
+	assert_int_equal(zs_edge_state_save("state", bytes, ZS_ATTACH_MEMORY, &err), 0);
+	assert_int_equal(zs_edge_state_load("state", back, &err), ZS_ATTACH_MEMORY);
+	assert_memory_equal(bytes, back, ZS_ATTACH_MEMORY);
+	assert_int_equal(zs_edge_state_save("no/such/state", bytes, 1, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "no/such/state"));
+	assert_int_equal(chmod("state", 0644), 0);
+	assert_int_equal(zs_edge_state_load("state", back, &err), -EPERM);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(relays),
+		cmocka_unit_test(services),
+		cmocka_unit_test(command_lines),
+		TEST(a_key_is_made_once),
+		TEST(secrets),
+		TEST(state_is_kept_whole),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

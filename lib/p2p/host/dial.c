@@ -251,11 +251,15 @@ static void attempt(struct zs_host *h, const struct zs_dial_attempt *a)
 	zs_hconn_free(c);
 }
 
+uint64_t zs_hdial_deadline(const struct zs_host *h)
+{
+	return zs_dial_count(h->dialer) && !h->down ? zs_dial_deadline(h->dialer, h->now) : UINT64_MAX;
+}
+
 void zs_hdial_run(struct zs_host *h)
 {
 	struct zs_dial_attempt a;
 
-	while (!h->down && zs_dial_deadline(h->dialer, h->now) <= h->now &&
-	       zs_dial_next(h->dialer, h->now, &a))
+	while (zs_hdial_deadline(h) <= h->now && zs_dial_next(h->dialer, h->now, &a))
 		attempt(h, &a);
 }

@@ -151,7 +151,7 @@ void zs_host_receive(struct zs_host *h, const struct zs_udp_datagram *in, size_t
 
 uint64_t zs_host_deadline(const struct zs_host *h)
 {
-	uint64_t at[] = { zs_quic_deadline(h->quic), zs_dial_deadline(h->dialer, h->now),
+	uint64_t at[] = { zs_quic_deadline(h->quic), zs_hdial_deadline(h),
 			  h->timers.count ? h->timers.heap[0]->at : UINT64_MAX,
 			  h->stats.conns || h->dirty ? h->tick_ns : UINT64_MAX, h->raws ? 0 : UINT64_MAX };
 	uint64_t least = UINT64_MAX;

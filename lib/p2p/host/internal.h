@@ -169,6 +169,7 @@ void zs_hconn_more(struct zs_host_conn *c);
 void zs_hconn_keep(struct zs_host_conn *c);
 
 /* dial.c */
+uint64_t zs_hdial_deadline(const struct zs_host *h);
 void zs_hdial_run(struct zs_host *h);
 /* How a dialled connection's attempt ended; `text` when it failed. */
 void zs_hdial_result(struct zs_host_conn *c, bool succeeded, const char *text);

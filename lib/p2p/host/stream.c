@@ -206,10 +206,13 @@ static const char *text_of_reset(struct zs_host_stream *s, uint64_t code, char b
 
 void zs_hstream_reset_by_peer(struct zs_host_stream *s, uint64_t code)
 {
+	/* A lazy opener's data is no negotiation to a listener that said no: its reset may overtake its words. */
+	bool refused = s->ours && !s->settled && code == ZS_HOST_NEGOTIATION + 1;
 	char text[ZS_HOST_TEXT];
 
 	s->rx_fin = false;
-	zs_hstream_fail(s, ZS_STREAM_RESET, code, text_of_reset(s, code, text));
+	zs_hstream_fail(s, refused ? ZS_STREAM_NO_PROTOCOL : ZS_STREAM_RESET, code,
+			text_of_reset(s, code, text));
 }
 
 void zs_hstream_stopped(struct zs_host_stream *s)

@@ -305,6 +305,85 @@ static void only_some_protocols_run_over_limited_connections(void **state)
 	net_free(net);
 }
 
+struct chosen {
+	uint32_t ready, closed;
+	char protocol[64], text[ZS_HOST_TEXT];
+	enum zs_stream_fate fate;
+};
+static void chosen_ready(void *user, struct zs_host_stream *s)
+{
+	struct chosen *c = user;
+
+	c->ready++;
+	snprintf(c->protocol, sizeof(c->protocol), "%s", zs_host_stream_protocol(s));
+	assert_int_equal(zs_host_stream_write(s, "abc", 3), 3);
+	zs_host_stream_fin(s);
+}
+static void chosen_data(void *user, struct zs_host_stream *s, const uint8_t *bytes, size_t len, bool fin)
+{
+	zs_host_stream_consume(s, len);
+}
+static void chosen_closed(void *user, struct zs_host_stream *s, const struct zs_stream_end *why)
+{
+	struct chosen *c = user;
+
+	c->closed++;
+	c->fate = why->fate;
+	snprintf(c->text, sizeof(c->text), "%s", why->text);
+}
+static const struct zs_stream_ops chosen_ops = { .ready = chosen_ready,
+						 .data = chosen_data,
+						 .closed = chosen_closed };
+
+/* The best protocol that both speak; a lazy opener is told when it guessed wrong. */
+static void protocols_are_negotiated(void **state)
+{
+	static const char *const wishes[] = { "/new/2", "/new/1", SINK };
+	struct net *net = net_pair();
+	struct node *a = &net->node[0], *b = &net->node[1];
+	const struct {
+		uint16_t first, count;
+		bool lazy;
+		uint32_t ready;
+		enum zs_stream_fate fate;
+	} rows[] = { { 0, 3, false, 1, ZS_STREAM_DONE },
+		     { 2, 1, true, 1, ZS_STREAM_DONE },
+		     { 0, 2, false, 0, ZS_STREAM_NO_PROTOCOL },
+		     { 0, 1, true, 1, ZS_STREAM_NO_PROTOCOL },
+		     { 0, 3, true, 1, ZS_STREAM_DONE } };
+	struct zs_error err;
+	struct zs_host_stream *s;
+
+	struct zs_host_open ask = { .peer = b->id, .protocols = wishes, .count = 3, .ops = &chosen_ops };
+	assert_int_equal(zs_host_open(a->host, &ask, node_now(a), &s, &err), -ENOPROTOOPT);
+	assert_string_equal(err.text, "protocol /new/2 is not registered");
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(zs_host_register(a->host, &(struct zs_host_protocol){ .id = wishes[i] }), 0);
+	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++) {
+		struct chosen c = { 0 };
+		ask.protocols = wishes + rows[i].first;
+		ask.count = rows[i].count;
+		ask.lazy = rows[i].lazy;
+		ask.user = &c;
+		assert_int_equal(zs_host_open(a->host, &ask, node_now(a), &s, &err), 0);
+		assert_int_equal(c.ready, rows[i].lazy && rows[i].count == 1);
+		net_run(net, 500 * MS);
+		assert_int_equal(c.ready, rows[i].ready);
+		assert_int_equal(c.closed, 1);
+		assert_int_equal(c.fate, rows[i].fate);
+		if (c.fate == ZS_STREAM_DONE)
+			assert_string_equal(c.protocol, SINK);
+		else
+			assert_string_equal(c.text, "the peer speaks none of the protocols asked for");
+	}
+	assert_int_equal(b->sunk, 9);
+	assert_int_equal(b->finished, 3);
+	/* What we only open is not told, and not spoken. */
+	const struct zs_peer_info *info = zs_peerstore_get(zs_host_peerstore(b->host), &a->id, node_now(b));
+	assert_null(memmem(info->protocols, info->protocols_len, "/new/1", 6));
+	net_free(net);
+}
+
 static void observed_addresses_need_several_networks(void **state)
 {
 	struct net *net = net_new(1);
@@ -373,6 +452,7 @@ int main(void)
 		cmocka_unit_test(the_gater_and_admission_refuse),
 		cmocka_unit_test(raw_datagrams_leave_from_the_socket),
 		cmocka_unit_test(only_some_protocols_run_over_limited_connections),
+		cmocka_unit_test(protocols_are_negotiated),
 		cmocka_unit_test(observed_addresses_need_several_networks),
 		cmocka_unit_test(a_shutdown_says_so),
 	};

@@ -20,3 +20,8 @@ EDGE_LIBS  = $(B)/libzsp2p.a $(B)/libzs.a $(P2P_LIBS) $(LIB_LIBS)
 $(eval $(call compile,tools/edge,-Ilib -Itools/edge $(P2P_FLAGS)))
 $(B)/obj/tools/edge/options.o: OWN_FLAGS := -DZS_VERSION='"$(VERSION)"'
 $(eval $(call program,zs-edge,$(EDGE_OBJ) $(B)/libzsp2p.a,$$(EDGE_LIBS)))
+all: $(B)/man/zs-edge.8 $(B)/completion/zs-edge
+$(B)/man/zs-edge.8: $(B)/zs-edge
+	@mkdir -p $(@D) && $< man > $@
+$(B)/completion/zs-edge: $(B)/zs-edge
+	@mkdir -p $(@D) && $< completion > $@

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/check.h"
+#include "manual.h"
 
 enum {
 #define ZS_EDGE_OPTION(id, name, value, text) OPTION_##id,
@@ -14,34 +14,13 @@ enum {
 	OPTIONS
 };
 
-static const struct row {
-	const char *name, *value, *text;
+static const struct {
+	const char *name, *value;
 } rows[] = {
-#define ZS_EDGE_OPTION(id, name, value, text) { name, value, text },
+#define ZS_EDGE_OPTION(id, name, value, text) { name, value },
 #include "options.def"
 #undef ZS_EDGE_OPTION
 };
-
-static void help(void)
-{
-	static const enum zs_exit exits[] = { ZS_EXIT_OK,	   ZS_EXIT_FAILED,    ZS_EXIT_USAGE,
-					      ZS_EXIT_CONFIG,	   ZS_EXIT_PRIVILEGE, ZS_EXIT_RESOURCE,
-					      ZS_EXIT_UNREACHABLE, ZS_EXIT_REFUSED };
-
-	printf("usage: " PROGRAM " --relay HOST:PORT/PEERID --identity FILE [OPTION ...] publish "
-	       "NAME[:PORT]=ADDR:PORT ...\n\n"
-	       "Attaches to a relay and publishes services behind NAT there: NAME stands for the service at\n"
-	       "ADDR:PORT, PORT is the relay's, its choice unless told. Keeps the attachment until "
-	       "SIGTERM.\n\n");
-	for (int i = 0; i < OPTIONS; i++) {
-		char left[64];
-		snprintf(left, sizeof(left), "--%s %s", rows[i].name, rows[i].value);
-		printf("  %-28s %s\n", left, rows[i].text);
-	}
-	printf("\nExit statuses:\n");
-	for (size_t i = 0; i < ZS_ARRAY_LEN(exits); i++)
-		printf("  %d  %s\n", exits[i], zs_exit_text((int)exits[i]));
-}
 
 static int refuse(struct zs_error *err, const char *what, const char *text)
 {
@@ -209,7 +188,7 @@ static int take(struct zs_edge_options *o, int which, const char *value)
 		puts(PROGRAM " " ZS_VERSION);
 		return 1;
 	case OPTION_HELP:
-		help();
+		zs_edge_help();
 		return 1;
 	}
 	return 0;
@@ -238,6 +217,14 @@ int zs_edge_options_parse(struct zs_edge_options *o, int argc, char **argv, stru
 			return refuse(err, "the path is too long", optarg);
 		if (rc)
 			return rc;
+	}
+	if (argc - optind == 1 && !strcmp(argv[optind], "man")) {
+		zs_edge_man();
+		return 1;
+	}
+	if (argc - optind == 1 && !strcmp(argv[optind], "completion")) {
+		zs_edge_completion();
+		return 1;
 	}
 	rc = publish(o, argc - optind, argv + optind, err);
 	return rc ? rc : finish(o, err);

@@ -143,6 +143,7 @@ void zs_hconn_down(struct zs_host_conn *c, const struct zs_host_close *why)
 {
 	struct zs_host *h = c->host;
 
+	c->leaving = true;
 	while (!TAILQ_EMPTY(&c->waiting))
 		zs_hstream_fail(TAILQ_FIRST(&c->waiting), ZS_STREAM_DISCONNECTED, 0, why->text);
 	ZS_CHECK(TAILQ_EMPTY(&c->streams), "streams outlive their connection");

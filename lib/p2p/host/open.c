@@ -121,9 +121,18 @@ static int queue(struct zs_host_stream *s, struct zs_host_conn *c, const struct 
 	return wait(s, &h->peer[s->peer].waiting);
 }
 
-static int begin(struct zs_host_stream *s, struct zs_host_conn *c, const struct zs_host_open *ask,
-		 struct zs_error *err)
+/* The connection asked for, or the best that these protocols may run over. */
+static struct zs_host_conn *choose(const struct zs_host_stream *s, const struct zs_host_open *ask)
 {
+	struct zs_host_conn *c = ask->conn ? ask->conn : zs_host_conn_to(s->host, &ask->peer);
+
+	return c && (ask->conn || may_run(s, c)) ? c : NULL;
+}
+
+/* 1: handed to the transport; 0: it waits. */
+static int begin(struct zs_host_stream *s, const struct zs_host_open *ask, struct zs_error *err)
+{
+	struct zs_host_conn *c = choose(s, ask);
 	char text[ZS_HOST_TEXT];
 	int rc;
 
@@ -132,13 +141,16 @@ static int begin(struct zs_host_stream *s, struct zs_host_conn *c, const struct 
 	rc = start(s, c, text);
 	if (rc == -EAGAIN)
 		return queue(s, c, ask, err);
+	if (rc == -ENOTCONN && !ask->conn && !c->leaving) { /* it just ended and is about to say so */
+		c->leaving = true;
+		return begin(s, ask, err);
+	}
 	return rc < 0 ? zs_error_set(err, rc, ZS_EXIT_REFUSED, "%s", text) : 1;
 }
 
 int zs_host_open(struct zs_host *h, const struct zs_host_open *ask, uint64_t now, struct zs_host_stream **out,
 		 struct zs_error *err)
 {
-	struct zs_host_conn *c = ask->conn ? ask->conn : zs_host_conn_to(h, &ask->peer);
 	struct zs_host_stream *s;
 	char text[ZS_HOST_TEXT];
 	int rc;
@@ -156,9 +168,7 @@ int zs_host_open(struct zs_host *h, const struct zs_host_open *ask, uint64_t now
 	s->ids = ask->protocols;
 	s->count = ask->count;
 	zs_host_stream_deadline(s, h->now + (ask->timeout_ns ? ask->timeout_ns : h->config.open_ns));
-	if (c && !ask->conn && !may_run(s, c))
-		c = NULL;
-	rc = begin(s, c, ask, err);
+	rc = begin(s, ask, err);
 	if (rc < 0) {
 		zs_hstream_free(s);
 		return rc;

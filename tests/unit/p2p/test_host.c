@@ -19,7 +19,7 @@ static void on_response(void *user, const uint8_t *bytes, size_t len, const char
 		 text ? text : (const char *)bytes);
 }
 
-static void ask(struct node *n, const struct node *whom, const void *bytes, uint32_t len, uint32_t max)
+static void ask_only(struct node *n, const struct node *whom, const void *bytes, uint32_t len, uint32_t max)
 {
 	const struct zs_request request = { .peer = whom->id,
 					    .protocol = ECHO,
@@ -34,6 +34,11 @@ static void ask(struct node *n, const struct node *whom, const void *bytes, uint
 
 	if (zs_request_send(n->host, &request, node_now(n), &err) < 0)
 		fail_msg("%s", err.text);
+}
+
+static void ask(struct node *n, const struct node *whom, const void *bytes, uint32_t len, uint32_t max)
+{
+	ask_only(n, whom, bytes, len, max);
 	node_pump(n);
 }
 
@@ -207,6 +212,47 @@ static void a_request_dials_and_a_failed_dial_is_told(void **state)
 	assert_string_equal(a->unreached_text, "the handshake did not end in time");
 	assert_int_equal(zs_host_connect(a->host, &b->id, false, node_now(a), &err), -EAGAIN);
 	assert_non_null(strstr(err.text, "next try in"));
+	net_free(net);
+}
+
+struct again {
+	struct node *a, *b;
+	uint32_t failed;
+};
+static void ask_again(void *user, const uint8_t *bytes, size_t len, const char *text)
+{
+	struct again *g = user;
+
+	if (text)
+		g->failed++;
+	g->b->silent = false;
+	if (text)
+		ask_only(g->a, g->b, "again", 5, 100);
+}
+
+/* Whoever asks again from inside the bad news gets a new connection, not the one that is dying. */
+static void asking_again_at_the_end_of_a_connection(void **state)
+{
+	struct net *net = net_pair();
+	struct node *a = &net->node[0], *b = &net->node[1];
+	struct again g = { a, b, 0 };
+	struct zs_request request = { .peer = b->id,
+				      .protocol = ECHO,
+				      .bytes = "x",
+				      .len = 1,
+				      .max_response = 10,
+				      .timeout_ns = 3000 * MS,
+				      .done = ask_again,
+				      .user = &g };
+
+	b->silent = true;
+	assert_int_equal(zs_request_send(a->host, &request, node_now(a), NULL), 0);
+	net_run(net, 200 * MS);
+	zs_host_disconnect(b->host, &a->id, ZS_HOST_NONE, "bye");
+	net_run(net, 1000 * MS);
+	assert_int_equal(g.failed, 1);
+	assert_int_equal(a->connected, 2);
+	assert_string_equal(a->response, "again");
 	net_free(net);
 }
 
@@ -448,6 +494,7 @@ int main(void)
 		cmocka_unit_test(pings_go_both_ways),
 		cmocka_unit_test(requests_are_answered_or_told_why_not),
 		cmocka_unit_test(a_request_dials_and_a_failed_dial_is_told),
+		cmocka_unit_test(asking_again_at_the_end_of_a_connection),
 		cmocka_unit_test(another_peer_is_no_connection),
 		cmocka_unit_test(the_gater_and_admission_refuse),
 		cmocka_unit_test(raw_datagrams_leave_from_the_socket),

@@ -117,7 +117,10 @@ void zs_attach_hello_take(struct zs_attach *s, struct zs_attach_conn *conn, cons
 		challenge(s, conn, slot, whole);
 		return;
 	}
-	r = (struct refusal){ .scope = "relay", .retry_ms = BUSY_MS };
+	r = (struct refusal){ .scope = "relay",
+			      .current = s->counts.attachments,
+			      .limit = s->shm.attachments - 1,
+			      .retry_ms = BUSY_MS };
 	r.code = zs_attach_grant(s, conn, slot, f, raw, &who);
 	if (r.code)
 		zs_attach_hello_refuse(s, conn, f->id, &r);

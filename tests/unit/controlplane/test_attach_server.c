@@ -378,6 +378,8 @@ static void test_socket_mode(void **state)
 	edge_close(&e2);
 }
 
+#define THOUSAND (CONFIG_ATTACHMENTS > 1000 ? 1000 : CONFIG_ATTACHMENTS - 1)
+
 /* A thousand owners come, are lost with the control plane, and come back as whom they were. */
 static void test_thousand(void **state)
 {
@@ -385,7 +387,7 @@ static void test_thousand(void **state)
 	static struct {
 		uint32_t attachment, generation;
 		uint8_t hash[32];
-	} was[1000];
+	} was[THOUSAND];
 
 	for (int round = 0; round < 2; round++) {
 		for (uint32_t i = 0; i < ZS_ARRAY_LEN(was); i++) {

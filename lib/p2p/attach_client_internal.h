@@ -11,6 +11,7 @@
 struct link {
 	uint32_t number;	    /* 0: free */
 	enum zs_attach_state state; /* disconnected: its connection is gone, its session serves */
+	bool relieved;		    /* the serving one: its connection ended after the next one was granted */
 	uint64_t until_ns;	    /* the state's end, 0: none */
 	struct zs_attach_target target;
 	struct zs_peer_id relay; /* proven */

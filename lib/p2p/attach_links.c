@@ -15,7 +15,7 @@
 
 enum zs_attach_state zs_attach_link_view(const struct zs_attach_client *c)
 {
-	if (zs_attach_link_connected(&c->link[SERVING]))
+	if (zs_attach_link_connected(&c->link[SERVING]) || c->link[SERVING].relieved)
 		return ZS_ATTACH_STATE_active;
 	return c->link[NEXT].number ? c->link[NEXT].state : c->rest;
 }
@@ -132,6 +132,12 @@ static uint64_t wait_of(const struct zs_attach_client *c, enum zs_attach_state e
 	return wait >= told ? wait : told + zs_random_below(&c->config.random, told / 2);
 }
 
+/* The relay lets go of the old connection as soon as the new one is proven to it, which may be a moment before it is to us. */
+static bool is_handed_over(const struct zs_attach_client *c, const struct link *l)
+{
+	return l == &c->link[SERVING] && l->session.link && c->link[NEXT].session.link;
+}
+
 void zs_attach_link_end_all(struct zs_attach_client *c)
 {
 	for (int i = 0; i < LINKS; i++)
@@ -151,9 +157,16 @@ void zs_attach_link_lose(struct zs_attach_client *c, struct link *l, enum zs_att
 	}
 	if (l->target.learnt && end == ZS_ATTACH_STATE_failed)
 		end = ZS_ATTACH_STATE_error; /* says nothing about the others */
+	zs_attach_link_forget_connection(l);
+	if (is_handed_over(c, l)) {
+		l->state = ZS_ATTACH_STATE_disconnected;
+		l->until_ns = c->now + lease;
+		l->relieved = true;
+		return;
+	}
+	c->link[SERVING].relieved = false;
 	c->rest = end;
 	c->failures++;
-	zs_attach_link_forget_connection(l);
 	if (l == &c->link[SERVING] && l->session.link) {
 		l->state = ZS_ATTACH_STATE_disconnected;
 		l->until_ns = c->now + lease;

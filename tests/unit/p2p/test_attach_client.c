@@ -270,6 +270,32 @@ static void fresh_within_the_hour(void **state)
 	assert_int_equal(zs_attach_client_session(s->client)->link, 2);
 }
 
+/* The relay closes the old connection when it has proof of the new one: a moment before we have it. Nobody sees that, unless the
+ * new one fails then. */
+static void the_old_connection_may_go_first(void **state)
+{
+	for (int fails = 0; fails < 2; fails++) {
+		struct scripted *s;
+		setup((void **)&s);
+		serve(s);
+		pass_until(s, zs_attach_client_deadline(s->client));
+		connect_as(s, 2, HOME);
+		s->proves = false;
+		answer(s, 2, (struct zs_attach_frame[]){ a_grant(RESUMED) });
+		s->log[0] = '\0';
+		lose(s, 1);
+		assert_log(s, "");
+		assert_int_equal(zs_attach_client_state(s->client), ZS_ATTACH_STATE_active);
+		if (fails)
+			lose(s, 2);
+		else
+			zs_attach_client_proved(s->client, 2, s->now);
+		assert_log(s, fails ? "ended2 error " : "ended1 ");
+		assert_int_equal(zs_attach_client_session(s->client)->link, fails ? 1 : 2);
+		teardown((void **)&s);
+	}
+}
+
 static void a_fresh_session_that_fails_hurts_nobody(void **state)
 {
 	struct scripted *s = *state;
@@ -533,6 +559,7 @@ int main(void)
 		TEST(a_grant_that_does_not_go_on),
 		TEST(the_lease_ends_without_a_relay),
 		TEST(fresh_within_the_hour),
+		TEST(the_old_connection_may_go_first),
 		TEST(a_fresh_session_that_fails_hurts_nobody),
 		TEST(a_peer_that_is_not_the_relay),
 		TEST(trust_on_first_use_is_kept),

@@ -128,7 +128,8 @@ int zs_attach_client_restore(struct zs_attach_client *c, const void *bytes, size
 size_t zs_attach_client_memory(const struct zs_attach_client *c, uint8_t out[ZS_ATTACH_MEMORY]);
 
 void zs_attach_client_start(struct zs_attach_client *c, uint64_t now);
-/* Says good-bye: Detach, then disconnected, within a second. The attachment's ports are given up. */
+/* Says good-bye: Detach, then disconnected, within a second. The session ends; attachment and ports stay ours for the
+ * lease. */
 void zs_attach_client_detach(struct zs_attach_client *c, uint64_t now);
 
 /* Reports about links. */

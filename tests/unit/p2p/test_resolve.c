@@ -8,67 +8,20 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/cursor.h"
 #include "loop/resolve.h"
 #include "loop/udp.h"
-
-#define TYPE_A	  1
-#define TYPE_AAAA 28
+#include "unit/p2p/dns.h"
 
 struct world {
 	struct zs_loop *loop;
 	struct zs_udp *udp;
 	struct zs_resolver *resolver;
-	unsigned asked, answers;
+	unsigned answers;
 	struct zs_addr addr[ZS_RESOLVE_ADDRS];
 	uint32_t count;
 	char why[256];
 	bool inside;
 };
-
-/* nine.test has nine addresses of each family, both.test one, four.test an A alone; others do not exist. */
-static void serve(void *ctx, struct zs_udp *udp, const struct zs_udp_datagram *in, size_t count)
-{
-	struct world *w = ctx;
-
-	for (size_t i = 0; i < count; i++) {
-		const uint8_t *q = in[i].data;
-		uint8_t out[1024];
-		size_t name = 13 + q[12] + 1 + q[13 + q[12]] + 1; /* two labels and the end */
-		bool known = !memcmp(q + 13, "nine", 4) || !memcmp(q + 13, "both", 4) ||
-			     !memcmp(q + 13, "four", 4);
-		uint16_t type = (uint16_t)(q[name] << 8 | q[name + 1]);
-		int n = !known || (q[13] == 'f' && type != TYPE_A) ? 0 : q[13] == 'n' ? 9 : 1;
-
-		w->asked++;
-		if (!memcmp(q + 13, "mute", 4))
-			continue;
-		memcpy(out, q, name + 4);
-		out[2] = 0x84;
-		out[3] = known ? 0 : 3;
-		out[7] = (uint8_t)n;
-		out[11] = 0; /* no EDNS */
-		struct zs_writer to = zs_writer_of(out + name + 4, sizeof(out) - name - 4);
-		for (int a = 0; a < n; a++) {
-			zs_write_u16(&to, 0xc00c);
-			zs_write_u16(&to, type);
-			zs_write_u16(&to, 1);
-			zs_write_u32(&to, 60);
-			zs_write_u16(&to, type == TYPE_A ? 4 : 16);
-			if (type == TYPE_AAAA)
-				zs_write_bytes(&to, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0", 11);
-			else
-				zs_write_bytes(&to, "\xc0\0\x02", 3);
-			zs_write_u8(&to, (uint8_t)(a + 1));
-			if (type == TYPE_AAAA)
-				zs_write_u32(&to, 1);
-		}
-		struct zs_udp_datagram d = { .peer = in[i].peer,
-					     .data = out,
-					     .len = name + 4 + zs_writer_len(&to) };
-		zs_udp_send(udp, &d, 1);
-	}
-}
 
 static int setup(void **state)
 {
@@ -78,7 +31,7 @@ static int setup(void **state)
 	char text[ZS_ENDPOINT_TEXT], at[ZS_ENDPOINT_TEXT];
 
 	assert_int_equal(zs_loop_new(&w->loop, ZS_LOOP_AUTO, &err), 0);
-	assert_int_equal(zs_udp_open(&w->udp, w->loop, &local, 0, serve, w, &err), 0);
+	assert_int_equal(zs_udp_open(&w->udp, w->loop, &local, 0, dns_serve, NULL, &err), 0);
 	local = zs_udp_local(w->udp);
 	snprintf(at, sizeof(at), "%s", zs_endpoint_format(&local, text));
 	assert_int_equal(zs_resolver_new(&w->resolver, w->loop, at, &err), 0);

@@ -8,8 +8,9 @@
 
 #include "bench.h"
 #include "base/check.h"
+#include "libp2p/p2p.h"
 
-static const struct zs_bench *const benches[] = { &zs_bench_veth };
+static const struct zs_bench *const benches[] = { &zs_bench_veth, &zs_bench_p2p };
 
 static int usage(void)
 {
@@ -74,6 +75,8 @@ int main(int argc, char **argv)
 {
 	struct zs_bench_options opt = { .repeats = 5, .seconds = 3, .frame = 64 };
 	struct zs_error err = { 0 };
+	if (argc == 2 && !strcmp(argv[1], ZS_P2P_LISTENER)) /* a part of the bench p2p */
+		return zs_p2p_listener();
 	for (int i = 1; i < argc; i++)
 		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
 			return usage();

@@ -52,7 +52,7 @@ struct zs_quic_close {
 	enum zs_quic_end end;
 	bool application; /* whose code: the application's, else QUIC's (RFC 9000 §20.1; 0x100 + TLS alert) */
 	uint64_t code;
-	char reason[ZS_QUIC_REASON]; /* printable; "" when none was given */
+	char reason[ZS_QUIC_REASON]; /* printable; none given: the name of the TLS alert, or "" */
 };
 
 /* Every member must be set but those marked. */

@@ -243,6 +243,12 @@ const char *zs_tls_reason(const struct zs_tls_session *s)
 	}
 }
 
+const char *zs_tls_alert_text(uint8_t alert)
+{
+	return alert == SSL_AD_NO_APPLICATION_PROTOCOL ? zs_cert_text(ZS_CERT_ALPN)
+						       : SSL_alert_desc_string_long(alert);
+}
+
 void zs_tls_end(struct zs_tls_session *s)
 {
 	SSL_free(s->ssl);

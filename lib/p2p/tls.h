@@ -41,10 +41,12 @@ int zs_tls_begin(struct zs_tls_session *s, struct zs_tls *tls, enum zs_tls_role 
 bool zs_tls_complete(struct zs_tls_session *s);
 /* Why the handshake failed, one line; reads this thread's BoringSSL errors. Never NULL. */
 const char *zs_tls_reason(const struct zs_tls_session *s);
+/* What a peer meant that sent this alert and no text, one line. Never NULL. */
+const char *zs_tls_alert_text(uint8_t alert);
 /* Frees and wipes; may be called at any time, also on a zeroed session. */
 void zs_tls_end(struct zs_tls_session *s);
 
-/* "X25519", "X25519Kyber768Draft00" …; "none" before completion. */
+/* "X25519", "X25519KYBER" (with Kyber768) …; "none" before completion. */
 const char *zs_tls_group_name(const struct zs_tls_session *s);
 /* RFC 8446 §7.5 after completion; label at most ZS_TLS_EXPORT_LABEL bytes, out_len at most 255 digests. */
 void zs_tls_export(const struct zs_tls_session *s, const char *label, const void *context, size_t context_len,

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include "p2p/quic/internal.h"
 
-#define OWN_CIDS  32 /* ngtcp2 keeps far fewer */
-#define PEER_CIDS 4  /* active_connection_id_limit: one in use, some for migrations */
+#define OWN_CIDS  32	/* ngtcp2 keeps far fewer */
+#define ALERTS	  0x100 /* codes of TLS alerts begin here (RFC 9001 §4.8) */
+#define PEER_CIDS 4	/* active_connection_id_limit: one in use, some for migrations */
 
 /* Keeps what a terminal and a log can show. */
 static void copy_reason(char out[ZS_QUIC_REASON], const uint8_t *text, size_t len)
@@ -277,6 +278,9 @@ static bool end_by_peer(struct zs_quic_conn *conn)
 					    .application = e->type == NGTCP2_CCERR_TYPE_APPLICATION,
 					    .code = e->error_code };
 	copy_reason(conn->why.reason, e->reason, e->reasonlen);
+	if (!e->reasonlen && !conn->why.application && (e->error_code & ~0xffull) == ALERTS)
+		snprintf(conn->why.reason, sizeof(conn->why.reason), "%s",
+			 zs_tls_alert_text((uint8_t)e->error_code));
 	zs_conn_end(conn, NULL, 0);
 	return false;
 }

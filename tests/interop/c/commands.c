@@ -195,13 +195,54 @@ static void add_connection(void *user, const struct zs_host_conn_view *v)
 				    "group", v->group, "memory_bytes", (json_int_t)v->memory_bytes));
 }
 
+static json_t *refusals(struct program *p)
+{
+	json_t *out = json_array();
+
+	for (size_t i = 0; i < ZS_ARRAY_LEN(p->refused); i++)
+		if (p->refused[i].count)
+			json_array_append_new(out, json_string(p->refused[i].first));
+	return out;
+}
+
 static void do_stat(struct program *p, const json_t *c)
 {
 	json_t *connections = json_array();
+	struct zs_host_stats s;
 
+	zs_host_stats(p->host, &s);
 	zs_host_each(p->host, add_connection, connections);
-	answer(p, json_pack("{s:o, s:o, s:o}", "id", text_of_peer(zs_host_id(p->host)), "addrs", own_addrs(p),
-			    "connections", connections));
+	json_t *out = json_pack("{s:o, s:o, s:o, s:o}", "id", text_of_peer(zs_host_id(p->host)), "addrs",
+				own_addrs(p), "connections", connections, "refusals", refusals(p));
+	const struct {
+		const char *name;
+		uint64_t n;
+	} numbers[] = {
+		{ "accepted", s.quic.accepted },
+		{ "established", s.quic.established },
+		{ "retries", s.quic.retries },
+		{ "resets", s.quic.resets },
+		{ "dropped", s.quic.dropped },
+		{ "refused", s.quic.refused },
+		{ "handshakes", s.quic.handshakes },
+		{ "tombstones", s.quic.tombstones },
+		{ "conns", s.conns },
+		{ "streams", s.streams },
+		{ "memory_bytes", s.system.memory_bytes },
+		{ "trimmed", s.trimmed },
+		{ "refusals_count", s.refusals },
+		{ "refused_arrivals", s.refused_arrivals },
+		{ "sound", zs_host_check(p->host) },
+	};
+	for (size_t i = 0; i < ZS_ARRAY_LEN(numbers); i++)
+		json_object_set_new(out, numbers[i].name, json_integer((json_int_t)numbers[i].n));
+	answer(p, out);
+}
+
+static void do_protect(struct program *p, const json_t *c)
+{
+	zs_host_protect(p->host, &p->now.peer, "test", true);
+	answer(p, json_object());
 }
 
 static void do_quit(struct program *p, const json_t *c)
@@ -218,7 +259,7 @@ static const struct {
 	{ "listen", false, do_listen },	   { "dial", false, do_dial },	{ "ping", true, do_ping },
 	{ "identify", true, do_identify }, { "push", false, do_push },	{ "send", true, do_send },
 	{ "fetch", true, do_fetch },	   { "close", true, do_close }, { "stat", false, do_stat },
-	{ "quit", false, do_quit },
+	{ "protect", true, do_protect },   { "quit", false, do_quit },
 };
 
 void run_command(struct program *p, const json_t *c)

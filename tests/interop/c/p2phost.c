@@ -1,4 +1,5 @@
-/* zs_host on a real socket, driven by lines of JSON: `p2phost [--seed HEX] [--hybrid]`. One UDP socket for both
+/* zs_host on a real socket, driven by lines of JSON: `p2phost [--seed HEX] [--hybrid]
+ * [--fault NAME] [--set NAME=N]…`. One UDP socket for both
  * families, bound by the first `listen` or `dial`; the gater's test profile. A dial is done when identify is, or
  * when the listener, who judges after the dialler, has let 2 s pass. */
 #include <errno.h>
@@ -166,6 +167,16 @@ static void on_unreached(void *ctx, const struct zs_peer_id *peer, const char *t
 	fail_dial(ctx, peer, text);
 }
 
+static void on_refused(void *ctx, const struct zs_refusal *why, const char *text, uint64_t since)
+{
+	struct program *p = ctx;
+	struct refused *r = &p->refused[why->scope * ZS_RESOURCES + why->resource];
+
+	if (!r->count)
+		snprintf(r->first, sizeof(r->first), "%s", text);
+	r->count += since;
+}
+
 static int64_t on_wall(void *ctx)
 {
 	return (int64_t)(zs_clock_wall_ns() / ZS_NS_PER_S);
@@ -175,6 +186,7 @@ static const struct zs_host_ops ops = { .connected = on_connected,
 					.disconnected = on_disconnected,
 					.identified = on_identified,
 					.unreached = on_unreached,
+					.refused = on_refused,
 					.wall = on_wall };
 
 /* --- the loop ------------------------------------------------------------------------------- */
@@ -252,9 +264,8 @@ static void random_bytes(void *ctx, void *out, size_t len)
 	randombytes_buf(out, len);
 }
 
-static void start(struct program *p, const char *seed_hex, bool hybrid)
+static void start(struct program *p, const char *seed_hex, struct zs_host_config *config)
 {
-	struct zs_host_config config;
 	uint8_t seed[32];
 	struct zs_error err;
 
@@ -265,14 +276,12 @@ static void start(struct program *p, const char *seed_hex, bool hybrid)
 		exit(2);
 	}
 	zs_identity_from_seed(&p->identity, seed);
-	zs_host_defaults(&config);
-	randombytes_buf(config.quic.secret, sizeof(config.quic.secret));
-	config.gater.profile = ZS_GATER_TEST;
-	config.hybrid = hybrid;
-	config.quic.keep_alive_ns = 5 * ZS_NS_PER_S;
+	randombytes_buf(config->quic.secret, sizeof(config->quic.secret));
+	config->gater.profile = ZS_GATER_TEST;
+	config->quic.keep_alive_ns = 5 * ZS_NS_PER_S;
 	ZS_CHECK(zs_loop_new(&p->loop, ZS_LOOP_AUTO, &err) == 0, "%s", err.text);
-	ZS_CHECK(zs_host_new(&p->host, &config, &p->identity, (struct zs_random){ .fill = random_bytes },
-			     &ops, p) == 0);
+	ZS_CHECK(zs_host_new(&p->host, config, &p->identity, (struct zs_random){ .fill = random_bytes }, &ops,
+			     p) == 0);
 	ZS_CHECK(streams_register(p) == 0);
 	ZS_CHECK(zs_timer_new(&p->timer, p->loop, on_timer, p) == 0);
 	ZS_CHECK(zs_watch_new(&p->watch, p->loop, 0, ZS_WATCH_READ, on_stdin, p) == 0);
@@ -282,18 +291,27 @@ int main(int argc, char **argv)
 {
 	static struct program p;
 	const char *seed = NULL;
-	bool hybrid = false;
+	struct zs_host_config config;
 
+	zs_host_defaults(&config);
 	if (sodium_init() < 0)
 		return 1;
 	for (int i = 1; i < argc; i++)
 		if (!strcmp(argv[i], "--seed") && i + 1 < argc)
 			seed = argv[++i];
 		else if (!strcmp(argv[i], "--hybrid"))
-			hybrid = true;
+			config.hybrid = true;
+		else if (i + 1 < argc && !strcmp(argv[i], "--fault") && fault_set(argv[i + 1]))
+			i++;
+		else if (i + 1 < argc && !strcmp(argv[i], "--set") && settings_apply(&config, argv[i + 1]))
+			i++;
 		else
-			return fprintf(stderr, "usage: p2phost [--seed HEX] [--hybrid]\n"), 2;
-	start(&p, seed, hybrid);
+			return fprintf(stderr,
+				       "usage: p2phost [--seed HEX] [--hybrid] [--fault NAME] [--set "
+				       "NAME=N]…; not: %s\n",
+				       argv[i]),
+			       2;
+	start(&p, seed, &config);
 	zs_loop_run(p.loop);
 	zs_host_shutdown(p.host);
 	pump(&p);

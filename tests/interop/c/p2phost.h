@@ -17,6 +17,11 @@ struct told { /* the last identify of a peer */
 	uint32_t messages;
 };
 
+struct refused { /* a limit of ours that was met */
+	uint64_t count;
+	char first[ZS_HOST_TEXT];
+};
+
 /* The command under way. `step` runs after every turn of the loop; it answers or waits. */
 struct program;
 typedef void step_fn(struct program *p);
@@ -41,6 +46,7 @@ struct program {
 	uint32_t listens;
 	struct told told[PEERS];
 	uint32_t told_count;
+	struct refused refused[ZS_SCOPES * ZS_RESOURCES];
 	struct command now;
 	char line[65536];
 	size_t have;
@@ -56,6 +62,11 @@ bool is_busy(const struct program *p);
 /* Answers the command under way and ends it; takes `fields`. */
 void answer(struct program *p, json_t *fields);
 void refuse(struct program *p, const char *text);
+
+/* settings.c: false when there is no such number. */
+bool settings_apply(struct zs_host_config *c, const char *text);
+/* fault.c: the host made next is faulty; false when there is no such fault. */
+bool fault_set(const char *name);
 
 /* commands.c */
 void run_command(struct program *p, const json_t *c);

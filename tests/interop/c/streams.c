@@ -160,12 +160,13 @@ static const struct zs_stream_ops source_ops = {
 
 int streams_register(struct program *p)
 {
-	int rc = zs_host_register(p->host,
-				  &(struct zs_host_protocol){ .id = SINK_PROTOCOL, .ops = &sink_ops });
+	int rc = zs_host_register(
+	    p->host, &(struct zs_host_protocol){ .id = SINK_PROTOCOL, .service = "test", .ops = &sink_ops });
 
 	return rc < 0 ? rc
-		      : zs_host_register(
-			    p->host, &(struct zs_host_protocol){ .id = SOURCE_PROTOCOL, .ops = &source_ops });
+		      : zs_host_register(p->host, &(struct zs_host_protocol){ .id = SOURCE_PROTOCOL,
+									      .service = "test",
+									      .ops = &source_ops });
 }
 
 /* --- asking --------------------------------------------------------------------------------- */

@@ -199,6 +199,9 @@ static void wrong_alpn(const char *offer)
 
 static void alpn_must_be_ours(void **state)
 {
+	assert_string_equal(zs_tls_alert_text(120), zs_cert_text(ZS_CERT_ALPN)); /* all that quic-go says */
+	assert_string_equal(zs_tls_alert_text(42), "bad certificate");
+	assert_non_null(zs_tls_alert_text(255));
 	wrong_alpn("\x02h3");
 	wrong_alpn("\x06libp2q");
 	wrong_alpn(""); /* none at all: the selection callback never runs */

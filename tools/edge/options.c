@@ -175,6 +175,8 @@ static int take(struct zs_edge_options *o, int which, const char *value)
 	case OPTION_PSK_FILE:
 		o->psk_file = value;
 		break;
+	case OPTION_PROFILE:
+		return zs_gater_profile_parse(&o->profile, value);
 	case OPTION_TRUST_FIRST:
 		o->trust_first = true;
 		break;
@@ -214,7 +216,7 @@ int zs_edge_options_parse(struct zs_edge_options *o, int argc, char **argv, stru
 					    argv[optind - 1], c == ':' ? "needs a value" : "is no option");
 		rc = take(o, c - 0x100, optarg);
 		if (rc < 0)
-			return refuse(err, "the path is too long", optarg);
+			return refuse(err, "no such value; see --help", optarg);
 		if (rc)
 			return rc;
 	}

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include "base/error.h"
 #include "p2p/attach_client.h"
+#include "p2p/gater.h"
 
 #define PROGRAM "zs-edge"
 
@@ -12,6 +13,7 @@ struct zs_edge_options {
 	struct zs_attach_target relay; /* peer.len 0: --trust-first */
 	const char *relay_text, *identity, *token_file, *psk_file;
 	char state[512];
+	enum zs_gater_profile profile;
 	bool trust_first, once_ready, json;
 	uint32_t publishes;
 	struct zs_attach_publish publish[ZS_ATTACH_PUBLISHED];

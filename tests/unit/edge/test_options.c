@@ -119,6 +119,8 @@ static void command_lines(void **state)
 		{ { RELAY, KEY, WEB, "web=127.0.0.1:2" }, "twice" },
 		{ { RELAY, KEY, "--toke", "x", WEB }, NULL }, /* getopt takes what is unique */
 		{ { RELAY, KEY, "--bogus", WEB }, "--bogus is no option" },
+		{ { RELAY, KEY, WEB, "--profile", "test" }, NULL },
+		{ { RELAY, KEY, WEB, "--profile=lax" }, "'lax'" },
 		{ { RELAY, KEY, WEB, "--state" }, "--state needs a value" },
 	};
 

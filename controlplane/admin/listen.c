@@ -11,12 +11,15 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include "admin/server.h"
 
 #ifndef SO_PEERGROUPS
 #define SO_PEERGROUPS 59
 #endif
+#define LINGER_TURNS   50
+#define LINGER_TURN_NS 10000000
 
 static int make_parent(const char *path)
 {
@@ -48,24 +51,34 @@ static int take_lock(struct zs_admin *a, struct zs_error *err)
 			    "another zs-controlplane answers on %s; give this one another instance", a->path);
 }
 
-/* What is at the path may be a dead server's socket, nothing else. */
+static bool answers(const struct sockaddr_un *sun)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool yes = fd >= 0 && connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return yes;
+}
+
+/* What is at the path may be a dead server's socket, nothing else. The lock is ours, so its owner is gone; but the kernel
+ * undoes a killed process's ring in the background, and until then its socket seems to listen: that is waited for. */
 static int check_old(const struct zs_admin *a, const struct sockaddr_un *sun, struct zs_error *err)
 {
+	static const struct timespec turn = { .tv_nsec = LINGER_TURN_NS };
 	struct stat st;
-	int fd, rc;
 
 	if (lstat(a->path, &st) != 0)
 		return 0;
 	if (!S_ISSOCK(st.st_mode))
 		return zs_error_set(err, -EEXIST, ZS_EXIT_RESOURCE,
 				    "admin.socket: %s is no socket; move it away", a->path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	rc = fd >= 0 ? connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) : -1;
-	if (fd >= 0)
-		close(fd);
-	if (rc == 0)
-		return zs_error_set(err, -EBUSY, ZS_EXIT_RUNNING,
-				    "another program answers on %s; stop it first", a->path);
+	for (int i = 0; answers(sun); i++) {
+		if (i == LINGER_TURNS)
+			return zs_error_set(err, -EBUSY, ZS_EXIT_RUNNING,
+					    "another program answers on %s; stop it first", a->path);
+		nanosleep(&turn, NULL);
+	}
 	return 0;
 }
 

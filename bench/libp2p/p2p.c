@@ -145,16 +145,17 @@ static int measure(struct bench *b, const struct zs_bench_options *opt, struct z
 struct figure {
 	const char *name, *unit;
 	size_t samples; /* offset in struct zs_p2p_stand */
-	bool more_is_better;
 };
 #define SAMPLES(member) offsetof(struct zs_p2p_stand, member)
 static const struct figure figures[] = {
-	{ "handshake_cpu_us", "us of CPU", SAMPLES(handshake), false },
-	{ "handshake_cpu_us_returning", "us of CPU", SAMPLES(returning), false },
-	{ "cpu_s_per_gb_received", "s of CPU", SAMPLES(up), false },
-	{ "cpu_s_per_gb_sent", "s of CPU", SAMPLES(down), false },
-	{ "packets_per_second", "packets/s", SAMPLES(pps), true },
-	{ "packet_cpu_us", "us of CPU", SAMPLES(packet), false },
+	{ "handshake_cpu_us", "us of CPU, a new identity each", SAMPLES(handshake) },
+	{ "handshake_cpu_us_returning", "us of CPU, the certificate is known", SAMPLES(returning) },
+	{ "cpu_s_per_gb_received", "s of CPU", SAMPLES(up) },
+	{ "cpu_s_per_gb_sent", "s of CPU", SAMPLES(down) },
+	{ "packets_per_second", "packets/s", SAMPLES(pps) },
+	{ "packet_cpu_us", "us of CPU", SAMPLES(packet) },
+	{ "pings_per_second", "pings/s, one after another", SAMPLES(pings) },
+	{ "ping_cpu_us", "us of CPU", SAMPLES(ping) },
 };
 
 static const struct zs_samples *samples_of(const struct bench *b, const struct figure *f, uint32_t side)

@@ -169,7 +169,11 @@ int zs_p2p_stage_packets(struct zs_p2p_stand *s, struct zs_error *err)
 
 	if (rc || !n)
 		return rc;
-	zs_samples_add(&s->pps, n / ((double)(zs_clock_ns() - began) / 1e9));
-	zs_samples_add(&s->packet, (double)(zs_p2p_peer_cpu_ns(&s->idle) - cpu) / n / 1e3);
+	double took_s = (double)(zs_clock_ns() - began) / 1e9;
+	double cpu_us = (double)(zs_p2p_peer_cpu_ns(&s->idle) - cpu) / 1e3;
+	zs_samples_add(&s->pps, n / took_s);
+	zs_samples_add(&s->packet, cpu_us / n);
+	zs_samples_add(&s->pings, (double)rounds / took_s);
+	zs_samples_add(&s->ping, cpu_us / (double)rounds);
 	return 0;
 }

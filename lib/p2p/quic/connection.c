@@ -3,11 +3,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "base/clock.h"
 #include "p2p/quic/internal.h"
 
 #define OWN_CIDS  32	/* ngtcp2 keeps far fewer */
 #define ALERTS	  0x100 /* codes of TLS alerts begin here (RFC 9001 §4.8) */
 #define PEER_CIDS 4	/* active_connection_id_limit: one in use, some for migrations */
+
+#define GRANULARITY_NS ZS_NS_PER_MS /* of timers: RFC 9002 §6.1.2 */
 
 /* Keeps what a terminal and a log can show. */
 static void copy_reason(char out[ZS_QUIC_REASON], const uint8_t *text, size_t len)
@@ -27,10 +30,20 @@ void zs_conn_due(struct zs_quic_conn *conn)
 	TAILQ_INSERT_TAIL(&conn->q->due, conn, due);
 }
 
+/* Only pacing wants its very moment. Without data to send a timer waits for the others of its millisecond:
+ * an acknowledgement, due an eighth of the round trip after its packet, mostly leaves with an answer then. */
+static uint64_t expiry(const struct zs_quic_conn *conn)
+{
+	uint64_t at = ngtcp2_conn_get_expiry(conn->ng);
+
+	if (at > UINT64_MAX - GRANULARITY_NS || !TAILQ_EMPTY(&conn->queue[ZS_STREAM_READY]))
+		return at;
+	return (at + GRANULARITY_NS - 1) / GRANULARITY_NS * GRANULARITY_NS;
+}
+
 void zs_conn_set_timer(struct zs_quic_conn *conn)
 {
-	zs_deadlines_set(&conn->q->deadlines, &conn->timer,
-			 conn->closing ? UINT64_MAX : ngtcp2_conn_get_expiry(conn->ng));
+	zs_deadlines_set(&conn->q->deadlines, &conn->timer, conn->closing ? UINT64_MAX : expiry(conn));
 }
 
 void zs_conn_fail(struct zs_quic_conn *conn, bool application, uint64_t code, const char *reason)

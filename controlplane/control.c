@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "netlink.h"
+#include "peers/peers.h"
 #include "program.h"
 #include "state_watch.h"
 #include "store.h"
@@ -106,6 +107,8 @@ int zs_control_apply(struct zs_control *c, struct zs_conf *next, struct zs_error
 	if (!why.code)
 		zs_attach_conf_check(next, &why);
 	if (!why.code)
+		zs_peers_conf_check(next, &why);
+	if (!why.code)
 		zs_program_apply(c->program, next, &why);
 	if (why.code)
 		return refuse(c, &why, err);
@@ -117,6 +120,8 @@ int zs_control_apply(struct zs_control *c, struct zs_conf *next, struct zs_error
 		zs_netlink_refresh(c->netlink);
 	if (c->attach)
 		zs_attach_apply(c->attach, zs_loop_now(c->loop));
+	if (c->peers)
+		zs_peers_apply(c->peers);
 	zs_control_clear(c, ZS_HEALTH_config_rejected);
 	ZS_LOG(&c->log, CONFIG_LOADED, "path=%s publishes=%u", c->conf_path, next->publishes);
 	return 0;

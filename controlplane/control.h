@@ -19,6 +19,7 @@ struct zs_netlink;
 struct zs_admin;
 struct zs_audit;
 struct zs_metrics;
+struct zs_peers;
 struct zs_ident;
 struct zs_state_watch;
 
@@ -37,6 +38,7 @@ struct zs_control {
 	struct zs_program *program;
 	struct zs_netlink *netlink;
 	struct zs_attach *attach;
+	struct zs_peers *peers; /* NULL: no libp2p host runs */
 	struct zs_admin *admin;
 	struct zs_audit *audit; /* made and ended by admin; without it nothing may be changed */
 	struct zs_metrics *metrics;

@@ -1,5 +1,5 @@
 /* zs-controlplane. Start order: capabilities, configuration, log, lock, store, identity, tables,
- * the dataplane's segments, attach, netlink, admin, metrics, system calls, READY. The end is the reverse. The tables stay
+ * the dataplane's segments, attach, netlink, the libp2p host, admin, metrics, system calls, READY. The end is the reverse. The tables stay
  * behind for the dataplane, which goes on with them. */
 #include <errno.h>
 #include <getopt.h>
@@ -19,6 +19,7 @@
 #include "loop/notify.h"
 #include "metrics.h"
 #include "netlink.h"
+#include "peers/peers.h"
 #include "program.h"
 #include "program_internal.h"
 #include "sandbox.h"
@@ -122,6 +123,8 @@ static int load(const struct process *p, struct zs_conf **out, struct zs_error *
 	}
 	if (!rc)
 		rc = zs_attach_conf_check(conf, err);
+	if (!rc)
+		rc = zs_peers_conf_check(conf, err);
 	if (rc)
 		free(conf);
 	else
@@ -280,6 +283,8 @@ static int start_modules(struct process *p, struct zs_error *err)
 	if (!rc)
 		rc = zs_netlink_new(&c->netlink, c, err);
 	if (!rc)
+		rc = zs_peers_new(&c->peers, c, p->attach, err);
+	if (!rc)
 		rc = zs_admin_new(&c->admin, c, err);
 	if (!rc)
 		rc = zs_metrics_new(&c->metrics, c, err);
@@ -294,6 +299,8 @@ static void end_modules(struct process *p)
 
 	zs_metrics_delete(c->metrics);
 	zs_admin_delete(c->admin);
+	zs_peers_delete(c->peers);
+	c->peers = NULL;
 	zs_netlink_delete(c->netlink);
 	c->netlink = NULL;
 	zs_attach_clock_delete(p->attach);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "cli/view.h"
 #include "metrics_memory.h"
+#include "metrics_peers.h"
 #include "program.h"
 
 static void head(FILE *out, const char *name, const char *type, const char *text)
@@ -239,6 +240,8 @@ void zs_metrics_write(FILE *out, struct zs_control *c)
 	memory(out);
 	if (c->attach)
 		attach(out, zs_attach_counts(c->attach));
+	if (c->peers)
+		zs_metrics_peers(out, c->peers);
 	if (n)
 		admin(out, n);
 	if (c->audit) {

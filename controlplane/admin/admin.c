@@ -2,15 +2,19 @@
  * write the answer out, read on. A client that does not read its answers is not read from either. */
 #include "admin/admin.h"
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "admin/server.h"
+#include "base/clock.h"
 
 static void hang_up(struct zs_admin_conn *conn)
 {
 	if (!conn->admin)
 		return;
+	if (conn->waiting)
+		conn->later.cancel(conn->later.ctx);
 	zs_watch_delete(conn->watch);
 	zs_timer_delete(conn->deadline);
 	close(conn->fd);
@@ -19,9 +23,20 @@ static void hang_up(struct zs_admin_conn *conn)
 	memset(conn, 0, sizeof(*conn));
 }
 
+/* The caller's patience with an answer that comes later, else ours with the caller. */
 static void on_deadline(void *ctx)
 {
-	hang_up(ctx);
+	struct zs_admin_conn *conn = ctx;
+	struct zs_error err = { 0 };
+
+	if (!conn->waiting) {
+		hang_up(conn);
+		return;
+	}
+	conn->later.cancel(conn->later.ctx);
+	zs_error_set(&err, -ETIMEDOUT, ZS_EXIT_FAILED, "no answer within %u s",
+		     (unsigned)(conn->later.timeout_ns / ZS_NS_PER_S));
+	zs_later_done(&conn->later, -ETIMEDOUT, NULL, &err);
 }
 
 static json_t *too_long(void)
@@ -80,7 +95,21 @@ static bool flush(struct zs_admin_conn *conn)
 	return false;
 }
 
-/* Answers one whole line of the buffer, if there is one. 1: answered, 0: none, <0: hang up. */
+static bool serve(struct zs_admin_conn *conn);
+
+static void answer_later(struct zs_later *l, json_t *answer)
+{
+	struct zs_admin_conn *conn = (struct zs_admin_conn *)((char *)l -
+							      offsetof(struct zs_admin_conn, later));
+
+	conn->waiting = false;
+	if (!answer || put_answer(conn, answer) != 0)
+		hang_up(conn);
+	else if (flush(conn))
+		serve(conn);
+}
+
+/* Answers one whole line of the buffer, if there is one. 1: answered, 0: none or not yet, <0: hang up. */
 static int serve_line(struct zs_admin_conn *conn)
 {
 	char *end = memchr(conn->in, '\n', conn->in_len);
@@ -96,9 +125,15 @@ static int serve_line(struct zs_admin_conn *conn)
 		return answer && put_answer(conn, answer) == 0 ? 1 : -ENOMEM;
 	}
 	len = (size_t)(end - conn->in);
-	rc = zs_admin_handle(conn->admin->c, &conn->caller, conn->in, len, &answer);
+	conn->later = (struct zs_later){ .answer = answer_later };
+	rc = zs_admin_handle(conn->admin->c, &conn->caller, conn->in, len, &conn->later, &answer);
 	conn->in_len -= len + 1;
 	memmove(conn->in, end + 1, conn->in_len);
+	if (rc == -EINPROGRESS) {
+		conn->waiting = true;
+		zs_timer_after(conn->deadline, conn->later.timeout_ns);
+		return 0;
+	}
 	if (rc == 0)
 		rc = put_answer(conn, answer);
 	return rc == 0 ? 1 : rc;
@@ -107,7 +142,7 @@ static int serve_line(struct zs_admin_conn *conn)
 /* false: the connection is gone. */
 static bool serve(struct zs_admin_conn *conn)
 {
-	while (!conn->out) {
+	while (!conn->out && !conn->waiting) {
 		int rc = serve_line(conn);
 
 		if (rc == 0)
@@ -119,7 +154,7 @@ static bool serve(struct zs_admin_conn *conn)
 		if (!flush(conn))
 			return false;
 	}
-	zs_watch_set(conn->watch, conn->out ? ZS_WATCH_WRITE : ZS_WATCH_READ);
+	zs_watch_set(conn->watch, conn->out ? ZS_WATCH_WRITE : conn->waiting ? ZS_WATCH_HUP : ZS_WATCH_READ);
 	return true;
 }
 
@@ -128,6 +163,10 @@ static void on_conn(void *ctx, int fd, unsigned events)
 	struct zs_admin_conn *conn = ctx;
 	ssize_t n;
 
+	if (conn->waiting) { /* nobody is left to be answered */
+		hang_up(conn);
+		return;
+	}
 	if (conn->out) {
 		if (flush(conn))
 			serve(conn);

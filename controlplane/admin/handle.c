@@ -12,10 +12,14 @@
 
 #define REFUSED_NS (60 * ZS_NS_PER_S / ZS_ADMIN_REFUSED_RATE)
 
-static zs_verb_fn *const verbs[ZS_COMMANDS] = {
+static const struct {
+	zs_verb_fn *now;
+	zs_verb_later_fn *later;
+} verbs[ZS_COMMANDS] = {
 #define SERVED(s)							ZS_VERB_ENTRY_##s
-#define ZS_VERB_ENTRY_0(id)						[ZS_COMMAND_##id] = NULL,
-#define ZS_VERB_ENTRY_1(id)						[ZS_COMMAND_##id] = zs_verb_##id,
+#define ZS_VERB_ENTRY_0(id)						[ZS_COMMAND_##id] = { 0 },
+#define ZS_VERB_ENTRY_1(id)						[ZS_COMMAND_##id] = { .now = zs_verb_##id },
+#define ZS_VERB_ENTRY_2(id)						[ZS_COMMAND_##id] = { .later = zs_verb_##id },
 #define ZS_COMMAND(id, verb, level, mutating, served, args, help, text) served(id)
 #include "defs/commands.def"
 #undef ZS_COMMAND
@@ -26,7 +30,8 @@ struct call {
 	struct zs_control *c;
 	const struct zs_caller *caller;
 	const struct zs_command *cmd;
-	json_t *args; /* borrowed from the request */
+	struct zs_later *later; /* NULL: the caller cannot wait */
+	json_t *args;		/* borrowed from the request */
 	bool args_good;
 	bool audited;		    /* a record is open */
 	struct zs_error unrecorded; /* why a stop that was done has no record yet */
@@ -99,7 +104,7 @@ static int find_command(struct call *call, json_t *root, struct zs_error *err)
 					   0) return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE,
 								  "request holds an unknown member");
 	call->cmd = json_is_string(verb) ? zs_command_find(json_string_value(verb)) : NULL;
-	if (call->cmd && !verbs[call->cmd->id])
+	if (call->cmd && !call->cmd->served)
 		return zs_error_set(err, -ENOENT, ZS_EXIT_USAGE, "'%s' is answered by zsctl alone",
 				    call->cmd->verb);
 	if (!call->cmd)
@@ -173,6 +178,22 @@ static int permit(struct call *call, struct zs_error *err)
 			    call->cmd->level == ZS_LEVEL_owner ? "; call it as root" : "; see admin.*_group");
 }
 
+static int run_verb(struct call *call, json_t **result, struct zs_error *err)
+{
+	struct zs_later *l = call->later;
+
+	if (verbs[call->cmd->id].now)
+		return verbs[call->cmd->id].now(call->c, call->args, result, err);
+	/* Its record would stay open over other calls. */
+	ZS_CHECK(!call->cmd->mutating, "what is audited is answered at once");
+	if (!l)
+		return zs_error_set(err, -ENOTSUP, ZS_EXIT_FAILED, "this caller cannot wait for an answer");
+	l->c = call->c;
+	l->caller = call->caller;
+	l->cmd = call->cmd;
+	return verbs[call->cmd->id].later(call->c, call->args, l, result, err);
+}
+
 static int run(struct call *call, json_t **result, struct zs_error *err)
 {
 	struct zs_error args_err = { 0 };
@@ -197,7 +218,7 @@ static int run(struct call *call, json_t **result, struct zs_error *err)
 		if (rc == 0)
 			call->unrecorded = audit_err;
 	}
-	return rc != 0 ? rc : verbs[call->cmd->id](call->c, call->args, result, err);
+	return rc != 0 ? rc : run_verb(call, result, err);
 }
 
 /* Done, and the caller is told what is still missing. */
@@ -210,7 +231,7 @@ static void tell_unrecorded(struct call *call, json_t *result, struct zs_error *
 	err->exit = ZS_EXIT_UNHEALTHY;
 }
 
-static void count(struct call *call, int rc, const struct zs_error *err)
+static void count(const struct call *call, int rc, const struct zs_error *err)
 {
 	struct zs_admin_counts *counts = zs_admin_counts(call->c);
 	const char *verb = call->cmd ? call->cmd->verb : "-";
@@ -233,10 +254,27 @@ static void count(struct call *call, int rc, const struct zs_error *err)
 		counts->failed++;
 }
 
-int zs_admin_handle(struct zs_control *c, const struct zs_caller *caller, const char *req, size_t len,
-		    json_t **answer)
+static json_t *finish(const struct call *call, int rc, json_t *result, const struct zs_error *err)
 {
-	struct call call = { .c = c, .caller = caller };
+	count(call, rc, err);
+	if (rc == 0)
+		return json_pack("{s:i,s:b,s:i,s:o}", "v", 1, "ok", 1, "exit", (int)err->exit, "result",
+				 result ? result : json_object());
+	json_decref(result);
+	return refusal(err);
+}
+
+void zs_later_done(struct zs_later *l, int rc, json_t *result, const struct zs_error *err)
+{
+	const struct call call = { .c = l->c, .caller = l->caller, .cmd = l->cmd };
+
+	l->answer(l, finish(&call, rc, result, err));
+}
+
+int zs_admin_handle(struct zs_control *c, const struct zs_caller *caller, const char *req, size_t len,
+		    struct zs_later *later, json_t **answer)
+{
+	struct call call = { .c = c, .caller = caller, .later = later };
 	struct zs_error err = { 0 };
 	json_t *result = NULL, *root = read_request(req, len, &err);
 	int rc = root ? find_command(&call, root, &err) : err.code;
@@ -248,14 +286,9 @@ int zs_admin_handle(struct zs_control *c, const struct zs_caller *caller, const 
 		if (rc == 0 && call.unrecorded.code)
 			tell_unrecorded(&call, result, &err);
 	}
-	count(&call, rc, &err);
-	if (rc != 0) {
-		json_decref(result);
-		*answer = refusal(&err);
-	} else {
-		*answer = json_pack("{s:i,s:b,s:i,s:o}", "v", 1, "ok", 1, "exit", (int)err.exit, "result",
-				    result ? result : json_object());
-	}
 	json_decref(root);
+	if (rc == -EINPROGRESS)
+		return rc;
+	*answer = finish(&call, rc, result, &err);
 	return *answer ? 0 : -ENOMEM;
 }

@@ -5,6 +5,7 @@
 #include "admin/admin.h"
 #include "admin/handle.h"
 #include "admin/late.h"
+#include "admin/later.h"
 
 /* Limits. A slow or silent client costs a slot until its deadline and no more memory than this. The deadline is
  * absolute: bytes do not move it, only a whole answer does, and nothing for a caller without a level. */
@@ -30,6 +31,8 @@ struct zs_admin_conn {
 	size_t in_len;
 	char *out; /* answer on its way; while there is one nothing is read */
 	size_t out_len, out_at;
+	struct zs_later later;
+	bool waiting; /* for an answer that comes later; nothing is read */
 	bool closing; /* close when the answer has left */
 };
 

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include "admin/handle.h"
+#include "admin/later.h"
 
 typedef int zs_verb_fn(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err);
 
@@ -13,6 +14,7 @@ typedef int zs_verb_fn(struct zs_control *c, json_t *args, json_t **result, stru
 #define MUTATING(m)
 #define ZS_VERB_DECLARE_0(id)
 #define ZS_VERB_DECLARE_1(id)						zs_verb_fn zs_verb_##id;
+#define ZS_VERB_DECLARE_2(id)						zs_verb_later_fn zs_verb_##id;
 #define ZS_COMMAND(id, verb, level, mutating, served, args, help, text) served(id)
 #include "defs/commands.def"
 #undef ZS_COMMAND

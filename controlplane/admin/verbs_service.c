@@ -7,6 +7,7 @@
 #include "admin/verbs.h"
 #include "base/clock.h"
 #include "cli/view.h"
+#include "ident.h"
 #include "program.h"
 
 static json_t *health_list(struct zs_control *c, bool all)
@@ -38,13 +39,13 @@ int zs_verb_status(struct zs_control *c, json_t *args, json_t **result, struct z
 	free(all);
 	if (c->state)
 		zs_view_flow_use(c->state, &used, &capacity);
-	*result = json_pack("{s:s,s:o,s:o,s:b,s:b,s:I,s:{s:I,s:I},s:o,s:o}", "instance", c->conf->instance,
-			    "control", control_object(c), "dataplane", zs_view_dataplane(c->state), "stopped",
-			    zs_program_stopped(c->program), "damaged",
-			    zs_program_writable(c->program, NULL) != 0, "published", (json_int_t)published,
-			    "flows", "used", (json_int_t)used, "capacity", (json_int_t)capacity, "packets",
-			    c->state ? zs_view_counters(c->state, false) : json_null(), "health",
-			    health_list(c, false));
+	*result = json_pack(
+	    "{s:s,s:s?,s:o,s:o,s:b,s:b,s:I,s:{s:I,s:I},s:o,s:o}", "instance", c->conf->instance, "peer",
+	    c->ident ? zs_ident_peer(c->ident) : NULL, "control", control_object(c), "dataplane",
+	    zs_view_dataplane(c->state), "stopped", zs_program_stopped(c->program), "damaged",
+	    zs_program_writable(c->program, NULL) != 0, "published", (json_int_t)published, "flows", "used",
+	    (json_int_t)used, "capacity", (json_int_t)capacity, "packets",
+	    c->state ? zs_view_counters(c->state, false) : json_null(), "health", health_list(c, false));
 	return 0;
 }
 

@@ -227,5 +227,7 @@ int zs_conf_check(const struct zs_conf *conf, const struct zs_conf_marks *marks,
 		ret = check_metrics(&c);
 	if (!ret)
 		ret = zs_conf_check_attach(conf, marks, name, err);
+	if (!ret)
+		ret = zs_conf_check_p2p(conf, marks, name, err);
 	return ret;
 }

@@ -68,6 +68,7 @@ static void derive(struct zs_conf *c, uint32_t cpus_listed)
 	set_path(c->state_dir, "/var/lib/zerostate/%s", c->instance);
 	set_path(c->run_dir, "/run/zerostate/%s", c->instance);
 	set_path(c->admin.socket, "%s/admin.sock", c->run_dir);
+	set_path(c->p2p.qlog_dir, "%s/qlog", c->state_dir);
 	for (uint32_t i = 0; !cpus_listed && i < c->dataplane.workers; i++)
 		c->dataplane.cpu[i] = (uint16_t)((i + 1) % (uint32_t)(cpus > 0 ? cpus : 1));
 	for (uint32_t i = 0; i < c->dataplane.ports; i++) {

@@ -11,17 +11,20 @@
 #include "net/addr.h"
 #include "shm/tables.h"
 
-#define ZS_CONF_SIZE_MAX     (1u << 20) /* bytes of the file */
-#define ZS_CONF_PUBLISH	     1024
-#define ZS_CONF_ADDRESSES    8	  /* per VLAN of a port */
-#define ZS_CONF_VLANS	     8	  /* per port, the untagged one included */
-#define ZS_CONF_QUEUES	     16	  /* receive queues of a port, a worker each at most */
-#define ZS_CONF_NEIGHBOURS   32	  /* static ones, per VLAN of a port */
-#define ZS_CONF_ROUTES	     32	  /* static ones, per VLAN of a port */
-#define ZS_CONF_ALLOWED	     1024 /* peers that may attach; more are allowed by command */
-#define ZS_CONF_POLICIES     64
-#define ZS_CONF_ALTERNATIVES 8 /* of a drain notice */
-#define ZS_CONF_ANNOUNCE     8 /* addresses in a port's announcement */
+#define ZS_CONF_SIZE_MAX      (1u << 20) /* bytes of the file */
+#define ZS_CONF_PUBLISH	      1024
+#define ZS_CONF_ADDRESSES     8	   /* per VLAN of a port */
+#define ZS_CONF_VLANS	      8	   /* per port, the untagged one included */
+#define ZS_CONF_QUEUES	      16   /* receive queues of a port, a worker each at most */
+#define ZS_CONF_NEIGHBOURS    32   /* static ones, per VLAN of a port */
+#define ZS_CONF_ROUTES	      32   /* static ones, per VLAN of a port */
+#define ZS_CONF_ALLOWED	      1024 /* peers that may attach; more are allowed by command */
+#define ZS_CONF_POLICIES      64
+#define ZS_CONF_ALTERNATIVES  8	 /* of a drain notice */
+#define ZS_CONF_ANNOUNCE      8	 /* addresses in a port's announcement */
+#define ZS_CONF_P2P_LISTEN    8	 /* sockets of the libp2p host */
+#define ZS_CONF_P2P_ADDRESSES 16 /* announced; ranges not announced */
+#define ZS_CONF_P2P_LIMITS    16 /* scopes with limits of their own */
 
 enum zs_conf_driver {
 	ZS_DRIVER_PCI,
@@ -107,6 +110,25 @@ struct zs_conf_attach {
 	uint32_t pop;
 };
 
+struct zs_conf_p2p_limit { /* 0: the built-in limit */
+	char scope[16];	   /* of lib/defs/p2p_limits.def */
+	uint32_t conns_in, conns_out, conns, streams_in, streams_out, streams, memory_mb;
+	uint32_t conns_per_s, conns_burst, streams_per_s, streams_burst;
+};
+
+struct zs_conf_p2p {
+	uint32_t listens; /* 0: no host runs */
+	struct zs_endpoint listen[ZS_CONF_P2P_LISTEN];
+	uint32_t announces, no_announces;
+	char announce[ZS_CONF_P2P_ADDRESSES][256]; /* multiaddrs as text; their reader is lib/p2p */
+	struct zs_prefix no_announce[ZS_CONF_P2P_ADDRESSES];
+	char profile[16]; /* strict, test */
+	uint32_t low, high;
+	uint32_t limits;
+	struct zs_conf_p2p_limit limit[ZS_CONF_P2P_LIMITS];
+	char qlog_dir[108];
+};
+
 struct zs_conf {
 	char instance[33];
 	char state_dir[108], run_dir[108];
@@ -131,6 +153,7 @@ struct zs_conf {
 	uint32_t publishes;
 	struct zs_conf_publish publish[ZS_CONF_PUBLISH];
 	struct zs_conf_attach attach;
+	struct zs_conf_p2p p2p;
 	struct {
 		char socket[108];
 		char admin_group[32], user_group[32];

@@ -92,6 +92,9 @@ int zs_conf_check(const struct zs_conf *conf, const struct zs_conf_marks *marks,
 /* check_attach.c */
 int zs_conf_check_attach(const struct zs_conf *conf, const struct zs_conf_marks *marks, const char *name,
 			 struct zs_error *err);
+/* check_p2p.c */
+int zs_conf_check_p2p(const struct zs_conf *conf, const struct zs_conf_marks *marks, const char *name,
+		      struct zs_error *err);
 /* read.c */
 int zs_conf_read(struct zs_conf *out, struct zs_conf_marks *marks, const char *name, const char *text,
 		 size_t len, struct zs_error *err);

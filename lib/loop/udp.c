@@ -4,6 +4,7 @@
  * by IPv6 with mapped addresses, whose bytes are zs_addr's. One readiness report is worth a few batches
  * at most: other watches of the loop get their turn. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdio.h>
@@ -42,12 +43,20 @@ socklen_t zs_udp_sockaddr(struct sockaddr_storage *out, int family, const struct
 	return sizeof(*in6);
 }
 
+static int set_probe(const struct zs_udp *u, bool both)
+{
+	int ret = 0;
+	if (u->family == AF_INET6)
+		ret = set_int(u->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+	if (!ret && (u->family == AF_INET || both))
+		ret = set_int(u->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+	return ret;
+}
+
 static int set_options(struct zs_udp *u, unsigned flags, bool both)
 {
 	int ret = 0;
 	if (u->family == AF_INET6)
-		ret = set_int(u->fd, IPPROTO_IPV6, IPV6_V6ONLY, !both);
-	if (!ret && u->family == AF_INET6)
 		ret = set_int(u->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
 	if (!ret && u->family == AF_INET6)
 		ret = set_int(u->fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
@@ -55,8 +64,8 @@ static int set_options(struct zs_udp *u, unsigned flags, bool both)
 		ret = set_int(u->fd, IPPROTO_IP, IP_PKTINFO, 1);
 	if (!ret && (u->family == AF_INET || both)) /* mapped datagrams bring their TOS by this one */
 		ret = set_int(u->fd, IPPROTO_IP, IP_RECVTOS, 1);
-	if (!ret && flags & ZS_UDP_REUSEPORT)
-		ret = set_int(u->fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (!ret && flags & ZS_UDP_PROBE)
+		ret = set_probe(u, both);
 	if (!(flags & ZS_UDP_NO_OFFLOAD)) {
 		u->gro = set_int(u->fd, SOL_UDP, UDP_GRO, 1) == 0;
 		/* Size 0 changes nothing and asks whether the kernel knows the option. */
@@ -65,10 +74,19 @@ static int set_options(struct zs_udp *u, unsigned flags, bool both)
 	return ret;
 }
 
+static int read_local(struct zs_udp *u)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+	if (getsockname(u->fd, (struct sockaddr *)&sa, &len) < 0)
+		return -errno;
+	return zs_endpoint_from_sockaddr(&u->local, (struct sockaddr *)&sa);
+}
+
 static int open_socket(struct zs_udp *u, const struct zs_endpoint *local, unsigned flags)
 {
 	struct sockaddr_storage sa;
-	bool both = zs_addr_eq(&local->addr, &any);
+	bool both = zs_addr_eq(&local->addr, &any) && !(flags & ZS_UDP_ONE_FAMILY);
 	struct zs_endpoint at = *local;
 	u->family = zs_addr_is4(&local->addr) ? AF_INET : AF_INET6;
 	u->fd = socket(u->family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -79,18 +97,38 @@ static int open_socket(struct zs_udp *u, const struct zs_endpoint *local, unsign
 	}
 	if (u->fd < 0)
 		return -errno;
-	int ret = set_options(u, flags, both && u->family == AF_INET6);
+	int ret = u->family == AF_INET6 ? set_int(u->fd, IPPROTO_IPV6, IPV6_V6ONLY, !both) : 0;
+	if (!ret && flags & ZS_UDP_REUSEPORT)
+		ret = set_int(u->fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (!ret)
+		ret = set_options(u, flags, both && u->family == AF_INET6);
 	socklen_t len = zs_udp_sockaddr(&sa, u->family, &at, 0);
 	if (!ret && bind(u->fd, (struct sockaddr *)&sa, len) < 0)
 		ret = -errno;
-	len = sizeof(sa);
-	if (!ret && getsockname(u->fd, (struct sockaddr *)&sa, &len) < 0)
-		ret = -errno;
 	if (!ret)
-		ret = zs_endpoint_from_sockaddr(&u->local, (struct sockaddr *)&sa);
+		ret = read_local(u);
 	if (ret)
 		close(u->fd);
 	return ret;
+}
+
+/* What may have changed since it was opened is set anew; family and port are what they are. */
+static int adopt_socket(struct zs_udp *u, int fd, unsigned flags)
+{
+	int type = 0, only = 1, ret;
+	socklen_t len = sizeof(type), only_len = sizeof(only), family_len = sizeof(u->family);
+	u->fd = fd;
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_DGRAM ||
+	    getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &u->family, &family_len) < 0 ||
+	    (u->family != AF_INET && u->family != AF_INET6))
+		return -EINVAL;
+	if (u->family == AF_INET6 && getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &only_len) < 0)
+		return -errno;
+	int now = fcntl(fd, F_GETFL);
+	if (now < 0 || fcntl(fd, F_SETFL, now | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return -errno;
+	ret = set_options(u, flags, !only);
+	return ret ? ret : read_local(u);
 }
 
 static void read_cmsg(struct zs_udp_datagram *d, const struct cmsghdr *c, int *segment)
@@ -206,37 +244,67 @@ static void drop(struct zs_loop_owned *owned)
 	release(u);
 }
 
+/* A socket without a descriptor yet. */
+static struct zs_udp *new_socket(struct zs_loop *loop, zs_udp_fn *fn, void *ctx)
+{
+	struct zs_udp *u = calloc(1, sizeof(*u));
+	if (!u)
+		return NULL;
+	u->loop = loop;
+	u->fn = fn;
+	u->ctx = ctx;
+	u->fd = -1;
+	u->rx_data = malloc((size_t)ZS_UDP_BATCH * ZS_UDP_BUFFER);
+	if (!u->rx_data) {
+		free(u);
+		return NULL;
+	}
+	return u;
+}
+
+/* `ret`: how opening its descriptor went. On failure the socket goes. */
+static int begin(struct zs_udp **out, struct zs_udp *u, int ret)
+{
+	if (!ret) {
+		ret = zs_watch_new(&u->watch, u->loop, u->fd, ZS_WATCH_READ, readable, u);
+		if (ret)
+			close(u->fd);
+	}
+	if (ret) {
+		release(u);
+		return ret;
+	}
+	u->owned.drop = drop;
+	zs_loop_own(u->loop, &u->owned);
+	*out = u;
+	return 0;
+}
+
 int zs_udp_open(struct zs_udp **out, struct zs_loop *loop, const struct zs_endpoint *local, unsigned flags,
 		zs_udp_fn *fn, void *ctx, struct zs_error *err)
 {
 	char text[ZS_ADDR_TEXT];
-	struct zs_udp *u = calloc(1, sizeof(*u));
-	uint8_t *data = malloc((size_t)ZS_UDP_BATCH * ZS_UDP_BUFFER);
-	int ret = u && data ? 0 : -ENOMEM;
-	if (ret)
-		goto undo_alloc;
-	u->loop = loop;
-	u->fn = fn;
-	u->ctx = ctx;
-	u->rx_data = data;
-	ret = open_socket(u, local, flags);
-	if (ret)
-		goto undo_alloc;
-	ret = zs_watch_new(&u->watch, loop, u->fd, ZS_WATCH_READ, readable, u);
-	if (ret)
-		goto undo_socket;
-	u->owned.drop = drop;
-	zs_loop_own(loop, &u->owned);
-	*out = u;
-	return 0;
-undo_socket:
-	close(u->fd);
-undo_alloc:
-	free(data);
-	free(u);
+	struct zs_udp *u = new_socket(loop, fn, ctx);
+	int ret = u ? begin(out, u, open_socket(u, local, flags)) : -ENOMEM;
+	if (!ret)
+		return 0;
 	return zs_error_set(err, ret, ret == -EACCES || ret == -EPERM ? ZS_EXIT_PRIVILEGE : ZS_EXIT_RESOURCE,
 			    "UDP port %u of %s: %s; free it, or use another", local->port,
 			    zs_addr_format(&local->addr, text), strerror(-ret));
+}
+
+int zs_udp_adopt(struct zs_udp **out, struct zs_loop *loop, int fd, unsigned flags, zs_udp_fn *fn, void *ctx,
+		 struct zs_error *err)
+{
+	struct zs_udp *u = new_socket(loop, fn, ctx);
+	int ret = u ? adopt_socket(u, fd, flags) : -ENOMEM;
+	if (ret)
+		close(fd);
+	if (u)
+		ret = begin(out, u, ret);
+	return ret ? zs_error_set(err, ret, ZS_EXIT_RESOURCE, "the service manager's descriptor %d: %s", fd,
+				  strerror(-ret))
+		   : 0;
 }
 
 void zs_udp_close(struct zs_udp *u)
@@ -250,6 +318,11 @@ void zs_udp_close(struct zs_udp *u)
 	u->closing = true;
 	if (!u->busy)
 		release(u);
+}
+
+int zs_udp_fd(const struct zs_udp *u)
+{
+	return u->fd;
 }
 
 struct zs_endpoint zs_udp_local(const struct zs_udp *u)

@@ -11,8 +11,11 @@
 #define ZS_UDP_DATAGRAM 65535 /* the largest read, a GRO train included */
 
 enum zs_udp_flags {
-	ZS_UDP_REUSEPORT = 1, /* several processes on one port */
-	ZS_UDP_NO_OFFLOAD = 2 /* neither GRO nor GSO: for tests, and for kernels that get it wrong */
+	ZS_UDP_REUSEPORT = 1,  /* several processes on one port */
+	ZS_UDP_NO_OFFLOAD = 2, /* neither GRO nor GSO: for tests, and for kernels that get it wrong */
+	ZS_UDP_ONE_FAMILY = 4, /* an all-zero address is IPv6's alone: 0.0.0.0 has a socket of its own */
+	ZS_UDP_PROBE =
+	    8 /* never fragmented, and whatever the kernel believes of the path: for who finds its MTU */
 };
 
 struct zs_udp_datagram {
@@ -40,7 +43,12 @@ typedef void zs_udp_fn(void *ctx, struct zs_udp *udp, const struct zs_udp_datagr
  * left open. -EADDRINUSE, -EADDRNOTAVAIL, -EACCES … with a line in err. */
 int zs_udp_open(struct zs_udp **out, struct zs_loop *loop, const struct zs_endpoint *local, unsigned flags,
 		zs_udp_fn *fn, void *ctx, struct zs_error *err);
+/* The same with a bound socket that another process opened: a service manager's. `fd` is taken over, also on failure.
+ * -EINVAL: no UDP socket of IPv4 or IPv6. */
+int zs_udp_adopt(struct zs_udp **out, struct zs_loop *loop, int fd, unsigned flags, zs_udp_fn *fn, void *ctx,
+		 struct zs_error *err);
 void zs_udp_close(struct zs_udp *udp);
+int zs_udp_fd(const struct zs_udp *udp); /* to hand out a copy; stays the loop's */
 /* The bound endpoint, its port filled in. */
 struct zs_endpoint zs_udp_local(const struct zs_udp *udp);
 /* Sends now, in order; runs of equal length to one peer leave as one GSO train. Returns how many the

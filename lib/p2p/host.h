@@ -190,6 +190,7 @@ const char *zs_host_conn_group(const struct zs_host_conn *conn); /* of the key e
 bool zs_host_conn_is_identified(const struct zs_host_conn *conn);
 void *zs_host_conn_user(const struct zs_host_conn *conn);
 void zs_host_conn_set_user(struct zs_host_conn *conn, void *user);
+const void *zs_host_conn_which(const struct zs_host_conn *conn); /* its name in the qlog upcall */
 struct zs_host *zs_host_of(const struct zs_host_conn *conn);
 /* PING on this one after so much silence, whatever its peer is to the connection manager; 0: the manager's word. */
 void zs_host_conn_keep_alive(struct zs_host_conn *conn, uint64_t silence_ns);
@@ -234,6 +235,9 @@ uint64_t zs_host_stream_now(const struct zs_host_stream *s); /* the latest time 
 typedef void zs_host_ping_fn(void *user, uint64_t rtt_ns, const char *text);
 int zs_host_ping(struct zs_host *h, const struct zs_peer_id *peer, uint64_t timeout_ns, uint64_t now,
 		 zs_host_ping_fn *fn, void *user, struct zs_error *err);
+/* The same on this very connection: does its peer still answer there? */
+int zs_host_conn_ping(struct zs_host_conn *conn, uint64_t timeout_ns, uint64_t now, zs_host_ping_fn *fn,
+		      void *user, struct zs_error *err);
 
 struct zs_host_conn_view {
 	struct zs_peer_id peer;

@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	caller.level = (enum zs_level)(data[0] & 3);
 	copy = malloc(size); /* no more and no less: an overrun is seen */
 	memcpy(copy, data + 1, size - 1);
-	ZS_CHECK(zs_admin_handle(&plane, &caller, copy, size - 1, &answer) == 0, "no answer");
+	ZS_CHECK(zs_admin_handle(&plane, &caller, copy, size - 1, NULL, &answer) == 0, "no answer");
 	ZS_CHECK(json_is_boolean(json_object_get(answer, "ok")), "no verdict");
 	json_decref(answer);
 	free(copy);

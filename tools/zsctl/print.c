@@ -62,6 +62,8 @@ static void print_status(json_t *r)
 	char a[32], b[32], c[32];
 
 	printf("instance       %s\n", str(r, "instance"));
+	if (json_is_string(json_object_get(r, "peer")))
+		printf("peer id        %s\n", str(r, "peer"));
 	print_planes(r);
 	printf("forwarding     %s\n", yes(r, "stopped")	  ? "STOPPED (emergency stop; zsctl resume lifts it)"
 				      : yes(r, "damaged") ? "OFF (shared memory is damaged; see zsctl health)"
@@ -302,6 +304,16 @@ void zsctl_print(const struct zsctl *z, json_t *r)
 				    strcmp(str(r, "verdict"), "denied") ? "" : " not");
 	case ZS_COMMAND_attach_kick:
 		return (void)printf("attachment %lld is ended\n", (long long)num(r, "attachment"));
+	case ZS_COMMAND_peers:
+		return zsctl_print_peers(r);
+	case ZS_COMMAND_p2p_dial:
+	case ZS_COMMAND_p2p_ping:
+	case ZS_COMMAND_p2p_identify:
+		return zsctl_print_peer(r);
+	case ZS_COMMAND_p2p_qlog:
+		return (void)(json_is_string(json_object_get(r, "qlog"))
+				  ? printf("qlog of new connections goes to %s\n", str(r, "qlog"))
+				  : printf("qlog is off\n"));
 	case ZS_COMMAND_show_flows:
 		return print_flows(r);
 	case ZS_COMMAND_show_counters:

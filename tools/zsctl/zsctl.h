@@ -49,4 +49,8 @@ int zsctl_help(const struct zsctl *z);
 int zsctl_man(const struct zsctl *z);
 int zsctl_completion(const struct zsctl *z);
 
+/* print_peers.c: all connections; one, with what the peer was asked for. */
+void zsctl_print_peers(json_t *result);
+void zsctl_print_peer(json_t *result);
+
 #endif

@@ -92,11 +92,13 @@ static void ask_closed(void *user, struct zs_host_stream *s, const struct zs_str
 }
 static const struct zs_stream_ops ask_ops = { .ready = ask_ready, .data = ask_data, .closed = ask_closed };
 
-int zs_host_ping(struct zs_host *h, const struct zs_peer_id *peer, uint64_t timeout_ns, uint64_t now,
-		 zs_host_ping_fn *fn, void *user, struct zs_error *err)
+/* conn NULL: the best one to `peer`. */
+static int send_ping(struct zs_host *h, const struct zs_peer_id *peer, struct zs_host_conn *conn,
+		     uint64_t timeout_ns, uint64_t now, zs_host_ping_fn *fn, void *user, struct zs_error *err)
 {
 	struct ping *p = malloc(sizeof(*p));
 	struct zs_host_open ask = { .peer = *peer,
+				    .conn = conn,
 				    .protocols = protocols,
 				    .count = 1,
 				    .timeout_ns = timeout_ns,
@@ -113,6 +115,18 @@ int zs_host_ping(struct zs_host *h, const struct zs_peer_id *peer, uint64_t time
 	if (rc < 0)
 		free(p);
 	return rc;
+}
+
+int zs_host_ping(struct zs_host *h, const struct zs_peer_id *peer, uint64_t timeout_ns, uint64_t now,
+		 zs_host_ping_fn *fn, void *user, struct zs_error *err)
+{
+	return send_ping(h, peer, NULL, timeout_ns, now, fn, user, err);
+}
+
+int zs_host_conn_ping(struct zs_host_conn *conn, uint64_t timeout_ns, uint64_t now, zs_host_ping_fn *fn,
+		      void *user, struct zs_error *err)
+{
+	return send_ping(conn->host, &conn->id, conn, timeout_ns, now, fn, user, err);
 }
 
 int zs_hping_register(struct zs_host *h)

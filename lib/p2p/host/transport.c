@@ -181,6 +181,11 @@ const struct zs_quic_ops zs_link_ops = {
 
 /* --- what goes down ------------------------------------------------------------------------- */
 
+const void *zs_host_conn_which(const struct zs_host_conn *conn)
+{
+	return conn->link;
+}
+
 void zs_host_set_qlog(struct zs_host *h, bool on)
 {
 	zs_quic_set_qlog(h->quic, on && h->ops.qlog);

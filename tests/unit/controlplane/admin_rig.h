@@ -61,7 +61,7 @@ static inline json_t *call_bytes(struct rig *r, enum zs_level level, const char 
 {
 	json_t *answer = NULL;
 
-	assert_int_equal(zs_admin_handle(&r->c, &callers[level], req, len, &answer), 0);
+	assert_int_equal(zs_admin_handle(&r->c, &callers[level], req, len, NULL, &answer), 0);
 	assert_true(json_is_object(answer));
 	return answer;
 }

@@ -33,6 +33,12 @@ static const struct {
 	{ "attach show", "{\"who\":\"1\"}", ZS_EXIT_REFUSED },
 	{ "attach kick", "{\"who\":\"1\"}", ZS_EXIT_REFUSED },
 	{ "attach kick", "{\"who\":\"edge\"}", ZS_EXIT_USAGE },
+	/* No libp2p host runs here. */
+	{ "peers", "{}", ZS_EXIT_REFUSED },
+	{ "p2p dial", "{\"who\":\"" PEER "\"}", ZS_EXIT_REFUSED },
+	{ "p2p ping", "{\"who\":\"" PEER "\"}", ZS_EXIT_REFUSED },
+	{ "p2p identify", "{\"who\":\"" PEER "\"}", ZS_EXIT_REFUSED },
+	{ "p2p qlog", "{\"state\":\"on\"}", ZS_EXIT_REFUSED },
 	{ "show flows", "{}", ZS_EXIT_FAILED },
 	{ "show ports", "{}", ZS_EXIT_FAILED },
 	{ "show counters", "{}", ZS_EXIT_FAILED },

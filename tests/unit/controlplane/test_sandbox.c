@@ -45,7 +45,7 @@ static int ask(struct rig *r, const char *req)
 {
 	static const struct zs_caller owner = { .level = ZS_LEVEL_owner };
 	json_t *answer = NULL;
-	int rc = zs_admin_handle(&r->c, &owner, req, strlen(req), &answer);
+	int rc = zs_admin_handle(&r->c, &owner, req, strlen(req), NULL, &answer);
 
 	if (rc == 0 && !json_is_true(json_object_get(answer, "ok"))) {
 		fprintf(stderr, "%s: %s\n", req, json_string_value(json_object_get(answer, "error")));

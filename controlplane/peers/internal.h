@@ -1,0 +1,78 @@
+/* Inside the control plane's libp2p host. */
+#ifndef ZS_CONTROLPLANE_PEERS_INTERNAL_H
+#define ZS_CONTROLPLANE_PEERS_INTERNAL_H
+
+#include "base/clock.h"
+#include "loop/resolve.h"
+#include "loop/shell.h"
+#include "p2p/multiaddr.h"
+#include "peers/peers.h"
+
+#define PEERS_QLOGS	 16 /* connections that write one at a time */
+#define PEERS_QLOG_FILES 64 /* in the folder; when they are there nothing more is written */
+#define PEERS_QLOG_BYTES (8u << 20)
+
+struct peers_link; /* link.c: an attach stream */
+struct peers_ask;  /* ask.c: somebody waits for an answer */
+
+struct peers_qlog {
+	const void *which; /* NULL: free */
+	int fd;		   /* -1: nothing is written of it any more */
+	size_t bytes;
+	char name[64];
+};
+
+struct zs_peers {
+	struct zs_control *c;
+	struct zs_attach_clock *clock;
+	struct zs_host *host;
+	struct zs_shell *shell;
+	struct zs_gater gater; /* of what zsctl names; the host has its own copy */
+	struct zs_resolver *resolver;
+	struct zs_timer *again; /* sockets that could not be had */
+	struct zs_timer *save;	/* the peerstore */
+	bool open[ZS_CONF_P2P_LISTEN];
+	struct peers_link *links;
+	struct peers_ask *asks;
+	uint64_t link_number; /* of the last one */
+	struct {
+		bool on;
+		struct zs_peer_id peer; /* len 0: all */
+		int dir;
+		uint32_t number;
+		struct peers_qlog file[PEERS_QLOGS];
+	} qlog;
+};
+
+static inline uint64_t peers_now(const struct zs_peers *p)
+{
+	return zs_loop_now(p->c->loop);
+}
+
+/* settings.c */
+int peers_configure(struct zs_peers *p, struct zs_host_config *out, struct zs_error *err);
+void peers_announce(struct zs_peers *p); /* as the configuration says */
+
+/* sockets.c: adopts what the service manager kept, opens the rest, tries again what failed. What is kept without need is
+ * given back, also when `p` is NULL. */
+void peers_listen(struct zs_peers *p);
+
+/* link.c */
+int peers_link_register(struct zs_peers *p); /* serves the attach protocol */
+void peers_link_work(struct zs_peers *p);    /* tells the attach server what an op must not */
+
+/* book.c: the peerstore and the store. */
+void peers_book_load(struct zs_peers *p);
+void peers_book_save(struct zs_peers *p);
+
+/* ask.c: what the host told of a peer. */
+void peers_ask_connected(struct zs_peers *p, struct zs_host_conn *conn);
+void peers_ask_identified(struct zs_peers *p, struct zs_host_conn *conn);
+void peers_ask_disconnected(struct zs_peers *p, struct zs_host_conn *conn, const char *text);
+void peers_ask_failed(struct zs_peers *p, const struct zs_peer_id *peer, const char *text);
+
+/* qlog.c */
+void peers_qlog_write(struct zs_peers *p, const void *which, const void *bytes, size_t len, bool last);
+void peers_qlog_judge(struct zs_peers *p, struct zs_host_conn *conn); /* its peer is known now */
+
+#endif

@@ -1,0 +1,241 @@
+/* Between the host's attach streams and the attach server: frames there and back, and what a server asks of a
+ * connection. A connection has one such stream; a second is reset.
+ *
+ * The server's ops never call it back: what they find broken is told in the turn that follows. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "attach/attach.h"
+#include "p2p/attach_keys.h"
+#include "p2p/frame.h"
+#include "peers/internal.h"
+
+#define FLUSH_NS ZS_NS_PER_S /* what was said to an edge before its end may take so long to leave */
+#define PROTECT	 "attach"
+#define HYBRID	 "X25519Kyber768"
+
+struct peers_link {
+	struct peers_link *next;
+	struct zs_peers *peers;
+	uint64_t number;
+	struct zs_host_conn *conn;
+	struct zs_host_stream *stream; /* NULL: it is gone, and the link soon */
+	struct zs_attach_conn *attach; /* NULL: the server knows that it ended */
+	struct zs_frame frame;
+	struct zs_peer_id peer;
+	bool closing, broken, protected;
+	char why[ZS_QUIC_REASON];
+};
+
+static bool is_protected_otherwise(const struct peers_link *l)
+{
+	for (const struct peers_link *o = l->peers->links; o; o = o->next)
+		if (o != l && o->protected && zs_peer_id_eq(&o->peer, &l->peer))
+			return true;
+	return false;
+}
+
+static void drop(struct peers_link *l)
+{
+	struct peers_link **at = &l->peers->links;
+
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	if (l->protected && !is_protected_otherwise(l))
+		zs_host_unprotect(l->peers->host, &l->peer, PROTECT);
+	zs_host_conn_set_user(l->conn, NULL);
+	zs_frame_free(&l->frame);
+	free(l);
+}
+
+static void tell_closed(struct peers_link *l)
+{
+	struct zs_attach_conn *attach = l->attach;
+
+	l->attach = NULL;
+	if (attach)
+		zs_attach_closed(l->peers->c->attach, attach, peers_now(l->peers));
+}
+
+/* --- the host's upcalls ----------------------------------------------------------------------- */
+
+static void on_ready(void *user, struct zs_host_stream *s)
+{
+	struct zs_peers *p = user;
+	struct zs_host_conn *conn = zs_host_stream_conn(s);
+	struct zs_attach_peer peer = { .id = *zs_host_conn_peer(conn),
+				       .remote = zs_host_conn_remote(conn),
+				       .group = zs_host_conn_group(conn) };
+	struct peers_link *l = zs_host_conn_user(conn) ? NULL : calloc(1, sizeof(*l));
+
+	if (!l) {
+		zs_host_stream_reset(s, ZS_HOST_RESOURCES + 1);
+		return;
+	}
+	*l = (struct peers_link){ .next = p->links,
+				  .peers = p,
+				  .number = ++p->link_number,
+				  .conn = conn,
+				  .stream = s,
+				  .peer = peer.id };
+	zs_frame_init(&l->frame, ZS_ATTACH_FRAME);
+	p->links = l;
+	zs_host_conn_set_user(conn, l);
+	zs_host_stream_set_user(s, l);
+	peer.hybrid = !strncmp(peer.group, HYBRID, strlen(HYBRID));
+	peer.link = l;
+	l->attach = zs_attach_opened(p->c->attach, &peer, peers_now(p));
+	if (!l->attach)
+		zs_host_close(conn, ZS_HOST_RESOURCES, "too many edges; come again later");
+}
+
+/* An edge with an attachment is not trimmed; it keeps its connection alive by itself. */
+static void protect(struct peers_link *l)
+{
+	struct zs_peers *p = l->peers;
+
+	if (!l->protected && l->attach && zs_attach_find(p->c->attach, &l->peer))
+		l->protected = zs_host_protect(p->host, &l->peer, PROTECT, false) == 0;
+}
+
+static void on_data(void *user, struct zs_host_stream *s, const uint8_t *bytes, size_t len, bool fin)
+{
+	struct peers_link *l = user;
+	struct zs_peers *p = l->peers;
+	struct zs_reader in = zs_reader_of(bytes, len);
+	const uint8_t *frame;
+	size_t frame_len;
+	int rc = 0;
+
+	zs_host_stream_consume(s, len);
+	while (l->attach && !l->closing && (rc = zs_frame_read(&l->frame, &in, &frame, &frame_len)) > 0)
+		zs_attach_receive(p->c->attach, l->attach, frame, frame_len, peers_now(p));
+	if (rc < 0 && l->attach)
+		zs_attach_broken(p->c->attach, l->attach, peers_now(p));
+	protect(l);
+	if (fin) {
+		tell_closed(l);
+		zs_host_stream_fin(s);
+	}
+}
+
+static void on_closed(void *user, struct zs_host_stream *s, const struct zs_stream_end *why)
+{
+	struct peers_link *l = user;
+
+	l->stream = NULL;
+	tell_closed(l);
+	if (l->closing)
+		zs_host_close(l->conn, ZS_HOST_NONE, l->why);
+	drop(l);
+}
+
+static const struct zs_stream_ops stream_ops = { .ready = on_ready, .data = on_data, .closed = on_closed };
+
+/* --- the server's ops ------------------------------------------------------------------------- */
+
+static int op_send(void *ctx, void *link, const void *frame, size_t len)
+{
+	struct peers_link *l = link;
+	uint8_t bytes[ZS_ATTACH_FRAME + ZS_VARINT];
+	struct zs_writer w = zs_writer_of(bytes, sizeof(bytes));
+
+	if (!l->stream || l->broken)
+		return -EPIPE;
+	zs_frame_write(&w, frame, len);
+	l->broken = w.failed ||
+		    zs_host_stream_write(l->stream, bytes, zs_writer_len(&w)) != (ssize_t)zs_writer_len(&w);
+	zs_shell_soon(l->peers->shell);
+	return l->broken ? -EPIPE : 0;
+}
+
+static int op_export(void *ctx, void *link, const void *context, size_t len, uint8_t out[32])
+{
+	struct peers_link *l = link;
+
+	if (!l->stream)
+		return -ENOTCONN;
+	zs_host_conn_export(l->conn, ZS_ATTACH_EXPORTER, context, len, out, 32);
+	return 0;
+}
+
+struct probe {
+	struct zs_peers *peers;
+	uint64_t number;
+};
+
+static void on_pong(void *user, uint64_t rtt_ns, const char *text)
+{
+	struct probe probe = *(struct probe *)user;
+
+	free(user);
+	for (struct peers_link *l = probe.peers->links; rtt_ns && l; l = l->next) {
+		if (l->number != probe.number || !l->attach)
+			continue;
+		zs_attach_alive(probe.peers->c->attach, l->attach, peers_now(probe.peers));
+		return;
+	}
+}
+
+/* Without an answer in time the server acts by itself. */
+static void op_probe(void *ctx, void *link)
+{
+	struct peers_link *l = link;
+	struct probe *probe = malloc(sizeof(*probe));
+	struct zs_error err;
+
+	if (!probe)
+		return;
+	*probe = (struct probe){ l->peers, l->number };
+	if (!l->stream ||
+	    zs_host_conn_ping(l->conn, ZS_ATTACH_PROBE_NS, peers_now(l->peers), on_pong, probe, &err) < 0)
+		free(probe);
+	zs_shell_soon(l->peers->shell);
+}
+
+static void op_close(void *ctx, void *link, const char *why)
+{
+	struct peers_link *l = link;
+
+	snprintf(l->why, sizeof(l->why), "%s", why);
+	l->closing = true;
+	if (!l->stream)
+		return;
+	zs_host_stream_fin(l->stream);
+	zs_host_stream_deadline(l->stream, peers_now(l->peers) + FLUSH_NS);
+	zs_shell_soon(l->peers->shell);
+}
+
+static const struct zs_attach_ops attach_ops = {
+	.send = op_send, .export = op_export, .probe = op_probe, .close = op_close
+};
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+int peers_link_register(struct zs_peers *p)
+{
+	const struct zs_host_protocol attach = { .id = ZS_ATTACH_PROTOCOL,
+						 .service = "attach",
+						 .priority = ZS_PRIORITY_HIGH,
+						 .ops = &stream_ops,
+						 .user = p };
+
+	zs_attach_serve(p->c->attach, &attach_ops, p);
+	return zs_host_register(p->host, &attach);
+}
+
+void peers_link_work(struct zs_peers *p)
+{
+	for (struct peers_link *l = p->links, *next; l; l = next) {
+		next = l->next;
+		if (!l->broken || !l->stream)
+			continue;
+		tell_closed(l);
+		zs_host_stream_reset(l->stream, ZS_HOST_RATE + 1);
+		zs_host_close(l->conn, ZS_HOST_RATE, "the edge does not read what it is sent");
+		drop(l);
+	}
+	zs_attach_clock_set(p->clock);
+}

@@ -1,0 +1,233 @@
+/* Life, the loop's turns and the host's upcalls. */
+#include "peers/peers.h"
+
+#include <errno.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "attach/attach.h"
+#include "base/check.h"
+#include "ident.h"
+#include "peers/internal.h"
+
+#define AGAIN_NS (5 * ZS_NS_PER_S)
+#define SAVE_NS	 (300 * ZS_NS_PER_S)
+
+/* --- turns ------------------------------------------------------------------------------------ */
+
+static void receive(void *ctx, const struct zs_udp_datagram *in, size_t count, uint64_t now)
+{
+	struct zs_peers *p = ctx;
+
+	zs_host_receive(p->host, in, count, now);
+}
+
+static void advance(void *ctx, uint64_t now)
+{
+	struct zs_peers *p = ctx;
+
+	zs_host_advance(p->host, now);
+}
+
+static void work(void *ctx, uint64_t now)
+{
+	peers_link_work(ctx);
+}
+
+static size_t pull(void *ctx, struct zs_udp_datagram *out, size_t max, void *buf, size_t capacity,
+		   uint64_t now)
+{
+	struct zs_peers *p = ctx;
+
+	return zs_host_pull(p->host, out, max, buf, capacity, now);
+}
+
+static uint64_t deadline(void *ctx)
+{
+	struct zs_peers *p = ctx;
+
+	return zs_host_deadline(p->host);
+}
+
+static const struct zs_shell_ops shell_ops = {
+	.receive = receive, .advance = advance, .work = work, .pull = pull, .deadline = deadline
+};
+
+static void try_again(void *ctx)
+{
+	struct zs_peers *p = ctx;
+
+	peers_listen(p);
+	zs_timer_after(p->again, AGAIN_NS);
+}
+
+static void save(void *ctx)
+{
+	struct zs_peers *p = ctx;
+
+	peers_book_save(p);
+	zs_timer_after(p->save, SAVE_NS);
+}
+
+/* --- upcalls ---------------------------------------------------------------------------------- */
+
+static void connected(void *ctx, struct zs_host_conn *conn)
+{
+	struct zs_peers *p = ctx;
+	char peer[ZS_PEER_ID_TEXT], at[ZS_ENDPOINT_TEXT];
+	struct zs_endpoint remote = zs_host_conn_remote(conn);
+
+	ZS_LOG(&p->c->log, PEER_CONNECTED, "peer=%s remote=%s direction=%s group=%s",
+	       zs_peer_id_format(zs_host_conn_peer(conn), peer), zs_endpoint_format(&remote, at),
+	       zs_host_conn_is_dialled(conn) ? "out" : "in", zs_host_conn_group(conn));
+	peers_qlog_judge(p, conn);
+	peers_ask_connected(p, conn);
+}
+
+static void disconnected(void *ctx, struct zs_host_conn *conn, const struct zs_host_close *why)
+{
+	struct zs_peers *p = ctx;
+	char peer[ZS_PEER_ID_TEXT];
+
+	ZS_LOG(&p->c->log, PEER_DISCONNECTED, "peer=%s why=\"%s\"",
+	       zs_peer_id_format(zs_host_conn_peer(conn), peer), why->text);
+	peers_ask_disconnected(p, conn, why->text);
+}
+
+static void identified(void *ctx, struct zs_host_conn *conn, const struct zs_identify *id, bool push)
+{
+	peers_ask_identified(ctx, conn);
+}
+
+static void unreached(void *ctx, const struct zs_peer_id *peer, const char *text)
+{
+	peers_ask_failed(ctx, peer, text);
+}
+
+static void refused(void *ctx, const struct zs_refusal *why, const char *text, uint64_t since)
+{
+	struct zs_peers *p = ctx;
+
+	ZS_LOG(&p->c->log, PEER_REFUSED, "scope=%s resource=%s times=%llu text=\"%s\"",
+	       zs_scope_name(why->scope), zs_resource_name(why->resource), (unsigned long long)since, text);
+}
+
+static int64_t wall(void *ctx)
+{
+	return (int64_t)(zs_clock_wall_ns() / ZS_NS_PER_S);
+}
+
+static void qlog(void *ctx, const void *which, const void *bytes, size_t len, bool last)
+{
+	peers_qlog_write(ctx, which, bytes, len, last);
+}
+
+static const struct zs_host_ops host_ops = { .connected = connected,
+					     .disconnected = disconnected,
+					     .identified = identified,
+					     .unreached = unreached,
+					     .refused = refused,
+					     .wall = wall,
+					     .qlog = qlog };
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static void fill(void *ctx, void *out, size_t len)
+{
+	ZS_CHECK(RAND_bytes(out, len) == 1, "BoringSSL has random bytes or ends the process");
+}
+
+static int make_host(struct zs_peers *p, struct zs_error *err)
+{
+	struct zs_host_config *config = malloc(sizeof(*config));
+	int rc = config ? peers_configure(p, config, err) : -ENOMEM;
+
+	if (!rc) {
+		rc = zs_host_new(&p->host, config, zs_ident_key(p->c->ident),
+				 (struct zs_random){ .fill = fill }, &host_ops, p);
+		if (rc == -EINVAL)
+			zs_error_set(err, rc, ZS_EXIT_CONFIG, "p2p: limits that do not go together");
+	}
+	if (!rc)
+		rc = peers_link_register(p);
+	free(config);
+	return rc;
+}
+
+int zs_peers_new(struct zs_peers **out, struct zs_control *c, struct zs_attach_clock *clock,
+		 struct zs_error *err)
+{
+	struct zs_peers *p;
+	int rc;
+
+	*out = NULL;
+	if (!c->conf->p2p.listens) {
+		peers_listen(NULL);
+		return 0;
+	}
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
+	p->c = c;
+	p->clock = clock;
+	p->qlog.dir = -1;
+	rc = zs_shell_new(&p->shell, c->loop, &shell_ops, p);
+	if (!rc)
+		rc = zs_timer_new(&p->again, c->loop, try_again, p);
+	if (!rc)
+		rc = zs_timer_new(&p->save, c->loop, save, p);
+	if (!rc)
+		rc = zs_resolver_new(&p->resolver, c->loop, NULL, err);
+	if (!rc)
+		rc = make_host(p, err);
+	if (rc) {
+		zs_peers_delete(p);
+		return err->code ? rc : zs_error_set(err, rc, ZS_EXIT_RESOURCE, "out of memory");
+	}
+	peers_book_load(p);
+	peers_listen(p);
+	peers_announce(p);
+	zs_timer_after(p->again, AGAIN_NS);
+	zs_timer_after(p->save, SAVE_NS);
+	zs_shell_turn(p->shell);
+	*out = p;
+	return 0;
+}
+
+void zs_peers_delete(struct zs_peers *p)
+{
+	if (!p)
+		return;
+	if (p->host) {
+		peers_book_save(p);
+		zs_host_shutdown(p->host);
+		zs_shell_turn(p->shell);
+		zs_host_delete(p->host);
+	}
+	if (p->resolver)
+		zs_resolver_delete(p->resolver);
+	if (p->save)
+		zs_timer_delete(p->save);
+	if (p->again)
+		zs_timer_delete(p->again);
+	zs_shell_delete(p->shell);
+	if (p->qlog.dir >= 0)
+		close(p->qlog.dir);
+	free(p);
+}
+
+void zs_peers_apply(struct zs_peers *p)
+{
+	peers_announce(p);
+	zs_shell_turn(p->shell);
+}
+
+struct zs_host *zs_peers_host(struct zs_peers *p)
+{
+	return p->host;
+}
+
+struct zs_udp *zs_peers_socket(const struct zs_peers *p, unsigned index)
+{
+	return zs_shell_socket(p->shell, index);
+}

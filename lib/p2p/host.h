@@ -172,7 +172,8 @@ int zs_host_connect(struct zs_host *h, const struct zs_peer_id *peer, bool insis
  * -ESHUTDOWN, -ENOMEM: no upcall follows. err may be NULL. */
 int zs_host_dial(struct zs_host *h, const struct zs_endpoint *at, const struct zs_peer_id *peer, void *user,
 		 uint64_t now, struct zs_host_conn **out, struct zs_error *err);
-/* The best connection to the peer: not limited, then the newest. NULL: none. */
+/* The best connection to the peer: not limited, then the newest. NULL: none. Of two that both sides dialled at once one is closed
+ * soon, the same for both, unless it carries streams. */
 struct zs_host_conn *zs_host_conn_to(struct zs_host *h, const struct zs_peer_id *peer);
 void zs_host_disconnect(struct zs_host *h, const struct zs_peer_id *peer, enum zs_host_code code,
 			const char *text);

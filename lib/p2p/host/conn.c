@@ -120,6 +120,7 @@ void zs_hconn_up(struct zs_host_conn *c)
 	if (!admitted)
 		return;
 	c->announced = true;
+	zs_hsurplus_mark(c);
 	zs_hconn_keep(c);
 	zs_hidentify_ask(c);
 	if (h->ops.connected)
@@ -131,6 +132,7 @@ static void delist(struct zs_host_conn *c)
 {
 	struct zs_host *h = c->host;
 
+	zs_hsurplus_forget(c);
 	TAILQ_REMOVE(&h->peer[c->peer].conns, c, same);
 	if (TAILQ_EMPTY(&h->peer[c->peer].conns))
 		zs_peerstore_disconnected(h->peerstore, &c->id, h->now);
@@ -195,6 +197,11 @@ void zs_host_close(struct zs_host_conn *c, enum zs_host_code code, const char *t
 	zs_link_close(c, code, text ? text : zs_host_code_text(code));
 }
 
+static int rank(const struct zs_host_conn *c)
+{
+	return 2 * !c->limited + !c->surplus;
+}
+
 struct zs_host_conn *zs_host_conn_to(struct zs_host *h, const struct zs_peer_id *peer)
 {
 	uint32_t slot = zs_peertable_find(&h->peers, peer);
@@ -203,7 +210,7 @@ struct zs_host_conn *zs_host_conn_to(struct zs_host *h, const struct zs_peer_id 
 	if (slot == ZS_PEER_NONE)
 		return NULL;
 	TAILQ_FOREACH(c, &h->peer[slot].conns, same)
-	if (c->announced && !c->leaving && (!best || (best->limited && !c->limited)))
+	if (c->announced && !c->leaving && (!best || rank(c) > rank(best)))
 		best = c;
 	return best;
 }

@@ -86,6 +86,7 @@ int zs_host_new(struct zs_host **out, const struct zs_host_config *config, const
 	h->gater_own = config->gater.own_count;
 	zs_peer_id_of(&h->id, &h->key);
 	TAILQ_INIT(&h->conns);
+	TAILQ_INIT(&h->surplus);
 	TAILQ_INIT(&h->buffering);
 	zs_gcra_init(&h->push_rate, 1, 60); /* a push costs its share of a minute */
 	fill_keys(&h->config, &random);
@@ -100,6 +101,7 @@ int zs_host_new(struct zs_host **out, const struct zs_host_config *config, const
 		zs_host_delete(h);
 		return rc;
 	}
+	h->own_protocols = h->protocols;
 	zs_own_changed(h);
 	*out = h;
 	return 0;
@@ -177,6 +179,7 @@ static void tick(struct zs_host *h)
 		return;
 	h->tick_ns = h->now + TICK_NS;
 	trim(h);
+	zs_hsurplus_drop(h);
 	zs_peerstore_expire(h->peerstore, h->now, TICK_EXPIRE);
 	zs_own_expire(h);
 	zs_hidentify_push(h);

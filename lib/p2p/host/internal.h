@@ -54,7 +54,8 @@ TAILQ_HEAD(zs_host_streams, zs_host_stream);
 
 enum zs_hconn_state { ZS_HCONN_SHAKING, ZS_HCONN_UP };
 struct zs_host_conn {
-	TAILQ_ENTRY(zs_host_conn) all, same; /* same: connections of the peer, the newest first */
+	TAILQ_ENTRY(zs_host_conn)
+	all, same, surplus_link; /* same: connections of the peer, the newest first */
 	struct zs_host *host;
 	struct zs_quic_conn *link;
 	struct zs_host_streams streams, waiting;
@@ -65,7 +66,7 @@ struct zs_host_conn {
 	uint32_t dial, attempt;
 	struct zs_endpoint target; /* dialled */
 	enum zs_hconn_state state;
-	bool dialled, direct, counted, announced, leaving, limited, identified, pushes;
+	bool dialled, direct, counted, announced, leaving, limited, identified, pushes, surplus;
 	uint16_t protocols;
 	uint32_t streams_in, streams_out;
 	uint64_t since_ns, silence_ns; /* silence: before a PING, 0: the manager's */
@@ -111,14 +112,14 @@ struct zs_host {
 	struct zs_prefix_rates prefix;
 	struct zs_peertable peers;
 	struct zs_host_peer *peer;
-	struct zs_host_conns conns;
+	struct zs_host_conns conns, surplus;
 	struct zs_limits_conn arriving; /* between `incoming` and `accepted` */
 	bool arriving_counted;
 	struct zs_host_conn **managed;	  /* by the connection manager's number */
 	struct zs_deadlines timers;	  /* of streams */
 	struct zs_host_streams buffering; /* with memory counted, or waiting for some */
 	struct zs_host_entry protocol[ZS_HOST_PROTOCOLS];
-	uint32_t protocols;
+	uint32_t protocols, own_protocols; /* the first ones are the host's own */
 	struct zs_endpoint listen[ZS_HOST_ADDRS];
 	struct zs_multiaddr announce[ZS_HOST_ADDRS], own[ZS_HOST_ADDRS];
 	uint32_t listens, announces, owns, gater_own; /* gater_own: ranges of the configuration */
@@ -167,6 +168,11 @@ void zs_hconn_down(struct zs_host_conn *c, const struct zs_host_close *why);
 /* The peer allows more streams. */
 void zs_hconn_more(struct zs_host_conn *c);
 void zs_hconn_keep(struct zs_host_conn *c);
+
+/* surplus.c: one of two connections that were dialled at once */
+void zs_hsurplus_mark(struct zs_host_conn *c); /* it just came up; it or an older one may be surplus */
+void zs_hsurplus_forget(struct zs_host_conn *c);
+void zs_hsurplus_drop(struct zs_host *h); /* those at rest */
 
 /* dial.c */
 uint64_t zs_hdial_deadline(const struct zs_host *h);

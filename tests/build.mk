@@ -64,3 +64,8 @@ all: $(B)/tests/edges
 $(B)/tests/edges: $(B)/obj/tests/e2e/edges.o $(EDGE_OBJ_TESTED) $(B)/libzsp2p.a $(B)/libzs.a
 	@mkdir -p $(@D) && echo "  LD    $@"
 	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $@ $(filter-out %.a,$^) $(EDGE_LIBS)
+# A peer that means harm: it seals packets with frames of its own.
+all: $(B)/tests/hostile
+$(B)/tests/hostile: $(call objects,$(wildcard tests/e2e/hostile/*.c)) $(B)/libzsp2p.a $(B)/libzs.a
+	@mkdir -p $(@D) && echo "  LD    $@"
+	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -Wl,--wrap=zs_quic_seal -Wl,--wrap=zs_quic_unseal -pie -o $@ $(filter %.o,$^) $(B)/libzsp2p.a $(B)/libzs.a $(P2P_LIBS) $(LIB_LIBS)

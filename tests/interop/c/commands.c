@@ -239,6 +239,23 @@ static void do_stat(struct program *p, const json_t *c)
 	answer(p, out);
 }
 
+static void do_known(struct program *p, const json_t *c)
+{
+	const struct zs_peer_info *info;
+	char text[ZS_MULTIADDR_TEXT];
+	struct zs_multiaddr addr;
+	json_t *addrs = json_array();
+	struct zs_peer_id peer;
+
+	info = zs_peer_id_parse(&peer, word(c, "peer")) == 0
+		   ? zs_peerstore_get(zs_host_peerstore(p->host), &peer, zs_clock_ns())
+		   : NULL;
+	for (uint32_t i = 0; info && i < info->addresses; i++)
+		if (zs_multiaddr_decode(&addr, info->address[i].bytes, info->address[i].len) == 0)
+			json_array_append_new(addrs, json_string(zs_multiaddr_format(&addr, text)));
+	answer(p, json_pack("{s:o, s:I}", "addrs", addrs, "seq", info ? (json_int_t)info->seq : 0));
+}
+
 static void do_protect(struct program *p, const json_t *c)
 {
 	zs_host_protect(p->host, &p->now.peer, "test", true);
@@ -256,10 +273,10 @@ static const struct {
 	bool of_peer; /* needs a connection that stands */
 	void (*run)(struct program *p, const json_t *c);
 } commands[] = {
-	{ "listen", false, do_listen },	   { "dial", false, do_dial },	{ "ping", true, do_ping },
-	{ "identify", true, do_identify }, { "push", false, do_push },	{ "send", true, do_send },
-	{ "fetch", true, do_fetch },	   { "close", true, do_close }, { "stat", false, do_stat },
-	{ "protect", true, do_protect },   { "quit", false, do_quit },
+	{ "listen", false, do_listen },	   { "dial", false, do_dial },	 { "ping", true, do_ping },
+	{ "identify", true, do_identify }, { "push", false, do_push },	 { "send", true, do_send },
+	{ "fetch", true, do_fetch },	   { "close", true, do_close },	 { "stat", false, do_stat },
+	{ "protect", true, do_protect },   { "known", false, do_known }, { "quit", false, do_quit },
 };
 
 void run_command(struct program *p, const json_t *c)

@@ -40,7 +40,7 @@ static struct flow *flow_new(struct program *p, uint64_t bytes, uint64_t seed)
 
 	ZS_CHECK(f);
 	f->program = p;
-	f->pattern = make_pattern(seed);
+	f->pattern = p ? make_pattern(seed) : NULL; /* who serves makes it when asked for */
 	f->left = bytes;
 	f->began_ns = zs_clock_ns();
 	crypto_hash_sha256_init(&f->hash);
@@ -141,9 +141,10 @@ static void source_data(void *user, struct zs_host_stream *s, const uint8_t *byt
 	zs_host_stream_consume(s, len);
 	for (size_t i = 0; i < len && f->have < 8; i++)
 		f->left = f->left << 8 | bytes[i], f->have++;
-	if (fin && f->have == 8)
+	if (fin && f->have == 8) {
+		f->pattern = make_pattern(0);
 		pour(f, s);
-	else if (fin)
+	} else if (fin)
 		zs_host_stream_reset(s, ZS_HOST_VIOLATION + 1);
 }
 
@@ -151,7 +152,7 @@ static void source_writable(void *user, struct zs_host_stream *s)
 {
 	struct flow *f = user;
 
-	if (f->have == 8)
+	if (f->pattern)
 		pour(f, s);
 }
 static const struct zs_stream_ops source_ops = {

@@ -1,5 +1,3 @@
-/* The file is made under another name, synced and linked into place: link(2) never replaces what somebody
- * else made meanwhile, and a crash leaves either no file or a whole one. */
 #include "keyfile.h"
 
 #include <errno.h>
@@ -9,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/file.h"
 
 #define TAG_MAX	   32
 #define LENGTH_MAX (TAG_MAX + 1 + 2 * ZS_KEYFILE + 1)
@@ -73,54 +72,20 @@ static int load(const char *path, const char *tag, const char *what, uint8_t sec
 	return rc;
 }
 
-static int write_synced(const char *path, const char *text, size_t len)
-{
-	int rc = 0, fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-	if (fd < 0)
-		return -errno;
-	ssize_t n = write(fd, text, len);
-	if (n != (ssize_t)len)
-		rc = n < 0 ? -errno : -ENOSPC;
-	if (!rc && fsync(fd))
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
-static int sync_folder(const char *dir)
-{
-	int rc = 0, fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd))
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
-static int create(const char *dir, const char *path, const char *tag, struct zs_error *err)
+static int create(const char *path, const char *tag, struct zs_error *err)
 {
 	uint8_t secret[ZS_KEYFILE];
-	char hex[2 * ZS_KEYFILE + 1], text[LENGTH_MAX + 1], tmp[512];
+	char hex[2 * ZS_KEYFILE + 1], text[LENGTH_MAX + 1];
 	int rc, len;
 
 	randombytes_buf(secret, sizeof(secret));
 	sodium_bin2hex(hex, sizeof(hex), secret, sizeof(secret));
 	len = snprintf(text, sizeof(text), "%s %s\n", tag, hex);
-	snprintf(tmp, sizeof(tmp), "%s.%d.tmp", path, (int)getpid());
-	unlink(tmp); /* of a crashed process that had our pid */
-	rc = write_synced(tmp, text, (size_t)len);
-	if (!rc && link(tmp, path) && errno != EEXIST)
-		rc = -errno;
-	unlink(tmp);
-	if (!rc)
-		rc = sync_folder(dir);
+	rc = zs_file_put(path, text, (size_t)len, true);
 	sodium_memzero(secret, sizeof(secret));
 	sodium_memzero(hex, sizeof(hex));
 	sodium_memzero(text, sizeof(text));
-	return rc ? refuse(err, rc, path, strerror(-rc)) : 0;
+	return rc && rc != -EEXIST ? refuse(err, rc, path, strerror(-rc)) : 0;
 }
 
 int zs_keyfile_open(const char *dir, const char *name, const char *tag, const char *what,
@@ -137,6 +102,6 @@ int zs_keyfile_open(const char *dir, const char *name, const char *tag, const ch
 	rc = load(path, tag, what, secret, err);
 	if (rc != -ENOENT)
 		return rc;
-	rc = create(dir, path, tag, err);
+	rc = create(path, tag, err);
 	return rc ? rc : load(path, tag, what, secret, err);
 }

@@ -1,5 +1,3 @@
-/* Files are written under another name, synced, and moved into place; a new key is linked, which never replaces one
- * that somebody else made meanwhile. */
 #include "files.h"
 
 #include <errno.h>
@@ -9,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/file.h"
 
 #define KEY_MAX	 128  /* libp2p's private key of Ed25519 has 68 bytes, 100 in its old form */
 #define TEXT_MAX 4096 /* of a file of secrets */
@@ -44,55 +43,6 @@ static ssize_t read_own(const char *path, void *out, size_t max, struct zs_error
 	return n;
 }
 
-static int sync_folder(const char *path)
-{
-	char dir[512];
-	char *slash;
-	int rc, fd;
-
-	snprintf(dir, sizeof(dir), "%s", path);
-	slash = strrchr(dir, '/');
-	if (slash)
-		slash[slash == dir] = '\0';
-	fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	rc = fsync(fd) ? -errno : 0;
-	close(fd);
-	return rc;
-}
-
-static int write_synced(const char *path, const void *bytes, size_t len)
-{
-	int rc = 0, fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = write(fd, bytes, len);
-	if (n != (ssize_t)len)
-		rc = n < 0 ? -errno : -ENOSPC;
-	if (!rc && fsync(fd))
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
-/* `fresh`: only where there is none, -EEXIST. */
-static int put(const char *path, const void *bytes, size_t len, bool fresh)
-{
-	char tmp[560];
-	int rc;
-
-	snprintf(tmp, sizeof(tmp), "%s.%d.tmp", path, (int)getpid());
-	unlink(tmp); /* of a crashed process that had our pid */
-	rc = write_synced(tmp, bytes, len);
-	if (!rc && (fresh ? link(tmp, path) : rename(tmp, path)))
-		rc = -errno;
-	unlink(tmp);
-	return rc ? rc : sync_folder(path);
-}
-
 static int make_identity(const char *path, struct zs_error *err)
 {
 	uint8_t seed[32], key[KEY_MAX];
@@ -101,7 +51,7 @@ static int make_identity(const char *path, struct zs_error *err)
 
 	randombytes_buf(seed, sizeof(seed));
 	zs_identity_from_seed(&id, seed);
-	rc = put(path, key, zs_identity_export(&id, key, sizeof(key)), true);
+	rc = zs_file_put(path, key, zs_identity_export(&id, key, sizeof(key)), true);
 	sodium_memzero(seed, sizeof(seed));
 	sodium_memzero(key, sizeof(key));
 	zs_identity_wipe(&id);
@@ -206,7 +156,7 @@ ssize_t zs_edge_state_load(const char *path, uint8_t out[ZS_ATTACH_MEMORY + 1], 
 
 int zs_edge_state_save(const char *path, const uint8_t *bytes, size_t len, struct zs_error *err)
 {
-	int rc = put(path, bytes, len, false);
+	int rc = zs_file_put(path, bytes, len, false);
 
 	return rc ? refuse(err, rc, path, strerror(-rc)) : 0;
 }

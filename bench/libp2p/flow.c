@@ -10,7 +10,11 @@
 #define PATIENCE_NS (60 * ZS_NS_PER_S)
 #define TURN_NS	    (20 * ZS_NS_PER_MS)
 
+static const char *const discard[] = { ZS_P2P_DISCARD }, *const source[] = { ZS_P2P_SOURCE },
+			 *const echo[] = { ZS_P2P_PING };
+
 struct flow {
+	struct zs_host_stream *stream;
 	uint64_t left, got, want; /* to send; came; to come */
 	uint64_t until_ns, rounds;
 	bool over, good;
@@ -86,49 +90,70 @@ static const struct zs_stream_ops upload_ops = {
 static const struct zs_stream_ops download_ops = { .ready = ask, .data = count, .closed = on_closed };
 static const struct zs_stream_ops ping_ops = { .ready = ping, .data = pong, .closed = on_closed };
 
-static int run(struct zs_p2p_caller *c, struct zs_loop *loop, const char *protocol,
-	       const struct zs_stream_ops *ops, struct flow *f, struct zs_error *err)
+static int begin(struct zs_p2p_caller *c, const char *const *protocol, const struct zs_stream_ops *ops,
+		 struct flow *f, struct zs_error *err)
 {
-	const char *const protocols[] = { protocol };
 	const struct zs_host_open open = {
-		.conn = c->conn, .protocols = protocols, .count = 1, .ops = ops, .user = f
+		.conn = c->conn, .protocols = protocol, .count = 1, .ops = ops, .user = f
 	};
-	uint64_t until = zs_clock_ns() + PATIENCE_NS;
-	struct zs_host_stream *s;
 	int rc;
 
 	if (c->state != ZS_P2P_CALL_READY)
 		return zs_error_set(err, -ENOTCONN, ZS_EXIT_FAILED, "a connection was lost: %s", c->why);
-	rc = zs_host_open(c->node.host, &open, zs_clock_ns(), &s, err);
-	if (rc)
-		return rc;
-	zs_p2p_node_turn(&c->node);
+	rc = zs_host_open(c->node.host, &open, zs_clock_ns(), &f->stream, err);
+	if (rc == 0)
+		zs_p2p_node_turn(&c->node);
+	return rc;
+}
+
+/* Turns the loop until the flow, which began, is over. */
+static int finish(struct flow *f, struct zs_loop *loop, const char *const *protocol, struct zs_error *err)
+{
+	uint64_t until = zs_clock_ns() + PATIENCE_NS;
+
 	while (!f->over && zs_clock_ns() < until)
 		zs_loop_turn(loop, TURN_NS);
 	if (!f->over) {
-		zs_host_stream_reset(s, 0);
-		return zs_error_set(err, -ETIMEDOUT, ZS_EXIT_FAILED, "%s takes more than %llu s", protocol,
+		zs_host_stream_reset(f->stream, 0);
+		return zs_error_set(err, -ETIMEDOUT, ZS_EXIT_FAILED, "%s takes more than %llu s", *protocol,
 				    PATIENCE_NS / ZS_NS_PER_S);
 	}
-	return f->good ? 0 : zs_error_set(err, -EPROTO, ZS_EXIT_FAILED, "%s: %s", protocol, f->why);
+	return f->good ? 0 : zs_error_set(err, -EPROTO, ZS_EXIT_FAILED, "%s: %s", *protocol, f->why);
+}
+
+static int run(struct zs_p2p_caller *c, struct zs_loop *loop, const char *const *protocol,
+	       const struct zs_stream_ops *ops, struct flow *f, struct zs_error *err)
+{
+	int rc = begin(c, protocol, ops, f, err);
+
+	return rc ? rc : finish(f, loop, protocol, err);
 }
 
 int zs_p2p_upload(struct zs_p2p_caller *c, struct zs_loop *loop, uint64_t bytes, struct zs_error *err)
 {
-	return run(c, loop, ZS_P2P_DISCARD, &upload_ops, &(struct flow){ .left = bytes, .want = 8 }, err);
+	return run(c, loop, discard, &upload_ops, &(struct flow){ .left = bytes, .want = 8 }, err);
 }
 
 int zs_p2p_download(struct zs_p2p_caller *c, struct zs_loop *loop, uint64_t bytes, struct zs_error *err)
 {
-	return run(c, loop, ZS_P2P_SOURCE, &download_ops, &(struct flow){ .want = bytes }, err);
+	return run(c, loop, source, &download_ops, &(struct flow){ .want = bytes }, err);
 }
 
-int zs_p2p_pings(struct zs_p2p_caller *c, struct zs_loop *loop, uint64_t ns, uint64_t *rounds,
-		 struct zs_error *err)
+int zs_p2p_pings(struct zs_p2p_caller *const c[ZS_P2P_PINGERS], struct zs_loop *loop, uint64_t ns,
+		 uint64_t *rounds, struct zs_error *err)
 {
-	struct flow f = { .until_ns = zs_clock_ns() + ns };
-	int rc = run(c, loop, ZS_P2P_PING, &ping_ops, &f, err);
+	struct flow f[ZS_P2P_PINGERS] = { 0 };
+	uint32_t begun = 0;
+	int rc = 0, end;
 
-	*rounds = f.rounds;
+	for (*rounds = 0; rc == 0 && begun < ZS_P2P_PINGERS; begun += rc == 0) {
+		f[begun].until_ns = zs_clock_ns() + ns;
+		rc = begin(c[begun], echo, &ping_ops, &f[begun], err);
+	}
+	for (uint32_t i = 0; i < begun; i++) { /* also after a failure: the flows lie on this stack */
+		end = finish(&f[i], loop, echo, err);
+		rc = rc ? rc : end;
+		*rounds += f[i].rounds;
+	}
 	return rc;
 }

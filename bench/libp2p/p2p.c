@@ -12,7 +12,7 @@
 #include "libp2p/p2p.h"
 
 #define FIRST	  100u
-#define MORE	  1000u
+#define MORE	  1000u /* idle: FIRST has more than ZS_P2P_PINGERS */
 #define SETTLE_NS (30 * ZS_NS_PER_S)
 #define FILES	  4096 /* a socket for each held connection, of both stands */
 
@@ -154,7 +154,7 @@ static const struct figure figures[] = {
 	{ "cpu_s_per_gb_sent", "s of CPU", SAMPLES(down) },
 	{ "packets_per_second", "packets/s", SAMPLES(pps) },
 	{ "packet_cpu_us", "us of CPU", SAMPLES(packet) },
-	{ "pings_per_second", "pings/s, one after another", SAMPLES(pings) },
+	{ "pings_per_second", "pings/s, of 16 connections", SAMPLES(pings) },
 	{ "ping_cpu_us", "us of CPU", SAMPLES(ping) },
 };
 

@@ -72,9 +72,10 @@ void zs_p2p_idle(struct zs_loop *loop, uint64_t ns);
 /* flow.c: streams of a ready caller; each returns when it is over. */
 int zs_p2p_upload(struct zs_p2p_caller *c, struct zs_loop *loop, uint64_t bytes, struct zs_error *err);
 int zs_p2p_download(struct zs_p2p_caller *c, struct zs_loop *loop, uint64_t bytes, struct zs_error *err);
-/* 32 bytes there and back, the next when the last has come, for so long. *rounds of them. */
-int zs_p2p_pings(struct zs_p2p_caller *c, struct zs_loop *loop, uint64_t ns, uint64_t *rounds,
-		 struct zs_error *err);
+/* Each of these sends 32 bytes and awaits them back, again and again for so long. *rounds of all. */
+#define ZS_P2P_PINGERS 16
+int zs_p2p_pings(struct zs_p2p_caller *const c[ZS_P2P_PINGERS], struct zs_loop *loop, uint64_t ns,
+		 uint64_t *rounds, struct zs_error *err);
 
 /* bare.c: what the cryptography of a handshake costs by itself, best of `rounds`, in us. */
 struct zs_p2p_bare {

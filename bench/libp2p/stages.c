@@ -152,22 +152,26 @@ int zs_p2p_stage_streams(struct zs_p2p_stand *s, struct zs_error *err)
 	return rc ? rc : measure_stream(s, zs_p2p_download, &s->down, &s->down_mb_s, err);
 }
 
-static uint64_t packets(const struct zs_p2p_caller *c)
+/* The dialler's datagrams, both ways. */
+static uint64_t packets(const struct zs_p2p_stand *s)
 {
 	struct zs_host_stats stats;
+	uint64_t sum = 0;
 
-	zs_host_stats(c->node.host, &stats);
-	return stats.quic.rx + stats.quic.tx;
+	for (uint32_t i = 0; i < ZS_P2P_PINGERS; i++) {
+		zs_host_stats(s->held[i]->node.host, &stats);
+		sum += stats.quic.rx + stats.quic.tx;
+	}
+	return sum;
 }
 
 int zs_p2p_stage_packets(struct zs_p2p_stand *s, struct zs_error *err)
 {
-	uint64_t rounds, cpu = zs_p2p_peer_cpu_ns(&s->idle), before = packets(s->held[0]);
-	uint64_t began = zs_clock_ns();
-	int rc = zs_p2p_pings(s->held[0], s->loop, PING_NS, &rounds, err);
-	double n = (double)(packets(s->held[0]) - before);
+	uint64_t rounds, cpu = zs_p2p_peer_cpu_ns(&s->idle), before = packets(s), began = zs_clock_ns();
+	int rc = zs_p2p_pings(s->held, s->loop, PING_NS, &rounds, err);
+	double n = (double)(packets(s) - before);
 
-	if (rc || !n)
+	if (rc)
 		return rc;
 	double took_s = (double)(zs_clock_ns() - began) / 1e9;
 	double cpu_us = (double)(zs_p2p_peer_cpu_ns(&s->idle) - cpu) / 1e3;

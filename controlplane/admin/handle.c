@@ -30,8 +30,8 @@ struct call {
 	struct zs_control *c;
 	const struct zs_caller *caller;
 	const struct zs_command *cmd;
-	struct zs_later *later; /* NULL: the caller cannot wait */
-	json_t *args;		/* borrowed from the request */
+	struct zs_later *later;
+	json_t *args; /* borrowed from the request */
 	bool args_good;
 	bool audited;		    /* a record is open */
 	struct zs_error unrecorded; /* why a stop that was done has no record yet */
@@ -186,8 +186,6 @@ static int run_verb(struct call *call, json_t **result, struct zs_error *err)
 		return verbs[call->cmd->id].now(call->c, call->args, result, err);
 	/* Its record would stay open over other calls. */
 	ZS_CHECK(!call->cmd->mutating, "what is audited is answered at once");
-	if (!l)
-		return zs_error_set(err, -ENOTSUP, ZS_EXIT_FAILED, "this caller cannot wait for an answer");
 	l->c = call->c;
 	l->caller = call->caller;
 	l->cmd = call->cmd;

@@ -25,7 +25,7 @@ struct zs_admin_counts {
 
 struct zs_later;
 /* Runs the request of `caller`. *answer is a new reference, also for refusals. 0; -ENOMEM without an answer; -EINPROGRESS: it
- * comes by later->answer (admin/later.h), and `caller` lives until then. later NULL: verbs that answer later are refused. */
+ * comes by later->answer (admin/later.h), and `caller` lives until then. */
 int zs_admin_handle(struct zs_control *c, const struct zs_caller *caller, const char *req, size_t len,
 		    struct zs_later *later, json_t **answer);
 /* NULL without a server. */

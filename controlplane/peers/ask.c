@@ -33,8 +33,10 @@ static void drop(struct peers_ask *a)
 	if (a->query)
 		zs_resolve_cancel(a->query);
 	a->query = NULL;
-	if (a->dial)
+	if (a->dial) {
 		zs_host_close(a->dial, ZS_HOST_NONE, "given up");
+		zs_shell_soon(a->peers->shell);
+	}
 	a->dial = NULL;
 	if (a->pinging)
 		return;

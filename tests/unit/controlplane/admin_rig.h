@@ -4,6 +4,7 @@
 
 #include "admin/admin.h"
 #include "admin/handle.h"
+#include "admin/later.h"
 #include "attach/attach.h"
 #include "rig.h"
 
@@ -59,9 +60,10 @@ static inline void close_all(struct rig *r)
 
 static inline json_t *call_bytes(struct rig *r, enum zs_level level, const char *req, size_t len)
 {
+	struct zs_later later = { 0 };
 	json_t *answer = NULL;
 
-	assert_int_equal(zs_admin_handle(&r->c, &callers[level], req, len, NULL, &answer), 0);
+	assert_int_equal(zs_admin_handle(&r->c, &callers[level], req, len, &later, &answer), 0);
 	assert_true(json_is_object(answer));
 	return answer;
 }

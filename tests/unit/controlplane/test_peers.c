@@ -1,0 +1,385 @@
+/* The libp2p host on the control plane's loop, between two control planes on loopback; and answers that come later. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include "admin/admin.h"
+#include "attach/clock.h"
+#include "ident.h"
+#include "peers/peers.h"
+#include "rig.h"
+
+#define NOBODY "12D3KooWHHybYhyVCJZ1ASkMLr6hq1ckkzzNTsEhFMDZRLGbUpPn"
+
+struct plane {
+	struct rig r;
+	struct zs_attach_clock *clock;
+	uint16_t port;
+};
+
+/* A port that is free on both families' loopback, which nobody else of this machine's tests is told. */
+static uint16_t free_port(void)
+{
+	struct sockaddr_in6 sa = { .sin6_family = AF_INET6, .sin6_addr = in6addr_any };
+	socklen_t len = sizeof(sa);
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+
+	do { /* outside of the ports that the configuration gives away */
+		sa.sin6_port = htons((uint16_t)(33000 + rand() % 27000));
+	} while (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+	close(fd);
+	return ntohs(sa.sin6_port);
+}
+
+static void open_plane(struct plane *p, const char *more)
+{
+	struct rig *r = &p->r;
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "attach: {ports: 1024-2047}\nmetrics: {listen: off}\n"
+		 "p2p:\n  listen: ['127.0.0.1:%u', '[::1]:%u']\n  profile: test\n%s",
+		 p->port, p->port, more);
+	r->c.conf = rig_conf(r, text);
+	rig_open(r);
+	if (zs_ident_open(&r->c.ident, r->dir, &r->err) || zs_attach_clock_new(&p->clock, &r->c, &r->err) ||
+	    zs_peers_new(&r->c.peers, &r->c, p->clock, &r->err) || zs_admin_new(&r->c.admin, &r->c, &r->err))
+		fail_msg("%s", r->err.text);
+}
+
+static void close_plane(struct plane *p)
+{
+	struct rig *r = &p->r;
+
+	zs_admin_delete(r->c.admin);
+	r->c.admin = NULL;
+	zs_peers_delete(r->c.peers);
+	r->c.peers = NULL;
+	zs_attach_clock_delete(p->clock);
+	zs_ident_close(r->c.ident);
+	r->c.ident = NULL;
+	rig_close(r);
+	r->c.loop = NULL;
+	free(r->c.conf);
+	r->c.conf = NULL;
+}
+
+static int setup(void **state)
+{
+	struct plane *two = calloc(2, sizeof(*two));
+
+	for (int i = 0; i < 2; i++) {
+		void *rig;
+
+		rig_setup(&rig);
+		two[i].r = *(struct rig *)rig;
+		free(rig);
+		two[i].port = free_port();
+	}
+	*state = two;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct plane *two = *state;
+	char cmd[128];
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(cmd, sizeof(cmd), "rm -rf %s", two[i].r.dir);
+		assert_int_equal(system(cmd), 0);
+	}
+	free(two);
+	return 0;
+}
+
+static void turn(struct plane *two)
+{
+	for (int i = 0; i < 2; i++)
+		if (two[i].r.c.loop)
+			assert_true(zs_loop_turn(two[i].r.c.loop, ZS_NS_PER_MS) >= 0);
+}
+
+static int ask(struct plane *p, const char *verb, const char *args)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	char line[512];
+
+	memcpy(sun.sun_path, p->r.c.conf->admin.socket, sizeof(sun.sun_path));
+	assert_int_equal(connect(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	int n = snprintf(line, sizeof(line), "{\"v\":1,\"verb\":\"%s\",\"args\":%s}\n", verb, args);
+	assert_int_equal(send(fd, line, (size_t)n, 0), n);
+	return fd;
+}
+
+/* The answer within ns; NULL: none came. */
+static json_t *answer(struct plane *two, int fd, uint64_t ns)
+{
+	static char buf[65536];
+	uint64_t end = zs_clock_ns() + ns;
+	size_t len = 0;
+
+	while (zs_clock_ns() < end) {
+		ssize_t n = recv(fd, buf + len, sizeof(buf) - len, MSG_DONTWAIT);
+
+		if (n > 0)
+			len += (size_t)n;
+		if (n == 0 || (len && buf[len - 1] == '\n'))
+			break;
+		turn(two);
+	}
+	return len ? json_loadb(buf, len, 0, NULL) : NULL;
+}
+
+static json_t *call(struct plane *two, int from, const char *verb, const char *args)
+{
+	int fd = ask(&two[from], verb, args);
+	json_t *a = answer(two, fd, 5 * ZS_NS_PER_S);
+
+	close(fd);
+	assert_non_null(a);
+	return a;
+}
+
+static json_t *result(json_t *answer)
+{
+	if (!json_is_true(json_object_get(answer, "ok")))
+		fail_msg("%s", json_string_value(json_object_get(answer, "error")));
+	return json_object_get(answer, "result");
+}
+
+static const char *text(json_t *o, const char *name)
+{
+	const char *t = json_string_value(json_object_get(o, name));
+
+	return t ? t : "";
+}
+
+static const char *who(const struct plane *p, const char *ip, char out[256])
+{
+	snprintf(out, 256, "{\"who\":\"/%s/udp/%u/quic-v1/p2p/%s\",\"timeout\":4}", ip, p->port,
+		 zs_ident_peer(p->r.c.ident));
+	return out;
+}
+
+static void test_dial_ping_identify(void **state)
+{
+	static const char *const ways[] = { "ip4/127.0.0.1", "ip6/::1" };
+	struct plane *two = *state;
+	char args[256];
+
+	open_plane(&two[0], "");
+	open_plane(&two[1], "");
+	for (int i = 0; i < 2; i++) {
+		json_t *a = call(two, i, "p2p dial", who(&two[!i], ways[i], args)), *list;
+
+		assert_string_equal(text(result(a), "peer"), zs_ident_peer(two[!i].r.c.ident));
+		json_decref(a);
+		a = call(two, i, "p2p ping", who(&two[!i], ways[i], args));
+		assert_true(json_integer_value(json_object_get(result(a), "ping_us")) > 0);
+		json_decref(a);
+		a = call(two, i, "p2p identify", who(&two[!i], ways[i], args));
+		assert_string_equal(text(result(a), "state"), "identified");
+		assert_true(json_is_true(json_object_get(result(a), "signed_record")));
+		assert_true(json_array_size(json_object_get(result(a), "protocols")) >= 4);
+		json_decref(a);
+		a = call(two, i, "peers", "{}");
+		list = json_object_get(result(a), "connections");
+		assert_int_equal(json_array_size(list),
+				 json_integer_value(json_object_get(result(a), "total")));
+		assert_string_equal(text(json_array_get(list, 0), "transport"), "quic-v1");
+		json_decref(a);
+	}
+	close_plane(&two[0]);
+	close_plane(&two[1]);
+}
+
+/* A socket that never answers. */
+static int silent(char args[256], uint32_t timeout_s)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sa);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+	snprintf(args, 256, "{\"who\":\"/ip4/127.0.0.1/udp/%u/quic-v1/p2p/" NOBODY "\",\"timeout\":%u}",
+		 ntohs(sa.sin_port), timeout_s);
+	return fd;
+}
+
+static void test_answers_come_later_or_not(void **state)
+{
+	struct plane *two = *state;
+	struct zs_host_stats s;
+	char args[256], buf[16];
+	json_t *a;
+
+	open_plane(&two[0], "");
+	int nobody = silent(args, 1), fd = ask(&two[0], "p2p ping", args);
+
+	/* While it waits another is served. */
+	assert_null(answer(two, fd, 200 * ZS_NS_PER_MS));
+	json_decref(call(two, 0, "version", "{}"));
+	a = answer(two, fd, 3 * ZS_NS_PER_S);
+	assert_string_equal(text(a, "error"), "no answer within 1 s");
+	json_decref(a);
+	/* The same connection goes on, and what was cancelled holds nothing. */
+	assert_int_equal(send(fd, "{\"v\":1,\"verb\":\"version\"}\n", 25, 0), 25);
+	a = answer(two, fd, ZS_NS_PER_S);
+	result(a);
+	json_decref(a);
+	close(fd);
+	zs_host_stats(zs_peers_host(two[0].r.c.peers), &s);
+	assert_int_equal(s.conns, 0);
+
+	/* Who hangs up is not waited for: sixteen of them leave room for the next. */
+	for (int i = 0; i < 17; i++) {
+		fd = ask(&two[0], "p2p dial", args);
+		assert_null(answer(two, fd, 20 * ZS_NS_PER_MS));
+		close(fd);
+		for (int t = 0; t < 5; t++)
+			turn(two);
+	}
+	zs_host_stats(zs_peers_host(two[0].r.c.peers), &s);
+	assert_int_equal(s.conns, 0);
+	/* And the end of the server ends those that wait. */
+	fd = ask(&two[0], "p2p identify", args);
+	assert_null(answer(two, fd, 20 * ZS_NS_PER_MS));
+	close_plane(&two[0]);
+	assert_int_equal(recv(fd, buf, sizeof(buf), MSG_DONTWAIT), 0);
+	close(fd);
+	close(nobody);
+}
+
+static void test_refused_by_name(void **state)
+{
+	static const struct {
+		const char *args, *error;
+	} rows[] = {
+		{ "{\"who\":\"edge\"}", "neither a peer id nor a multiaddr" },
+		{ "{\"who\":\"/ip4/127.0.0.1/udp/9/quic-v1\"}", "names no peer" },
+		{ "{\"who\":\"/ip4/127.0.0.1/tcp/9/p2p/" NOBODY "\"}", "no address of a QUIC host" },
+		{ "{\"who\":\"/dnsaddr/relay.test/p2p/" NOBODY "\"}", "no address of a QUIC host" },
+		{ "{\"who\":\"" NOBODY "\"}", "no address" },
+		{ "{\"who\":\"" NOBODY "\",\"timeout\":26}", "timeout: 1 to 25 seconds" },
+		{ "{\"who\":\"" NOBODY "\",\"timeout\":0}", "timeout: 1 to 25 seconds" },
+		{ "{\"who\":\"/ip4/224.0.0.1/udp/9/quic-v1/p2p/" NOBODY "\"}", "multicast" },
+	};
+	struct plane *two = *state;
+	char args[256];
+
+	open_plane(&two[0], "");
+	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++) {
+		json_t *a = call(two, 0, "p2p dial", rows[i].args);
+
+		if (!strstr(text(a, "error"), rows[i].error))
+			fail_msg("%s: '%s'", rows[i].args, text(a, "error"));
+		json_decref(a);
+	}
+	json_t *a = call(two, 0, "p2p dial", who(&two[0], "ip4/127.0.0.1", args));
+	assert_string_equal(text(a, "error"), "this is the relay itself");
+	json_decref(a);
+	close_plane(&two[0]);
+}
+
+/* A taken port is told, tried again, and the other socket serves meanwhile. */
+static void test_taken_port(void **state)
+{
+	struct plane *two = *state;
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+				  .sin_port = htons(two[0].port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	open_plane(&two[0], "");
+	assert_true(rig_raised(&two[0].r, ZS_HEALTH_p2p_listen));
+	assert_non_null(zs_peers_socket(two[0].r.c.peers, 0));
+	assert_null(zs_peers_socket(two[0].r.c.peers, 1));
+	close(fd);
+	rig_run(&two[0].r, 5200 * ZS_NS_PER_MS);
+	assert_false(rig_raised(&two[0].r, ZS_HEALTH_p2p_listen));
+	assert_non_null(zs_peers_socket(two[0].r.c.peers, 1));
+	close_plane(&two[0]);
+}
+
+/* Who was met is known after a restart; what is no record is dropped. */
+static void test_peers_are_remembered(void **state)
+{
+	struct plane *two = *state;
+	struct zs_store_batch *b;
+	struct zs_peer_id peer;
+	char args[256], id[ZS_PEER_ID_TEXT];
+	size_t len;
+
+	open_plane(&two[0], "");
+	open_plane(&two[1], "");
+	b = zs_store_begin(two[0].r.c.store);
+	zs_store_put(b, "p2p/peer/x", 10, "rubbish", 7);
+	assert_int_equal(zs_store_commit(b, &two[0].r.err), 0);
+	json_decref(call(two, 0, "p2p identify", who(&two[1], "ip4/127.0.0.1", args)));
+	snprintf(id, sizeof(id), "%s", zs_ident_peer(two[1].r.c.ident));
+	assert_int_equal(zs_peer_id_parse(&peer, id), 0);
+	close_plane(&two[0]);
+	open_plane(&two[0], "");
+	assert_int_equal(zs_store_get(two[0].r.c.store, "p2p/peer/x", 10, args, sizeof(args), &len), -ENOENT);
+	assert_int_equal(zs_peerstore_count(zs_host_peerstore(zs_peers_host(two[0].r.c.peers))), 1);
+	/* By its id alone. */
+	snprintf(args, sizeof(args), "{\"who\":\"%s\"}", id);
+	json_t *a = call(two, 0, "p2p ping", args);
+	assert_string_equal(text(result(a), "peer"), id);
+	json_decref(a);
+	close_plane(&two[0]);
+	close_plane(&two[1]);
+}
+
+static void test_qlog(void **state)
+{
+	struct plane *two = *state;
+	char args[256], path[96], cmd[320];
+	struct stat st;
+
+	open_plane(&two[0], "");
+	open_plane(&two[1], "");
+	/* Of one peer, who is not there: nothing stays. */
+	json_decref(call(two, 0, "p2p qlog", "{\"state\":\"on\",\"peer\":\"" NOBODY "\"}"));
+	json_decref(call(two, 0, "p2p dial", who(&two[1], "ip4/127.0.0.1", args)));
+	snprintf(path, sizeof(path), "%s/qlog", two[0].r.dir);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	snprintf(cmd, sizeof(cmd), "test -z \"$(ls %s)\"", path);
+	assert_int_equal(system(cmd), 0);
+	/* Of all: the next connection has a file. */
+	json_decref(call(two, 0, "p2p qlog", "{\"state\":\"on\"}"));
+	close_plane(&two[1]);
+	for (int i = 0; i < 50; i++)
+		turn(two);
+	open_plane(&two[1], "");
+	json_decref(call(two, 0, "p2p dial", who(&two[1], "ip6/::1", args)));
+	json_decref(call(two, 0, "p2p qlog", "{\"state\":\"off\"}"));
+	snprintf(cmd, sizeof(cmd), "test $(ls %s | wc -l) = 1 && grep -q '\"JSON-SEQ\"' %s/*", path, path);
+	assert_int_equal(system(cmd), 0);
+	close_plane(&two[0]);
+	close_plane(&two[1]);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_dial_ping_identify, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_answers_come_later_or_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused_by_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_taken_port, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_peers_are_remembered, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_qlog, setup, teardown),
+	};
+
+	srand((unsigned)getpid());
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

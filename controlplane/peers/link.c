@@ -13,7 +13,6 @@
 
 #define FLUSH_NS ZS_NS_PER_S /* what was said to an edge before its end may take so long to leave */
 #define PROTECT	 "attach"
-#define HYBRID	 "X25519Kyber768"
 
 struct peers_link {
 	struct peers_link *next;
@@ -84,7 +83,7 @@ static void on_ready(void *user, struct zs_host_stream *s)
 	p->links = l;
 	zs_host_conn_set_user(conn, l);
 	zs_host_stream_set_user(s, l);
-	peer.hybrid = !strncmp(peer.group, HYBRID, strlen(HYBRID));
+	peer.hybrid = !strcmp(peer.group, ZS_TLS_HYBRID);
 	peer.link = l;
 	l->attach = zs_attach_opened(p->c->attach, &peer, peers_now(p));
 	if (!l->attach)

@@ -15,7 +15,7 @@
 
 #define ALPN	 "libp2p"
 #define ALPN_LEN (sizeof(ALPN) - 1)
-#define GROUPS	 "X25519KYBER:X25519"
+#define GROUPS	 ZS_TLS_HYBRID ":X25519"
 
 struct zs_tls {
 	SSL_CTX *ctx[2]; /* by zs_tls_role */

@@ -46,7 +46,8 @@ const char *zs_tls_alert_text(uint8_t alert);
 /* Frees and wipes; may be called at any time, also on a zeroed session. */
 void zs_tls_end(struct zs_tls_session *s);
 
-/* "X25519", "X25519KYBER" (with Kyber768) …; "none" before completion. */
+#define ZS_TLS_HYBRID "X25519KYBER" /* X25519 with Kyber768 */
+/* "X25519", ZS_TLS_HYBRID …; "none" before completion. */
 const char *zs_tls_group_name(const struct zs_tls_session *s);
 /* RFC 8446 §7.5 after completion; label at most ZS_TLS_EXPORT_LABEL bytes, out_len at most 255 digests. */
 void zs_tls_export(const struct zs_tls_session *s, const char *label, const void *context, size_t context_len,

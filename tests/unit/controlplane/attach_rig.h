@@ -8,6 +8,7 @@
 
 #include "attach/attach.h"
 #include "p2p/attach_keys.h"
+#include "p2p/tls.h"
 #include "shm/sessions.h"
 #include "sim/prng.h"
 
@@ -222,7 +223,7 @@ static inline void edge_open_as(struct world *w, struct edge *e, struct zs_peer_
 {
 	struct zs_attach_peer peer = { .id = id,
 				       .remote = { zs_addr_from4(htobe32(address)), 4000 },
-				       .group = hybrid ? "X25519Kyber768Draft00" : "X25519",
+				       .group = hybrid ? ZS_TLS_HYBRID : "X25519",
 				       .hybrid = hybrid,
 				       .link = e };
 

@@ -172,7 +172,7 @@ static void on_pong(void *user, uint64_t rtt_ns, const char *text)
 		edge_fail(l, ZS_ATTACH_STATE_timeout, "the relay does not answer a ping: %s", text);
 }
 
-/* A session is proven by a ping over its connection, the newest to that relay, and back. */
+/* A session is proven by a ping over its own connection and back. */
 static void prove(struct edge_link *l)
 {
 	struct zs_edge *e = l->edge;
@@ -181,8 +181,7 @@ static void prove(struct edge_link *l)
 
 	if (p)
 		*p = (struct proof){ .edge = e, .number = l->number };
-	if (p &&
-	    zs_host_ping(e->host, zs_host_conn_peer(l->conn), PROVE_NS, edge_now(e), on_pong, p, &err) == 0)
+	if (p && zs_host_conn_ping(l->conn, PROVE_NS, edge_now(e), on_pong, p, &err) == 0)
 		return;
 	free(p);
 	edge_fail(l, ZS_ATTACH_STATE_error, "%s", err.text);

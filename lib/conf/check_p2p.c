@@ -35,8 +35,6 @@ static int check_listen(const struct zs_conf *conf, const struct zs_conf_marks *
 	for (uint32_t i = 0; i < p->listens; i++) {
 		const char *taken = taken_by(conf, p->listen[i].port);
 
-		if (!p->listen[i].port)
-			return FAIL(&p->listen[i], "listen: port 0 is no port to be found at; write one");
 		if (taken)
 			return FAIL(&p->listen[i], "listen: port %u %s; take another", p->listen[i].port,
 				    taken);

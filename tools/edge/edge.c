@@ -7,23 +7,47 @@
 #include "base/check.h"
 #include "internal.h"
 
-#define PULL	    32	  /* datagrams at once */
 #define SEND_BUFFER 65536 /* a stream's: frames of 4 KiB, a few at a time */
 #define PEERS	    16	  /* an edge talks with one relay, two while it moves */
 
 /* --- the loop --------------------------------------------------------------------------------- */
 
-static void send_all(struct zs_edge *e)
+static void receive(void *ctx, const struct zs_udp_datagram *in, size_t count, uint64_t now)
 {
-	struct zs_udp_datagram out[PULL];
-	size_t n;
+	struct zs_edge *e = ctx;
 
-	while ((n = zs_host_pull(e->host, out, PULL, e->buffer, PULL * ZS_QUIC_DATAGRAM, edge_now(e))))
-		zs_udp_send(e->udp, out, n);
+	zs_host_receive(e->host, in, count, now);
 }
 
-static uint64_t deadline(const struct zs_edge *e)
+static void advance(void *ctx, uint64_t now)
 {
+	struct zs_edge *e = ctx;
+
+	zs_host_advance(e->host, now);
+	zs_attach_client_advance(e->client, now);
+}
+
+static void work(void *ctx, uint64_t now)
+{
+	struct zs_edge *e = ctx;
+
+	for (int i = 0; i < EDGE_LINKS; i++)
+		if (e->link[i].number)
+			edge_dial_next(&e->link[i]);
+	edge_tell_failures(e);
+}
+
+static size_t pull(void *ctx, struct zs_udp_datagram *out, size_t max, void *buf, size_t capacity,
+		   uint64_t now)
+{
+	struct zs_edge *e = ctx;
+
+	return zs_host_pull(e->host, out, max, buf, capacity, now);
+}
+
+static uint64_t deadline(void *ctx)
+{
+	struct zs_edge *e = ctx;
 	uint64_t at = zs_host_deadline(e->host), client = zs_attach_client_deadline(e->client);
 
 	at = client < at ? client : at;
@@ -35,40 +59,13 @@ static uint64_t deadline(const struct zs_edge *e)
 	return at;
 }
 
+static const struct zs_shell_ops shell_ops = {
+	.receive = receive, .advance = advance, .work = work, .pull = pull, .deadline = deadline
+};
+
 void edge_turn(struct zs_edge *e)
 {
-	uint64_t at;
-
-	if (e->in_turn)
-		return;
-	e->in_turn = true;
-	for (int i = 0; i < EDGE_LINKS; i++)
-		if (e->link[i].number)
-			edge_dial_next(&e->link[i]);
-	edge_tell_failures(e);
-	send_all(e);
-	edge_tell_failures(e); /* of what the pull told */
-	send_all(e);
-	e->in_turn = false;
-	at = deadline(e);
-	zs_timer_set(e->timer, at == UINT64_MAX ? 0 : at ? at : 1);
-}
-
-static void on_timer(void *ctx)
-{
-	struct zs_edge *e = ctx;
-
-	zs_host_advance(e->host, edge_now(e));
-	zs_attach_client_advance(e->client, edge_now(e));
-	edge_turn(e);
-}
-
-static void on_datagrams(void *ctx, struct zs_udp *udp, const struct zs_udp_datagram *in, size_t count)
-{
-	struct zs_edge *e = ctx;
-
-	zs_host_receive(e->host, in, count, edge_now(e));
-	edge_turn(e);
+	zs_shell_turn(e->shell);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -125,8 +122,7 @@ int zs_edge_new(struct zs_edge **out, const struct zs_edge_config *config, struc
 	e->gater.profile = config->profile;
 	e->config.attach.random = (struct zs_random){ .fill = random_fill };
 	random_fill(NULL, e->config.attach.instance, ZS_ATTACH_INSTANCE);
-	e->buffer = malloc(PULL * ZS_QUIC_DATAGRAM);
-	if (!e->buffer || zs_timer_new(&e->timer, config->loop, on_timer, e))
+	if (zs_shell_new(&e->shell, config->loop, &shell_ops, e))
 		goto memory;
 	rc = zs_attach_client_new(&e->client, &e->config.attach, &edge_client_ops, e);
 	if (rc == -EINVAL) {
@@ -140,7 +136,7 @@ int zs_edge_new(struct zs_edge **out, const struct zs_edge_config *config, struc
 		rc = make_host(e, e->config.attach.random);
 	if (rc)
 		goto memory;
-	rc = zs_udp_open(&e->udp, config->loop, &config->local, 0, on_datagrams, e, err);
+	rc = zs_shell_open(e->shell, &config->local, 0, NULL, err);
 	if (rc)
 		goto undo;
 	*out = e;
@@ -159,16 +155,13 @@ void zs_edge_delete(struct zs_edge *e)
 	for (int i = 0; i < EDGE_LINKS; i++)
 		if (e->link[i].number)
 			edge_client_ops.close(e, e->link[i].number, "shutting down");
-	if (e->udp) {
+	if (e->shell && zs_shell_socket(e->shell, 0)) {
 		zs_host_shutdown(e->host);
-		send_all(e);
-		zs_udp_close(e->udp);
+		zs_shell_turn(e->shell);
 	}
 	zs_host_delete(e->host);
 	zs_attach_client_delete(e->client);
-	if (e->timer)
-		zs_timer_delete(e->timer);
-	free(e->buffer);
+	zs_shell_delete(e->shell);
 	free(e);
 }
 

@@ -31,7 +31,8 @@ struct zs_publication {
  * target. The same again is 0. */
 int zs_program_publish(struct zs_program *p, const struct zs_publication *pub, struct zs_error *err);
 int zs_program_unpublish(struct zs_program *p, uint16_t port,
-			 struct zs_error *err); /* -ENOENT, -EPERM (config's) */
+			 struct zs_error *err);		   /* -ENOENT, -EPERM (config's) */
+uint32_t zs_program_published(const struct zs_program *p); /* how many */
 uint32_t zs_program_publications(struct zs_program *p, struct zs_publication *out,
 				 uint32_t cap); /* sorted; returns count */
 

@@ -346,6 +346,11 @@ int zs_program_unpublish(struct zs_program *p, uint16_t port, struct zs_error *e
 	return rc;
 }
 
+uint32_t zs_program_published(const struct zs_program *p)
+{
+	return p->slots;
+}
+
 uint32_t zs_program_publications(struct zs_program *p, struct zs_publication *out, uint32_t cap)
 {
 	uint32_t n = 0;

@@ -1,7 +1,9 @@
-/* The admin server: connections on the loop. One request is in work at a time: read a line, answer it,
- * write the answer out, read on. A client that does not read its answers is not read from either. */
+/* The admin server: connections on the loop. A connection has one request in work at a time: read a line, wait for
+ * its turn (turns.c), answer it, write the answer out, read on. A client that does not read its answers is not read
+ * from either. */
 #include "admin/admin.h"
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +39,12 @@ static void on_deadline(void *ctx)
 	zs_error_set(&err, -ETIMEDOUT, ZS_EXIT_FAILED, "no answer within %u s",
 		     (unsigned)(conn->later.timeout_ns / ZS_NS_PER_S));
 	zs_later_done(&conn->later, -ETIMEDOUT, NULL, &err);
+}
+
+static void set_deadline(struct zs_admin_conn *conn, uint64_t in_ns)
+{
+	conn->until_ns = zs_loop_now(conn->admin->c->loop) + in_ns;
+	zs_timer_set(conn->deadline, conn->until_ns);
 }
 
 static json_t *too_long(void)
@@ -87,15 +95,36 @@ static bool flush(struct zs_admin_conn *conn)
 	}
 	free(conn->out);
 	conn->out = NULL;
-	if (conn->caller.level > ZS_LEVEL_none)
-		zs_timer_after(conn->deadline, ZS_ADMIN_CALL_NS);
+	/* Not while more of what it sent at once is left: a heap of requests has one deadline. */
+	if (conn->caller.level > ZS_LEVEL_none && conn->in_len == 0)
+		set_deadline(conn, ZS_ADMIN_CALL_NS);
 	if (!conn->closing)
 		return true;
 	hang_up(conn);
 	return false;
 }
 
-static bool serve(struct zs_admin_conn *conn);
+/* One whole line, or more than a line may be. */
+static bool has_request(const struct zs_admin_conn *conn)
+{
+	return conn->in_len > ZS_ADMIN_REQUEST_MAX || memchr(conn->in, '\n', conn->in_len);
+}
+
+/* What the connection waits for now: to be read from, to be written to, an answer that comes later or its turn. */
+static void listen_on(struct zs_admin_conn *conn)
+{
+	unsigned events = ZS_WATCH_READ;
+
+	if (conn->out) {
+		events = ZS_WATCH_WRITE;
+	} else if (conn->waiting) {
+		events = ZS_WATCH_HUP;
+	} else if (has_request(conn)) {
+		events = 0; /* what was asked for is done, also when who asked is gone */
+		zs_admin_queue(conn);
+	}
+	zs_watch_set(conn->watch, events);
+}
 
 static void answer_later(struct zs_later *l, json_t *answer)
 {
@@ -103,10 +132,11 @@ static void answer_later(struct zs_later *l, json_t *answer)
 							      offsetof(struct zs_admin_conn, later));
 
 	conn->waiting = false;
+	zs_timer_set(conn->deadline, conn->until_ns);
 	if (!answer || put_answer(conn, answer) != 0)
 		hang_up(conn);
 	else if (flush(conn))
-		serve(conn);
+		listen_on(conn);
 }
 
 /* Answers one whole line of the buffer, if there is one. 1: answered, 0: none or not yet, <0: hang up. */
@@ -139,23 +169,22 @@ static int serve_line(struct zs_admin_conn *conn)
 	return rc == 0 ? 1 : rc;
 }
 
-/* false: the connection is gone. */
-static bool serve(struct zs_admin_conn *conn)
+void zs_admin_serve(struct zs_admin_conn *conn)
 {
-	while (!conn->out && !conn->waiting) {
-		int rc = serve_line(conn);
+	int rc = serve_line(conn);
 
-		if (rc == 0)
-			break;
-		if (rc < 0) {
-			hang_up(conn);
-			return false;
-		}
-		if (!flush(conn))
-			return false;
-	}
-	zs_watch_set(conn->watch, conn->out ? ZS_WATCH_WRITE : conn->waiting ? ZS_WATCH_HUP : ZS_WATCH_READ);
-	return true;
+	if (rc < 0)
+		hang_up(conn);
+	else if (!conn->out || flush(conn))
+		listen_on(conn);
+}
+
+/* Has the other end closed its socket, and not its sending side alone? */
+static bool is_gone(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR);
 }
 
 static void on_conn(void *ctx, int fd, unsigned events)
@@ -163,13 +192,16 @@ static void on_conn(void *ctx, int fd, unsigned events)
 	struct zs_admin_conn *conn = ctx;
 	ssize_t n;
 
-	if (conn->waiting) { /* nobody is left to be answered */
-		hang_up(conn);
+	if (conn->waiting) {
+		if (is_gone(fd))
+			hang_up(conn);
+		else
+			zs_watch_set(conn->watch, 0); /* it will write no more, and reads */
 		return;
 	}
 	if (conn->out) {
 		if (flush(conn))
-			serve(conn);
+			listen_on(conn);
 		return;
 	}
 	n = recv(fd, conn->in + conn->in_len, ZS_ADMIN_REQUEST_MAX + 1 - conn->in_len, MSG_DONTWAIT);
@@ -180,7 +212,7 @@ static void on_conn(void *ctx, int fd, unsigned events)
 		return;
 	}
 	conn->in_len += (size_t)n;
-	serve(conn);
+	listen_on(conn);
 }
 
 static struct zs_admin_conn *free_slot(struct zs_admin *a, const struct zs_caller *caller)
@@ -231,7 +263,7 @@ static int admit(struct zs_admin *a, int fd, const struct zs_caller *caller)
 	conn->admin = a;
 	conn->fd = fd;
 	conn->caller = *caller;
-	zs_timer_after(conn->deadline, caller->level > ZS_LEVEL_none ? ZS_ADMIN_CALL_NS : ZS_ADMIN_NONE_NS);
+	set_deadline(conn, caller->level > ZS_LEVEL_none ? ZS_ADMIN_CALL_NS : ZS_ADMIN_NONE_NS);
 	a->counts.connections++;
 	return 0;
 
@@ -243,16 +275,20 @@ undo_in:
 	return rc;
 }
 
+/* As many a turn as there are slots: whoever the queue is full of, the owner is in it for a turn or two. */
 static void on_listen(void *ctx, int fd, unsigned events)
 {
 	struct zs_admin *a = ctx;
 	struct zs_caller caller;
-	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (peer < 0)
-		return;
-	if (zs_admin_identify(a, peer, &caller) != 0 || admit(a, peer, &caller) != 0)
-		close(peer);
+	for (unsigned i = 0; i < ZS_ADMIN_CONNECTIONS; i++) {
+		int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (peer < 0)
+			return;
+		if (zs_admin_identify(a, peer, &caller) != 0 || admit(a, peer, &caller) != 0)
+			close(peer);
+	}
 }
 
 struct zs_admin_counts *zs_admin_counts(struct zs_control *c)
@@ -292,6 +328,8 @@ int zs_admin_new(struct zs_admin **out, struct zs_control *c, struct zs_error *e
 		goto undo;
 	rc = zs_late_new(&a->late, c);
 	if (rc == 0)
+		rc = zs_timer_new(&a->turn, c->loop, zs_admin_turn, a);
+	if (rc == 0)
 		rc = zs_watch_new(&a->watch, c->loop, a->listen_fd, ZS_WATCH_READ, on_listen, a);
 	if (rc != 0) {
 		zs_error_set(err, rc, ZS_EXIT_RESOURCE, "admin.socket: %s", strerror(-rc));
@@ -302,6 +340,7 @@ int zs_admin_new(struct zs_admin **out, struct zs_control *c, struct zs_error *e
 	return 0;
 
 undo_late:
+	zs_timer_delete(a->turn);
 	zs_timer_delete(a->late.timer);
 undo:
 	zs_admin_unlisten(a);
@@ -316,6 +355,7 @@ void zs_admin_delete(struct zs_admin *a)
 	for (unsigned i = 0; i < ZS_ADMIN_CONNECTIONS; i++)
 		hang_up(&a->conn[i]);
 	zs_watch_delete(a->watch);
+	zs_timer_delete(a->turn);
 	zs_admin_unlisten(a);
 	zs_late_delete(&a->late, a->c);
 	zs_audit_close(a->c->audit);

@@ -22,10 +22,6 @@ typedef int zs_verb_fn(struct zs_control *c, json_t *args, json_t **result, stru
 #undef LEVEL
 #undef MUTATING
 
-struct zs_publication;
-/* All published ports; *out is the caller's to free. Returns how many. */
-uint32_t zs_verb_publications(struct zs_control *c, struct zs_publication **out);
-
 /* An optional number; `otherwise` when it is not there. */
 static inline uint32_t zs_verb_number(json_t *args, const char *name, uint32_t otherwise)
 {

@@ -1,6 +1,10 @@
 /* audit show, audit verify. */
 #include <errno.h>
+#include <stdlib.h>
 #include "admin/verbs.h"
+#include "base/clock.h"
+
+#define STEP_NS (2 * ZS_NS_PER_MS) /* of a check, a turn of the loop: what anybody else waits for it */
 
 static int need_audit(const struct zs_control *c, struct zs_error *err)
 {
@@ -22,22 +26,74 @@ int zs_verb_audit_show(struct zs_control *c, json_t *args, json_t **result, stru
 	return rc;
 }
 
-int zs_verb_audit_verify(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
-{
-	struct zs_audit_report report;
-	int rc = need_audit(c, err);
+/* A check under way, a step a turn of the loop, for one caller. */
+struct verification {
+	struct zs_control *c;
+	struct zs_later *later;
+	struct zs_audit_check *check;
+	struct zs_timer *timer;
+};
 
-	if (rc == 0)
-		rc = zs_audit_verify(c->audit, &report, err);
-	if (rc != 0)
-		return rc;
-	if (!report.ok) {
+static void end(void *ctx)
+{
+	struct verification *v = ctx;
+
+	zs_audit_check_delete(v->check);
+	zs_timer_delete(v->timer);
+	free(v);
+}
+
+static json_t *findings(struct zs_control *c, const struct zs_audit_report *report, struct zs_error *err)
+{
+	if (!report->ok) {
 		err->exit = ZS_EXIT_UNHEALTHY;
-		zs_health_raise(c->health, ZS_HEALTH_audit_broken, "%s", report.text);
+		zs_health_raise(c->health, ZS_HEALTH_audit_broken, "%s", report->text);
 	} else if (!zs_audit_broken(c->audit)) {
 		zs_health_clear(c->health, ZS_HEALTH_audit_broken);
 	}
-	*result = json_pack("{s:b,s:I,s:I,s:s}", "intact", report.ok, "records", (json_int_t)report.records,
-			    "line", (json_int_t)report.line, "text", report.text);
-	return 0;
+	return json_pack("{s:b,s:I,s:I,s:s}", "intact", report->ok, "records", (json_int_t)report->records,
+			 "line", (json_int_t)report->line, "text", report->text);
+}
+
+static void step(void *ctx)
+{
+	struct verification *v = ctx;
+	struct zs_control *c = v->c;
+	struct zs_later *later = v->later;
+	struct zs_audit_report report;
+	struct zs_error err = { 0 };
+	int rc = zs_audit_check_step(v->check, STEP_NS, &report, &err);
+
+	if (rc == -EINPROGRESS) {
+		zs_timer_after(v->timer, 1); /* after this turn's other work */
+		return;
+	}
+	end(v);
+	zs_later_done(later, rc, rc == 0 ? findings(c, &report, &err) : NULL, &err);
+}
+
+int zs_verb_audit_verify(struct zs_control *c, json_t *args, struct zs_later *later, json_t **result,
+			 struct zs_error *err)
+{
+	struct verification *v;
+	int rc = need_audit(c, err);
+
+	if (rc != 0)
+		return rc;
+	v = calloc(1, sizeof(*v));
+	if (!v)
+		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
+	*v = (struct verification){ .c = c, .later = later };
+	rc = zs_audit_check_new(&v->check, c->audit, err);
+	if (rc == 0 && zs_timer_new(&v->timer, c->loop, step, v) != 0)
+		rc = zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
+	if (rc != 0) {
+		end(v);
+		return rc;
+	}
+	later->timeout_ns = ZS_LATER_NS;
+	later->cancel = end;
+	later->ctx = v;
+	zs_timer_after(v->timer, 1);
+	return -EINPROGRESS;
 }

@@ -49,18 +49,13 @@ int zs_verb_publish_del(struct zs_control *c, json_t *args, json_t **result, str
 	return rc;
 }
 
-uint32_t zs_verb_publications(struct zs_control *c, struct zs_publication **out)
-{
-	*out = calloc(ZS_UDP_PORTS, sizeof(**out)); /* untouched pages cost nothing */
-	return *out ? zs_program_publications(c->program, *out, ZS_UDP_PORTS) : 0;
-}
-
 int zs_verb_publish_list(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
-	struct zs_publication *all = NULL;
-	uint32_t count = zs_verb_publications(c, &all);
+	uint32_t count = zs_program_published(c->program);
+	struct zs_publication *all = calloc(count ? count : 1, sizeof(*all));
 	json_t *list = json_array();
 
+	count = all ? zs_program_publications(c->program, all, count) : 0;
 	for (uint32_t i = 0; i < count; i++)
 		json_array_append_new(list, publication(&all[i]));
 	free(all);

@@ -1,7 +1,6 @@
 /* status, health, version, drain, stop, resume, log level. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "admin/verbs.h"
@@ -32,20 +31,18 @@ static json_t *control_object(struct zs_control *c)
 
 int zs_verb_status(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
-	struct zs_publication *all = NULL;
 	uint64_t used = 0, capacity = 0;
-	uint32_t published = zs_verb_publications(c, &all);
 
-	free(all);
 	if (c->state)
 		zs_view_flow_use(c->state, &used, &capacity);
 	*result = json_pack(
 	    "{s:s,s:s?,s:o,s:o,s:b,s:b,s:I,s:{s:I,s:I},s:o,s:o}", "instance", c->conf->instance, "peer",
 	    c->ident ? zs_ident_peer(c->ident) : NULL, "control", control_object(c), "dataplane",
 	    zs_view_dataplane(c->state), "stopped", zs_program_stopped(c->program), "damaged",
-	    zs_program_writable(c->program, NULL) != 0, "published", (json_int_t)published, "flows", "used",
-	    (json_int_t)used, "capacity", (json_int_t)capacity, "packets",
-	    c->state ? zs_view_counters(c->state, false) : json_null(), "health", health_list(c, false));
+	    zs_program_writable(c->program, NULL) != 0, "published",
+	    (json_int_t)zs_program_published(c->program), "flows", "used", (json_int_t)used, "capacity",
+	    (json_int_t)capacity, "packets", c->state ? zs_view_counters(c->state, false) : json_null(),
+	    "health", health_list(c, false));
 	return 0;
 }
 

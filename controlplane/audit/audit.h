@@ -56,8 +56,17 @@ struct zs_audit_report {
 	uint64_t line;	  /* of the first fault in its file, 0 when the fault has no line */
 	char text[256];
 };
-/* Over all files kept, in one go on the loop thread: some 25 ms a MiB, so 0.4 s at the default of
- * eight files of 2 MiB and 1.6 s at the most that config.def allows. */
+/* A check over all files kept: some 25 ms a MiB, so 0.4 s at the default of eight files of 2 MiB. In steps, between which
+ * records may be written; when a file was closed meanwhile it begins again. */
+struct zs_audit_check;
+/* -EBUSY: one is under way, and there is one at a time. */
+int zs_audit_check_new(struct zs_audit_check **out, struct zs_audit *a, struct zs_error *err);
+/* Reads on for `budget_ns` or a line longer; but the fault that ends a check is looked at to the end of its file. 0: done,
+ * *report holds what was found; -EINPROGRESS: call again; another -errno: a file cannot be read. */
+int zs_audit_check_step(struct zs_audit_check *check, uint64_t budget_ns, struct zs_audit_report *report,
+			struct zs_error *err);
+void zs_audit_check_delete(struct zs_audit_check *check);
+/* In one go, for who has the time. */
 int zs_audit_verify(struct zs_audit *a, struct zs_audit_report *report, struct zs_error *err);
 /* The last `count` records, oldest first, as a new JSON array; what is no JSON comes as a text. */
 int zs_audit_show(struct zs_audit *a, uint32_t count, json_t **out, struct zs_error *err);

@@ -40,6 +40,7 @@ struct zs_audit {
 	struct zs_audit_files files;
 	bool unsettled; /* file and store may differ by the pending record */
 	bool open_call; /* between begin and end */
+	bool checking;	/* a zs_audit_check is under way */
 	char broken[256];
 	char pending[ZS_AUDIT_LINE_MAX]; /* the record without its end, closing brace included */
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "audit/internal.h"
+#include "base/clock.h"
 
 struct line {
 	char text[ZS_AUDIT_LINE_MAX + 1024];
@@ -114,77 +115,174 @@ static void check_end(struct zs_audit_report *r, const struct line *l, uint64_t 
 		fault(r, l->number, "line %lu was altered: the store knows another last record", l->number);
 }
 
-/* One file: from the record before its first to its last. */
-static void check_file(FILE *f, struct line *l, const struct zs_audit_end *from,
-		       const struct zs_audit_end *to, struct zs_audit_report *r)
-{
-	char last[2 * ZS_AUDIT_HASH + 1], store[2 * ZS_AUDIT_HASH + 1];
-	uint64_t n = from->count;
+/* The files as they follow each other, `index` of those kept. What the store says of a file's end is looked up when the file
+ * has been read to there, in the same step: records that were written meanwhile are in both. */
+struct zs_audit_check {
+	struct zs_audit *a;
+	uint64_t closed; /* files, when the check began; index holds while it stays */
+	uint32_t index;
+	FILE *f;    /* NULL: the next one is not open yet */
+	uint64_t n; /* of the last record read */
+	char last[2 * ZS_AUDIT_HASH + 1];
+	struct line line;
+	struct zs_audit_report report;
+};
 
-	l->number = 0;
-	zs_audit_hex(from->hash, last);
-	zs_audit_hex(to->hash, store);
-	while (r->ok && read_line(f, l)) {
-		if (l->n == 0)
-			fault(r, l->number, "line %lu was altered: it is no record", l->number);
-		else if (l->n != n + 1)
-			gap(f, r, l, n + 1);
-		else if (strcmp(l->prev, last) != 0)
-			bad_link(f, r, l, store);
-		else
-			n++;
-		memcpy(last, l->hash, sizeof(last));
-	}
-	r->records += n - from->count;
-	if (r->ok)
-		check_end(r, l, n, to);
+static void begin(struct zs_audit_check *k)
+{
+	if (k->f)
+		fclose(k->f);
+	k->f = NULL;
+	k->index = 0;
+	k->closed = k->a->files.closed;
+	memset(&k->report, 0, sizeof(k->report));
+	k->report.ok = true;
 }
 
-/* The file with this index of those kept; -errno: it cannot be read. */
-static int check_kept(const struct zs_audit *a, uint32_t index, struct line *l, struct zs_audit_report *r)
+static const struct zs_audit_end *end_before(const struct zs_audit_check *k)
 {
-	const struct zs_audit_files *files = &a->files;
-	const struct zs_audit_end *from = index ? &files->end[index - 1] : &files->before;
-	struct zs_audit_end to = { .count = a->head.count };
-	FILE *f = zs_audit_stream(a, index);
-	char text[sizeof(r->text)];
-	int code = f ? 0 : -errno;
+	return k->index ? &k->a->files.end[k->index - 1] : &k->a->files.before;
+}
 
-	memcpy(to.hash, a->head.hash, sizeof(to.hash));
-	if (index < files->kept)
-		to = files->end[index];
-	if (f) {
-		check_file(f, l, from, &to, r);
-		code = ferror(f) ? -EIO : 0;
-		fclose(f);
-	} else if (code == -ENOENT) {
-		fault(r, 0, "the file is gone: records %lu to %lu are missing", from->count + 1, to.count);
-		code = 0;
-	}
-	if (!r->ok && index < files->kept) {
+static struct zs_audit_end end_of(const struct zs_audit_check *k)
+{
+	struct zs_audit_end end = { .count = k->a->head.count };
+
+	memcpy(end.hash, k->a->head.hash, sizeof(end.hash));
+	return k->index < k->a->files.kept ? k->a->files.end[k->index] : end;
+}
+
+/* 0, also for a file that is gone, which is a finding. */
+static int open_next(struct zs_audit_check *k)
+{
+	const struct zs_audit_end *from = end_before(k);
+
+	k->f = zs_audit_stream(k->a, k->index);
+	if (!k->f && errno != ENOENT)
+		return -errno;
+	if (!k->f)
+		fault(&k->report, 0, "the file is gone: records %lu to %lu are missing", from->count + 1,
+		      end_of(k).count);
+	k->line.number = 0;
+	k->n = from->count;
+	zs_audit_hex(from->hash, k->last);
+	return 0;
+}
+
+static void check_line(struct zs_audit_check *k)
+{
+	struct zs_audit_report *r = &k->report;
+	struct line *l = &k->line;
+	char store[2 * ZS_AUDIT_HASH + 1];
+
+	zs_audit_hex(end_of(k).hash, store);
+	if (l->n == 0)
+		fault(r, l->number, "line %lu was altered: it is no record", l->number);
+	else if (l->n != k->n + 1)
+		gap(k->f, r, l, k->n + 1);
+	else if (strcmp(l->prev, k->last) != 0)
+		bad_link(k->f, r, l, store);
+	else
+		k->n++;
+	memcpy(k->last, l->hash, sizeof(k->last));
+}
+
+/* The file has been read to its end, or to its first fault. */
+static int close_file(struct zs_audit_check *k)
+{
+	struct zs_audit_report *r = &k->report;
+	struct zs_audit_end to = end_of(k);
+	char text[sizeof(r->text)];
+	int rc = k->f && ferror(k->f) ? -EIO : 0;
+
+	r->records += k->n - end_before(k)->count;
+	if (r->ok)
+		check_end(r, &k->line, k->n, &to);
+	if (!r->ok && k->index < k->a->files.kept) {
 		memcpy(text, r->text, sizeof(text));
 		snprintf(r->text, sizeof(r->text), "audit.log.%lu: %.200s",
-			 files->closed - files->kept + index + 1, text);
+			 k->closed - k->a->files.kept + k->index + 1, text);
 	}
-	return code;
+	if (k->f)
+		fclose(k->f);
+	k->f = NULL;
+	k->index++;
+	return rc;
 }
 
-int zs_audit_verify(struct zs_audit *a, struct zs_audit_report *r, struct zs_error *err)
+/* Some lines of a file. 0: it is done with. */
+static int read_on(struct zs_audit_check *k, uint64_t until_ns)
 {
-	struct line *l = calloc(1, sizeof(*l));
-	int code = l ? 0 : -ENOMEM;
+	int rc = k->f ? 0 : open_next(k);
 
-	memset(r, 0, sizeof(*r));
-	r->ok = true;
-	for (uint32_t i = 0; i <= a->files.kept && code == 0 && r->ok; i++)
-		code = check_kept(a, i, l, r);
-	free(l);
-	if (code != 0)
-		return zs_error_set(err, code, ZS_EXIT_RESOURCE, "audit file: cannot be read: %s",
-				    strerror(-code));
-	if (!r->ok)
-		snprintf(a->broken, sizeof(a->broken), "%s", r->text);
+	if (rc != 0)
+		return rc;
+	while (k->report.ok && read_line(k->f, &k->line)) {
+		check_line(k);
+		if (k->report.ok && zs_clock_ns() >= until_ns)
+			return -EINPROGRESS;
+	}
+	return close_file(k);
+}
+
+int zs_audit_check_new(struct zs_audit_check **out, struct zs_audit *a, struct zs_error *err)
+{
+	struct zs_audit_check *k;
+
+	if (a->checking)
+		return zs_error_set(err, -EBUSY, ZS_EXIT_REFUSED,
+				    "the audit file is being checked already; try again");
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
+	k->a = a;
+	a->checking = true;
+	begin(k);
+	*out = k;
 	return 0;
+}
+
+int zs_audit_check_step(struct zs_audit_check *k, uint64_t budget_ns, struct zs_audit_report *report,
+			struct zs_error *err)
+{
+	uint64_t now = zs_clock_ns(), until = budget_ns < UINT64_MAX - now ? now + budget_ns : UINT64_MAX;
+	int rc = 0;
+
+	if (k->closed != k->a->files.closed)
+		begin(k);
+	while (rc == 0 && k->report.ok && k->index <= k->a->files.kept)
+		rc = read_on(k, until);
+	if (rc == -EINPROGRESS)
+		return rc;
+	if (rc != 0)
+		return zs_error_set(err, rc, ZS_EXIT_RESOURCE, "audit file: cannot be read: %s",
+				    strerror(-rc));
+	if (!k->report.ok)
+		snprintf(k->a->broken, sizeof(k->a->broken), "%s", k->report.text);
+	*report = k->report;
+	return 0;
+}
+
+void zs_audit_check_delete(struct zs_audit_check *k)
+{
+	if (!k)
+		return;
+	if (k->f)
+		fclose(k->f);
+	k->a->checking = false;
+	free(k);
+}
+
+int zs_audit_verify(struct zs_audit *a, struct zs_audit_report *report, struct zs_error *err)
+{
+	struct zs_audit_check *k;
+	int rc = zs_audit_check_new(&k, a, err);
+
+	if (rc != 0)
+		return rc;
+	rc = zs_audit_check_step(k, UINT64_MAX, report, err);
+	zs_audit_check_delete(k);
+	return rc;
 }
 
 static uint64_t count_lines(const struct zs_audit *a, uint32_t index)

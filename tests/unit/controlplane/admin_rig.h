@@ -4,8 +4,8 @@
 
 #include "admin/admin.h"
 #include "admin/handle.h"
-#include "admin/later.h"
 #include "attach/attach.h"
+#include "later_rig.h"
 #include "rig.h"
 
 static const struct zs_caller callers[] = {
@@ -60,10 +60,9 @@ static inline void close_all(struct rig *r)
 
 static inline json_t *call_bytes(struct rig *r, enum zs_level level, const char *req, size_t len)
 {
-	struct zs_later later = { 0 };
 	json_t *answer = NULL;
 
-	assert_int_equal(zs_admin_handle(&r->c, &callers[level], req, len, &later, &answer), 0);
+	assert_int_equal(rig_handle(&r->c, &callers[level], req, len, &answer), 0);
 	assert_true(json_is_object(answer));
 	return answer;
 }

@@ -213,6 +213,36 @@ static void test_harm_to_a_closed_file_shows(void **state)
 	close_all(&b);
 }
 
+/* A line a step, with records written between: in the file being read, and over its turn. */
+static void test_check_in_steps(void **state)
+{
+	struct zs_audit_report report = { .ok = false };
+	struct zs_audit_check *check, *second;
+	int n = 30, steps = 0, rc;
+	uint64_t closed;
+	struct bench b;
+
+	open_all(&b, *state);
+	records(&b, 1, n);
+	closed = b.a->files.closed;
+	assert_int_equal(zs_audit_check_new(&check, b.a, &b.r->err), 0);
+	assert_int_equal(zs_audit_check_new(&second, b.a, &b.r->err), -EBUSY);
+	while ((rc = zs_audit_check_step(check, 0, &report, &b.r->err)) == -EINPROGRESS)
+		if (++steps % 7 == 0 && steps < 100)
+			record(&b, ++n);
+	assert_int_equal(rc, 0);
+	assert_true(b.a->files.closed > closed && steps > 20);
+	if (!report.ok)
+		fail_msg("%s", report.text);
+	zs_audit_check_delete(check);
+	/* Harm is found in steps as well, and one that was given up is in nobody's way. */
+	assert_int_equal(zs_audit_check_new(&check, b.a, &b.r->err), 0);
+	assert_int_equal(zs_audit_check_step(check, 0, &report, &b.r->err), -EINPROGRESS);
+	zs_audit_check_delete(check);
+	assert_true(verify(&b).ok);
+	close_all(&b);
+}
+
 /* Killed between the rename and the commit. */
 static void test_crash_in_turn(void **state)
 {
@@ -269,10 +299,8 @@ static void test_file_in_the_way(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_bounded),
-		TEST(test_harm_to_a_closed_file_shows),
-		TEST(test_crash_in_turn),
-		TEST(test_file_in_the_way),
+		TEST(test_bounded),	  TEST(test_check_in_steps),  TEST(test_harm_to_a_closed_file_shows),
+		TEST(test_crash_in_turn), TEST(test_file_in_the_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 #include "../child.h"
 #include "admin/admin.h"
 #include "admin/handle.h"
-#include "admin/later.h"
+#include "later_rig.h"
 #include "rig.h"
 #include "sandbox.h"
 
@@ -45,9 +45,8 @@ static void test_own(void **state)
 static int ask(struct rig *r, const char *req)
 {
 	static const struct zs_caller owner = { .level = ZS_LEVEL_owner };
-	struct zs_later later = { 0 };
 	json_t *answer = NULL;
-	int rc = zs_admin_handle(&r->c, &owner, req, strlen(req), &later, &answer);
+	int rc = rig_handle(&r->c, &owner, req, strlen(req), &answer);
 
 	if (rc == 0 && !json_is_true(json_object_get(answer, "ok"))) {
 		fprintf(stderr, "%s: %s\n", req, json_string_value(json_object_get(answer, "error")));

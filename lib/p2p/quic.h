@@ -22,9 +22,10 @@
 #include "p2p/random.h"
 #include "p2p/tls.h"
 
-#define ZS_QUIC_SECRET	 32
-#define ZS_QUIC_REASON	 128  /* text of a close, its end included; longer text is cut */
-#define ZS_QUIC_DATAGRAM 1452 /* largest sent: an IPv6 packet of 1,500 */
+#define ZS_QUIC_SECRET	    32
+#define ZS_QUIC_REASON	    128	  /* text of a close, its end included; longer text is cut */
+#define ZS_QUIC_MEMORY_STEP 65536 /* bytes */
+#define ZS_QUIC_DATAGRAM    1452  /* largest sent: an IPv6 packet of 1,500 */
 
 struct zs_quic;	       /* an endpoint */
 struct zs_quic_conn;   /* a connection, from accept or dial on */
@@ -76,6 +77,9 @@ struct zs_quic_ops {
 	/* The peer wants no more; known when there is something to send, at the latest. */
 	void (*stopped)(void *ctx, struct zs_quic_stream *stream);
 	void (*stream_closed)(void *ctx, struct zs_quic_stream *stream);
+	/* QUIC itself holds so many bytes for the connection: data out of order, packets in flight. Told when they changed by
+	 * ZS_QUIC_MEMORY_STEP, from pull. Optional. */
+	void (*memory)(void *ctx, struct zs_quic_conn *conn, uint64_t bytes);
 	/* Unix seconds, to judge certificates by. */
 	int64_t (*wall)(void *ctx);
 	/* qlog (JSON-SEQ) of connections made while zs_quic_set_qlog() is on. `last` once, right after `closed`. Optional. */

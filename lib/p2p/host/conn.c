@@ -55,6 +55,27 @@ static int count(struct zs_host_conn *c, struct zs_refusal *why)
 	return rc;
 }
 
+void zs_hconn_weigh(struct zs_host_conn *c, uint64_t bytes)
+{
+	struct zs_host *h = c->host;
+	uint64_t free_bytes = h->config.connection_bytes + h->config.connection_free;
+	uint64_t want = bytes > free_bytes ? bytes - free_bytes : 0;
+	struct zs_refusal why = { 0 };
+	char text[ZS_HOST_TEXT];
+
+	if (!c->announced || c->leaving)
+		return;
+	if (want > c->weighed &&
+	    zs_limits_conn_memory(h->limits, &c->limits, want - c->weighed, ZS_PRIORITY_MEDIUM, &why) < 0) {
+		zs_host_refused_by(h, c, &why);
+		zs_host_close(c, ZS_HOST_RESOURCES, zs_host_refusal_brief(&why, text));
+		return;
+	}
+	if (want < c->weighed)
+		zs_limits_conn_memory_give(h->limits, &c->limits, c->weighed - want);
+	c->weighed = want;
+}
+
 /* Into the tables of peers and of the connection manager. */
 static bool enlist(struct zs_host_conn *c)
 {

@@ -69,6 +69,7 @@ struct zs_host_conn {
 	bool dialled, direct, counted, announced, leaving, limited, identified, pushes, surplus;
 	uint16_t protocols;
 	uint32_t streams_in, streams_out;
+	uint64_t weighed;	       /* of what QUIC holds for it: counted */
 	uint64_t since_ns, silence_ns; /* silence: before a PING, 0: the manager's */
 	uint64_t refusals, told;       /* told: the version of our description */
 	struct zs_gcra push_bucket;
@@ -163,6 +164,8 @@ void zs_link_consume(struct zs_host_stream *s, size_t len);
 /* conn.c */
 struct zs_host_conn *zs_hconn_new(struct zs_host *h, bool dialled);
 void zs_hconn_free(struct zs_host_conn *c);
+/* QUIC holds so many bytes for it. */
+void zs_hconn_weigh(struct zs_host_conn *c, uint64_t bytes);
 void zs_hconn_up(struct zs_host_conn *c);
 void zs_hconn_down(struct zs_host_conn *c, const struct zs_host_close *why);
 /* The peer allows more streams. */

@@ -86,6 +86,14 @@ static void on_closed(void *ctx, struct zs_quic_conn *link, const struct zs_quic
 						  .text = text });
 }
 
+static void on_memory(void *ctx, struct zs_quic_conn *link, uint64_t bytes)
+{
+	struct zs_host_conn *c = zs_quic_user(link);
+
+	if (c)
+		zs_hconn_weigh(c, bytes);
+}
+
 static void on_streams_left(void *ctx, struct zs_quic_conn *link)
 {
 	struct zs_host_conn *c = zs_quic_user(link);
@@ -169,6 +177,7 @@ const struct zs_quic_ops zs_link_ops = {
 	.established = on_established,
 	.closed = on_closed,
 	.streams_left = on_streams_left,
+	.memory = on_memory,
 	.opened = on_opened,
 	.data = on_data,
 	.writable = on_writable,

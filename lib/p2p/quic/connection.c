@@ -136,7 +136,7 @@ static int start_server(struct zs_quic_conn *conn, const struct zs_conn_start *s
 	if (zs_cids_add(&conn->q->cids, ZS_CID_CONN, hd->dcid.data, hd->dcid.datalen, conn) < 0)
 		return NGTCP2_ERR_NOMEM;
 	return ngtcp2_conn_server_new(&conn->ng, &hd->scid, scid, path, hd->version, &zs_quic_callbacks, &s,
-				      &p, NULL, conn);
+				      &p, zs_conn_mem(conn), conn);
 }
 
 static int start_client(struct zs_quic_conn *conn, const struct zs_conn_start *start, const ngtcp2_path *path,
@@ -150,7 +150,7 @@ static int start_client(struct zs_quic_conn *conn, const struct zs_conn_start *s
 	fill_parameters(conn->q, &p);
 	zs_quic_new_cid(conn->q, &dcid);
 	return ngtcp2_conn_client_new(&conn->ng, &dcid, scid, path, ZS_QUIC_VERSION, &zs_quic_callbacks, &s,
-				      &p, NULL, conn);
+				      &p, zs_conn_mem(conn), conn);
 }
 
 static void forget_ids(struct zs_quic_conn *conn)

@@ -318,10 +318,12 @@ static void pull_conn(struct zs_quic_conn *conn, struct batch *b)
 		TAILQ_REMOVE(&q->due, conn, due);
 		conn->is_due = false;
 		zs_conn_set_timer(conn);
+		zs_conn_weigh(conn);
 		break;
 	case PULLED_SOME: /* the next one's turn */
 		TAILQ_REMOVE(&q->due, conn, due);
 		TAILQ_INSERT_TAIL(&q->due, conn, due);
+		zs_conn_weigh(conn);
 		break;
 	case PULLED_GONE:
 		break;

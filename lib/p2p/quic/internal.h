@@ -48,6 +48,8 @@ struct zs_quic_conn {
 	TAILQ_ENTRY(zs_quic_conn) all, due;
 	struct zs_quic *q;
 	ngtcp2_conn *ng;
+	ngtcp2_mem mem;
+	uint64_t memory, memory_told; /* bytes ngtcp2 holds */
 	struct zs_deadline timer;
 	struct zs_stream_list streams, queue[ZS_STREAM_QUEUES];
 	uint32_t stream_count;
@@ -122,6 +124,10 @@ void zs_conn_fail(struct zs_quic_conn *conn, bool application, uint64_t code, co
 void zs_conn_reset(struct zs_quic_conn *conn);
 void zs_conn_announce(struct zs_quic_conn *conn);
 bool zs_quic_new_cid(struct zs_quic *q, ngtcp2_cid *out);
+
+/* memory.c */
+const ngtcp2_mem *zs_conn_mem(struct zs_quic_conn *conn);
+void zs_conn_weigh(struct zs_quic_conn *conn); /* tells how much it is */
 
 /* callbacks.c */
 extern const ngtcp2_callbacks zs_quic_callbacks;

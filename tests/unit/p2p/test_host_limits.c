@@ -288,6 +288,38 @@ static void a_hungry_writer_goes_on(void **state)
 	net_free(net);
 }
 
+/* Beyond what is free, packets in flight and data out of order are the connection's memory, until it ends. */
+static void what_quic_holds_is_counted(void **state)
+{
+	static const char *const sink[] = { SINK };
+	struct net *net = net_new(1);
+	struct node *a = net_node(net), *b = net_node(net);
+	struct opener o = { .left = 8000000 };
+	struct zs_host_stats stats;
+	struct zs_host_stream *s;
+
+	a->config.connection_free = 0;
+	node_bind(a);
+	node_bind(b);
+	node_dial(a, b);
+	net_run(net, 1000 * MS);
+	const struct zs_host_open ask = {
+		.peer = b->id, .protocols = sink, .count = 1, .ops = &opener_ops, .user = &o
+	};
+	assert_int_equal(zs_host_open(a->host, &ask, node_now(a), &s, NULL), 0);
+	net_run(net, 10000 * MS);
+	assert_int_equal(b->sunk, 8000000);
+	zs_host_stats(a->host, &stats);
+	assert_true(stats.system.memory_bytes > a->config.connection_bytes);
+	zs_host_stats(b->host, &stats);
+	assert_int_equal(stats.system.memory_bytes, b->config.connection_bytes);
+	zs_host_disconnect(a->host, &b->id, ZS_HOST_NONE, NULL);
+	net_run(net, 1000 * MS);
+	zs_host_stats(a->host, &stats);
+	assert_int_equal(stats.system.memory_bytes, 0);
+	net_free(net);
+}
+
 static void trimming_leaves_the_protected(void **state)
 {
 	struct net *net = net_new(1);
@@ -325,6 +357,7 @@ int main(void)
 		cmocka_unit_test(our_own_limits_are_told_at_once),
 		cmocka_unit_test(streams_wait_for_the_peers_credit),
 		cmocka_unit_test(a_hungry_writer_goes_on),
+		cmocka_unit_test(what_quic_holds_is_counted),
 		cmocka_unit_test(trimming_leaves_the_protected),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,6 +69,7 @@ struct zs_attach_event {
 			enum zs_attach_state state;
 			const char *why;   /* one line, "" when there is nothing to say */
 			uint64_t retry_ns; /* from now; 0: nothing is waited for */
+			uint32_t refusal;  /* the relay's Error code, when that is why; 0 */
 		};
 		const struct zs_attach_session *session; /* GRANTED, ENDED */
 		const zs_pb_Port *port;

@@ -35,6 +35,7 @@ struct zs_attach_client {
 	enum zs_attach_state state, rest; /* as told; between attempts */
 	struct link link[LINKS];
 	uint32_t numbers, failures; /* drawn; in a row */
+	uint32_t refusal;	    /* told with the next state */
 	uint64_t attempt_ns; /* when the next attempt is due: a retry, a fresh session, a move; 0: none */
 	bool detaching;
 	struct zs_attach_target alternative[ZS_ATTACH_ALTERNATIVES];

@@ -36,7 +36,8 @@ static void tell(struct zs_attach_client *c, const char *why)
 	emit(c, &(struct zs_attach_event){ .kind = ZS_ATTACH_EVENT_STATE,
 					   .state = state,
 					   .why = why,
-					   .retry_ns = waits ? c->attempt_ns - c->now : 0 });
+					   .retry_ns = waits ? c->attempt_ns - c->now : 0,
+					   .refusal = c->refusal });
 }
 
 void zs_attach_link_saved(struct zs_attach_client *c)

@@ -252,7 +252,9 @@ static void refused(struct zs_attach_client *c, struct link *l, const zs_pb_Erro
 		zs_attach_memory_forget(&c->memory, &l->relay);
 		zs_attach_link_saved(c);
 	}
+	c->refusal = e->code;
 	zs_attach_link_give_up(c, l, r->state, e->retry_ms, why);
+	c->refusal = 0;
 }
 
 static void on_error(struct zs_attach_client *c, struct link *l, const zs_pb_Error *e)

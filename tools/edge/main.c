@@ -71,7 +71,8 @@ static void judge(struct process *p, const struct zs_attach_event *event)
 		return;
 	if (event->kind == ZS_ATTACH_EVENT_STATE && zs_attach_retry(event->state)->first_ns) {
 		zs_error_set(&p->err, -ECONNREFUSED,
-			     event->state == ZS_ATTACH_STATE_failed ? ZS_EXIT_REFUSED : ZS_EXIT_UNREACHABLE,
+			     event->refusal || event->state == ZS_ATTACH_STATE_failed ? ZS_EXIT_REFUSED
+										      : ZS_EXIT_UNREACHABLE,
 			     "%s", event->why);
 		end_soon(p);
 		return;

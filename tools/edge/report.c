@@ -97,8 +97,9 @@ static void say(const struct zs_edge_options *o, const struct zs_attach_event *e
 
 static json_t *state_json(const struct zs_attach_event *e)
 {
-	return json_pack("{s:s,s:s,s:s,s:I}", "schema", "zs-edge.state/1", "state",
-			 zs_attach_retry(e->state)->name, "why", e->why, "retry_ms",
+	return json_pack("{s:s,s:s,s:s,s:s?,s:I}", "schema", "zs-edge.state/1", "state",
+			 zs_attach_retry(e->state)->name, "why", e->why, "refused",
+			 e->refusal ? zs_attach_name(ZS_ATTACH_TABLE_ERROR, e->refusal) : NULL, "retry_ms",
 			 (json_int_t)(e->retry_ns / ZS_NS_PER_MS));
 }
 

@@ -35,6 +35,7 @@ struct scripted {
 	size_t hello_len;
 	uint8_t exporter; /* of the connection: differs from link to link */
 	uint64_t retry_ns;
+	uint32_t refusal;
 	char why[ZS_ATTACH_WHY];
 	struct zs_attach_session session; /* the last granted */
 	uint8_t saved[ZS_ATTACH_MEMORY];
@@ -137,6 +138,7 @@ static inline void op_event(void *ctx, const struct zs_attach_event *e)
 	switch (e->kind) {
 	case ZS_ATTACH_EVENT_STATE:
 		s->retry_ns = e->retry_ns;
+		s->refusal = e->refusal;
 		snprintf(s->why, sizeof(s->why), "%s", e->why);
 		note(s, "%s ", zs_attach_retry(e->state)->name);
 		break;

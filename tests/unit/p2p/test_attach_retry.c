@@ -60,9 +60,11 @@ static void every_refusal(void **state)
 		snprintf(want, sizeof(want), "refused (%s): ", rows[i].name);
 		assert_ptr_equal(strstr(s->why, want), s->why);
 		assert_non_null(strstr(s->why, "; ")); /* what to do */
+		assert_int_equal(s->refusal, rows[i].code);
 		assert_true(s->retry_ns >= zs_attach_retry(zs_attach_client_state(s->client))->first_ns / 2);
 		pass_until(s, s->now + s->retry_ns);
 		connect_as(s, 3, HOME);
+		assert_int_equal(s->refusal, 0);
 		assert_int_equal(s->sent[2].hello.has_resume, rows[i].resumes);
 		assert_int_equal(zs_attach_client_session(s->client)->link, 1); /* its lease is not over */
 		teardown((void **)&s);

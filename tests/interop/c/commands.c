@@ -273,10 +273,11 @@ static const struct {
 	bool of_peer; /* needs a connection that stands */
 	void (*run)(struct program *p, const json_t *c);
 } commands[] = {
-	{ "listen", false, do_listen },	   { "dial", false, do_dial },	 { "ping", true, do_ping },
-	{ "identify", true, do_identify }, { "push", false, do_push },	 { "send", true, do_send },
-	{ "fetch", true, do_fetch },	   { "close", true, do_close },	 { "stat", false, do_stat },
-	{ "protect", true, do_protect },   { "known", false, do_known }, { "quit", false, do_quit },
+	{ "listen", false, do_listen },	   { "dial", false, do_dial },	     { "ping", true, do_ping },
+	{ "identify", true, do_identify }, { "push", false, do_push },	     { "send", true, do_send },
+	{ "fetch", true, do_fetch },	   { "close", true, do_close },	     { "stat", false, do_stat },
+	{ "protect", true, do_protect },   { "attach", true, begin_attach }, { "known", false, do_known },
+	{ "quit", false, do_quit },
 };
 
 void run_command(struct program *p, const json_t *c)

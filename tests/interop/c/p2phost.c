@@ -282,7 +282,7 @@ static void start(struct program *p, const char *seed_hex, struct zs_host_config
 	ZS_CHECK(zs_loop_new(&p->loop, ZS_LOOP_AUTO, &err) == 0, "%s", err.text);
 	ZS_CHECK(zs_host_new(&p->host, config, &p->identity, (struct zs_random){ .fill = random_bytes }, &ops,
 			     p) == 0);
-	ZS_CHECK(streams_register(p) == 0);
+	ZS_CHECK(streams_register(p) == 0 && attach_register(p) == 0);
 	ZS_CHECK(zs_timer_new(&p->timer, p->loop, on_timer, p) == 0);
 	ZS_CHECK(zs_watch_new(&p->watch, p->loop, 0, ZS_WATCH_READ, on_stdin, p) == 0);
 }

@@ -48,6 +48,7 @@ struct program {
 	uint32_t told_count;
 	struct refused refused[ZS_SCOPES * ZS_RESOURCES];
 	struct command now;
+	struct attach *attach; /* attach.c; NULL: there is no such stream */
 	char line[65536];
 	size_t have;
 	bool ended;
@@ -70,6 +71,10 @@ bool fault_set(const char *name);
 
 /* commands.c */
 void run_command(struct program *p, const json_t *c);
+
+/* attach.c */
+int attach_register(struct program *p);
+void begin_attach(struct program *p, const json_t *c);
 
 /* streams.c */
 int streams_register(struct program *p);

@@ -152,6 +152,8 @@ static const struct figure figures[] = {
 	{ "handshake_cpu_us_returning", "us of CPU, the certificate is known", SAMPLES(returning) },
 	{ "cpu_s_per_gb_received", "s of CPU", SAMPLES(up) },
 	{ "cpu_s_per_gb_sent", "s of CPU", SAMPLES(down) },
+	{ "mb_s_received", "MB/s", SAMPLES(up_mb_s) },
+	{ "mb_s_sent", "MB/s", SAMPLES(down_mb_s) },
 	{ "packets_per_second", "packets/s", SAMPLES(pps) },
 	{ "packet_cpu_us", "us of CPU", SAMPLES(packet) },
 	{ "pings_per_second", "pings/s, of 16 connections", SAMPLES(pings) },
@@ -171,18 +173,30 @@ static void set(json_t *report, enum side side, const char *name, json_t *value)
 	json_object_set_new(report, key, value);
 }
 
-/* NAN: not measured. */
-static void tell(const struct bench *b, json_t *report, const char *name, const char *unit,
-		 const double value[SIDES])
+/* NAN: not measured. `ratio` of a round's ours to the same round's go, so that a drift of the machine cancels. */
+static void tell(json_t *report, json_t *ratios, const char *name, const char *unit,
+		 const double value[SIDES], double ratio)
 {
 	for (int i = 0; i < SIDES; i++)
 		set(report, i, name, isnan(value[i]) ? json_null() : json_real(value[i]));
+	json_object_set_new(ratios, name, isnan(value[GO]) ? json_null() : json_real(ratio));
 	fprintf(stderr, "%-28s %12.2f", name, value[OURS]);
 	if (!isnan(value[GO]))
-		fprintf(stderr, " %12.2f %7.2f", value[GO], value[OURS] / value[GO]);
+		fprintf(stderr, " %12.2f %7.2f", value[GO], ratio);
 	else
 		fprintf(stderr, " %12s %7s", "-", "-");
 	fprintf(stderr, "   %s\n", unit);
+}
+
+static void tell_figure(const struct bench *b, json_t *report, json_t *ratios, const struct figure *f)
+{
+	const struct zs_samples *ours = samples_of(b, f, OURS), *go = samples_of(b, f, GO);
+	double value[SIDES] = { zs_samples_median(ours), b->sides == SIDES ? zs_samples_median(go) : NAN };
+	struct zs_samples ratio = { 0 };
+
+	for (uint32_t i = 0; i < ours->count && i < go->count; i++)
+		zs_samples_add(&ratio, ours->value[i] / go->value[i]);
+	tell(report, ratios, f->name, f->unit, value, zs_samples_median(&ratio));
 }
 
 static double worse(const struct zs_p2p_stand *s)
@@ -194,24 +208,22 @@ static double worse(const struct zs_p2p_stand *s)
 
 static void report_on(const struct bench *b, json_t *report)
 {
-	json_t *spread = json_object();
+	json_t *spread = json_object(), *ratios = json_object();
 	double value[SIDES] = { NAN, NAN };
 
 	fprintf(stderr, "\n%-28s %12s %12s %7s\n", "", "ours", "go", "ours/go");
 	for (size_t k = 0; k < ZS_ARRAY_LEN(figures); k++) {
-		for (uint32_t i = 0; i < b->sides; i++) {
-			const struct zs_samples *s = samples_of(b, &figures[k], i);
-			value[i] = zs_samples_median(s);
-			set(spread, i, figures[k].name, zs_samples_json(s));
-		}
-		tell(b, report, figures[k].name, figures[k].unit, value);
+		for (uint32_t i = 0; i < b->sides; i++)
+			set(spread, i, figures[k].name, zs_samples_json(samples_of(b, &figures[k], i)));
+		tell_figure(b, report, ratios, &figures[k]);
 	}
 	for (uint32_t i = 0; i < b->sides; i++)
 		value[i] = worse(&b->stand[i]);
-	tell(b, report, "cpu_s_per_gb", "s of CPU, the worse direction", value);
+	tell(report, ratios, "cpu_s_per_gb", "s of CPU, the worse direction", value, value[OURS] / value[GO]);
 	for (uint32_t i = 0; i < b->sides; i++)
 		value[i] = b->stand[i].idle_bytes;
-	tell(b, report, "idle_bytes_per_connection", "bytes of RSS", value);
+	tell(report, ratios, "idle_bytes_per_connection", "bytes of RSS", value, value[OURS] / value[GO]);
+	json_object_set_new(report, "ratio_to_go", ratios);
 	const struct zs_p2p_bare *p = &b->bare;
 	json_object_set_new(report, "bare_us", json_real(zs_p2p_bare_us(p)));
 	json_object_set_new(report, "bare_operations_us",

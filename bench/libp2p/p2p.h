@@ -94,8 +94,8 @@ struct zs_p2p_stand {
 	struct zs_p2p_caller **regulars; /* who come again and again to `worked` */
 	struct zs_p2p_caller **held;	 /* connections to `idle` */
 	uint32_t held_count;
-	struct zs_samples handshake, returning, up, down, pps, packet, pings, ping;
-	double idle_bytes, up_mb_s, down_mb_s;
+	struct zs_samples handshake, returning, up, down, up_mb_s, down_mb_s, pps, packet, pings, ping;
+	double idle_bytes;
 	uint64_t rss_before;
 };
 int zs_p2p_stand_open(struct zs_p2p_stand *s, struct zs_loop *loop, const char *name, char *const argv[],

@@ -134,15 +134,16 @@ int zs_p2p_stand_hold(struct zs_p2p_stand *s, uint32_t more, struct zs_error *er
 static int measure_stream(struct zs_p2p_stand *s,
 			  int (*flow)(struct zs_p2p_caller *c, struct zs_loop *loop, uint64_t bytes,
 				      struct zs_error *err),
-			  struct zs_samples *cpu_s_per_gb, double *mb_s, struct zs_error *err)
+			  struct zs_samples *cpu_s_per_gb, struct zs_samples *mb_s, struct zs_error *err)
 {
 	uint64_t cpu = zs_p2p_peer_cpu_ns(&s->worked), began = zs_clock_ns();
 	int rc = flow(s->steady, s->loop, BYTES, err);
 
-	*mb_s = BYTES / 1e6 / ((double)(zs_clock_ns() - began) / 1e9);
-	if (rc == 0)
-		zs_samples_add(cpu_s_per_gb, (double)(zs_p2p_peer_cpu_ns(&s->worked) - cpu) / BYTES);
-	return rc;
+	if (rc)
+		return rc;
+	zs_samples_add(mb_s, BYTES / 1e6 / ((double)(zs_clock_ns() - began) / 1e9));
+	zs_samples_add(cpu_s_per_gb, (double)(zs_p2p_peer_cpu_ns(&s->worked) - cpu) / BYTES);
+	return 0;
 }
 
 int zs_p2p_stage_streams(struct zs_p2p_stand *s, struct zs_error *err)

@@ -19,6 +19,7 @@
 #include <rte_log.h>
 #include <bpf/libbpf.h>
 #include <xdp/libxdp.h>
+#include "base/sandbox.h"
 #include "eal.h"
 
 #define ARGS_MAX 24
@@ -94,16 +95,6 @@ static int check_hugepages(const struct zs_dp *dp, struct zs_error *err)
 			    (unsigned long long)(want / 2));
 }
 
-static uint64_t capabilities(void)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { 0 };
-
-	if (syscall(SYS_capget, &head, data) < 0)
-		return 0;
-	return data[0].effective | (uint64_t)data[1].effective << 32;
-}
-
 static int check_capabilities(const struct zs_dp *dp, struct zs_error *err)
 {
 	static const struct {
@@ -114,7 +105,7 @@ static int check_capabilities(const struct zs_dp *dp, struct zs_error *err)
 		     { CAP_NET_ADMIN, false, "CAP_NET_ADMIN" },
 		     { CAP_IPC_LOCK, false, "CAP_IPC_LOCK" },
 		     { CAP_SYS_ADMIN, true, "CAP_SYS_ADMIN" } };
-	uint64_t have = capabilities();
+	uint64_t have = zs_sandbox_has();
 	bool xdp = false, kernel = false;
 
 	for (uint32_t i = 0; i < dp->conf->dataplane.ports; i++) {

@@ -35,12 +35,26 @@ static const struct zs_sandbox_call fatal[] = {
 	ZS_CALL(reboot),
 };
 
+static int get(struct __user_cap_data_struct have[2])
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+
+	return (int)syscall(SYS_capget, &head, have);
+}
+
+uint64_t zs_sandbox_has(void)
+{
+	struct __user_cap_data_struct have[2] = { 0 };
+
+	return get(have) < 0 ? 0 : have[0].effective | (uint64_t)have[1].effective << 32;
+}
+
 int zs_sandbox_keep(uint64_t keep)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct have[2] = { 0 }, left[2] = { 0 };
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capget, &head, have) < 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || get(have) < 0)
 		return -errno;
 	for (int i = 0; i < 2; i++)
 		left[i].effective = left[i].permitted = have[i].permitted & (uint32_t)(keep >> 32 * i);

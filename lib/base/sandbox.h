@@ -34,6 +34,8 @@ struct zs_sandbox_call {
 		.arg = (n), .op = SCMP_CMP_MASKED_EQ, .datum_a = (mask), .datum_b = (value)                  \
 	}
 
+/* The calling thread's effective capabilities (1 << CAP_…). */
+uint64_t zs_sandbox_has(void);
 /* The calling thread, and threads it makes later: no_new_privs, and of its capabilities those in `keep`
  * (1 << CAP_…) alone; what it never had is no error. 0 or -errno. */
 int zs_sandbox_keep(uint64_t keep);

@@ -75,12 +75,34 @@ static void test_memif(void **state)
 	sandbox_check(memif, ZS_ARRAY_LEN(memif), with_memif);
 }
 
+/* What the kernel says of this process is what is told, and nothing is left of what is not kept. */
+static void test_capabilities(void **state)
+{
+	unsigned long long kernel = 0;
+	char line[128];
+	FILE *f = fopen("/proc/self/status", "r");
+	int status;
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) && sscanf(line, "CapEff: %llx", &kernel) != 1)
+		;
+	fclose(f);
+	assert_int_equal(zs_sandbox_has(), kernel);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(zs_sandbox_keep(0) || zs_sandbox_has() != 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_common),
 		cmocka_unit_test(test_own),
 		cmocka_unit_test(test_memif),
+		cmocka_unit_test(test_capabilities),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
  * asked for), a long one joins, judges and reports.
  *
  * The dataplane is missing when nobody lives who wrote `state`, or when there is no such
- * segment; stalled when a running worker has not said so for STALLED_NS. */
+ * segment; stalled when a worker is (zs_worker_stalled). */
 #include "state_watch.h"
 
 #include <errno.h>
@@ -16,8 +16,7 @@
 
 #define DRAIN_NS    (20 * ZS_NS_PER_MS)
 #define JUDGE_NS    (500 * ZS_NS_PER_MS)
-#define STALLED_NS  (2 * ZS_NS_PER_S) /* housekeeping is due each few ms; a busy host may steal much */
-#define DRAIN_BATCH 4096	      /* events a worker a turn: the loop has other work */
+#define DRAIN_BATCH 4096 /* events a worker a turn: the loop has other work */
 #define KINDS	    (ZS_EVENT_NEIGHBOUR_MISSING + 1)
 
 struct zs_state_watch {
@@ -111,12 +110,11 @@ static void judge_workers(struct zs_state_watch *w, uint64_t now)
 {
 	for (uint32_t i = 0; i < ZS_WORKERS_MAX; i++) {
 		const struct zs_worker_state *s = &w->state.worker[i];
-		uint64_t beat = atomic_load(&s->heartbeat_ns);
 
-		if (!atomic_load(&s->running) || beat + STALLED_NS >= now)
+		if (!zs_worker_stalled(s, now))
 			continue;
 		zs_control_raise(w->c, ZS_HEALTH_dataplane_stalled, "worker %u for %llu s", i,
-				 (unsigned long long)((now - beat) / ZS_NS_PER_S));
+				 (unsigned long long)((now - atomic_load(&s->heartbeat_ns)) / ZS_NS_PER_S));
 		return;
 	}
 	zs_control_clear(w->c, ZS_HEALTH_dataplane_stalled);

@@ -3,7 +3,6 @@
 #define FULL_NS	    (60 * ZS_NS_PER_S) /* a full table stays a health code this long after its last refusal */
 #define UNSERVED_NS (60 * ZS_NS_PER_S) /* so does a queue without a worker after its last packet */
 #define SILENT_NS   (3 * ZS_NS_PER_S)  /* a restart of the control plane is no news: it takes less than 1 s */
-#define STALLED_NS  (5 * ZS_NS_PER_S)  /* housekeeping is due each millisecond; a busy host may steal much */
 
 /* --- segments --- */
 
@@ -96,12 +95,9 @@ static void judge_control(struct zs_dp *dp, uint64_t now)
 
 bool zs_judge_workers(const struct zs_dp *dp, uint64_t now)
 {
-	for (uint32_t i = 0; i < dp->workers; i++) {
-		uint64_t beat = atomic_load_explicit(&dp->state.worker[i].heartbeat_ns, memory_order_relaxed);
-
-		if (now > beat && now - beat > STALLED_NS)
+	for (uint32_t i = 0; i < dp->workers; i++)
+		if (zs_worker_stalled(&dp->state.worker[i], now))
 			return false;
-	}
 	return true;
 }
 

@@ -9,6 +9,9 @@
 #include <errno.h>
 #include <string.h>
 #include "base/check.h"
+#include "base/clock.h"
+
+#define STALLED_NS (5 * ZS_NS_PER_S) /* housekeeping is due each millisecond; a busy host may steal much */
 
 /* The region when its size is `size`, or any when that is 0. */
 static void *region(const struct zs_state *s, const char *name, size_t size, size_t *have)
@@ -197,6 +200,14 @@ int zs_state_flow_table(const struct zs_state *s, uint32_t index, const uint8_t 
 					  s->flow_capacity, s->flow_buckets, hash_key);
 	return zs_flow_table_open(out, &s->flow_head[index], &s->by_client[b], &s->by_target[b], flow,
 				  s->flow_capacity, s->flow_buckets, hash_key, fresh);
+}
+
+bool zs_worker_stalled(const struct zs_worker_state *w, uint64_t now_ns)
+{
+	uint64_t beat = atomic_load_explicit(&w->heartbeat_ns, memory_order_relaxed);
+
+	return atomic_load_explicit(&w->running, memory_order_relaxed) && now_ns > beat &&
+	       now_ns - beat > STALLED_NS;
 }
 
 static void add(uint64_t *sum, const uint64_t *words, size_t count)

@@ -59,6 +59,9 @@ struct zs_worker_state {
 	struct zs_worker_counters counters;
 } __attribute__((aligned(64)));
 
+/* Both planes: has a worker that runs not reported for too long? */
+bool zs_worker_stalled(const struct zs_worker_state *w, uint64_t now_ns);
+
 /* What XDP and the NIC counted for an interface; refreshed by the dataplane's main thread. */
 struct zs_iface_state {
 	char name[32];

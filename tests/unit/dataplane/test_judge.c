@@ -107,9 +107,14 @@ static void stalled_worker(void **state)
 	struct rig *r = *state;
 
 	ready(r);
+	atomic_store(&r->dp.state.worker[0].running, 1);
 	atomic_store(&r->dp.state.worker[0].heartbeat_ns, now);
 	assert_true(zs_judge_workers(&r->dp, now + 4 * ZS_NS_PER_S));
 	assert_false(zs_judge_workers(&r->dp, now + 6 * ZS_NS_PER_S));
+	assert_true(zs_worker_stalled(&r->dp.state.worker[0],
+				      now + 6 * ZS_NS_PER_S)); /* what the other plane goes by */
+	atomic_store(&r->dp.state.worker[0].running, 0);
+	assert_false(zs_worker_stalled(&r->dp.state.worker[0], now + 6 * ZS_NS_PER_S));
 }
 
 int main(void)

@@ -102,8 +102,8 @@ int zs_program_set_settings(struct zs_program *p, const struct zs_conf *conf)
 	struct zs_settings now = { 0 }, want = { 0 };
 	bool there = zs_tables_settings(&p->tables, &now);
 
-	want.flow_idle_answered_ms = conf->flows.idle_answered_s * 1000;
-	want.flow_idle_unanswered_ms = conf->flows.idle_unanswered_s * 1000;
+	want.flow_idle_answered_ms = conf->flows.idle_confirmed_s * 1000;
+	want.flow_idle_unanswered_ms = conf->flows.idle_unconfirmed_s * 1000;
 	want.new_flows_per_prefix_s = conf->flows.new_per_prefix_s;
 	want.new_flows_prefix_burst = conf->flows.new_per_prefix_burst;
 	want.max_flows_per_prefix = conf->flows.max_per_prefix;

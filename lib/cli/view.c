@@ -171,8 +171,8 @@ static json_t *flow_object(const struct zs_flow *f, uint32_t partition, uint32_t
 {
 	json_t *o = json_pack("{s:i,s:o,s:o,s:i,s:i,s:b}", "port", f->port, "client",
 			      zs_view_endpoint(&f->client), "target", zs_view_endpoint(&f->target),
-			      "source_port", f->source_port, "worker", (int)partition, "answered",
-			      f->answered != 0);
+			      "source_port", f->source_port, "worker", (int)partition, "confirmed",
+			      f->answered == ZS_FLOW_CONFIRMED);
 
 	json_object_set_new(o, "to_target_packets", json_integer((json_int_t)f->to_target_packets));
 	json_object_set_new(o, "to_target_bytes", json_integer((json_int_t)f->to_target_bytes));

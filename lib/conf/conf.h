@@ -145,7 +145,7 @@ struct zs_conf {
 	struct {
 		uint16_t port_first, port_last;
 		uint32_t capacity; /* per worker */
-		uint32_t idle_answered_s, idle_unanswered_s;
+		uint32_t idle_confirmed_s, idle_unconfirmed_s;
 		uint32_t new_per_prefix_s, new_per_prefix_burst;
 		uint32_t max_per_prefix, port_share;
 	} flows;

@@ -29,9 +29,10 @@ struct zs_stop {
 /* What may change while running. One entry. */
 struct zs_settings {
 	_Atomic uint32_t seq;
-	uint32_t flow_idle_answered_ms;	  /* of a confirmed flow; default 120,000 */
-	uint32_t flow_idle_unanswered_ms; /* of any other; default 10,000 */
-	uint32_t new_flows_per_prefix_s;  /* per source /24 or /56; 0 = unlimited */
+	uint32_t flow_idle_answered_ms; /* of a confirmed flow; default 120,000 */
+	uint32_t
+	    flow_idle_unanswered_ms; /* of any other; default 10,000; a member's name is layout, so both keep theirs */
+	uint32_t new_flows_per_prefix_s; /* per source /24 or /56; 0 = unlimited */
 	uint32_t new_flows_prefix_burst;
 	uint32_t max_flows_per_prefix; /* 0 = unlimited */
 	uint32_t port_share;	       /* percent of all flows that a port without max_flows may have */

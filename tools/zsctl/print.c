@@ -125,7 +125,7 @@ static void print_flows(json_t *r)
 
 	zsctl_table(
 	    json_object_get(r, "flows"),
-	    "#port:port,client:client,target:target,#source_port:source port,worker:worker,answered:answered,"
+	    "#port:port,client:client,target:target,#source_port:source port,worker:worker,confirmed:confirmed,"
 	    "to_target_packets:to target,to_client_packets:to client,idle_ms:idle ms",
 	    "no flow");
 	printf("%s listed, %s in use of %s\n", zsctl_number(a, num(r, "listed")),

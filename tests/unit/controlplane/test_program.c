@@ -287,7 +287,7 @@ static void test_apply(void **state)
 	    0);
 	assert_true(entry(r, PORT, &a));
 	assert_int_equal(zs_program_unpublish(r->c.program, PORT, &r->err), -EPERM);
-	apply(r, "publish:\n  - {port: 19443, target: '8.8.4.4:443'}\nflows: {idle_answered_s: 33}\n", 0);
+	apply(r, "publish:\n  - {port: 19443, target: '8.8.4.4:443'}\nflows: {idle_confirmed_s: 33}\n", 0);
 	assert_true(entry(r, PORT, &b));
 	assert_int_not_equal(a.generation, b.generation);
 	assert_false(entry(r, PORT + 1, &a)); /* gone from the file */

@@ -93,7 +93,7 @@ static void defaults_come_from_the_table(void **state)
 	assert_string_equal(c->log.level, "info");
 	assert_true(c->dataplane.hugepages);
 	assert_int_equal(c->flows.capacity, CONFIG_FLOW_CAPACITY);
-	assert_int_equal(c->flows.idle_answered_s, 120);
+	assert_int_equal(c->flows.idle_confirmed_s, 120);
 	ADDR_EQUAL(c->metrics.addr, "127.0.0.1");
 	free(c);
 	free(d);

@@ -13,8 +13,9 @@
 
 #include <string.h>
 #include "shm/flow_index.h"
+#include "shm/flow_port.h"
 
-#define EVICT_STEPS 64 /* flows of the waiting list looked at in one go: bounds a burst */
+#define EVICT_STEPS 64 /* confirmed flows taken out of a waiting list in one go: bounds a burst */
 
 static void change_begin(struct zs_flow_table *t)
 {
@@ -44,6 +45,7 @@ static void wait_link(struct zs_flow_table *t, uint32_t id)
 	else
 		t->head->oldest = id;
 	t->head->youngest = id;
+	zs_flow_ports_link(t, id, f->port);
 }
 
 static void wait_unlink(struct zs_flow_table *t, uint32_t id)
@@ -51,6 +53,7 @@ static void wait_unlink(struct zs_flow_table *t, uint32_t id)
 	struct zs_flow *f = &t->flow[id];
 	struct zs_flow *older = flow_at(t, f->older), *younger = flow_at(t, f->next);
 
+	zs_flow_ports_unlink(t, id);
 	if (f->waits != 1)
 		return;
 	if (older)
@@ -96,23 +99,20 @@ static bool is_confirmed(const struct zs_flow *f)
 }
 
 /* The oldest flow that still waits, of one published port or (0) of any; confirmed ones it meets
- * leave the list. */
+ * leave the lists. */
 static uint32_t oldest_waiting(struct zs_flow_table *t, uint16_t port)
 {
-	uint32_t id = t->head->oldest, next;
-
-	for (int i = 0; i < EVICT_STEPS; i++, id = next) {
+	for (int i = 0; i < EVICT_STEPS; i++) {
+		uint32_t id = port ? zs_flow_ports_oldest(t, port) : t->head->oldest;
 		struct zs_flow *f = flow_at(t, id);
-		if (!f || f->waits != 1)
+
+		if (!f)
 			return ZS_FLOW_NONE;
-		next = f->next;
-		if (!f->used || is_confirmed(f)) {
-			change_begin(t);
-			wait_unlink(t, id);
-			change_end(t);
-		} else if (!port || f->port == port) {
+		if (f->used && f->waits == 1 && !is_confirmed(f))
 			return id;
-		}
+		change_begin(t);
+		wait_unlink(t, id);
+		change_end(t);
 	}
 	return ZS_FLOW_NONE;
 }

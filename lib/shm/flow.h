@@ -85,6 +85,7 @@ struct zs_flow_table {
 	uint32_t capacity, mask; /* private copies, checked at join: the shared ones are not trusted */
 	uint64_t key[2];	 /* hash key */
 	uint32_t port_cursor;
+	struct zs_flow_ports *ports; /* NULL: no flow is exchanged; see flow_port.h */
 };
 
 /* Bytes of the three arrays for `capacity` flows (rounded to whole buckets at load ≤ 1/2). */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/check.h"
 #include "shm/flow_index.h"
+#include "shm/flow_port.h"
 
 uint32_t zs_flow_buckets_for(uint32_t capacity)
 {
@@ -161,6 +162,9 @@ int zs_flow_table_check(const struct zs_flow_table *t, const char **where)
 
 	for (uint32_t id = 0; id < t->capacity; id++) {
 		const struct zs_flow *f = &t->flow[id];
+		*where = "waiting list of a port";
+		if (!zs_flow_ports_right(t, id))
+			return -EUCLEAN;
 		if (!f->used)
 			continue;
 		used++;

@@ -4,10 +4,12 @@
 
 #include "unit/lib/shm_test.h"
 
+#include <stdlib.h>
 #include <sys/mman.h>
 #include "base/check.h"
 #include "shm/flow.h"
 #include "shm/flow_index.h"
+#include "shm/flow_port.h"
 
 static const uint8_t key[16] = "a hash key, 16 b";
 
@@ -16,6 +18,7 @@ struct world {
 	struct zs_flow_partition_head *head;
 	struct zs_flow_bucket *by_client, *by_target;
 	struct zs_flow *flow;
+	void *ports;
 	uint32_t capacity, buckets;
 	size_t bytes;
 };
@@ -28,6 +31,8 @@ static inline void make(struct world *w, uint32_t capacity)
 	w->bytes = sizeof(*w->head) + 2 * w->buckets * sizeof(*w->by_client) + capacity * sizeof(*w->flow);
 	w->head = mmap(NULL, w->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(w->head != MAP_FAILED);
+	w->ports = malloc(zs_flow_ports_bytes(capacity));
+	assert_non_null(w->ports);
 	w->by_client = (struct zs_flow_bucket *)(w->head + 1);
 	w->by_target = w->by_client + w->buckets;
 	w->flow = (struct zs_flow *)(w->by_target + w->buckets);
@@ -35,8 +40,12 @@ static inline void make(struct world *w, uint32_t capacity)
 
 static inline int open_with(struct world *w, const uint8_t hash_key[16], bool fresh)
 {
-	return zs_flow_table_open(&w->t, w->head, w->by_client, w->by_target, w->flow, w->capacity,
-				  w->buckets, hash_key, fresh);
+	int rc = zs_flow_table_open(&w->t, w->head, w->by_client, w->by_target, w->flow, w->capacity,
+				    w->buckets, hash_key, fresh);
+
+	if (rc == 0)
+		zs_flow_ports_bind(&w->t, w->ports);
+	return rc;
 }
 
 static inline void make_fresh(struct world *w, uint32_t capacity, uint16_t first, uint16_t last)
@@ -49,6 +58,7 @@ static inline void make_fresh(struct world *w, uint32_t capacity, uint16_t first
 static inline void drop(struct world *w)
 {
 	munmap(w->head, w->bytes);
+	free(w->ports);
 }
 
 static inline void check(const struct world *w)

@@ -109,12 +109,47 @@ static void test_exchange(void **state)
 	drop(&w);
 }
 
+/* A flood to another port first, then to this one: the port's own oldest makes room, however many of the
+ * other's are older; confirmed ones are passed over; a restart knows the same order. */
+static void test_exchange_behind_others(void **state)
+{
+	struct zs_flow_new want = wanted(9999, 1, 900);
+	struct zs_flow evicted;
+	struct world w;
+	uint32_t id;
+
+	(void)state;
+	make_fresh(&w, 1024, 20000, 29999);
+	for (uint32_t i = 0; i < 600; i++) {
+		struct zs_flow_new one = wanted(i, 1, i);
+		one.port = i < 500 ? 444 : 443;
+		assert_int_equal(zs_flow_add(&w.t, &one, i, &id, NULL), ZS_FLOW_OK);
+		if (i >= 500 && i < 540)
+			w.flow[id].answered = ZS_FLOW_CONFIRMED;
+	}
+	want.in_exchange = true;
+	for (uint32_t i = 540; i < 600; i++) {
+		want.client = endpoint(9000 + i);
+		assert_int_equal(zs_flow_add(&w.t, &want, i, &id, &evicted), ZS_FLOW_OK);
+		assert_int_equal(evicted.used, 1);
+		assert_int_equal(evicted.client.port, endpoint(i).port);
+		check(&w);
+		if (i == 570) {
+			assert_int_equal(open_with(&w, key, false), 0);
+			check(&w);
+		}
+	}
+	assert_int_equal(atomic_load(&w.head->used), 600);
+	drop(&w);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_life),
 		T(test_exchange),
+		T(test_exchange_behind_others),
 		T(test_sweep),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

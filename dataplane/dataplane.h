@@ -26,6 +26,7 @@
 struct rte_mempool;
 struct zs_worker;
 struct zs_limits;
+struct zs_targets;
 
 #define ZS_LANES_MAX	 ZS_CONF_QUEUES
 #define ZS_HANDOVER_RING 1024 /* mbufs waiting for another worker: 32 bursts */
@@ -74,6 +75,7 @@ struct zs_dp {
 	uint32_t workers;
 	struct rte_mempool *pool;
 	struct zs_limits *limits;
+	struct zs_targets *targets;
 	/* Flow partitions: which worker serves each, and which port range it owns. */
 	uint32_t partitions;
 	uint64_t flow_room; /* flows that all of them can hold */
@@ -81,13 +83,14 @@ struct zs_dp {
 	uint16_t partition_first[ZS_WORKERS_MAX], partition_last[ZS_WORKERS_MAX];
 	uint8_t home[ZS_WORKERS_MAX]; /* of a worker: the partition it makes flows in */
 	struct zs_flow_table partition[ZS_WORKERS_MAX];
-	_Atomic uint32_t stop;	/* 1: receive no more, 2: drain what others handed over and end */
-	_Atomic uint32_t quiet; /* workers that have stopped receiving */
-	uint64_t second_ns;	/* when another process of this instance was refused, 0: not lately */
-	uint64_t full_seen;	/* packets refused by a full flow table, as last summed */
-	uint64_t full_ns;	/* when that last grew */
-	bool judged;		/* the counters compared with the last tick's have been read once */
-	const char *damaged;	/* a segment found damaged, as last told */
+	void *waiting[ZS_WORKERS_MAX]; /* each partition's zs_flow_table.ports */
+	_Atomic uint32_t stop;	       /* 1: receive no more, 2: drain what others handed over and end */
+	_Atomic uint32_t quiet;	       /* workers that have stopped receiving */
+	uint64_t second_ns;	       /* when another process of this instance was refused, 0: not lately */
+	uint64_t full_seen;	       /* packets refused by a full flow table, as last summed */
+	uint64_t full_ns;	       /* when that last grew */
+	bool judged;		       /* the counters compared with the last tick's have been read once */
+	const char *damaged;	       /* a segment found damaged, as last told */
 	uint64_t watchdog_ns, watchdog_due_ns; /* 0: the service manager has no watchdog */
 	uint64_t levels;		       /* generation of the settings whose log levels are in force */
 	uint64_t steer_change;		       /* fingerprint of what the steering maps were last made from */

@@ -1,10 +1,12 @@
 /* The hash key is drawn at each start and the indexes are made again from the flows, so what
  * is in shared memory never says which flows share a bucket. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include "flows.h"
 #include "limit.h"
+#include "shm/flow_port.h"
 
 static uint32_t open_partition(struct zs_dp *dp, uint32_t i, const uint8_t key[16], bool fresh)
 {
@@ -19,6 +21,11 @@ static uint32_t open_partition(struct zs_dp *dp, uint32_t i, const uint8_t key[1
 	}
 	if (rc)
 		return UINT32_MAX;
+	free(dp->waiting[i]);
+	dp->waiting[i] = malloc(zs_flow_ports_bytes(t->capacity));
+	if (!dp->waiting[i])
+		return UINT32_MAX;
+	zs_flow_ports_bind(t, dp->waiting[i]);
 	return atomic_load(&t->head->used);
 }
 
@@ -118,4 +125,13 @@ int zs_flows_open(struct zs_dp *dp, bool fresh, struct zs_error *err)
 	if (!fresh)
 		ZS_LOG(dp->log, FLOWS_ADOPTED, "flows=%u partitions=%u", used, dp->partitions);
 	return 0;
+}
+
+void zs_flows_close(struct zs_dp *dp)
+{
+	for (uint32_t i = 0; i < dp->partitions; i++) {
+		free(dp->waiting[i]);
+		dp->waiting[i] = NULL;
+		dp->partition[i].ports = NULL;
+	}
 }

@@ -9,5 +9,7 @@
  * this run. When no partition holds a flow the range is divided anew. A damaged partition
  * starts fresh, logged. */
 int zs_flows_open(struct zs_dp *dp, bool fresh, struct zs_error *err);
+/* Main, after the workers ended; also when not, or not all, were opened. */
+void zs_flows_close(struct zs_dp *dp);
 
 #endif

@@ -214,9 +214,11 @@ static int start(struct zs_dp *dp, const sigset_t *set, struct zs_error *err)
 	if ((rc = zs_workers_new(dp, err)))
 		goto delete_workers;
 	if ((rc = zs_flows_open(dp, fresh, err)))
-		goto delete_workers;
+		goto close_flows;
 	rc = serve(dp, set, err);
 	zs_view_close(dp);
+close_flows:
+	zs_flows_close(dp);
 delete_workers:
 	zs_workers_delete(dp);
 stop_ports:

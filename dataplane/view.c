@@ -2,6 +2,7 @@
  * writer is dead stays in force: forwarding goes on with the last tables. */
 #include <errno.h>
 #include "shm/fault.h"
+#include "targets.h"
 #include "view.h"
 #include "worker.h"
 
@@ -60,6 +61,8 @@ void zs_view_refresh(struct zs_dp *dp)
 		dp->leaving = NULL;
 	}
 	take_levels(dp, now);
+	if (now && dp->targets && !zs_segment_faulted(&now->seg))
+		zs_targets_sync(dp->targets, now);
 	if (!now || zs_segment_replaced(&now->seg))
 		join(dp, now == &dp->slot[0] ? &dp->slot[1] : &dp->slot[0]);
 }

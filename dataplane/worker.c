@@ -7,6 +7,7 @@
 #include <rte_malloc.h>
 #include <rte_ring.h>
 #include "limit.h"
+#include "targets.h"
 #include "worker.h"
 
 static void poll_lane(struct zs_worker *w, uint32_t port, const struct zs_lane *lane)
@@ -85,6 +86,9 @@ int zs_workers_new(struct zs_dp *dp, struct zs_error *err)
 	dp->limits = rte_zmalloc("limits", sizeof(*dp->limits), 64);
 	if (!dp->limits || getrandom(&dp->limits->key, 8, 0) != 8)
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "no memory for rate limits");
+	dp->targets = rte_zmalloc("targets", sizeof(*dp->targets), 64);
+	if (!dp->targets || getrandom(dp->targets->key, 16, 0) != 16)
+		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "no memory for the index of targets");
 	for (uint32_t i = 0; i < dp->workers; i++)
 		if (make_worker(dp, i))
 			return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE,
@@ -134,6 +138,8 @@ void zs_workers_delete(struct zs_dp *dp)
 		rte_free(w);
 		dp->worker[i] = NULL;
 	}
+	rte_free(dp->targets);
 	rte_free(dp->limits);
+	dp->targets = NULL;
 	dp->limits = NULL;
 }

@@ -20,7 +20,7 @@ $(foreach t,$(UNIT_CP),$(eval $(call unit,$(t),controlplane,$$(CP_OBJ_TESTED) $$
 $(foreach t,$(UNIT_P2P),$(eval $(call unit,$(t),p2p,$$(B)/libzsp2p.a,$$(B)/libzsp2p.a $$(B)/libzs.a $$(P2P_LIBS))))
 $(foreach t,$(UNIT_EDGE),$(eval $(call unit,$(t),edge,$$(EDGE_OBJ_TESTED) $$(B)/libzsp2p.a,$$(EDGE_LIBS))))
 # Of the dataplane what knows no DPDK; a test brings what else its subject calls.
-DP_PLAIN := $(addprefix dataplane/,$(addsuffix .c,age calls flows judge limit locals view stage/hop stage/newflow))
+DP_PLAIN := $(addprefix dataplane/,$(addsuffix .c,age calls flows judge limit locals targets view stage/hop stage/newflow))
 $(foreach t,$(UNIT_DP),$(eval $(call unit,$(t),dataplane,$$(B)/libzsdp.a,$$(B)/libzsdp.a)))
 $(B)/libzsdp.a: $(call objects,$(DP_PLAIN))
 	@rm -f $@ && ar rcs $@ $^

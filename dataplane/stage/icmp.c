@@ -1,11 +1,13 @@
-/* Path MTU for both ends of a flow: "fragmentation needed" and "packet too big" that quote a
- * packet this relay sent are turned into what the flow's other peer would have got, had it
- * met that router itself. All other errors about flows end here, so that a stranger cannot end
- * a session by forging one.
+/* Path MTU for the client of a flow: "fragmentation needed" and "packet too big" that quote a packet
+ * this relay sent to the target become what the client would have got, had it met that router itself,
+ * quoting its own packet to the published port. The new headers are made backwards from the quoted
+ * UDP header, which stays where it is.
  *
- * An error quoting our packet to the target goes to the client, quoting the client's packet
- * to the published port; an error quoting our packet to the client goes to the target. The new
- * headers are made backwards from the quoted UDP header, which stays where it is. */
+ * All else about flows ends here. An error about the way to a client goes to nobody: the target has one
+ * path for all clients, this relay, so one client's word would shrink it for everybody (its kernel
+ * keeps a path MTU by address). Who sends to many clients through one address probes each by itself, as
+ * QUIC does (RFC 8899, RFC 9000 section 14.3). Nor is a path MTU believed that is below what every IPv6
+ * QUIC cannot use: whoever guesses a flow's source port could forge it. */
 #include <arpa/inet.h>
 #include <rte_mbuf.h>
 #include "limit.h"
@@ -16,9 +18,8 @@
 #define ICMP_BURST  50
 #define QUOTE_MAX4  548 /* so that the whole is 576, what every IPv4 host takes (RFC 1812) */
 #define QUOTE_MAX6  1232
-#define MTU_MIN4    68
-#define MTU_MIN6    1280
-#define HEADER_GAP  20 /* between the two families' IP headers */
+#define MTU_MIN	    1280 /* RFC 8200's least; what QUIC needs (1,200 bytes of UDP payload) fits */
+#define HEADER_GAP  20	 /* between the two families' IP headers */
 #define TTL	    64
 #define HEADROOM    (2 * ZS_IP6_LEN + ZS_ICMP_LEN + ZS_ETH_LEN + ZS_VLAN_LEN)
 
@@ -33,26 +34,12 @@ static uint16_t get16(const uint8_t *at)
 	return (uint16_t)(at[0] << 8 | at[1]);
 }
 
-/* Finds the flow whose packet is quoted. Returns the partition, or -1. On success it->side is
- * the way the error goes on: ZS_SIDE_TARGET toward the client. */
-static int find_flow(struct zs_worker *w, struct zs_item *it)
+/* Finds the flow whose packet to the target is quoted. Returns its partition, or -1. */
+static int find_flow(const struct zs_worker *w, struct zs_item *it)
 {
 	const struct zs_packet *p = &it->p;
 	int at = zs_flow_partition_of(w->dp, p->quoted_src.port);
 
-	it->flow = ZS_FLOW_NONE;
-	if (zs_stage_published(w, it, p->quoted_src.port)) {
-		it->side = ZS_SIDE_CLIENT;
-		for (uint32_t i = 0; i < w->dp->partitions; i++) {
-			it->table = &w->dp->partition[i];
-			it->hash = zs_flow_hash(it->table, &p->quoted_dst, p->quoted_src.port, it->local);
-			it->flow = zs_flow_find_client(it->table, it->hash, &p->quoted_dst,
-						       p->quoted_src.port, it->local);
-			if (it->flow != ZS_FLOW_NONE)
-				return (int)i;
-		}
-		return -1;
-	}
 	if (at < 0)
 		return -1;
 	it->side = ZS_SIDE_TARGET;
@@ -83,25 +70,21 @@ static bool sum_is_good(const struct zs_item *it)
 	return zs_csum_fold(zs_csum_add(sum, it->l4, it->l4_len)) == 0xffff;
 }
 
-/* The MTU the other side must be told, in its own family's terms. 0: nonsense. */
+/* The MTU that the client must be told, in its own family's terms. */
 static uint32_t translate_mtu(const struct zs_item *it, bool to4)
 {
 	uint32_t mtu = it->p.icmp_mtu;
 
-	if (mtu < (it->p.is4 ? MTU_MIN4 : MTU_MIN6))
-		return 0;
 	if (it->p.is4 && !to4)
 		mtu += HEADER_GAP;
 	else if (!it->p.is4 && to4)
 		mtu -= HEADER_GAP;
-	if (!to4 && mtu < MTU_MIN6)
-		mtu = MTU_MIN6;
 	return mtu < UINT16_MAX ? mtu : UINT16_MAX;
 }
 
 struct rebuilt {
-	const struct zs_addr *from;  /* our address that the receiver knows */
-	struct zs_endpoint src, dst; /* of the quoted packet, as the receiver sent it */
+	const struct zs_addr *from;  /* our address that the client knows */
+	struct zs_endpoint src, dst; /* of the quoted packet, as the client sent it */
 	bool to4;
 };
 
@@ -129,7 +112,7 @@ static void write_ip(uint8_t *ip, bool is4, const struct zs_addr *src, const str
 	memcpy(ip + 10, &csum, 2);
 }
 
-/* The quoted UDP header as the receiver sent it: ports back, checksum by difference. */
+/* The quoted UDP header as the client sent it: ports back, checksum by difference. */
 static void restore_udp(uint8_t *udp, const struct zs_packet *p, const struct rebuilt *r)
 {
 	struct zs_csum_delta d = { 0 };
@@ -192,15 +175,14 @@ static void rebuild(struct zs_item *it, const struct rebuilt *r, uint32_t mtu)
 static bool choose(const struct zs_worker *w, const struct zs_item *it, struct rebuilt *r)
 {
 	const struct zs_flow *f = &it->table->flow[it->flow];
-	bool to_client = it->side == ZS_SIDE_TARGET;
-	uint8_t local = to_client ? f->local_client : f->local_target;
+	uint8_t local = f->local_client;
 
 	if (local >= ZS_LOCALS_MAX || !w->locals.entry[local].used)
 		return false;
 	r->from = &w->locals.entry[local].addr;
-	r->src = to_client ? f->client : f->target;
+	r->src = f->client;
 	r->dst.addr = *r->from;
-	r->dst.port = to_client ? f->port : f->source_port;
+	r->dst.port = f->port;
 	r->to4 = zs_addr_is4(r->from);
 	return true;
 }
@@ -209,43 +191,53 @@ static enum zs_drop translate(struct zs_worker *w, struct zs_item *it)
 {
 	struct rebuilt r;
 	enum zs_drop why;
-	uint32_t mtu;
 
 	if (!is_too_big(&it->p))
 		return ZS_DROP_icmp_other;
-	if (!choose(w, it, &r) || !(mtu = translate_mtu(it, r.to4)) || !sum_is_good(it) ||
+	if (!choose(w, it, &r) || !sum_is_good(it) ||
 	    !zs_addr_eq(&it->p.quoted_src.addr, &w->locals.entry[it->local].addr))
 		return ZS_DROP_icmp_malformed;
+	if (it->p.icmp_mtu < MTU_MIN)
+		return ZS_DROP_icmp_mtu;
 	if (!zs_limit_take(&w->icmp_tat_ns, ICMP_RATE_S, ICMP_BURST, w->now_ns))
 		return ZS_DROP_icmp_rate;
 	if ((why = zs_hop_find(w, it)) != ZS_DROPS)
 		return why;
 	if (it->frame + it->p.quoted_l4_off - HEADROOM < (uint8_t *)it->m->buf_addr)
 		return ZS_DROP_no_mbuf;
-	rebuild(it, &r, mtu);
+	rebuild(it, &r, translate_mtu(it, r.to4));
 	return zs_frame_put(it, it->ip, it->ip_len) ? ZS_DROPS : ZS_DROP_no_mbuf;
+}
+
+/* Of an error about no flow of ours: why it goes no further. */
+static enum zs_drop judge_other(const struct zs_item *it)
+{
+	if (!it->published.used)
+		return ZS_DROP_icmp_malformed;
+	return is_too_big(&it->p) ? ZS_DROP_icmp_client : ZS_DROP_icmp_other;
 }
 
 ZS_COLD void zs_icmp_take(struct zs_worker *w, struct zs_item *it)
 {
+	bool published = zs_stage_published(w, it, it->p.quoted_src.port);
+	int bad = zs_packet_hygiene(&it->p), at;
 	struct zs_sent sent = { 0 };
 	enum zs_drop why;
-	int bad = zs_packet_hygiene(&it->p), at;
 
-	at = find_flow(w, it);
-	if (at < 0 && !it->published.used && zs_flow_partition_of(w->dp, it->p.quoted_src.port) < 0) {
+	it->flow = ZS_FLOW_NONE;
+	at = published ? -1 : find_flow(w, it);
+	if (!published && at < 0) {
 		zs_stage_punt(w, it); /* about a port that is not the relay's */
 		return;
 	}
-	if (bad >= 0 || at < 0) {
-		zs_stage_drop(w, it->m, bad >= 0 ? (enum zs_drop)bad : ZS_DROP_icmp_malformed);
-		return;
-	}
-	if (w->dp->partition_owner[at] != w->index) {
+	if (bad < 0 && at >= 0 && w->dp->partition_owner[at] != w->index) {
 		zs_flow_hand_over(w, it, (uint32_t)at);
 		return;
 	}
-	why = it->flow == ZS_FLOW_NONE ? ZS_DROP_icmp_malformed : translate(w, it);
+	if (bad >= 0)
+		why = (enum zs_drop)bad;
+	else
+		why = it->flow == ZS_FLOW_NONE ? judge_other(it) : translate(w, it);
 	if (why != ZS_DROPS) {
 		zs_stage_drop(w, it->m, why);
 		return;

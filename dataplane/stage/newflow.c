@@ -2,6 +2,17 @@
  * cheap refusals come first, the source port last. */
 #include "limit.h"
 #include "stage.h"
+#include "targets.h"
+
+/* The port's own target is looked at without the index, which is a tick behind a new port. Of a
+ * target's other ports nothing is known: its host may well be a client. */
+static bool from_a_target(const struct zs_worker *w, const struct zs_item *it)
+{
+	const struct zs_published *p = &it->published;
+
+	return (it->p.src.port == p->target_port && zs_addr_eq(&it->p.src.addr, &p->target)) ||
+	       zs_targets_have(w->dp->targets, w->tables, &it->p.src);
+}
 
 /* The target is judged again here: the tables are another process's word. */
 static enum zs_drop judge(struct zs_worker *w, const struct zs_item *it)
@@ -17,6 +28,8 @@ static enum zs_drop judge(struct zs_worker *w, const struct zs_item *it)
 	if (zs_deny_target(&w->settings.deny, &p->target) != ZS_SPECIAL_NONE ||
 	    zs_locals_has(&w->locals, &p->target) || !p->target_port)
 		return ZS_DROP_target_denied;
+	if (from_a_target(w, it))
+		return ZS_DROP_src_target;
 	if (p->drain)
 		return ZS_DROP_draining;
 	if (s->max_flows_per_prefix && zs_limit_prefix_flows(l, &it->p.src.addr) >= s->max_flows_per_prefix)

@@ -66,13 +66,24 @@ def quoted6(x):
     return ip6(S6, T6, udp(S6, T6, x.sport["66"], TARGET, DATA), ttl=60)[:48]
 
 
-def too_big(x, wrong=0):
+def too_big(x, wrong=0, mtu=1280):
     """Both families' word that the relay's packet did not fit."""
-    return ip4(T4, S4, icmp4(3, 4, quoted4(x), rest=1280, wrong=wrong), proto=ICMP4)
+    return ip4(T4, S4, icmp4(3, 4, quoted4(x), rest=mtu, wrong=wrong), proto=ICMP4)
 
 
-def too_big6(x, wrong=0):
-    return ip6(T6, S6, icmp6(T6, S6, 2, 0, quoted6(x), rest=1280, wrong=wrong), proto=ICMP6)
+def too_big6(x, wrong=0, mtu=1280):
+    return ip6(T6, S6, icmp6(T6, S6, 2, 0, quoted6(x), rest=mtu, wrong=wrong), proto=ICMP6)
+
+
+def too_big_for_client(x, mtu, kind=(3, 4)):
+    """The same about the relay's packet to a client: what any client can say about its own flow."""
+    quote = ip4(R4, C4, udp(R4, C4, PORT4, 5000, DATA), ttl=60)[:28]
+    return ip4(C4, R4, icmp4(*kind, quote, rest=mtu), proto=ICMP4)
+
+
+def too_big_for_client6(x, mtu):
+    quote = ip6(R6, C6, udp(R6, C6, PORT6, 5000, DATA), ttl=60)[:48]
+    return ip6(C6, R6, icmp6(C6, R6, 2, 0, quote, rest=mtu), proto=ICMP6)
 
 
 ROWS = [
@@ -115,6 +126,18 @@ ROWS = [
      "icmp_malformed", None, None),
     ("packet too big with a wrong ICMPv6 checksum", "server", lambda x: s(x, too_big6(x, wrong=0x0100)),
      "icmp_malformed", None, None),
+    ("fragmentation needed below 1280", "server", lambda x: s(x, too_big(x, mtu=1279)), "icmp_mtu", None, None),
+    ("fragmentation needed of a router that names no MTU", "server", lambda x: s(x, too_big(x, mtu=0)), "icmp_mtu", None,
+     None),
+    ("packet too big below 1280", "server", lambda x: s(x, too_big6(x, mtu=1279)), "icmp_mtu", None, None),
+    ("fragmentation needed on the way to a client", "client", lambda x: c(x, too_big_for_client(x, 1400)), "icmp_client",
+     None, None),
+    ("the least path MTU of IPv4, toward a client", "client", lambda x: c(x, too_big_for_client(x, 68)), "icmp_client", None,
+     None),
+    ("packet too big on the way to a client", "client", lambda x: c(x, too_big_for_client6(x, 1280)), "icmp_client", None,
+     None),
+    ("other ICMP errors about the way to a client", "client",
+     lambda x: c(x, too_big_for_client(x, 0, kind=(3, 3))), "icmp_other", None, None),
     ("other ICMP errors of a flow", "server",
      lambda x: s(x, ip4(T4, S4, icmp4(3, 3, quoted4(x)), proto=ICMP4)), "icmp_other", None, None),
     ("ICMP error that quotes no flow", "server",
@@ -148,6 +171,11 @@ ROWS = [
     ("unspecified source", "client", lambda x: c(x, to_relay4(x, src=addr("0.0.0.0"))), "src_martian", None, None),
     ("IPv6 loopback source", "client", lambda x: c(x, to_relay6(x, src=addr("::1"))), "src_martian", None, None),
     ("own source", "client", lambda x: c(x, to_relay4(x, src=R4)), "src_own", None, None),
+    ("the port's own target as a client", "client", lambda x: c(x, to_relay4(x, src=T4, sport=TARGET)), "src_target", None,
+     None),
+    ("another port's target as a client", "client",
+     lambda x: c(x, to_relay4(x, src=T4, sport=TARGET, dport=PORT6)), "src_target", None, None),
+    ("an IPv6 target as a client", "client", lambda x: c(x, to_relay6(x, src=T6, sport=TARGET)), "src_target", None, None),
     ("a stranger to a flow's source port", "server",
      lambda x: s(x, ip4(T4, S4, udp(T4, S4, 444, x.sport["44"], DATA))), "stranger", None, None),
     ("a client to a flow's source port", "client", lambda x: c(x, to_relay4(x, dport=x.sport["44"])), "stranger", None, None),

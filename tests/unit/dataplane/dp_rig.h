@@ -9,6 +9,7 @@
 #include "flows.h"
 #include "limit.h"
 #include "stage/stage.h"
+#include "targets.h"
 
 #define RIG_CLIENT_PORT 4443
 #define RIG_NOW_MS	1000000
@@ -21,6 +22,7 @@ struct rig {
 	struct zs_tables writer; /* what a control plane would hold */
 	struct zs_worker worker[2];
 	struct zs_limits limits;
+	struct zs_targets targets;
 	uint32_t events;
 	struct zs_event last;
 };
@@ -137,6 +139,9 @@ static inline int rig_setup(void **state)
 	r->conf.flows.port_first = 20000;
 	r->conf.flows.port_last = 29999;
 	r->dp.limits = &r->limits;
+	r->dp.targets = &r->targets;
+	r->targets.key[0] = 0x5bd1e995a7c3f017;
+	r->targets.key[1] = 0x1b873593cc9e2d51;
 	r->dp.ports = 2;
 	assert_int_equal(zs_tables_open_writer(&r->writer, r->dp.shm_dir, NULL, false, &fresh, &err), 0);
 	rig_world(r);
@@ -150,6 +155,7 @@ static inline int rig_teardown(void **state)
 	struct rig *r = *state;
 	void *scratch = r->scratch;
 
+	zs_flows_close(&r->dp);
 	if (r->dp.state.seg.base)
 		zs_state_close(&r->dp.state);
 	zs_tables_close(&r->writer);

@@ -105,10 +105,73 @@ static void port_share(void **state)
 	assert_int_equal(make(r, 101, 1), ZS_DROPS);
 }
 
+/* A target's endpoint is no client, of its own port at once and of any other when the index has followed;
+ * another port of the same host is one. */
+static void targets_are_no_clients(void **state)
+{
+	struct rig *r = *state;
+	struct zs_published other = {
+		.used = 1, .target = rig_addr("198.51.7.9"), .target_port = 5000, .generation = 1
+	};
+	struct zs_item own;
+
+	rig_state(r, 1, 64);
+	rig_settings(r, 0, 100);
+	own = rig_item(r, 0, 1, 1);
+	own.p.src = (struct zs_endpoint){ rig_addr("10.2.0.2"), 443 };
+	assert_int_equal(zs_flow_make(&r->worker[0], &own), ZS_DROP_src_target);
+	assert_int_equal(zs_tables_set_published(&r->writer, 4447, &other), 0);
+	zs_targets_sync(&r->targets, &r->writer);
+	assert_int_equal(make(r, 7, 9), ZS_DROP_src_target);
+	assert_int_equal(make(r, 7, 8), ZS_DROPS);
+	own.p.src.port = 444;
+	assert_int_equal(zs_flow_make(&r->worker[0], &own), ZS_DROPS);
+	assert_int_equal(zs_tables_set_published(&r->writer, 4447, NULL), 0);
+	assert_int_equal(make(r, 7, 9), ZS_DROPS); /* what the index still has is looked up */
+	zs_targets_sync(&r->targets, &r->writer);
+}
+
+/* As many targets as ports: each is found, and nothing else is. */
+static void every_target_is_found(void **state)
+{
+	struct rig *r = *state;
+	struct zs_published p = {
+		.used = 1, .target = rig_addr("198.51.7.9"), .target_port = 443, .generation = 1
+	};
+
+	for (uint32_t port = 1; port < ZS_UDP_PORTS; port++) {
+		p.target.ip[14] = (uint8_t)(port >> 8);
+		p.target.ip[15] = (uint8_t)port;
+		assert_int_equal(zs_tables_set_published(&r->writer, (uint16_t)port, &p), 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		zs_targets_sync(&r->targets, &r->writer);
+		for (uint32_t port = 1; port < ZS_UDP_PORTS; port++) {
+			struct zs_endpoint e = { p.target, 443 };
+
+			e.addr.ip[14] = (uint8_t)(port >> 8);
+			e.addr.ip[15] = (uint8_t)port;
+			assert_true(zs_targets_have(&r->targets, &r->writer, &e));
+			e.port++;
+			assert_false(zs_targets_have(&r->targets, &r->writer, &e));
+		}
+		rig_publish(r, 2, 0, false); /* a change */
+		rig_publish(r, 2, 0, false);
+		p.target.ip[14] = RIG_CLIENT_PORT >> 8;
+		p.target.ip[15] = RIG_CLIENT_PORT & 0xff;
+		assert_int_equal(zs_tables_set_published(&r->writer, RIG_CLIENT_PORT, &p), 0);
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
-	const struct CMUnitTest tests[] = { T(made), T(refused), T(prefix_cap), T(port_share) };
+	const struct CMUnitTest tests[] = { T(made),
+					    T(refused),
+					    T(prefix_cap),
+					    T(port_share),
+					    T(targets_are_no_clients),
+					    T(every_target_is_found) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

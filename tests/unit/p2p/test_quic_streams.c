@@ -290,6 +290,42 @@ static void streams_end_with_their_connection(void **state)
 	pipe_free(p);
 }
 
+/* Says something, and leaves off when it has arrived and before anybody answers. */
+static void say(struct pipe *p, struct app_stream *s, uint32_t bytes)
+{
+	s->tx_total += bytes;
+	app_send(s);
+	pipe_run(p, p->delay - 1);
+	p->now++;
+	while (p->count && p->queue[earliest(p)].at <= p->now)
+		deliver(p);
+}
+
+/* Where a round trip takes 100 us an acknowledgement is due 12 us after its packet: it leaves with what is said next, not
+ * alone by a timer of its own. A millisecond later it does. */
+static void an_acknowledgement_waits_for_an_answer(void **state)
+{
+	struct pipe *p = pipe_new(NULL);
+	struct app_stream *there, *back;
+
+	p->delay = MS / 20;
+	pipe_connect(p);
+	there = app_open(&p->a, 32, false);
+	pipe_run(p, 50 * MS);
+	back = TAILQ_FIRST(&p->b.streams);
+	uint64_t before = p->sent[0] + p->sent[1];
+	for (int i = 0; i < 200; i++) {
+		say(p, there, 32);
+		say(p, back, 32);
+	}
+	assert_int_equal(p->b.rx, 201 * 32);
+	assert_int_equal(p->a.rx, 200 * 32);
+	assert_in_range(p->sent[0] + p->sent[1] - before, 400, 440);
+	pipe_run(p, 2 * MS);
+	assert_int_equal(alive(&p->a) + alive(&p->b), 2); /* the streams: all bytes are acknowledged */
+	pipe_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +341,7 @@ int main(void)
 		cmocka_unit_test(streams_come_back),
 		cmocka_unit_test(ten_thousand_streams),
 		cmocka_unit_test(streams_end_with_their_connection),
+		cmocka_unit_test(an_acknowledgement_waits_for_an_answer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -177,9 +177,10 @@ static void care_for_targets(struct zs_netlink *n, uint64_t now_ns)
 	const struct zs_addr *unreached = NULL;
 	struct zs_published *p = zs_program_tables(n->c->program)->published;
 
-	/* The writer's own memory: no copy is needed to read it. */
+	/* The writer's own memory: no copy is needed to read it. An attached port leads to no address. */
 	for (uint32_t port = 1; port < ZS_UDP_PORTS; port++)
-		if (p[port].used && care_for(n, &p[port].target, &missing) && !unreached) {
+		if (p[port].used && p[port].kind == ZS_PUBLISHED_TARGET &&
+		    care_for(n, &p[port].target, &missing) && !unreached) {
 			unreached = &p[port].target;
 			first = missing;
 		}

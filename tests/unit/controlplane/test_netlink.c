@@ -3,7 +3,7 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include "kernel.h"
+#include "netlink_internal.h"
 #include "rig.h"
 
 /* A message under construction. */
@@ -506,6 +506,30 @@ static void test_live_dump(void **state)
 	rig_close(r);
 }
 
+/* A target without a way to it is told after a while; an attached port leads to no address. */
+static void test_missing_way(void **state)
+{
+	const struct zs_publication attached = { .port = 5000,
+						 .attached = { .id = 1, .generation = 7, .service = 1 } },
+				    unreached = { .port = 5001, .target = { addr("2600::1"), 443 } };
+	struct rig *r = *state;
+	uint64_t now = zs_clock_ns();
+
+	r->c.conf = rig_conf(r, "");
+	rig_open(r);
+	assert_int_equal(zs_netlink_new(&r->c.netlink, &r->c, &r->err), 0);
+	assert_int_equal(zs_program_reserve(r->c.program, &attached, &r->err), 0);
+	for (int s = 0; s < 10; s++)
+		zs_resolve_second(r->c.netlink, now += ZS_NS_PER_S);
+	assert_false(rig_raised(r, ZS_HEALTH_neighbour_missing));
+	if (zs_program_publish(r->c.program, &unreached, &r->err))
+		fail_msg("%s", r->err.text);
+	for (int s = 0; s < 10; s++)
+		zs_resolve_second(r->c.netlink, now += ZS_NS_PER_S);
+	assert_true(rig_raised(r, ZS_HEALTH_neighbour_missing));
+	rig_close(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -522,6 +546,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bounds, view_setup, view_teardown),
 		cmocka_unit_test_setup_teardown(test_link_gone, view_setup, view_teardown),
 		cmocka_unit_test_setup_teardown(test_live_dump, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_missing_way, rig_setup, rig_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #define SILENCE_SHARE 6
 #define SILENCE_LEAST (1 * ZS_NS_PER_S)
 #define SILENCE_MOST  (15 * ZS_NS_PER_S)
+#define BACK_SHARE    16 /* of the spread: for the dial, Hello and Grant among all the others' */
 
 const struct zs_attach_retry *zs_attach_retry(enum zs_attach_state state)
 {
@@ -39,8 +40,8 @@ uint64_t zs_attach_retry_wait(enum zs_attach_state state, uint32_t failures, uin
 	uint64_t wait = rule->first_ns;
 
 	if (state == ZS_ATTACH_STATE_lost && spread_ns > 0)
-		return zs_random_below(random,
-				       spread_ns - (silence_ns < spread_ns / 2 ? silence_ns : spread_ns / 2));
+		return zs_random_below(random, spread_ns - spread_ns / BACK_SHARE -
+						   (silence_ns < spread_ns / 2 ? silence_ns : spread_ns / 2));
 	while (--failures > 0 && wait < rule->most_ns)
 		wait *= 2;
 	if (wait > rule->most_ns)

@@ -53,7 +53,7 @@ start_caddy() {
 	wait_for 10 sh -c "nsenter --net=/run/netns/$S ss -Hlun 'sport = :443' | grep -q ." || die "Caddy does not listen on UDP 443"
 	SPKI=$(openssl x509 -in "$CERT" -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64)
 }
-caddy_cert() { CERT=$(find "$LAB/caddy/home" -path '*relay.test*' -name '*.crt' | head -n 1); [ -s "${CERT:-/nonexistent}" ]; }
+caddy_cert() { CERT=$(find "$LAB/caddy/home" -path '*relay.test*' -name '*.crt' | head -n 1); [ -n "$CERT" ] && [ -s "$CERT" ]; }
 
 # chromium_get URL_PATH [LOG]: prints the DOM of what a fresh browser loads from PEER:PORT by HTTP/3 alone.
 chromium_get() {

@@ -116,7 +116,12 @@ static bool find_client(struct zs_worker *w, struct zs_item *it)
 		return true;
 	if ((why = zs_flow_make(w, it)) == ZS_DROPS)
 		return true;
-	zs_stage_drop(w, it->m, why);
+	/* The port's flows are counted over all workers: who has one to give for it makes this one. */
+	if (why == ZS_DROP_flow_limit_port && !it->handed &&
+	    (other = zs_flow_room_elsewhere(w, it->p.dst.port)) >= 0)
+		zs_flow_hand_over(w, it, (uint32_t)other);
+	else
+		zs_stage_drop(w, it->m, why);
 	return false;
 }
 

@@ -1,6 +1,7 @@
 /* The slow path of a client's first packet: may this flow be, and what does it look like? The
  * cheap refusals come first, the source port last. */
 #include "limit.h"
+#include "shm/flow_port.h"
 #include "stage.h"
 #include "targets.h"
 
@@ -52,6 +53,17 @@ static bool port_is_full(const struct zs_worker *w, const struct zs_item *it)
 	if (!most)
 		most = w->dp->flow_room * w->settings.port_share / 100;
 	return zs_limit_port_flows(w->dp->limits, it->p.dst.port) >= most;
+}
+
+int zs_flow_room_elsewhere(const struct zs_worker *w, uint16_t port)
+{
+	const struct zs_dp *dp = w->dp;
+
+	for (uint32_t i = 0; i < dp->workers; i++)
+		if (dp->partition_owner[dp->home[i]] != w->index &&
+		    zs_flow_ports_oldest(&dp->partition[dp->home[i]], port) != ZS_FLOW_NONE)
+			return dp->home[i];
+	return -1;
 }
 
 static void tell(struct zs_worker *w, const struct zs_flow *f, enum zs_event_kind kind, uint8_t reason)

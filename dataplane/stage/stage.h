@@ -69,6 +69,9 @@ static inline bool zs_stage_published(const struct zs_worker *w, struct zs_item 
 
 /* newflow.c: makes the flow of a client's first packet. ZS_DROPS: made, else the reason. */
 enum zs_drop zs_flow_make(struct zs_worker *w, struct zs_item *it);
+/* newflow.c, after flow_limit_port: another worker's partition with an unconfirmed flow of the port, which
+ * would make room there, or -1. */
+int zs_flow_room_elsewhere(const struct zs_worker *w, uint16_t port);
 /* Ends a flow: counters, event, memory. `counter` says which of flows_* is raised. */
 void zs_flow_end(struct zs_worker *w, struct zs_flow_table *t, uint32_t id, enum zs_flow_end why);
 /* Told of a flow that zs_flow_add evicted. */

@@ -42,7 +42,7 @@ void zs_flow_ports_link(struct zs_flow_table *t, uint32_t id, uint16_t port)
 	zs_flow_ports_unlink(t, id); /* the partition was damaged: its free list led to a flow */
 	p->link[id] = (struct link){ .younger = ZS_FLOW_NONE, .older = p->youngest[port], .port = port };
 	if (p->youngest[port] == ZS_FLOW_NONE)
-		p->oldest[port] = id;
+		__atomic_store_n(&p->oldest[port], id, __ATOMIC_RELAXED);
 	else
 		p->link[p->youngest[port]].younger = id;
 	p->youngest[port] = id;
@@ -56,14 +56,15 @@ void zs_flow_ports_unlink(struct zs_flow_table *t, uint32_t id)
 	if (!p || !p->link[id].port)
 		return;
 	l = p->link[id];
-	*(l.older == ZS_FLOW_NONE ? &p->oldest[l.port] : &p->link[l.older].younger) = l.younger;
+	__atomic_store_n(l.older == ZS_FLOW_NONE ? &p->oldest[l.port] : &p->link[l.older].younger, l.younger,
+			 __ATOMIC_RELAXED);
 	*(l.younger == ZS_FLOW_NONE ? &p->youngest[l.port] : &p->link[l.younger].older) = l.older;
 	p->link[id].port = 0;
 }
 
 uint32_t zs_flow_ports_oldest(const struct zs_flow_table *t, uint16_t port)
 {
-	return t->ports ? t->ports->oldest[port] : ZS_FLOW_NONE;
+	return t->ports ? __atomic_load_n(&t->ports->oldest[port], __ATOMIC_RELAXED) : ZS_FLOW_NONE;
 }
 
 bool zs_flow_ports_right(const struct zs_flow_table *t, uint32_t id)

@@ -105,6 +105,27 @@ static void port_share(void **state)
 	assert_int_equal(make(r, 101, 1), ZS_DROPS);
 }
 
+/* What fills a port may all lie with one worker: the others' clients go there. */
+static void room_with_another_worker(void **state)
+{
+	struct rig *r = *state;
+	struct zs_item at1;
+
+	rig_state(r, 2, 128);
+	rig_settings(r, 0, 100);
+	rig_publish(r, 1, 20, false);
+	at1 = rig_item(r, 1, 200, 1);
+	for (uint8_t n = 0; n < 20; n++)
+		assert_int_equal(make(r, n, 1), ZS_DROPS);
+	assert_int_equal(zs_flow_make(&r->worker[1], &at1), ZS_DROP_flow_limit_port);
+	assert_int_equal(zs_flow_room_elsewhere(&r->worker[1], RIG_CLIENT_PORT), r->dp.home[0]);
+	assert_int_equal(zs_flow_room_elsewhere(&r->worker[0], RIG_CLIENT_PORT),
+			 -1); /* it has looked at its own */
+	assert_int_equal(zs_flow_room_elsewhere(&r->worker[1], RIG_CLIENT_PORT + 1), -1);
+	assert_int_equal(make(r, 200, 1), ZS_DROPS);
+	assert_int_equal(zs_limit_port_flows(&r->limits, RIG_CLIENT_PORT), 20);
+}
+
 /* A target's endpoint is no client, of its own port at once and of any other when the index has followed;
  * another port of the same host is one. */
 static void targets_are_no_clients(void **state)
@@ -170,6 +191,7 @@ int main(void)
 					    T(refused),
 					    T(prefix_cap),
 					    T(port_share),
+					    T(room_with_another_worker),
 					    T(targets_are_no_clients),
 					    T(every_target_is_found) };
 

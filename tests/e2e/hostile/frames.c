@@ -68,6 +68,54 @@ static void retire_unissued(struct batch *b, uint32_t number)
 {
 	retire_connection_id(b, 1000000);
 }
+static void retire_in_use(struct batch *b, uint32_t number)
+{
+	put(b, "\x19\0", 2);
+}
+static void new_connection_id_empty(struct batch *b, uint32_t number)
+{
+	put(b, "\x18", 1);
+	put_number(b, FIRST + number);
+	put(b, "\0\0", 2);
+	put_noise(b, 16);
+}
+static void new_connection_id_backwards(struct batch *b, uint32_t number)
+{
+	new_id(b, number, FIRST + number + 1);
+}
+static void path_response(struct batch *b, uint32_t number)
+{
+	put(b, "\x1b", 1);
+	put_noise(b, 8);
+}
+static void handshake_done(struct batch *b, uint32_t number)
+{
+	put(b, "\x1e", 1);
+}
+static void new_token(struct batch *b, uint32_t number)
+{
+	put(b, "\x07\x04zero", 6);
+}
+static void endless_streams(struct batch *b, uint32_t number)
+{
+	put(b, "\x12\xff\xff\xff\xff\xff\xff\xff\xff", 9);
+}
+static void reset_of_theirs(struct batch *b, uint32_t number)
+{
+	put(b, "\x04", 1);
+	put_number(b, 4 * 1000 + 1);
+	put(b, "\0\0", 2);
+}
+static void stop_of_theirs(struct batch *b, uint32_t number)
+{
+	put(b, "\x05", 1);
+	put_number(b, 4 * 1000 + 1);
+	put(b, "\0", 1);
+}
+static void two_final_sizes(struct batch *b, uint32_t number)
+{
+	put(b, number & 1 ? "\x04\0\0\x09" : "\x04\0\0\x08", 4);
+}
 static void unknown(struct batch *b, uint32_t number)
 {
 	put(b, "\x3f", 1);
@@ -115,6 +163,16 @@ static const struct {
 	{ "new-connection-id-retiring", new_connection_id_retiring, false },
 	{ "retire-connection-id", retire_connection_id, true },
 	{ "retire-unissued", retire_unissued, false },
+	{ "retire-in-use", retire_in_use, false },
+	{ "new-connection-id-empty", new_connection_id_empty, false },
+	{ "new-connection-id-backwards", new_connection_id_backwards, false },
+	{ "path-response", path_response, false },
+	{ "handshake-done", handshake_done, false },
+	{ "new-token", new_token, false },
+	{ "endless-streams", endless_streams, false },
+	{ "reset-of-theirs", reset_of_theirs, false },
+	{ "stop-of-theirs", stop_of_theirs, false },
+	{ "two-final-sizes", two_final_sizes, false },
 	{ "unknown", unknown, false },
 	{ "ack-of-unsent", ack_of_unsent, false },
 	{ "crypto-far-off", crypto_far_off, false },

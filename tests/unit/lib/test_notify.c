@@ -5,11 +5,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "loop/notify.h"
 
@@ -122,6 +124,100 @@ static void watchdog_interval(void **state)
 	assert_int_equal(zs_notify_watchdog_ns(), 0);
 }
 
+/* A descriptor goes along with its name, and arrives open. */
+static void stores_and_forgets(void **state)
+{
+	char name[64], byte = 0, bytes[64], control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { bytes, sizeof(bytes) };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
+	int pipes[2], got;
+
+	snprintf(name, sizeof(name), "@zs-notify-store-%d", getpid());
+	int fd = listen_at(name);
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(zs_notify_store(pipes[1], "p2p-1"), 1);
+	ssize_t n = recvmsg(fd, &m, 0);
+	assert_true(n > 0 && n < (ssize_t)sizeof(bytes));
+	bytes[n] = '\0';
+	assert_string_equal(bytes, "FDSTORE=1\nFDPOLL=0\nFDNAME=p2p-1");
+	assert_non_null(CMSG_FIRSTHDR(&m));
+	assert_int_equal(CMSG_FIRSTHDR(&m)->cmsg_type, SCM_RIGHTS);
+	memcpy(&got, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(got));
+	close(pipes[1]);
+	assert_int_equal(write(got, "x", 1), 1);
+	assert_int_equal(read(pipes[0], &byte, 1), 1);
+	assert_int_equal(byte, 'x');
+	assert_int_equal(zs_notify_forget("p2p-1"), 1);
+	expect(fd, "FDSTOREREMOVE=1\nFDNAME=p2p-1");
+	close(got);
+	close(pipes[0]);
+	close(fd);
+}
+
+struct kept {
+	int fd[4];
+	char name[4][256];
+	unsigned count;
+};
+
+static void take(void *ctx, int fd, const char *name)
+{
+	struct kept *k = ctx;
+
+	assert_true(k->count < 4);
+	k->fd[k->count] = fd;
+	snprintf(k->name[k->count++], sizeof(k->name[0]), "%s", name);
+}
+
+static void hand_over(const char *fds, const char *names, int pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	setenv("LISTEN_PID", text, 1);
+	setenv("LISTEN_FDS", fds, 1);
+	if (names)
+		setenv("LISTEN_FDNAMES", names, 1);
+}
+
+/* In a child, whose descriptors are its own to arrange. */
+static int kept_child(void)
+{
+	struct kept k = { .count = 0 };
+	int fd = open("/dev/null", O_RDWR);
+
+	hand_over("2", "p2p-a:p2p-b", getpid() + 1); /* another process's */
+	if (zs_notify_kept(take, &k) != 0 || getenv("LISTEN_FDS"))
+		return 1;
+	if (dup2(fd, 3) != 3 || dup2(fd, 4) != 4)
+		return 2;
+	hand_over("2", "p2p-a:p2p-b", getpid());
+	if (zs_notify_kept(take, &k) != 2 || k.fd[0] != 3 || k.fd[1] != 4 || strcmp(k.name[0], "p2p-a") ||
+	    strcmp(k.name[1], "p2p-b"))
+		return 3;
+	if (fcntl(3, F_GETFD) != FD_CLOEXEC || getenv("LISTEN_PID") || getenv("LISTEN_FDNAMES"))
+		return 4;
+	if (zs_notify_kept(take, &k) != 0) /* once */
+		return 5;
+	hand_over("1", NULL, getpid());
+	if (zs_notify_kept(take, &k) != 1 || k.name[2][0])
+		return 6;
+	return 0;
+}
+
+static void takes_what_was_kept(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(kept_child());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -131,6 +227,8 @@ int main(void)
 		cmocka_unit_test(bad_names),
 		cmocka_unit_test(full_reader_never_blocks),
 		cmocka_unit_test(watchdog_interval),
+		cmocka_unit_test(stores_and_forgets),
+		cmocka_unit_test(takes_what_was_kept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

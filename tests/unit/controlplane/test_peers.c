@@ -9,6 +9,7 @@
 #include "admin/admin.h"
 #include "attach/clock.h"
 #include "ident.h"
+#include "metrics_text.h"
 #include "peers/peers.h"
 #include "rig.h"
 
@@ -369,6 +370,38 @@ static void test_qlog(void **state)
 	close_plane(&two[1]);
 }
 
+/* What a scraper gets: the connections there are, and as many series as before there was one. */
+static void test_metrics(void **state)
+{
+	struct plane *two = *state;
+	size_t lines[2] = { 0 };
+	char args[256];
+
+	open_plane(&two[0], "  limits: [{scope: peer, conns: 1, conns_out: 1}]\n");
+	open_plane(&two[1], "");
+	for (int i = 0; i < 2; i++) {
+		char *text = NULL;
+		size_t len = 0;
+		FILE *out = open_memstream(&text, &len);
+
+		zs_metrics_write(out, &two[0].r.c);
+		fclose(out);
+		assert_non_null(strstr(text, i ? "\nzs_p2p_connections{direction=\"out\"} 1\n"
+					       : "\nzs_p2p_connections{direction=\"out\"} 0\n"));
+		assert_non_null(
+		    strstr(text, "\nzs_p2p_refused_total{scope=\"peer\",resource=\"conns\"} 0\n"));
+		for (char *at = text; (at = strstr(at, "\nzs_p2p_")); at++)
+			lines[i]++;
+		free(text);
+		if (!i)
+			json_decref(call(two, 0, "p2p dial", who(&two[1], "ip4/127.0.0.1", args)));
+	}
+	assert_int_equal(lines[0], lines[1]);
+	assert_true(lines[0] > 20 && lines[0] < 150);
+	close_plane(&two[0]);
+	close_plane(&two[1]);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -378,6 +411,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_taken_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_peers_are_remembered, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_qlog, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_metrics, setup, teardown),
 	};
 
 	srand((unsigned)getpid());

@@ -42,7 +42,9 @@ struct zs_store_batch {
 	rocksdb_writebatch_t *batch;
 };
 
-/* RocksDB's C interface has texts alone. */
+/* RocksDB's C interface has texts alone: neither its status codes nor an errno come through it. So this function, and no
+ * other, knows its English and the C library's. What it does not know is -EIO,
+ * which costs the right advice and nothing else. */
 static int code_of(const char *text)
 {
 	if (strstr(text, "No space left") || strstr(text, "NoSpace") || strstr(text, "Disk quota"))

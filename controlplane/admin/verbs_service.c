@@ -8,6 +8,7 @@
 #include "cli/view.h"
 #include "ident.h"
 #include "program.h"
+#include "shm/fault.h"
 
 static json_t *health_list(struct zs_control *c, bool all)
 {
@@ -29,20 +30,31 @@ static json_t *control_object(struct zs_control *c)
 			 c->loop ? zs_loop_engine_name(c->loop) : "none", "draining", c->draining);
 }
 
-int zs_verb_status(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
+/* Figures of a segment that was damaged under us would be zeros: they are null, which says that they are lost. */
+static json_t *flow_use(const struct zs_state *s)
 {
 	uint64_t used = 0, capacity = 0;
 
-	if (c->state)
-		zs_view_flow_use(c->state, &used, &capacity);
-	*result = json_pack(
-	    "{s:s,s:s?,s:o,s:o,s:b,s:b,s:I,s:{s:I,s:I},s:o,s:o}", "instance", c->conf->instance, "peer",
-	    c->ident ? zs_ident_peer(c->ident) : NULL, "control", control_object(c), "dataplane",
-	    zs_view_dataplane(c->state), "stopped", zs_program_stopped(c->program), "damaged",
-	    zs_program_writable(c->program, NULL) != 0, "published",
-	    (json_int_t)zs_program_published(c->program), "flows", "used", (json_int_t)used, "capacity",
-	    (json_int_t)capacity, "packets", c->state ? zs_view_counters(c->state, false) : json_null(),
-	    "health", health_list(c, false));
+	if (s)
+		zs_view_flow_use(s, &used, &capacity);
+	return json_pack("{s:I,s:I}", "used", (json_int_t)used, "capacity", (json_int_t)capacity);
+}
+
+int zs_verb_status(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
+{
+	bool lost = c->state && zs_segment_damaged(&c->state->seg);
+	json_t *dataplane = zs_view_dataplane(c->state);
+
+	if (lost)
+		json_object_set_new(dataplane, "workers", json_null());
+	*result = json_pack("{s:s,s:s?,s:o,s:o,s:b,s:b,s:I,s:o,s:o,s:o}", "instance", c->conf->instance,
+			    "peer", c->ident ? zs_ident_peer(c->ident) : NULL, "control", control_object(c),
+			    "dataplane", dataplane, "stopped", zs_program_stopped(c->program), "damaged",
+			    zs_program_writable(c->program, NULL) != 0, "published",
+			    (json_int_t)zs_program_published(c->program), "flows",
+			    lost ? json_null() : flow_use(c->state), "packets",
+			    c->state && !lost ? zs_view_counters(c->state, false) : json_null(), "health",
+			    health_list(c, false));
 	return 0;
 }
 

@@ -5,13 +5,18 @@
 #include "cli/view.h"
 #include "program.h"
 #include "metrics_memory.h"
+#include "shm/fault.h"
 
 static int need_state(const struct zs_control *c, struct zs_error *err)
 {
-	if (c->state)
-		return 0;
-	return zs_error_set(err, -ENODEV, ZS_EXIT_FAILED,
-			    "no dataplane has run here yet; start zs-dataplane");
+	if (!c->state)
+		return zs_error_set(err, -ENODEV, ZS_EXIT_FAILED,
+				    "no dataplane has run here yet; start zs-dataplane");
+	if (zs_segment_damaged(&c->state->seg))
+		return zs_error_set(err, -EUCLEAN, ZS_EXIT_FAILED,
+				    "the dataplane's figures are lost: %s is damaged; restart zs-dataplane",
+				    c->state->seg.path);
+	return 0;
 }
 
 int zs_verb_show_flows(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)

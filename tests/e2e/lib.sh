@@ -94,6 +94,7 @@ reap() {
 	rm -rf /dev/shm/zerostate-"$instance" /sys/fs/bpf/zerostate-"$instance" /dev/hugepages/*zs-"$instance"* \
 		/var/run/dpdk/zs-"$instance"
 	if [ -s "$dir/hugepages" ]; then cat "$dir/hugepages" >/proc/sys/vm/nr_hugepages; fi
+	awk -v below="$dir/" 'index($2, below) == 1 {print $2}' /proc/mounts | while read -r n; do umount -l "$n"; done
 	rm -rf "$dir"
 	return 0
 }

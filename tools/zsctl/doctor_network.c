@@ -1,8 +1,12 @@
-/* Interfaces and ports. Nothing here opens a device or a socket. */
+/* Interfaces and ports of this process's network namespace, as the planes would see them: asked of the kernel, for /sys may
+ * show another namespace's. No device is opened. */
 #include <dirent.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include "doctor.h"
 #include "net/channels.h"
@@ -71,26 +75,68 @@ static void queues(struct doctor *d, const struct zs_conf_port *p, const char *c
 		doctor_row(d, check, DOCTOR_OK, "", "%u receive queues, all are served", c.rx);
 }
 
+/* IFF_… of an interface, or -errno. */
+static int flags_of(const char *device)
+{
+	struct ifreq ifr = { 0 };
+	int fd, rc;
+
+	if (strlen(device) >= sizeof(ifr.ifr_name))
+		return -ENODEV;
+	strcpy(ifr.ifr_name, device); /* length checked above */
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	rc = ioctl(fd, SIOCGIFFLAGS, &ifr) < 0 ? -errno : (int)(unsigned short)ifr.ifr_flags;
+	close(fd);
+	return rc;
+}
+
+/* Is it there and up? Then nothing is said. */
+static bool is_up(struct doctor *d, const char *check, const char *device)
+{
+	int flags = flags_of(device);
+
+	if (flags == -ENODEV)
+		doctor_row(d, check, DOCTOR_FAIL, "name an interface that exists; ip link lists them",
+			   "there is no interface %s", device);
+	else if (flags < 0)
+		doctor_row(d, check, DOCTOR_FAIL, "look at the interface", "%s: %s", device,
+			   strerror(-flags));
+	else if (!(flags & IFF_UP))
+		doctor_row(d, check, DOCTOR_FAIL, "ip link set it up", "%s is down", device);
+	else if (!(flags & IFF_RUNNING))
+		doctor_row(d, check, DOCTOR_FAIL, "look at the cable and the other end", "%s has no carrier",
+			   device);
+	return flags >= 0 && flags & IFF_UP && flags & IFF_RUNNING;
+}
+
+/* The kernel's devices of tagged networks: their neighbours and routes hold there. */
+static void vlans(struct doctor *d, const struct zs_conf_port *p)
+{
+	for (uint32_t i = 1; i < p->vlans; i++) {
+		const struct zs_conf_vlan *v = &p->vlan[i];
+		char check[64];
+
+		snprintf(check, sizeof(check), "port %s vlan %u", p->name, v->id);
+		if (v->device[0] && is_up(d, check, v->device))
+			doctor_row(d, check, DOCTOR_OK, "", "%s is up", v->device);
+	}
+}
+
 static void kernel_device(struct doctor *d, const struct zs_conf_port *p)
 {
-	char path[192], state[32] = "unknown", check[48];
+	char check[48];
 
 	snprintf(check, sizeof(check), "port %s", p->name);
-	snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", p->device);
-	if (doctor_read(path, state, sizeof(state)) < 0) {
-		doctor_row(d, check, DOCTOR_FAIL, "name an interface that exists; ip link lists them",
-			   "there is no interface %s", p->device);
+	if (!is_up(d, check, p->device))
 		return;
-	}
-	if (strcmp(state, "up") != 0 && strcmp(state, "unknown") != 0)
-		doctor_row(d, check, DOCTOR_FAIL, "set it up: ip link set it up, look at the cable",
-			   "%s is %s", p->device, state);
-	else if (is_management(p->device))
+	if (is_management(p->device))
 		doctor_row(d, check, DOCTOR_WARN, "a separate interface for the relay is safer",
 			   "%s carries a default route: only the relay's own ports are taken from it",
 			   p->device);
 	else
-		doctor_row(d, check, DOCTOR_OK, "", "%s is %s", p->device, state);
+		doctor_row(d, check, DOCTOR_OK, "", "%s is up", p->device);
 	queues(d, p, check);
 }
 
@@ -153,6 +199,7 @@ static void port(struct doctor *d, const struct zs_conf_port *p)
 		snprintf(check, sizeof(check), "port %s", p->name);
 		doctor_row(d, check, DOCTOR_OK, "", "its driver has no device to look at");
 	}
+	vlans(d, p);
 }
 
 /* Flow source ports must not be handed to the host's own programs. */

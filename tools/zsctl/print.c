@@ -47,7 +47,11 @@ static void print_planes(json_t *r)
 		       yes(control, "draining") ? ", draining" : "");
 	else
 		printf("control plane  NOT RUNNING; figures are from shared memory\n");
-	if (yes(data, "running"))
+	if (yes(data, "running") && json_is_null(json_object_get(data, "workers")))
+		printf("dataplane      running, pid %lld, figures LOST (shared memory is damaged; see zsctl "
+		       "health)\n",
+		       (long long)num(data, "pid"));
+	else if (yes(data, "running"))
 		printf("dataplane      running, pid %lld, %lld workers, heartbeat %lld ms ago\n",
 		       (long long)num(data, "pid"), (long long)num(data, "workers"),
 		       (long long)num(data, "heartbeat_ms"));
@@ -69,8 +73,11 @@ static void print_status(json_t *r)
 				      : yes(r, "damaged") ? "OFF (shared memory is damaged; see zsctl health)"
 							  : "on");
 	printf("published      %lld ports\n", (long long)num(r, "published"));
-	printf("flows          %s of %s\n", zsctl_number(a, num(flows, "used")),
-	       zsctl_number(b, num(flows, "capacity")));
+	if (json_is_null(flows))
+		printf("flows          lost\n");
+	else
+		printf("flows          %s of %s\n", zsctl_number(a, num(flows, "used")),
+		       zsctl_number(b, num(flows, "capacity")));
 	if (total)
 		printf("packets        rx %s  tx %s  dropped %s\n", zsctl_number(a, num(total, "rx")),
 		       zsctl_number(b, num(total, "tx")), zsctl_number(c, num(packets, "drops")));

@@ -241,13 +241,9 @@ static void broken(struct zs_attach_client *c, struct link *l, const char *what)
 static void refused(struct zs_attach_client *c, struct link *l, const zs_pb_Error *e)
 {
 	const struct zs_attach_refusal *r = zs_attach_refusal(e->code);
-	char why[ZS_ATTACH_WHY], measure[96] = "";
+	char why[ZS_ATTACH_WHY];
 
-	if (e->scope[0])
-		snprintf(measure, sizeof(measure), ", %s %llu of %llu", e->scope,
-			 (unsigned long long)e->current, (unsigned long long)e->limit);
-	snprintf(why, sizeof(why), "refused (%s): %s%s; %s", zs_attach_name(ZS_ATTACH_TABLE_ERROR, e->code),
-		 e->text[0] ? e->text : zs_attach_text(ZS_ATTACH_TABLE_ERROR, e->code), measure, r->advice);
+	zs_attach_refusal_line(e, why, sizeof(why));
 	if (!r->keep) {
 		zs_attach_memory_forget(&c->memory, &l->relay);
 		zs_attach_link_saved(c);

@@ -1,5 +1,7 @@
 #include "p2p/attach_state.h"
 
+#include <stdio.h>
+
 #include "base/check.h"
 #include "base/clock.h"
 #include "p2p/attach_codec.h"
@@ -63,4 +65,19 @@ const struct zs_attach_refusal *zs_attach_refusal(uint32_t code)
 							"upgrade this end to learn what it means" };
 
 	return code < ZS_ARRAY_LEN(rows) && rows[code].advice ? &rows[code] : &other;
+}
+
+const char *zs_attach_refusal_line(const zs_pb_Error *e, char *buf, size_t size)
+{
+	char measure[96] = "";
+
+	if (e->scope[0] && (e->current || e->limit))
+		snprintf(measure, sizeof(measure), ", %s %llu of %llu", e->scope,
+			 (unsigned long long)e->current, (unsigned long long)e->limit);
+	else if (e->scope[0])
+		snprintf(measure, sizeof(measure), " (%s)", e->scope);
+	snprintf(buf, size, "refused (%s): %s%s; %s", zs_attach_name(ZS_ATTACH_TABLE_ERROR, e->code),
+		 e->text[0] ? e->text : zs_attach_text(ZS_ATTACH_TABLE_ERROR, e->code), measure,
+		 zs_attach_refusal(e->code)->advice);
+	return buf;
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "p2p/attach.pb.h"
 #include "p2p/random.h"
 
 enum zs_attach_state {
@@ -35,5 +36,7 @@ struct zs_attach_refusal {
 };
 /* Never NULL, whatever the code. */
 const struct zs_attach_refusal *zs_attach_refusal(uint32_t code);
+/* "refused (quota): text, ports 2 of 2; what to do": the one line for people. */
+const char *zs_attach_refusal_line(const zs_pb_Error *e, char *buf, size_t size);
 
 #endif

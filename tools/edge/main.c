@@ -204,6 +204,7 @@ static int start(struct process *p, struct zs_error *err)
 
 	if (rc)
 		return rc;
+	zs_edge_report_self(&p->o, &identity);
 	rc = zs_edge_secrets(&secrets, p->o.token_file, p->o.psk_file, err);
 	if (!rc)
 		rc = make_loop(p, err);

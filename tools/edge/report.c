@@ -53,9 +53,9 @@ static struct zs_endpoint announced(const zs_pb_Port *port, pb_size_t i)
 
 static void say_refusal(const char *what, const zs_pb_Error *e)
 {
-	printf("%s: refused (%s): %s; %s\n", what, zs_attach_name(ZS_ATTACH_TABLE_ERROR, e->code),
-	       e->text[0] ? e->text : zs_attach_text(ZS_ATTACH_TABLE_ERROR, e->code),
-	       zs_attach_refusal(e->code)->advice);
+	char line[ZS_ATTACH_WHY];
+
+	printf("%s: %s\n", what, zs_attach_refusal_line(e, line, sizeof(line)));
 }
 
 static void say_port(const struct zs_edge_options *o, const zs_pb_Port *port)
@@ -163,6 +163,21 @@ static void print_json(json_t *line)
 	putchar('\n');
 	fflush(stdout);
 	json_decref(line);
+}
+
+void zs_edge_report_self(const struct zs_edge_options *o, const struct zs_identity *identity)
+{
+	struct zs_public_key key = zs_identity_public(identity);
+	char text[ZS_PEER_ID_TEXT];
+	struct zs_peer_id id;
+
+	zs_peer_id_of(&id, &key);
+	zs_peer_id_format(&id, text);
+	if (o->json)
+		print_json(json_pack("{s:s,s:s}", "schema", "zs-edge.self/1", "peer", text));
+	else
+		printf("this edge is %s\n", text);
+	fflush(stdout);
 }
 
 void zs_edge_report(const struct zs_edge_options *o, const struct zs_attach_event *event,

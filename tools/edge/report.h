@@ -4,6 +4,8 @@
 
 #include "options.h"
 
+/* First of all: who we are, which the relay's operator allows. */
+void zs_edge_report_self(const struct zs_edge_options *o, const struct zs_identity *identity);
 /* One line: the state and, when it is active, the session. */
 const char *zs_edge_state_text(const struct zs_attach_event *event, const struct zs_attach_session *session,
 			       char buf[512]);

@@ -90,6 +90,20 @@ static void a_refusal_names_its_limit(void **state)
 			    "the relay's operator for more");
 }
 
+static void a_refusal_without_numbers(void **state)
+{
+	const zs_pb_Error denied = { .code = ZS_ATTACH_ERROR_denied, .scope = "peer" },
+			  token = { .code = ZS_ATTACH_ERROR_token };
+	char line[ZS_ATTACH_WHY];
+
+	assert_string_equal(zs_attach_refusal_line(&denied, line, sizeof(line)),
+			    "refused (denied): the relay's policy does not allow it (peer); ask the relay's "
+			    "operator to allow this identity: zsctl attach allow");
+	assert_string_equal(zs_attach_refusal_line(&token, line, sizeof(line)),
+			    "refused (token): the token is missing, wrong or out of date; get a fresh token "
+			    "from the relay's operator and restart with it");
+}
+
 static void retry_ms_is_honoured(void **state)
 {
 	static const struct {
@@ -365,6 +379,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(every_refusal),
 		TEST(a_refusal_names_its_limit),
+		TEST(a_refusal_without_numbers),
 		TEST(retry_ms_is_honoured),
 		TEST(waits_double),
 		TEST(jitter_stays_in_the_spread),

@@ -148,9 +148,11 @@ static int make_host(struct zs_peers *p, struct zs_error *err)
 		if (rc == -EINVAL)
 			zs_error_set(err, rc, ZS_EXIT_CONFIG, "p2p: limits that do not go together");
 	}
+	free(config);
 	if (!rc)
 		rc = peers_link_register(p);
-	free(config);
+	if (!rc)
+		peers_book_load(p);
 	return rc;
 }
 
@@ -184,7 +186,6 @@ int zs_peers_new(struct zs_peers **out, struct zs_control *c, struct zs_attach_c
 		zs_peers_delete(p);
 		return err->code ? rc : zs_error_set(err, rc, ZS_EXIT_RESOURCE, "out of memory");
 	}
-	peers_book_load(p);
 	peers_listen(p);
 	peers_announce(p);
 	zs_timer_after(p->again, AGAIN_NS);
@@ -199,7 +200,8 @@ void zs_peers_delete(struct zs_peers *p)
 	if (!p)
 		return;
 	if (p->host) {
-		peers_book_save(p);
+		if (p->c->peers == p) /* it was read whole */
+			peers_book_save(p);
 		zs_host_shutdown(p->host);
 		zs_shell_turn(p->shell);
 		zs_host_delete(p->host);

@@ -4,13 +4,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "wire.h"
 
+#define READY_S	      20
+#define READY_TURN_NS 50000000
+#define READY_TURNS   (READY_S * 1000000000ll / READY_TURN_NS)
+
 struct contender {
-	const char *name;
+	const char *name, *log, *ready; /* forwards once the word stands in /tmp/TAG-LOG.log */
 	int (*start)(struct zs_wire *w, const struct zs_bench_options *opt, struct zs_error *err);
 };
 
@@ -92,6 +97,33 @@ static int start_relay(struct zs_wire *w, const struct zs_bench_options *opt, st
 	return rc ? rc : zs_wire_spawn(w, log, (char *[]){ dp, "--config", conf, NULL }, err);
 }
 
+static bool says(const char *path, const char *word)
+{
+	char text[16384];
+	FILE *f = fopen(path, "re");
+	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+
+	if (f)
+		fclose(f);
+	text[n] = '\0';
+	return strstr(text, word) != NULL;
+}
+
+static int wait_ready(const struct contender *c, const struct zs_wire *w, struct zs_error *err)
+{
+	static const struct timespec turn = { .tv_nsec = READY_TURN_NS };
+	char path[64];
+
+	snprintf(path, sizeof(path), "/tmp/%s-%s.log", w->tag, c->log);
+	for (int i = 0; i < READY_TURNS; i++) {
+		if (says(path, c->ready))
+			return 0;
+		nanosleep(&turn, NULL);
+	}
+	return zs_error_set(err, -ETIMEDOUT, ZS_EXIT_FAILED, "%s is not ready within %d s; see %s", c->name,
+			    READY_S, path);
+}
+
 static int measure(const struct contender *c, const struct zs_bench_options *opt, double *pps,
 		   struct zs_error *err)
 {
@@ -101,18 +133,21 @@ static int measure(const struct contender *c, const struct zs_bench_options *opt
 	if (rc)
 		return rc;
 	rc = c->start(&wire, opt, err);
-	if (!rc) {
-		sleep(3); /* EAL and both ports are up within two */
+	if (!rc)
+		rc = wait_ready(c, &wire, err);
+	if (!rc)
 		rc = zs_wire_blast(&wire, opt, &sent, pps, err);
-	}
+	if (!rc && *pps < 1)
+		rc = zs_error_set(err, -EIO, ZS_EXIT_FAILED, "%s forwarded nothing; see /tmp/%s-%s.log",
+				  c->name, wire.tag, c->log);
 	zs_wire_close(&wire, rc == 0);
 	return rc;
 }
 
 static const struct contender contenders[] = {
-	{ "relay", start_relay },
-	{ "testpmd_io", start_io },
-	{ "testpmd_macswap", start_macswap },
+	{ "relay", "data", "text=ready", start_relay },
+	{ "testpmd_io", "testpmd", "Port statistics", start_io },
+	{ "testpmd_macswap", "testpmd", "Port statistics", start_macswap },
 };
 #define CONTENDERS ZS_ARRAY_LEN(contenders)
 

@@ -11,7 +11,10 @@
 #define SILENCE_SHARE 6
 #define SILENCE_LEAST (1 * ZS_NS_PER_S)
 #define SILENCE_MOST  (15 * ZS_NS_PER_S)
-#define BACK_SHARE    16 /* of the spread: for the dial, Hello and Grant among all the others' */
+/* Of the spread, at its beginning for the relay to be there again, and at its end for the dial, Hello and Grant among all the
+ * others'. */
+#define BACK_SHARE    16
+#define BACK_MOST     (1 * ZS_NS_PER_S)
 
 const struct zs_attach_retry *zs_attach_retry(enum zs_attach_state state)
 {
@@ -41,9 +44,13 @@ uint64_t zs_attach_retry_wait(enum zs_attach_state state, uint32_t failures, uin
 	const struct zs_attach_retry *rule = zs_attach_retry(state);
 	uint64_t wait = rule->first_ns;
 
-	if (state == ZS_ATTACH_STATE_lost && spread_ns > 0)
-		return zs_random_below(random, spread_ns - spread_ns / BACK_SHARE -
-						   (silence_ns < spread_ns / 2 ? silence_ns : spread_ns / 2));
+	if (state == ZS_ATTACH_STATE_lost && spread_ns > 0) {
+		uint64_t share = spread_ns / BACK_SHARE, most = spread_ns / 2;
+
+		share = share < BACK_MOST ? share : BACK_MOST;
+		return share + zs_random_below(random, spread_ns - 2 * share -
+							   (silence_ns < most ? silence_ns : most));
+	}
 	while (--failures > 0 && wait < rule->most_ns)
 		wait *= 2;
 	if (wait > rule->most_ns)

@@ -22,8 +22,8 @@ struct zs_attach_retry {
 const struct zs_attach_retry *zs_attach_retry(enum zs_attach_state state);
 
 /* How long to wait in `state` after so many failures in a row (≥ 1). A relay that restarts is noticed within
- * `silence_ns` and told `spread_ns` (0: nothing): all its edges are back within the spread, with a sixteenth of it for
- * the attempt itself. */
+ * `silence_ns` and told `spread_ns` (0: nothing): all its edges are back within the spread, none in the first
+ * sixteenth (1 s at most) after it noticed, and with another one for the attempt itself. */
 uint64_t zs_attach_retry_wait(enum zs_attach_state state, uint32_t failures, uint64_t spread_ns,
 			      uint64_t silence_ns, const struct zs_random *random);
 /* After how much silence an edge asks whether its relay still knows it. */

@@ -130,11 +130,11 @@ static void print_flows(json_t *r)
 {
 	char a[32], b[32], c[32];
 
-	zsctl_table(
-	    json_object_get(r, "flows"),
-	    "#port:port,client:client,target:target,#source_port:source port,worker:worker,confirmed:confirmed,"
-	    "to_target_packets:to target,to_client_packets:to client,idle_ms:idle ms",
-	    "no flow");
+	zsctl_table(json_object_get(r, "flows"),
+		    "#port:port,client:client,target:target,#source_port:source "
+		    "port,worker:worker,confirmed:confirmed,"
+		    "to_target_packets:to target,to_client_packets:to client,idle_ms:idle ms",
+		    "no flow");
 	printf("%s listed, %s in use of %s\n", zsctl_number(a, num(r, "listed")),
 	       zsctl_number(b, num(r, "used")), zsctl_number(c, num(r, "capacity")));
 }

@@ -20,6 +20,7 @@ INSTANCE=e2e$$
 C=zs$$-client R=zs$$-relay S=zs$$-server
 A4=10.77.1 B4=10.77.2 A6=fd77:1: B6=fd77:2:
 RELAY4=$A4.1 RELAY6=$A6:1 SERVER4=$B4.2 SERVER6=$B6:2 CLIENT4=$A4.2 CLIENT6=$A6:2
+MORE_NS= # what a test adds, to be made and removed with the lab
 LAB= # scratch folder while the lab stands
 
 note() { echo "# $*"; }
@@ -105,7 +106,7 @@ lab_down() {
 	[ -n "$LAB" ] || exit $status
 	local dir=$LAB
 	LAB=
-	reap "$dir" "$INSTANCE" "$C" "$R" "$S" 2>/dev/null
+	reap "$dir" "$INSTANCE" $C $R $S $MORE_NS 2>/dev/null
 	[ -n "${WATCHER:-}" ] && kill -- -"$WATCHER" 2>/dev/null # it and its tail
 	exit $status
 }
@@ -113,7 +114,7 @@ lab_down() {
 # The watcher lives in a session of its own, so neither Ctrl-C nor kill -9 of the script reaches it.
 watcher() {
 	setsid bash -c '. "$1/lib.sh"; tail --pid="$2" -f /dev/null; sleep 0.5; [ -d "$3" ] || exit 0; shift 2; reap "$@"' \
-		watcher "$E2E" $$ "$LAB" "$INSTANCE" "$C" "$R" "$S" </dev/null >/dev/null 2>&1 &
+		watcher "$E2E" $$ "$LAB" "$INSTANCE" $C $R $S $MORE_NS </dev/null >/dev/null 2>&1 &
 	WATCHER=$!
 	disown
 }
@@ -157,7 +158,7 @@ lab_up() {
 	trap 'exit 143' TERM HUP
 	watcher
 	local n
-	for n in $C $R $S; do
+	for n in $C $R $S $MORE_NS; do
 		ip netns add "$n" || die "cannot make namespace $n"
 		ip -n "$n" link set lo up
 		in_ns "$n" sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0 2>/dev/null

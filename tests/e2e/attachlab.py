@@ -91,7 +91,7 @@ class Plane:
         return answer
 
     def killed_and_back(self):
-        self.tell("kill")
+        check("its socket outlives it", any(fd.startswith("p2p-4001-") for fd in self.tell("kill")["fds"]))
         ms = self.tell("start")["ms"]
         check("READY within 1 s", ms < 1000, f"{ms} ms")
         return ms

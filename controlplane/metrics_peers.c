@@ -27,6 +27,16 @@ static void refusals(FILE *out, struct zs_host *h)
 				zs_host_refused(h, scope, resource));
 }
 
+static void held(FILE *out, const struct zs_quic_stats *s)
+{
+	fputs("# HELP zs_p2p_replies_held_total answers without state that a rate held back, by kind\n"
+	      "# TYPE zs_p2p_replies_held_total counter\n",
+	      out);
+	for (int kind = 0; kind < ZS_REPLY_KINDS; kind++)
+		fprintf(out, "zs_p2p_replies_held_total{kind=\"%s\"} %" PRIu64 "\n", zs_reply_kind_name(kind),
+			s->replies_held[kind]);
+}
+
 static void sockets(FILE *out, const struct zs_peers *p)
 {
 	uint64_t rx = 0, tx = 0, rx_bytes = 0, tx_bytes = 0, lost = 0;
@@ -67,6 +77,7 @@ void zs_metrics_peers(FILE *out, struct zs_peers *p)
 	series(out, "zs_p2p_retries_total", "counter", "Retry sent before any state", s.quic.retries);
 	series(out, "zs_p2p_resets_total", "counter", "stateless resets sent", s.quic.resets);
 	series(out, "zs_p2p_versions_total", "counter", "version negotiations sent", s.quic.versions);
+	held(out, &s.quic);
 	series(out, "zs_p2p_arrivals_refused_total", "counter", "first packets sent away",
 	       s.refused_arrivals);
 	series(out, "zs_p2p_gated_total", "counter", "learnt addresses that the gater refused", s.gated);

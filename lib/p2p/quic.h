@@ -80,11 +80,18 @@ struct zs_quic_ops {
 	/* QUIC itself holds so many bytes for the connection: data out of order, packets in flight. Told when they changed by
 	 * ZS_QUIC_MEMORY_STEP, from pull. Optional. */
 	void (*memory)(void *ctx, struct zs_quic_conn *conn, uint64_t bytes);
-	/* Unix seconds, to judge certificates by. */
+	/* Unix seconds, to judge certificates and Retry tokens by. */
 	int64_t (*wall)(void *ctx);
 	/* qlog (JSON-SEQ) of connections made while zs_quic_set_qlog() is on. `last` once, right after `closed`. Optional. */
 	void (*qlog)(void *ctx, struct zs_quic_conn *conn, const void *bytes, size_t len, bool last);
 };
+
+enum zs_reply_kind {
+#define ZS_REPLY_KIND(name, per_s, text) ZS_REPLY_KIND_##name,
+#include "defs/p2p_replies.def"
+	ZS_REPLY_KINDS
+};
+const char *zs_reply_kind_name(enum zs_reply_kind kind);
 
 struct zs_quic_config {
 	/* Of reset and Retry tokens: keep it over restarts, show it to nobody. */
@@ -101,13 +108,15 @@ struct zs_quic_config {
 	uint64_t idle_ns;				   /* the lower of both sides' counts */
 	uint64_t keep_alive_ns; /* PING after so much silence, 0 never; zs_quic_keep_alive() changes it */
 	uint64_t handshake_ns;
-	uint64_t ack_delay_ns;	/* below 2^14 ms */
-	uint32_t ack_every;	/* packets that make an acknowledgement due at once */
-	uint16_t max_datagram;	/* 1,200 … ZS_QUIC_DATAGRAM; path MTU discovery looks up to it */
-	uint64_t retry_ns;	/* how old a Retry token may be */
-	uint32_t tombstones;	/* closed connections remembered … */
-	uint64_t tombstone_ns;	/* … and how long (RFC 9000 §10.2: three probe timeouts) */
-	uint32_t replies_per_s; /* stateless answers: resets, version negotiation, Retry, refusals */
+	uint64_t ack_delay_ns; /* below 2^14 ms */
+	uint32_t ack_every;    /* packets that make an acknowledgement due at once */
+	uint16_t max_datagram; /* 1,200 … ZS_QUIC_DATAGRAM; path MTU discovery looks up to it */
+	uint64_t retry_ns;     /* how old a Retry token may be, by the wall clock: whole seconds */
+	uint32_t tombstones;   /* closed connections remembered … */
+	uint64_t tombstone_ns; /* … and how long (RFC 9000 §10.2: three probe timeouts) */
+	uint32_t replies_per_s[ZS_REPLY_KINDS]; /* stateless answers to everybody … */
+	uint32_t
+	    resets_per_network_s; /* … and resets to one /24 or /48, half of them to one address or /64 */
 };
 
 /* Everything but `secret`. */
@@ -180,7 +189,7 @@ struct zs_quic_stats {
 	uint64_t tx;
 	uint64_t accepted, dialled, established, refused, dropped; /* verdicts included */
 	/* Stateless answers sent, closes repeated by tombstones among them; and not sent: over the rate, or no room. */
-	uint64_t retries, resets, versions, closes, replies_held;
+	uint64_t retries, resets, versions, closes, replies_held[ZS_REPLY_KINDS];
 	uint32_t connections, handshakes, tombstones, cids; /* now */
 };
 void zs_quic_stats(const struct zs_quic *q, struct zs_quic_stats *out);

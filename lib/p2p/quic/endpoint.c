@@ -28,7 +28,11 @@ void zs_quic_config_default(struct zs_quic_config *config)
 		.retry_ns = 15 * ZS_NS_PER_S,
 		.tombstones = 4096,
 		.tombstone_ns = 3 * ZS_NS_PER_S,
-		.replies_per_s = 1000,
+		.replies_per_s = {
+#define ZS_REPLY_KIND(name, per_s, text) per_s,
+#include "defs/p2p_replies.def"
+		},
+		.resets_per_network_s = 64,
 	};
 }
 
@@ -61,10 +65,10 @@ int zs_quic_new(struct zs_quic **out, const struct zs_quic_config *config, struc
 	q->tombs = (struct zs_tombs){ .cids = &q->cids,
 				      .max = config->tombstones,
 				      .lifetime = config->tombstone_ns };
-	zs_gcra_init(&q->reply_rate, config->replies_per_s, config->replies_per_s);
 	random.fill(random.ctx, key, sizeof(key));
 	q->retry_key = zs_quic_retry_key();
 	if (!q->retry_key || zs_cids_init(&q->cids, key) < 0 ||
+	    zs_replies_init(&q->replies, config, key) < 0 ||
 	    zs_quic_tokens_init(&q->tokens, config->secret) < 0) {
 		zs_quic_delete(q);
 		return -ENOMEM;
@@ -81,6 +85,7 @@ void zs_quic_delete(struct zs_quic *q)
 		zs_conn_end(TAILQ_FIRST(&q->all), NULL, 0);
 	zs_tombs_free(&q->tombs);
 	zs_cids_free(&q->cids);
+	zs_replies_free(&q->replies);
 	zs_deadlines_free(&q->deadlines);
 	zs_quic_tokens_wipe(&q->tokens);
 	EVP_AEAD_CTX_free(q->retry_key);
@@ -131,10 +136,12 @@ static void knock(struct zs_quic *q, struct zs_tomb *tomb, const struct zs_udp_d
 	uint8_t *room;
 
 	/* The address may be anybody's: no more than three times what came, RFC 9000 §10.2.1. */
-	if (!packet || len > 3 * d->len || !(room = zs_reply_room(q)))
+	if (!packet || len > 3 * d->len ||
+	    !(room = zs_reply_room(&q->replies, ZS_REPLY_KIND_close, &d->peer.addr, q->now)))
 		return;
 	memcpy(room, packet, len);
-	zs_reply_commit(q, d, len, &q->stats.closes);
+	zs_reply_commit(&q->replies, d, len);
+	q->stats.closes++;
 }
 
 static void receive_one(struct zs_quic *q, const struct zs_udp_datagram *d)
@@ -172,7 +179,7 @@ uint64_t zs_quic_deadline(const struct zs_quic *q)
 	uint64_t tombs = zs_tombs_deadline(&q->tombs);
 	uint64_t conns = q->deadlines.count ? q->deadlines.heap[0]->at : UINT64_MAX;
 
-	if (!TAILQ_EMPTY(&q->due) || q->reply_count)
+	if (!TAILQ_EMPTY(&q->due) || q->replies.count)
 		return 0;
 	return tombs < conns ? tombs : conns;
 }
@@ -225,17 +232,12 @@ static void add(struct batch *b, const ngtcp2_path *path, uint8_t ecn, size_t le
 
 static void pull_replies(struct zs_quic *q, struct batch *b)
 {
-	for (; q->reply_count && has_room(b, ZS_REPLY); q->reply_count--) {
-		const struct zs_reply *r = &q->reply[q->reply_head];
-		memcpy(b->at, r->bytes, r->len);
-		b->out[b->count++] = (struct zs_udp_datagram){ .peer = r->peer,
-							       .local = r->local,
-							       .ifindex = r->ifindex,
-							       .data = b->at,
-							       .len = r->len };
-		b->at += r->len;
-		b->left -= r->len;
-		q->reply_head = (q->reply_head + 1) % ZS_REPLIES;
+	size_t len;
+
+	while (has_room(b, ZS_REPLY) && (len = zs_reply_take(&q->replies, &b->out[b->count], b->at))) {
+		b->count++;
+		b->at += len;
+		b->left -= len;
 	}
 }
 

@@ -1,31 +1,30 @@
 /* Datagrams of no connection: first Initials, and what is answered without state. An answer is never
  * larger than what it answers (stateless resets are smaller, so that two endpoints cannot play
- * ping-pong), and all answers together are rate-limited. */
+ * ping-pong), and each kind has its own rate (reply.h). */
 #include <errno.h>
+#include "base/clock.h"
 #include "p2p/quic/internal.h"
 
 #define RESET_MIN 22 /* one less is the smallest reset that looks like a packet */
 #define RESET_MAX 43
 
-uint8_t *zs_reply_room(struct zs_quic *q)
+static uint8_t *room_for(struct zs_quic *q, enum zs_reply_kind kind, const struct zs_udp_datagram *d)
 {
-	if (q->reply_count == ZS_REPLIES || !zs_gcra_allow(&q->reply_bucket, &q->reply_rate, q->now, 1)) {
-		q->stats.replies_held++;
-		return NULL;
-	}
-	return q->reply[(q->reply_head + q->reply_count) % ZS_REPLIES].bytes;
+	return zs_reply_room(&q->replies, kind, &d->peer.addr, q->now);
 }
 
-void zs_reply_commit(struct zs_quic *q, const struct zs_udp_datagram *to, size_t len, uint64_t *count)
+static void commit(struct zs_quic *q, const struct zs_udp_datagram *to, size_t len, uint64_t *count)
 {
-	struct zs_reply *r = &q->reply[(q->reply_head + q->reply_count) % ZS_REPLIES];
-
-	r->peer = to->peer;
-	r->local = to->local;
-	r->ifindex = to->ifindex;
-	r->len = (uint16_t)len;
-	q->reply_count++;
+	zs_reply_commit(&q->replies, to, len);
 	(*count)++;
+}
+
+/* Retry's secret outlives the machine's start, the monotonic clock does not. */
+static uint64_t wall(struct zs_quic *q)
+{
+	int64_t s = q->ops.wall(q->ctx);
+
+	return s > 0 ? (uint64_t)s : 0;
 }
 
 static void negotiate_version(struct zs_quic *q, const struct zs_udp_datagram *d,
@@ -35,13 +34,13 @@ static void negotiate_version(struct zs_quic *q, const struct zs_udp_datagram *d
 	uint8_t unused, *room;
 	ngtcp2_ssize n;
 
-	if (d->len < ZS_QUIC_INITIAL || !(room = zs_reply_room(q)))
+	if (d->len < ZS_QUIC_INITIAL || !(room = room_for(q, ZS_REPLY_KIND_version, d)))
 		return;
 	q->random.fill(q->random.ctx, &unused, 1);
 	n = ngtcp2_pkt_write_version_negotiation(room, ZS_REPLY, unused, head->scid, head->scid_len,
 						 head->dcid, head->dcid_len, versions, 1);
 	if (n > 0)
-		zs_reply_commit(q, d, (size_t)n, &q->stats.versions);
+		commit(q, d, (size_t)n, &q->stats.versions);
 }
 
 static void reset(struct zs_quic *q, const struct zs_udp_datagram *d, const struct zs_quic_head *head)
@@ -51,20 +50,20 @@ static void reset(struct zs_quic *q, const struct zs_udp_datagram *d, const stru
 	ngtcp2_ssize n;
 	ngtcp2_cid cid;
 
-	if (d->len < RESET_MIN || !(room = zs_reply_room(q)))
+	if (d->len < RESET_MIN || !(room = room_for(q, ZS_REPLY_KIND_reset, d)))
 		return;
 	ngtcp2_cid_init(&cid, head->dcid, ZS_QUIC_CID);
 	zs_quic_reset_token(&q->tokens, &cid, token);
 	q->random.fill(q->random.ctx, noise, sizeof(noise));
 	n = ngtcp2_pkt_write_stateless_reset(room, ZS_REPLY, token, noise, len - sizeof(token));
 	if (n > 0)
-		zs_reply_commit(q, d, (size_t)n, &q->stats.resets);
+		commit(q, d, (size_t)n, &q->stats.resets);
 }
 
 void zs_quic_retry(struct zs_quic *q, const struct zs_udp_datagram *d, const ngtcp2_pkt_hd *hd)
 {
 	const ngtcp2_crypto_aead_ctx key = { .native_handle = q->retry_key };
-	uint8_t token[ZS_RETRY_TOKEN], *room = zs_reply_room(q);
+	uint8_t token[ZS_RETRY_TOKEN], *room = room_for(q, ZS_REPLY_KIND_retry, d);
 	ngtcp2_crypto_ctx ctx;
 	ngtcp2_ssize n;
 	ngtcp2_cid scid;
@@ -73,11 +72,11 @@ void zs_quic_retry(struct zs_quic *q, const struct zs_udp_datagram *d, const ngt
 		return;
 	zs_quic_initial_ctx(&ctx);
 	zs_quic_new_cid(q, &scid);
-	size_t len = zs_quic_retry_make(&q->tokens, &q->random, &d->peer, &scid, &hd->dcid, q->now, token);
+	size_t len = zs_quic_retry_make(&q->tokens, &q->random, &d->peer, &scid, &hd->dcid, wall(q), token);
 	n = ngtcp2_pkt_write_retry(room, ZS_REPLY, hd->version, &hd->scid, &scid, &hd->dcid, token, len,
 				   zs_quic_seal, &ctx.aead, &key);
 	if (len && n > 0)
-		zs_reply_commit(q, d, (size_t)n, &q->stats.retries);
+		commit(q, d, (size_t)n, &q->stats.retries);
 }
 
 /* CONNECTION_CLOSE in an Initial of its own. */
@@ -87,7 +86,7 @@ static void refuse(struct zs_quic *q, const struct zs_udp_datagram *d, const ngt
 	struct zs_quic_keys rx, tx;
 	ngtcp2_crypto_ctx ctx;
 	ngtcp2_ssize n;
-	uint8_t *room = zs_reply_room(q);
+	uint8_t *room = room_for(q, ZS_REPLY_KIND_close, d);
 
 	q->stats.refused++;
 	if (!room || !zs_quic_initial_keys(&hd->dcid, true, &rx, &tx))
@@ -99,7 +98,7 @@ static void refuse(struct zs_quic *q, const struct zs_udp_datagram *d, const ngt
 	zs_quic_keys_free(&rx);
 	zs_quic_keys_free(&tx);
 	if (n > 0)
-		zs_reply_commit(q, d, (size_t)n, &q->stats.closes);
+		commit(q, d, (size_t)n, &q->stats.closes);
 }
 
 static enum zs_quic_verdict judge(struct zs_quic *q, const struct zs_udp_datagram *d, bool validated)
@@ -145,7 +144,7 @@ static struct zs_quic_conn *first_initial(struct zs_quic *q, const struct zs_udp
 		return NULL;
 	}
 	token = hd.tokenlen ? zs_quic_retry_check(&q->tokens, hd.token, hd.tokenlen, &d->peer, &hd.dcid,
-						  q->now, q->config.retry_ns, &odcid)
+						  wall(q), q->config.retry_ns / ZS_NS_PER_S, &odcid)
 			    : -1;
 	/* A token that is not one of ours (a NEW_TOKEN of another life) counts as none, RFC 9000 §8.1.3. */
 	if (hd.tokenlen && token == -EACCES) {

@@ -130,6 +130,7 @@ void zs_quic_conn_stats(const struct zs_quic_conn *conn, struct zs_quic_conn_sta
 void zs_quic_stats(const struct zs_quic *q, struct zs_quic_stats *out)
 {
 	*out = q->stats;
+	memcpy(out->replies_held, q->replies.held, sizeof(out->replies_held));
 	out->tombstones = q->tombs.count;
 	out->cids = q->cids.used;
 }

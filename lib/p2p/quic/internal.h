@@ -6,12 +6,12 @@
 
 #include <netinet/in.h>
 #include <sys/queue.h>
-#include "base/gcra.h"
 #include "net/quic.h"
 #include "p2p/quic.h"
 #include "p2p/quic/cid.h"
 #include "p2p/quic/crypto.h"
 #include "p2p/quic/deadline.h"
+#include "p2p/quic/reply.h"
 #include "p2p/quic/sendbuf.h"
 #include "p2p/quic/token.h"
 #include "p2p/quic/tomb.h"
@@ -19,8 +19,6 @@
 #define ZS_QUIC_CID	8 /* bytes of our own connection IDs: one length, so that short headers can be read */
 #define ZS_QUIC_VERSION 1u /* the only one; draft-29 is long gone */
 #define ZS_QUIC_INITIAL 1200
-#define ZS_REPLIES	64  /* stateless answers waiting for a pull */
-#define ZS_REPLY	544 /* version negotiation with two connection IDs of 255 bytes is 525 */
 
 /* Where a stream waits, if it does. */
 enum zs_stream_queue {
@@ -69,13 +67,6 @@ struct zs_quic_conn {
 };
 TAILQ_HEAD(zs_conn_list, zs_quic_conn);
 
-struct zs_reply {
-	struct zs_endpoint peer, local;
-	uint32_t ifindex;
-	uint16_t len;
-	uint8_t bytes[ZS_REPLY];
-};
-
 struct zs_quic {
 	struct zs_quic_config config;
 	struct zs_quic_ops ops;
@@ -88,13 +79,10 @@ struct zs_quic {
 	struct zs_tombs tombs;
 	struct zs_deadlines deadlines;
 	struct zs_conn_list all, due;
-	struct zs_gcra reply_bucket;
-	struct zs_gcra_rate reply_rate;
+	struct zs_replies replies;
 	uint64_t now; /* the latest told */
 	bool qlog;
 	struct zs_quic_stats stats;
-	uint32_t reply_head, reply_count;
-	struct zs_reply reply[ZS_REPLIES];
 };
 
 /* ngtcp2's form of a path; both families as IPv6 sockets see them. */
@@ -163,7 +151,5 @@ struct zs_quic_conn *zs_quic_stray(struct zs_quic *q, const struct zs_udp_datagr
 /* Answers an Initial with Retry. */
 void zs_quic_retry(struct zs_quic *q, const struct zs_udp_datagram *d, const ngtcp2_pkt_hd *hd);
 /* Room for one answer, NULL: too many. Commit by its length. */
-uint8_t *zs_reply_room(struct zs_quic *q);
-void zs_reply_commit(struct zs_quic *q, const struct zs_udp_datagram *to, size_t len, uint64_t *count);
 
 #endif

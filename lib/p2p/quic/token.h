@@ -22,11 +22,12 @@ void zs_quic_tokens_wipe(struct zs_quic_tokens *t);
 void zs_quic_reset_token(const struct zs_quic_tokens *t, const ngtcp2_cid *cid,
 			 uint8_t out[NGTCP2_STATELESS_RESET_TOKENLEN]);
 
-/* Binds peer, `scid` (the Retry's) and the first DCID, for `now`. The length. */
+/* Binds peer, `scid` (the Retry's) and the first DCID, for `now`, wall-clock seconds: the key outlives
+ * the machine's start. The length. */
 size_t zs_quic_retry_make(const struct zs_quic_tokens *t, const struct zs_random *random,
 			  const struct zs_endpoint *peer, const ngtcp2_cid *scid, const ngtcp2_cid *odcid,
 			  uint64_t now, uint8_t out[ZS_RETRY_TOKEN]);
-/* -ENOENT: not one of Retry's; -EACCES: forged, of another address or connection, or older than max_age. */
+/* -ENOENT: not one of Retry's; -EACCES: forged, of another address or connection, or older than max_age (seconds). */
 int zs_quic_retry_check(const struct zs_quic_tokens *t, const uint8_t *token, size_t len,
 			const struct zs_endpoint *peer, const ngtcp2_cid *scid, uint64_t now,
 			uint64_t max_age, ngtcp2_cid *odcid);

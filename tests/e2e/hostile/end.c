@@ -86,7 +86,8 @@ void end_open(struct end *e, const struct zs_endpoint *remote)
 	zs_identity_from_seed(&e->identity, seed);
 	zs_quic_config_default(&config);
 	config.keep_alive_ns = 5 * ZS_NS_PER_S;
-	config.replies_per_s = 1;
+	for (int kind = 0; kind < ZS_REPLY_KINDS; kind++)
+		config.replies_per_s[kind] = 1;
 	ZS_CHECK(zs_cert_new(&e->cert, &e->identity, on_wall(NULL)) == 0);
 	ZS_CHECK(zs_tls_new(&e->tls, &e->cert, 1, 4) == 0);
 	ZS_CHECK(zs_quic_new(&e->quic, &config, e->tls, random, &ops, e) == 0);

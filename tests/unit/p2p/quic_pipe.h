@@ -40,6 +40,7 @@ struct node {
 	struct zs_quic_config config;
 	struct zs_quic *q;
 	uint64_t *now, seed;
+	int64_t wall_ahead; /* seconds after WALL */
 	enum zs_quic_verdict verdict;
 	TAILQ_HEAD(app_streams, app_stream) streams;
 	uint32_t accepted, established, closed, incoming, moved, opened, streams_closed, streams_left, resets,
@@ -232,7 +233,7 @@ static void on_stream_closed(void *ctx, struct zs_quic_stream *s)
 }
 static int64_t on_wall(void *ctx)
 {
-	return WALL;
+	return WALL + ((struct node *)ctx)->wall_ahead;
 }
 static void on_qlog(void *ctx, struct zs_quic_conn *conn, const void *bytes, size_t len, bool last)
 {

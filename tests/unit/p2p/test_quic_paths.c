@@ -438,53 +438,6 @@ static void no_amplification(void **state)
 	pipe_free(p);
 }
 
-static void answers_are_rate_limited(void **state)
-{
-	struct pipe *p = pipe_new(NULL);
-	uint8_t noise[60] = { 0x40 }, buf[8 * ZS_QUIC_DATAGRAM];
-	struct zs_udp_datagram d = { .peer = p->a.addr,
-				     .local = p->b.addr,
-				     .data = noise,
-				     .len = sizeof(noise) },
-			       out[8];
-	size_t n, sent = 0;
-
-	p->b.config.replies_per_s = 50;
-	pipe_start(p);
-	for (int i = 0; i < 1000; i++) { /* a second of a thousand packets */
-		noise[1] = (uint8_t)i;
-		zs_quic_receive(p->b.q, &d, 1, p->now += MS);
-		while ((n = zs_quic_pull(p->b.q, out, 8, buf, sizeof(buf), p->now)))
-			sent += n;
-	}
-	assert_in_range(sent, 50, 101);
-	assert_int_equal(stats_of(&p->b).replies_held, 1000 - sent);
-	pipe_free(p);
-}
-
-static void answers_wait_in_bounded_room(void **state)
-{
-	struct pipe *p = pipe_new(NULL);
-	uint8_t noise[60] = { 0x40 }, buf[8 * ZS_QUIC_DATAGRAM];
-	struct zs_udp_datagram d = { .peer = p->a.addr,
-				     .local = p->b.addr,
-				     .data = noise,
-				     .len = sizeof(noise) },
-			       out[8];
-	size_t n, sent = 0;
-
-	pipe_start(p);
-	for (int i = 0; i < 200; i++) {
-		noise[1] = (uint8_t)i;
-		zs_quic_receive(p->b.q, &d, 1, p->now);
-	}
-	while ((n = zs_quic_pull(p->b.q, out, 8, buf, sizeof(buf), p->now)))
-		sent += n;
-	assert_int_equal(sent, 64);
-	assert_int_equal(stats_of(&p->b).replies_held, 200 - 64);
-	pipe_free(p);
-}
-
 static bool listener_is_mute(struct pipe *p, bool from_a, uint8_t *bytes, size_t len)
 {
 	return from_a;
@@ -551,8 +504,6 @@ int main(void)
 		cmocka_unit_test(late_packets_meet_the_tombstone),
 		cmocka_unit_test(tombstones_are_bounded),
 		cmocka_unit_test(no_amplification),
-		cmocka_unit_test(answers_are_rate_limited),
-		cmocka_unit_test(answers_wait_in_bounded_room),
 		cmocka_unit_test(half_open_handshakes_are_bounded),
 		cmocka_unit_test(qlog_on_request),
 	};

@@ -8,16 +8,19 @@
 #include "p2p/multiaddr.h"
 #include "peers/peers.h"
 
-#define PEERS_QLOGS	 16 /* connections that write one at a time */
-#define PEERS_QLOG_FILES 64 /* in the folder; when they are there nothing more is written */
-#define PEERS_QLOG_BYTES (8u << 20)
+#define PEERS_QLOGS	    16 /* connections that write one at a time */
+#define PEERS_QLOG_FILES    64 /* in the folder; when they are there nothing more is written */
+#define PEERS_QLOG_BYTES    (8u << 20)
+#define PEERS_QLOG_UNPROVEN 8 /* of them without a finished handshake: at a time, and kept after their end */
 
 struct peers_link; /* link.c: an attach stream */
 struct peers_ask;  /* ask.c: somebody waits for an answer */
 
 struct peers_qlog {
 	const void *which; /* NULL: free */
-	int fd;		   /* -1: nothing is written of it any more */
+	int fd;
+	bool proven;	 /* its peer is known, and wanted */
+	uint32_t number; /* grows with each file */
 	size_t bytes;
 	char name[64];
 };
@@ -39,7 +42,9 @@ struct zs_peers {
 		bool on;
 		struct zs_peer_id peer; /* len 0: all */
 		int dir;
+		char path[sizeof(((struct zs_conf *)NULL)->p2p.qlog_dir)]; /* of `dir` */
 		uint32_t number;
+		uint32_t unproven; /* ended so and kept, since it was turned on */
 		struct peers_qlog file[PEERS_QLOGS];
 	} qlog;
 };
@@ -74,5 +79,6 @@ void peers_ask_failed(struct zs_peers *p, const struct zs_peer_id *peer, const c
 /* qlog.c */
 void peers_qlog_write(struct zs_peers *p, const void *which, const void *bytes, size_t len, bool last);
 void peers_qlog_judge(struct zs_peers *p, struct zs_host_conn *conn); /* its peer is known now */
+void peers_qlog_close(struct zs_peers *p);			      /* files and folder */
 
 #endif

@@ -213,8 +213,7 @@ void zs_peers_delete(struct zs_peers *p)
 	if (p->again)
 		zs_timer_delete(p->again);
 	zs_shell_delete(p->shell);
-	if (p->qlog.dir >= 0)
-		close(p->qlog.dir);
+	peers_qlog_close(p);
 	free(p);
 }
 

@@ -31,7 +31,8 @@ int zs_peers_ask(struct zs_peers *p, enum zs_peers_ask what, const char *who, st
 		 json_t **result, struct zs_error *err);
 json_t *zs_peers_view(struct zs_peers *p, const struct zs_host_conn_view *v);
 
-/* qlog of connections made from now on, of one peer alone unless `peer` is NULL. -EIO … : the folder cannot be made. */
+/* qlog of connections made from now on, of one peer alone unless `peer` is NULL. -EPERM: the folder is
+ * open to others or not ours; -ENOSPC: it is full; -EIO …: it cannot be made. */
 int zs_peers_qlog(struct zs_peers *p, bool on, const struct zs_peer_id *peer, struct zs_error *err);
 const char *zs_peers_qlog_dir(const struct zs_peers *p); /* NULL: it is off */
 

@@ -10,7 +10,7 @@
 #include "attach/clock.h"
 #include "ident.h"
 #include "metrics_text.h"
-#include "peers/peers.h"
+#include "peers/internal.h"
 #include "rig.h"
 
 #define NOBODY "12D3KooWHHybYhyVCJZ1ASkMLr6hq1ckkzzNTsEhFMDZRLGbUpPn"
@@ -370,6 +370,92 @@ static void test_qlog(void **state)
 	close_plane(&two[1]);
 }
 
+static int files_in(const char *path)
+{
+	char cmd[192];
+	FILE *f;
+	int n = -1;
+
+	snprintf(cmd, sizeof(cmd), "ls %s | wc -l", path);
+	f = popen(cmd, "r");
+	assert_int_equal(fscanf(f, "%d", &n), 1);
+	pclose(f);
+	return n;
+}
+
+/* One who never finishes a handshake, as the host tells of it. */
+static void stranger(struct plane *p, const char *who, const char *text, bool last)
+{
+	peers_qlog_write(p->r.c.peers, who, text, strlen(text), last);
+}
+
+#define OPENING "\x1e{\"qlog_format\":\"JSON-SEQ\"}\n"
+#define EVENT	"\x1e{\"time\":0}\n"
+
+static void test_qlog_strangers(void **state)
+{
+	struct plane *two = *state;
+	char args[256], path[96], crowd[100];
+
+	open_plane(&two[0], "");
+	open_plane(&two[1], "");
+	snprintf(path, sizeof(path), "%s/qlog", two[0].r.dir);
+	snprintf(args, sizeof(args), "{\"state\":\"on\",\"peer\":\"%s\"}", zs_ident_peer(two[1].r.c.ident));
+	json_decref(call(two, 0, "p2p qlog", args));
+	/* Under a filter: never more than their share, none after their end, and the peer's own is there. */
+	for (size_t i = 0; i < sizeof(crowd); i++)
+		stranger(&two[0], &crowd[i], OPENING, false);
+	for (size_t i = 0; i < sizeof(crowd); i++)
+		stranger(&two[0], &crowd[i], EVENT, false);
+	assert_int_equal(files_in(path), PEERS_QLOG_UNPROVEN);
+	json_decref(call(two, 0, "p2p dial", who(&two[1], "ip4/127.0.0.1", args)));
+	for (size_t i = 0; i < sizeof(crowd); i++)
+		stranger(&two[0], &crowd[i], OPENING, false);
+	assert_int_equal(files_in(path), PEERS_QLOG_UNPROVEN + 1);
+	for (size_t i = 0; i < sizeof(crowd); i++)
+		stranger(&two[0], &crowd[i], EVENT, true);
+	assert_int_equal(files_in(path), 1);
+	/* Without one: a few are kept. */
+	json_decref(call(two, 0, "p2p qlog", "{\"state\":\"on\"}"));
+	for (size_t i = 0; i < sizeof(crowd); i++)
+		stranger(&two[0], &crowd[i], OPENING, true);
+	assert_int_equal(files_in(path), PEERS_QLOG_UNPROVEN + 1);
+	close_plane(&two[0]);
+	close_plane(&two[1]);
+}
+
+/* A folder that is not ours alone is left as it is; its name is that of the one in use. */
+static void test_qlog_folder(void **state)
+{
+	struct plane *two = *state;
+	struct zs_conf *conf;
+	char path[96], other[108];
+	struct stat st;
+	json_t *a;
+
+	open_plane(&two[0], "");
+	conf = two[0].r.c.conf;
+	snprintf(path, sizeof(path), "%s/qlog", two[0].r.dir);
+	snprintf(other, sizeof(other), "%s/other", two[0].r.dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(chmod(path, 0755), 0);
+	a = call(two, 0, "p2p qlog", "{\"state\":\"on\"}");
+	assert_non_null(strstr(text(a, "error"), "open to others"));
+	json_decref(a);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0755);
+	assert_int_equal(chmod(path, 0700), 0);
+	json_decref(call(two, 0, "p2p qlog", "{\"state\":\"on\"}"));
+	strcpy(conf->p2p.qlog_dir, other);
+	assert_string_equal(zs_peers_qlog_dir(two[0].r.c.peers), path);
+	json_decref(call(two, 0, "p2p qlog", "{\"state\":\"on\"}"));
+	assert_string_equal(zs_peers_qlog_dir(two[0].r.c.peers), other);
+	stranger(&two[0], path, OPENING, true);
+	assert_int_equal(files_in(path), 0);
+	assert_int_equal(files_in(other), 1);
+	close_plane(&two[0]);
+}
+
 /* What a scraper gets: the connections there are, and as many series as before there was one. */
 static void test_metrics(void **state)
 {
@@ -411,6 +497,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_taken_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_peers_are_remembered, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_qlog, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_qlog_strangers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_qlog_folder, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_metrics, setup, teardown),
 	};
 

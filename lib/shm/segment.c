@@ -22,7 +22,7 @@
 #include "shm/fault.h"
 #include "shm/segment_file.h"
 
-#define MODE 0640 /* owner writes, the group's readers read */
+#define MODE 0640 /* owner writes, the group's readers read; unless the kind has another */
 
 int zs_segment_fail(struct zs_error *err, int code, const char *what, const char *path)
 {
@@ -54,13 +54,18 @@ static int busy(struct zs_error *err, const char *path, uint32_t pid)
 			    "%s: process %u writes it; stop that one or choose another instance", path, pid);
 }
 
+static mode_t mode_of(const struct zs_segment_kind *kind)
+{
+	return kind->mode ? kind->mode : MODE;
+}
+
 /* Locks what `path` names at this moment; a name that moved on in between is tried again. */
 static int open_locked(const char *path, int flags)
 {
 	struct stat a, b;
 
 	for (int i = 0; i < 16; i++) {
-		int fd = open(path, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, MODE);
+		int fd = open(path, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0)
 			return -errno;
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -130,8 +135,9 @@ int zs_segment_new(struct zs_segment *seg, const char *dir, const struct zs_segm
 		return busy(err, tmp, 0);
 	if (fd < 0)
 		return zs_segment_fail(err, fd, "create", tmp);
-	rc = ftruncate(fd, 0) < 0 || fchmod(fd, MODE) < 0 || fallocate(fd, 0, 0, (off_t)size) < 0 ? -errno
-												  : 0;
+	rc = ftruncate(fd, 0) < 0 || fchmod(fd, mode_of(kind)) < 0 || fallocate(fd, 0, 0, (off_t)size) < 0
+		 ? -errno
+		 : 0;
 	if (rc == 0)
 		rc = map(seg, fd, size, true);
 	if (rc < 0)
@@ -269,10 +275,11 @@ int zs_segment_adopt(struct zs_segment *seg, const char *dir, const struct zs_se
 	}
 	if (h.version != kind->version)
 		return migrate(seg, fd, h.size, kind, dir, shape, err);
-	rc = map(seg, fd, h.size, true);
+	/* A build before may have made it more open than this one does. */
+	rc = kind->mode && fchmod(fd, kind->mode) < 0 ? -errno : map(seg, fd, h.size, true);
 	if (rc < 0) {
 		close(fd);
-		return zs_segment_fail(err, rc, "map", seg->path);
+		return zs_segment_fail(err, rc, "adopt", seg->path);
 	}
 	take_over(seg->base);
 	return is_foreign(&h, kind) ? ZS_SEGMENT_FOREIGN : 0;

@@ -60,6 +60,7 @@ struct zs_segment_kind {
 	bool (*supersedes)(const struct zs_segment_header *old);
 	/* Is what it holds worth less than a start? Then a damaged file is set aside as KIND.damaged. */
 	bool expendable;
+	uint16_t mode; /* of its file; 0: 0640, the group reads */
 };
 
 struct zs_segment {
@@ -90,7 +91,7 @@ size_t zs_segment_align(void);
 /* Bytes of a file that holds the header and every region of the field table. */
 size_t zs_segment_footprint(const struct zs_segment_kind *kind, const void *shape);
 
-/* Creates the file in full (fallocate, mode 0640) under a temporary name, zeroed, header
+/* Creates the file in full (fallocate, of the kind's mode) under a temporary name, zeroed, header
  * written, magic NOT yet set, and maps it read-write. The caller fills initial values and
  * calls zs_segment_publish, which stores the magic and renames the file into place.
  * -ENOSPC: shared memory is full. */

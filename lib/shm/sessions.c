@@ -67,6 +67,7 @@ static uint32_t fields(struct zs_segment_field *out, const void *shape)
 const struct zs_segment_kind zs_sessions_kind = {
 	.name = "sessions",
 	.version = ZS_SESSIONS_VERSION,
+	.mode = 0600, /* roots of sessions */
 	.fields = fields,
 	.expendable = true, /* the edges attach again, for new keys */
 };

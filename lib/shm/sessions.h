@@ -1,6 +1,6 @@
 /* The sessions segment: attachments and the keys of their sessions. A file apart from the
  * tables, since it holds secrets: written by zs-controlplane (controlplane/attach/), mapped
- * read-only by the dataplane, opened by nobody else (mode 0640, and zsctl asks instead).
+ * read-only by the dataplane, opened by nobody else (mode 0600: both run as one user, or as root; zsctl asks instead).
  *
  * Attachment ids and session slots are dense, so both tables are direct-indexed. Each entry has its own sequence
  * lock; a reader copies it once, checks the copy and uses the copy. Session keys live only here: a wiped

@@ -43,9 +43,17 @@ static void test_life(void **state)
 	struct zs_session v = session(3 + 128), got;
 	struct zs_attachment a = attachment(), have;
 	struct zs_error err;
+	struct stat st;
 
 	assert_int_equal(zs_sessions_open_reader(&r, s->dir, &err), -ENOENT);
 	open_writer(&w, s, &small, true);
+	assert_int_equal(stat(w.seg.path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(chmod(w.seg.path, 0640), 0); /* as a build before made it */
+	zs_sessions_close(&w);
+	open_writer(&w, s, &small, false);
+	assert_int_equal(stat(w.seg.path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(zs_sessions_open_reader(&r, s->dir, &err), 0);
 	assert_int_equal(zs_sessions_set_attachment(&w, 5, &a), 0);
 	assert_int_equal(zs_sessions_set_session(&w, 3, &v), 0);

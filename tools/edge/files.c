@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +19,22 @@ static int refuse(struct zs_error *err, int code, const char *path, const char *
 			    path, what);
 }
 
+/* Does the service manager hand it over (systemd.exec, Credentials)? Such a file is root's, and an ACL that stands in the
+ * group bits lets the service read it. */
+static bool is_credential(const char *path, const struct stat *st)
+{
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+	size_t len = dir ? strlen(dir) : 0;
+
+	return len && strncmp(path, dir, len) == 0 && path[len] == '/' && !strchr(path + len + 1, '/') &&
+	       st->st_uid == 0 && !(st->st_mode & 027);
+}
+
+static bool is_ours(const struct stat *st)
+{
+	return !(st->st_mode & 077) && (st->st_uid == geteuid() || geteuid() == 0);
+}
+
 /* Up to `max` bytes; its length, -EFBIG: there are more. */
 static ssize_t read_own(const char *path, void *out, size_t max, struct zs_error *err)
 {
@@ -30,7 +47,7 @@ static ssize_t read_own(const char *path, void *out, size_t max, struct zs_error
 		return errno == ENOENT ? -ENOENT : refuse(err, -errno, path, strerror(errno));
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
 		n = refuse(err, -EPERM, path, "is no plain file; name another");
-	} else if ((st.st_mode & 077) || (st.st_uid != geteuid() && geteuid() != 0)) {
+	} else if (!is_ours(&st) && !is_credential(path, &st)) {
 		n = refuse(err, -EPERM, path, "is open to others; chmod it to 0600, owned by who runs this");
 	} else {
 		n = read(fd, out, max);
@@ -55,6 +72,8 @@ static int make_identity(const char *path, struct zs_error *err)
 	sodium_memzero(seed, sizeof(seed));
 	sodium_memzero(key, sizeof(key));
 	zs_identity_wipe(&id);
+	if (rc == -ENOENT)
+		return refuse(err, rc, path, "there is no such folder; make it");
 	return rc && rc != -EEXIST ? refuse(err, rc, path, strerror(-rc)) : 0;
 }
 
@@ -66,7 +85,9 @@ int zs_edge_identity(struct zs_identity *out, const char *path, struct zs_error 
 
 	if (n == -ENOENT) {
 		rc = make_identity(path, err);
-		n = rc ? rc : read_own(path, key, sizeof(key), err);
+		if (rc)
+			return rc;
+		n = read_own(path, key, sizeof(key), err);
 		if (n == -ENOENT)
 			return refuse(err, -ENOENT, path, "went away as soon as it was made; try again");
 	}

@@ -198,6 +198,7 @@ static void a_key_is_made_once(void **state)
 	write_file("key", bytes, 0, 0600);
 	assert_int_equal(zs_edge_identity(&again, "key", &err), -EUCLEAN);
 	assert_int_equal(zs_edge_identity(&again, "no/such/key", &err), -ENOENT);
+	assert_string_equal(err.text, "no/such/key: there is no such folder; make it");
 	assert_int_equal(zs_edge_identity(&again, "/tmp", &err), -EPERM);
 }
 
@@ -247,6 +248,40 @@ static void secrets(void **state)
 	assert_int_equal(zs_edge_secrets(&s, "secret", NULL, &err), -EFBIG);
 }
 
+/* What the service manager hands over is root's, readable by an ACL that shows as group bits. */
+static void credentials(void **state)
+{
+	static const struct {
+		const char *path;
+		mode_t mode;
+		uid_t owner;
+		int rc;
+	} rows[] = {
+		{ "%s/secret", 0440, 0, 0 },	  { "%s/secret", 0400, 0, 0 },
+		{ "%s/secret", 0460, 0, -EPERM }, { "%s/secret", 0444, 0, -EPERM },
+		{ "%s/secret", 0440, 1, -EPERM }, { "%s/./secret", 0440, 0, -EPERM },
+		{ "secret", 0440, 0, -EPERM },
+	};
+	struct zs_edge_secrets s;
+	struct zs_error err = { 0 };
+	char here[96], path[128];
+
+	if (geteuid() != 0)
+		skip();
+	assert_non_null(getcwd(here, sizeof(here)));
+	write_file("secret", "a-token\n", 8, 0600);
+	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++) {
+		assert_int_equal(chown("secret", rows[i].owner, 0), 0);
+		assert_int_equal(chmod("secret", rows[i].mode), 0);
+		snprintf(path, sizeof(path), rows[i].path, here);
+		setenv("CREDENTIALS_DIRECTORY", here, 1);
+		if (zs_edge_secrets(&s, path, NULL, &err) != rows[i].rc)
+			fail_msg("row %zu: %s", i, err.text);
+		unsetenv("CREDENTIALS_DIRECTORY");
+		assert_int_equal(zs_edge_secrets(&s, path, NULL, &err) == 0, rows[i].mode == 0400);
+	}
+}
+
 static void state_is_kept_whole(void **state)
 {
 	uint8_t bytes[ZS_ATTACH_MEMORY + 1], back[ZS_ATTACH_MEMORY + 1];
@@ -273,6 +308,7 @@ int main(void)
 		cmocka_unit_test(command_lines),
 		TEST(a_key_is_made_once),
 		TEST(secrets),
+		TEST(credentials),
 		TEST(state_is_kept_whole),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,7 +102,7 @@ int zs_verb_attach_list(struct zs_control *c, json_t *args, json_t **result, str
 static int no_peer(struct zs_error *err)
 {
 	return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE,
-			    "no peer id; it begins with 12D3KooW (zs-edge prints its own)");
+			    "no peer id; write 12D3KooW…, 16Uiu2…, Qm… or a CID (zs-edge prints its own)");
 }
 
 /* An attachment by number or owner; 0 and err: none. */

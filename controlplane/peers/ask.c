@@ -318,9 +318,10 @@ static int read_who(struct peers_ask *a, const char *who, struct zs_error *err)
 
 	if (who[0] != '/')
 		return zs_peer_id_parse(&a->peer, who)
-			   ? zs_error_set(err, -EINVAL, ZS_EXIT_USAGE,
-					  "neither a peer id nor a multiaddr; write 12D3KooW… or "
-					  "/ip4/ADDR/udp/PORT/quic-v1/p2p/12D3KooW…")
+			   ? zs_error_set(
+				 err, -EINVAL, ZS_EXIT_USAGE,
+				 "neither a peer id nor a multiaddr; write ID (12D3KooW…, 16Uiu2…, Qm…) or "
+				 "/ip4/ADDR/udp/PORT/quic-v1/p2p/ID")
 			   : 0;
 	if (zs_multiaddr_parse(&addr, who) || zs_multiaddr_dial(&addr, &a->target) ||
 	    a->target.host == ZS_DIAL_DNSADDR)
@@ -329,7 +330,7 @@ static int read_who(struct peers_ask *a, const char *who, struct zs_error *err)
 				    "/dns/NAME/udp/…");
 	if (!a->target.peer.len)
 		return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE,
-				    "the address names no peer; end it with /p2p/12D3KooW…");
+				    "the address names no peer; end it with /p2p/ID");
 	a->peer = a->target.peer;
 	return 0;
 }

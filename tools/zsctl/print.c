@@ -267,8 +267,15 @@ static void print_attachment(json_t *r)
 
 static void print_attach_list(json_t *r)
 {
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(json_object_get(r, "attachments"), i,
+			   row) if (strcmp(str(row, "state"), "leased") != 0)
+	    json_object_del(row, "lease_s"); /* nothing runs out */
 	zsctl_table(json_object_get(r, "attachments"),
-		    "#attachment:no,#generation:generation,peer:peer,name:name,state:state,mode:mode,"
+		    "#attachment:no,#generation:generation,peer:peer,name:name,state:state,#lease_s:lease_s,"
+		    "mode:mode,"
 		    "remote:remote,port_numbers:ports",
 		    "nobody is attached");
 	zsctl_table(json_object_get(r, "rules"),

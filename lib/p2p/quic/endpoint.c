@@ -32,7 +32,7 @@ void zs_quic_config_default(struct zs_quic_config *config)
 #define ZS_REPLY_KIND(name, per_s, text) per_s,
 #include "defs/p2p_replies.def"
 		},
-		.resets_per_network_s = 64,
+		.resets_per_network_s = 512, /* some hundred edges behind one NAT hear of a restart at once */
 	};
 }
 

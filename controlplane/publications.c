@@ -44,8 +44,24 @@ struct zs_publication zs_publication_from_conf(const struct zs_conf_publish *cp)
 					.from_config = true };
 }
 
+/* What the host and what it grants use, if there is a host; NULL: none of that. */
+static const char *use_of(const struct zs_conf *conf, uint16_t port)
+{
+	if (!conf->p2p.listens)
+		return NULL;
+	if (port == conf->attach.tunnel_port)
+		return "attach.tunnel_port";
+	if (port == conf->attach.service_port)
+		return "attach.service_port";
+	for (uint32_t i = 0; i < conf->p2p.listens; i++)
+		if (port == conf->p2p.listen[i].port)
+			return "a port of p2p.listen";
+	return NULL;
+}
+
 int zs_publication_check(const struct zs_conf *conf, const struct zs_publication *pub, struct zs_error *err)
 {
+	const char *use = use_of(conf, pub->port);
 	struct zs_error why = { 0 };
 
 	if (!pub->port || !(pub->attached.id ? pub->attached.service : pub->target.port))
@@ -57,6 +73,9 @@ int zs_publication_check(const struct zs_conf *conf, const struct zs_publication
 	if (pub->port == conf->metrics.port)
 		return zs_error_set(err, -EINVAL, ZS_EXIT_REFUSED,
 				    "port %u is the metrics port; take another", pub->port);
+	if (use)
+		return zs_error_set(err, -EINVAL, ZS_EXIT_REFUSED, "port %u is %s; take another", pub->port,
+				    use);
 	if (pub->attached.id || !zs_conf_target_check(conf, &pub->target, &why))
 		return 0;
 	return zs_error_set(err, why.code, why.exit, "port %u: %.240s", pub->port, why.text);

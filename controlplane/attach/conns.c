@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "attach/internal.h"
-#include "base/hash.h"
 
 #define SPARE 1024 /* connections without an attachment, beside two for each with one */
 
@@ -47,25 +46,26 @@ static struct zs_addr prefix_of(const struct zs_addr *addr)
 	return p;
 }
 
-static struct zs_attach_conn **bucket_of(struct zs_attach *s, const struct zs_addr *prefix)
-{
-	return &s->bucket[zs_hash(s->bucket_key, prefix->ip, sizeof(prefix->ip)) & (BUCKETS - 1)];
-}
-
-uint32_t zs_attach_conns_near(const struct zs_attach *s, const struct zs_attach_conn *conn)
-{
-	uint32_t n = 0;
-
-	for (struct zs_attach_conn *c = *bucket_of((struct zs_attach *)s, &conn->prefix); c; c = c->near)
-		n += c != conn && (c->state == CONN_ATTACHED || c->state == CONN_GRANTED) &&
-		     zs_addr_eq(&c->prefix, &conn->prefix) && !zs_peer_id_eq(&c->peer.id, &conn->peer.id);
-	return n;
-}
-
 static void start_lease(struct zs_attach *s, struct slot *slot)
 {
 	slot->lease_ns = s->now_ns + (uint64_t)conf_of(s)->lease_s * ZS_NS_PER_S;
 	zs_attach_wake_slot(s, slot->lease_ns);
+}
+
+/* The newest connection went before its session was proven: the one before it serves on, if it is still open. */
+static bool fall_back(struct zs_attach *s, struct slot *slot)
+{
+	struct live failed = slot->now;
+
+	if (failed.proven || !slot->before.conn)
+		return false;
+	slot->conn = slot->before.conn;
+	slot->now = slot->before;
+	slot->before = failed;
+	zs_attach_session_end(s, slot, &slot->before);
+	zs_attach_wake_slot(s, s->now_ns); /* it may have been unproven itself */
+	s->ops->probe(s->shell, slot->conn->peer.link);
+	return true;
 }
 
 /* The connection is nothing to its attachment any more. */
@@ -83,7 +83,7 @@ static void detach(struct zs_attach *s, struct zs_attach_conn *conn)
 		slot->before.conn = NULL;
 	if (slot->rival == conn)
 		slot->rival = NULL;
-	if (slot->conn != conn)
+	if (slot->conn != conn || fall_back(s, slot))
 		return;
 	slot->conn = NULL;
 	start_lease(s, slot);
@@ -104,7 +104,7 @@ void zs_attach_conn_close(struct zs_attach *s, struct zs_attach_conn *conn, cons
 
 struct zs_attach_conn *zs_attach_opened(struct zs_attach *s, const struct zs_attach_peer *peer, uint64_t now)
 {
-	struct zs_attach_conn *conn, **bucket;
+	struct zs_attach_conn *conn;
 
 	zs_attach_set_now(s, now);
 	if (s->counts.connections >= 2 * conf_of(s)->attachments + SPARE)
@@ -123,20 +123,12 @@ struct zs_attach_conn *zs_attach_opened(struct zs_attach *s, const struct zs_att
 	if (s->conns)
 		s->conns->link = &conn->next;
 	s->conns = conn;
-	bucket = bucket_of(s, &conn->prefix);
-	conn->near = *bucket;
-	*bucket = conn;
 	s->counts.connections++;
 	return conn;
 }
 
 void zs_attach_conn_forget(struct zs_attach *s, struct zs_attach_conn *conn)
 {
-	struct zs_attach_conn **at = bucket_of(s, &conn->prefix);
-
-	while (*at != conn)
-		at = &(*at)->near;
-	*at = conn->near;
 	*conn->link = conn->next;
 	if (conn->next)
 		conn->next->link = conn->link;

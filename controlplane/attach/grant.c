@@ -182,6 +182,7 @@ static void commit(struct zs_attach *s, struct offer *o)
 
 	conn->slot = o->slot;
 	o->slot->conn = conn;
+	zs_attach_slot_place(s, o->slot, conn);
 	o->slot->lease_ns = NEVER;
 	conn->state = CONN_GRANTED;
 	conn->due_ns = s->now_ns + ZS_ATTACH_GRACE_NS;

@@ -36,7 +36,7 @@ static bool has_room(struct zs_attach *s, const struct zs_attach_conn *conn, con
 		     struct refusal *r)
 {
 	const struct zs_conf_attach *a = conf_of(s);
-	uint32_t near = a->per_prefix ? zs_attach_conns_near(s, conn) : 0;
+	uint32_t near = a->per_prefix ? zs_attach_slots_near(s, conn) : 0;
 
 	if (!slot && s->counts.attachments >= a->attachments)
 		*r = (struct refusal){ .code = ZS_ATTACH_ERROR_quota,
@@ -131,6 +131,7 @@ static void take_over(struct zs_attach *s, struct slot *slot)
 	if (!slot->conn)
 		return;
 	s->counts.superseded++;
+	zs_attach_session_end(s, slot, &slot->before); /* nothing of the older instance is fallen back to */
 	zs_attach_send_notice(s, slot->conn, ZS_ATTACH_NOTICE_superseded, 0, NULL);
 	if (slot->conn)
 		zs_attach_conn_close(s, slot->conn, "a newer instance took over");

@@ -20,7 +20,7 @@
 #include "shm/sessions.h"
 
 #define NEVER	      UINT64_MAX
-#define BUCKETS	      1024 /* of connections by source prefix; a power of two */
+#define BUCKETS	      1024 /* of slots by source prefix; a power of two */
 #define TENANTS	      1024
 /* Each is a synced write, so an edge may not have as many as it likes: at once, and a second after that. */
 #define HELLO_BURST   8
@@ -36,7 +36,6 @@ enum conn_state {
 
 struct zs_attach_conn {
 	struct zs_attach_conn *next, **link;
-	struct zs_attach_conn *near; /* of the same bucket */
 	enum conn_state state;
 	struct zs_attach_peer peer;
 	char group[32];
@@ -83,6 +82,8 @@ struct slot {
 	/* not durable: */
 	struct zs_attach_conn *conn; /* attached now */
 	uint64_t lease_ns;	     /* when it ends; NEVER while attached */
+	struct zs_addr prefix;	     /* it was last granted to; all zero: to none since the start */
+	struct slot *near;	     /* of the same bucket */
 	struct live now, before;     /* `before` while `now` is to prove itself */
 	uint8_t last_bind_id;
 	struct zs_attach_conn *rival; /* of another instance: waits whether `conn` still lives */
@@ -105,7 +106,7 @@ struct zs_attach {
 	uint64_t incarnation;
 
 	struct zs_attach_conn *conns;
-	struct zs_attach_conn *bucket[BUCKETS];
+	struct slot *bucket[BUCKETS]; /* those with a prefix */
 	uint64_t bucket_key[2];
 
 	struct zs_sessions shm;
@@ -142,8 +143,6 @@ void zs_attach_wake_conn(struct zs_attach *s, uint64_t at);
 void zs_attach_wake_slot(struct zs_attach *s, uint64_t at);
 void zs_attach_conn_hold(struct zs_attach_conn *conn, const void *bytes, size_t len);
 void zs_attach_conn_drop_held(struct zs_attach_conn *conn);
-/* Attached connections, and those about to be, of the same prefix. */
-uint32_t zs_attach_conns_near(const struct zs_attach *s, const struct zs_attach_conn *conn);
 
 /* Ends those who may not stay any longer, tells the others what changed for them. */
 void zs_attach_judge(struct zs_attach *s, uint64_t now);
@@ -203,6 +202,10 @@ int zs_slots_load(struct zs_attach *s, struct zs_error *err);
 struct slot *zs_attach_slot_of(const struct zs_attach *s, const struct zs_peer_id *owner);
 /* A slot for a new owner, not durable yet; its generation is new. NULL: none is left. */
 struct slot *zs_attach_slot_take(struct zs_attach *s, const struct zs_peer_id *owner);
+/* The slot counts for the prefix that the connection comes from, until another one gets it or it is free. */
+void zs_attach_slot_place(struct zs_attach *s, struct slot *slot, const struct zs_attach_conn *conn);
+/* Attachments of others, leased ones too, last granted to the prefix the connection comes from. */
+uint32_t zs_attach_slots_near(const struct zs_attach *s, const struct zs_attach_conn *conn);
 /* Takes zs_attach_slot_take() back; its generation is spent. */
 void zs_attach_slot_untake(struct zs_attach *s, struct slot *slot);
 /* Ends the attachment: sessions, ports, owner; durable. */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include "base/hash.h"
 #include "program.h"
 
 #define GENERATION_MAX 65535
@@ -82,8 +83,44 @@ static void own(struct zs_attach *s, struct slot *slot, const struct zs_peer_id 
 	s->counts.attachments++;
 }
 
+static struct slot **bucket_of(struct zs_attach *s, const struct zs_addr *prefix)
+{
+	return &s->bucket[zs_hash(s->bucket_key, prefix->ip, sizeof(prefix->ip)) & (BUCKETS - 1)];
+}
+
+static void displace(struct zs_attach *s, struct slot *slot)
+{
+	struct slot **at = bucket_of(s, &slot->prefix);
+
+	while (*at && *at != slot)
+		at = &(*at)->near;
+	if (*at)
+		*at = slot->near;
+}
+
+void zs_attach_slot_place(struct zs_attach *s, struct slot *slot, const struct zs_attach_conn *conn)
+{
+	struct slot **bucket = bucket_of(s, &conn->prefix);
+
+	displace(s, slot);
+	slot->prefix = conn->prefix;
+	slot->near = *bucket;
+	*bucket = slot;
+}
+
+uint32_t zs_attach_slots_near(const struct zs_attach *s, const struct zs_attach_conn *conn)
+{
+	uint32_t n = 0;
+
+	for (const struct slot *at = *bucket_of((struct zs_attach *)s, &conn->prefix); at; at = at->near)
+		n += zs_addr_eq(&at->prefix, &conn->prefix) && !zs_peer_id_eq(&at->owner, &conn->peer.id);
+	return n;
+}
+
 static void disown(struct zs_attach *s, struct slot *slot)
 {
+	displace(s, slot);
+	memset(&slot->prefix, 0, sizeof(slot->prefix));
 	zs_peertable_remove(&s->owners, zs_peertable_find(&s->owners, &slot->owner));
 	slot->owner.len = 0;
 	slot->hashes = 0;

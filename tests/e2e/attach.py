@@ -111,7 +111,14 @@ def stolen_state(lab, known):
     with open(f"{lab.lab}/home.key.state", "rb") as source, open(path, "wb") as copy:
         os.fchmod(copy.fileno(), 0o600)
         copy.write(source.read())
-    ok("zs-edge with another's state: " + Edge(lab, "thief", "web", state=path).refused("not_owner") + "; status 9")
+    thief = Edge(lab, "thief", "web", state=path)
+    why = thief.wait("refused with another's state", "state", 15, refused="not_owner")["why"]
+    got = thief.wait("its own instead", "session", 15, continuity="fresh")
+    port = thief.wait("… with a port of its own", "port", 5)["port"]
+    check("another attachment, another port", got["attachment"] != known["attachment"] and port not in known["ports"].values(), (got, port, known))
+    check("--once-ready ends well", thief.process.wait(15) == 0)
+    lab.zsctl("attach", "kick", str(got["attachment"]))
+    ok("zs-edge with another's state: " + why + "; it got an attachment of its own")
     check("the owner's stands", lab.zsctl("attach", "show", str(known["attachment"]))["state"] == "attached")
 
 

@@ -27,7 +27,7 @@ struct process {
 	struct zs_edge *edge;
 	struct zs_timer *end, *watchdog;
 	uint64_t watchdog_ns;
-	bool answered[ZS_ATTACH_PUBLISHED], refused, ending, unsaved;
+	bool answered[ZS_ATTACH_PUBLISHED], refused, renewed, ending, unsaved;
 	struct zs_error err; /* why it ends, exit 0: on purpose */
 };
 
@@ -62,6 +62,16 @@ static void on_signal(void *ctx, const struct zs_signal_info *info)
 	end_soon(p);
 }
 
+/* A refusal of what was remembered alone: the client forgot it and asks anew. Once. */
+static bool begins_anew(struct process *p, const struct zs_attach_event *event)
+{
+	bool anew = event->refusal && event->state != ZS_ATTACH_STATE_failed && !p->renewed &&
+		    !zs_attach_refusal(event->refusal)->keep;
+
+	p->renewed |= anew;
+	return anew;
+}
+
 /* --once-ready: has the one attempt come to its end? */
 static void judge(struct process *p, const struct zs_attach_event *event)
 {
@@ -70,6 +80,8 @@ static void judge(struct process *p, const struct zs_attach_event *event)
 	if (p->ending)
 		return;
 	if (event->kind == ZS_ATTACH_EVENT_STATE && zs_attach_retry(event->state)->first_ns) {
+		if (begins_anew(p, event))
+			return;
 		zs_error_set(&p->err, -ECONNREFUSED,
 			     event->refusal || event->state == ZS_ATTACH_STATE_failed ? ZS_EXIT_REFUSED
 										      : ZS_EXIT_UNREACHABLE,

@@ -245,6 +245,37 @@ static void test_quotas(void **state)
 	assert_int_equal(outcome(w, 1, &f, false), 0);
 }
 
+/* Attach, go, come as somebody else: what one prefix left behind counts for as long as it lasts. */
+static void test_prefix_of_leases(void **state)
+{
+	struct world *w = *state;
+	struct zs_attach_frame f = a_hello(1);
+	struct edge e;
+	zs_pb_Error *why;
+
+	world_conf(w, "{mode: open, per_prefix: 2}");
+	assert_int_equal(outcome(w, 1, &f, false), 0);
+	assert_int_equal(outcome(w, 2, &f, false), 0);
+	edge_open(w, &e, 3);
+	edge_send(&e, &f);
+	why = refused(&e, ZS_ATTACH_ERROR_quota);
+	assert_string_equal(why->scope, "prefix");
+	assert_int_equal(why->current, 2);
+	edge_close(&e);
+	assert_int_equal(outcome(w, 1, &f, false), 0);	    /* who has one is not shut out */
+	edge_open_as(w, &e, peer_of(2), 0x0b000001, false); /* one moves: there is room where it was */
+	edge_send(&e, &f);
+	granted(&e, ZS_ATTACH_CONTINUITY_known);
+	edge_close(&e);
+	assert_int_equal(outcome(w, 3, &f, false), 0);
+	assert_int_equal(outcome(w, 4, &f, false), ZS_ATTACH_ERROR_quota);
+	pass(w, 301 * ZS_NS_PER_S);
+	assert_int_equal(zs_attach_counts(w->s)->attachments, 0);
+	assert_int_equal(outcome(w, 4, &f, false), 0);
+	assert_int_equal(outcome(w, 5, &f, false), 0);
+	assert_int_equal(outcome(w, 6, &f, false), ZS_ATTACH_ERROR_quota);
+}
+
 static zs_pb_Port *publish(struct edge *e, const char *name, uint32_t port, bool withdraw)
 {
 	struct zs_attach_frame f = { .id = 9,
@@ -483,9 +514,11 @@ static void test_conf_check(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROW(test_allow_list), ROW(test_tokens), ROW(test_psk),	     ROW(test_named_refusals),
-		ROW(test_quotas),     ROW(test_ports),	ROW(test_full_disk), ROW(test_policy_changes),
-		ROW(test_drain),      ROW(test_detach), ROW(test_deaf),	     ROW(test_conf_check),
+		ROW(test_allow_list),	  ROW(test_tokens),    ROW(test_psk),
+		ROW(test_named_refusals), ROW(test_quotas),    ROW(test_prefix_of_leases),
+		ROW(test_ports),	  ROW(test_full_disk), ROW(test_policy_changes),
+		ROW(test_drain),	  ROW(test_detach),    ROW(test_deaf),
+		ROW(test_conf_check),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,48 @@ static void test_resume(void **state)
 	edge_close(&e1);
 }
 
+/* The new connection goes before it was proven, the old one is open still: it serves on, and no lease runs. */
+static void test_fall_back(void **state)
+{
+	struct world *w = *state;
+	struct zs_attach_frame f = a_hello(1), other = a_hello(2);
+	struct zs_session v;
+	struct edge e1, e2, e3;
+	zs_pb_Grant g1 = attach(w, &e1, 1, ZS_ATTACH_CONTINUITY_fresh), g2;
+	unsigned probes;
+
+	alive(&e1);
+	add_resume(&f, &g1, e1.grant_hash);
+	edge_open(w, &e2, 1);
+	edge_send(&e2, &f);
+	g2 = granted(&e2, ZS_ATTACH_CONTINUITY_resumed);
+	edge_open(w, &e3, 1); /* one that waits whether the newest lives now waits for the old one */
+	edge_send(&e3, &other);
+	probes = e1.probes;
+	edge_close(&e2);
+	assert_int_equal(e1.probes, probes + 1);
+	assert_false(session_of(w, g2.receiver, &v));
+	alive(&e1);
+	refused(&e3, ZS_ATTACH_ERROR_instance_limit);
+	edge_close(&e3);
+	pass(w, 400 * ZS_NS_PER_S);
+	assert_false(e1.gone);
+	assert_true(session_of(w, g1.receiver, &v));
+	assert_int_equal(zs_attach_counts(w->s)->attachments, 1);
+	/* Another instance takes over from both. */
+	edge_open(w, &e2, 1);
+	edge_send(&e2, &f);
+	granted(&e2, ZS_ATTACH_CONTINUITY_resumed);
+	edge_open(w, &e3, 1);
+	edge_send(&e3, &other);
+	pass(w, ZS_NS_PER_S);
+	assert_true(e1.gone && e2.gone);
+	granted(&e3, ZS_ATTACH_CONTINUITY_known);
+	edge_close(&e1);
+	edge_close(&e2);
+	edge_close(&e3);
+}
+
 static void test_instances(void **state)
 {
 	struct world *w = *state;
@@ -426,7 +468,7 @@ int main(void)
 		ROW(test_keys_agree),  ROW(test_replayed_hello),   ROW(test_resume),  ROW(test_instances),
 		ROW(test_lease),       ROW(test_generation_wraps), ROW(test_restart), ROW(test_store_wiped),
 		ROW(test_state_wiped), ROW(test_segment_damaged),  ROW(test_grace),   ROW(test_socket_mode),
-		ROW(test_thousand),
+		ROW(test_thousand),    ROW(test_fall_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,6 +136,26 @@ static void test_refusals(void **state)
 	assert_int_equal(zs_program_publications(r->c.program, NULL, 0), 0);
 }
 
+/* Ports of the relay's own: with a host they are nobody's to publish, without one they are like any other. */
+static void test_own_ports(void **state)
+{
+	static const uint16_t own[] = { 4433, 4434, 4001 };
+	struct rig *r = *state;
+	struct zs_conf *without = r->c.conf;
+	struct zs_published e;
+
+	r->c.conf = rig_conf(r, "p2p:\n  listen: ['198.51.100.1:4001']\n");
+	for (size_t i = 0; i < ZS_ARRAY_LEN(own); i++) {
+		assert_int_equal(publish(r, own[i], "8.8.8.8:443"), -EINVAL);
+		assert_non_null(strstr(r->err.text, own[i] == 4001 ? "p2p.listen" : "attach."));
+		assert_false(entry(r, own[i], &e));
+	}
+	free(r->c.conf);
+	r->c.conf = without;
+	for (size_t i = 0; i < ZS_ARRAY_LEN(own); i++)
+		assert_int_equal(publish(r, own[i], "8.8.8.8:443"), 0);
+}
+
 static void test_port_taken(void **state)
 {
 	struct rig *r = *state;
@@ -437,6 +457,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_publish_and_unpublish, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limits_change_in_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_own_ports, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_port_taken, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restart_touches_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_store_brings_ports_back, setup, teardown),

@@ -5,9 +5,10 @@ UNIT_LIB  := $(patsubst tests/unit/lib/%.c,%,$(wildcard tests/unit/lib/test_*.c)
 UNIT_CP   := $(patsubst tests/unit/controlplane/%.c,%,$(wildcard tests/unit/controlplane/test_*.c))
 FUZZ_ALL  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 UNIT_P2P  := $(patsubst tests/unit/p2p/%.c,%,$(wildcard tests/unit/p2p/test_*.c))
+UNIT_RELAY := $(patsubst tests/unit/relay/%.c,%,$(wildcard tests/unit/relay/test_*.c))
 UNIT_EDGE := $(patsubst tests/unit/edge/%.c,%,$(wildcard tests/unit/edge/test_*.c))
 UNIT_DP   := $(if $(CONFIG_ENGINE_DPDK),$(patsubst tests/unit/dataplane/%.c,%,$(wildcard tests/unit/dataplane/test_*.c)))
-UNIT_BINS := $(addprefix $(B)/tests/,$(UNIT_LIB) $(UNIT_CP) $(UNIT_P2P) $(UNIT_EDGE) $(UNIT_DP))
+UNIT_BINS := $(addprefix $(B)/tests/,$(UNIT_LIB) $(UNIT_CP) $(UNIT_P2P) $(UNIT_RELAY) $(UNIT_EDGE) $(UNIT_DP))
 
 # $(call unit,NAME,ROOM,OBJECTS,LIBS)
 define unit
@@ -18,6 +19,7 @@ endef
 $(foreach t,$(UNIT_LIB),$(eval $(call unit,$(t),lib,,)))
 $(foreach t,$(UNIT_CP),$(eval $(call unit,$(t),controlplane,$$(CP_OBJ_TESTED) $$(B)/libzsp2p.a,$$(CP_LIBS))))
 $(foreach t,$(UNIT_P2P),$(eval $(call unit,$(t),p2p,$$(B)/libzsp2p.a,$$(B)/libzsp2p.a $$(B)/libzs.a $$(P2P_LIBS))))
+$(foreach t,$(UNIT_RELAY),$(eval $(call unit,$(t),relay,$$(B)/libzsrelay.a,$$(RELAY_LIBS))))
 $(foreach t,$(UNIT_EDGE),$(eval $(call unit,$(t),edge,$$(EDGE_OBJ_TESTED) $$(B)/libzsp2p.a,$$(EDGE_LIBS))))
 # Of the dataplane what knows no DPDK; a test brings what else its subject calls.
 DP_PLAIN := $(addprefix dataplane/,$(addsuffix .c,age calls flows judge limit locals targets view stage/hop stage/newflow))
@@ -31,10 +33,12 @@ $(B)/tests/$(1): $(B)/obj/tests/fuzz/$(1).o $(2) $(B)/libzs.a
 	@$(CC) -fsanitize=fuzzer $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $$@ $$(filter-out %.a,$$^) $(3) $(B)/libzs.a $(LIB_LIBS)
 endef
 FUZZ_P2P   := $(filter fuzz_p2p_%,$(FUZZ_ALL))
+FUZZ_RELAY := $(filter fuzz_relay_%,$(FUZZ_ALL))
 FUZZ_ADMIN := $(filter fuzz_admin% fuzz_attach_%,$(FUZZ_ALL))
 $(foreach t,$(FUZZ_P2P),$(eval $(call fuzz,$(t),$$(B)/libzsp2p.a,$$(B)/libzsp2p.a $$(B)/libzs.a $$(P2P_LIBS))))
+$(foreach t,$(FUZZ_RELAY),$(eval $(call fuzz,$(t),$$(B)/libzsrelay.a,$$(RELAY_LIBS))))
 $(foreach t,$(FUZZ_ADMIN),$(eval $(call fuzz,$(t),$$(CP_OBJ_TESTED) $$(B)/libzsp2p.a,$$(CP_LIBS))))
-$(foreach t,$(filter-out $(FUZZ_P2P) $(FUZZ_ADMIN),$(FUZZ_ALL)),$(eval $(call fuzz,$(t),,)))
+$(foreach t,$(filter-out $(FUZZ_P2P) $(FUZZ_RELAY) $(FUZZ_ADMIN),$(FUZZ_ALL)),$(eval $(call fuzz,$(t),,)))
 
 .PHONY: unit-bins fuzz-bins capacity-bins
 unit-bins: $(UNIT_BINS)

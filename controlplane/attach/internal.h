@@ -15,8 +15,8 @@
 #include "base/gcra.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "p2p/attach_keys.h"
 #include "p2p/peertable.h"
+#include "relay/keys.h"
 #include "shm/sessions.h"
 
 #define NEVER	      UINT64_MAX

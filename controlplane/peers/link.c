@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "attach/attach.h"
-#include "p2p/attach_keys.h"
 #include "p2p/frame.h"
 #include "peers/internal.h"
+#include "relay/keys.h"
 
 #define FLUSH_NS ZS_NS_PER_S /* what was said to an edge before its end may take so long to leave */
 #define PROTECT	 "attach"

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "p2p/attach_codec.h"
-#include "p2p/attach_keys.h"
 #include "p2p/peerid.h"
+#include "relay/keys.h"
 
 #define GENERATION_MAX 65535
 #define SERVICE_MAX    127

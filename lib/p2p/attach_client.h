@@ -14,10 +14,10 @@
 #define ZS_P2P_ATTACH_CLIENT_H
 
 #include "p2p/attach_codec.h"
-#include "p2p/attach_keys.h"
 #include "p2p/attach_memory.h"
 #include "p2p/attach_state.h"
 #include "p2p/multiaddr.h"
+#include "relay/keys.h"
 
 #define ZS_ATTACH_PUBLISHED    64	      /* names of one edge; a relay has 127 for it */
 #define ZS_ATTACH_ADDRS	       8	      /* of one kind in a Grant */

@@ -4,8 +4,8 @@
 #ifndef ZS_P2P_ATTACH_MEMORY_H
 #define ZS_P2P_ATTACH_MEMORY_H
 
-#include "p2p/attach_keys.h"
 #include "p2p/peerid.h"
+#include "relay/keys.h"
 
 #define ZS_ATTACH_MEMORY_RELAYS 4 /* the relay of the command line and those it sent us to */
 #define ZS_ATTACH_MEMORY	512

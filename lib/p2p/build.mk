@@ -2,9 +2,8 @@
 P2P_SRC    := $(wildcard lib/p2p/*.c lib/p2p/*/*.c)
 P2P_PROTO  := $(patsubst lib/p2p/proto/%.proto,%,$(wildcard lib/p2p/proto/*.proto))
 P2P_GEN    := $(B)/gen/p2p
-BORINGSSL  := /usr/lib/$(shell $(CC) -print-multiarch 2>/dev/null || echo x86_64-linux-gnu)/android
 P2P_FLAGS  := -Ilib -I$(B)/gen -isystem /usr/include/android
-P2P_LIBS   := -L$(BORINGSSL) -Wl,-rpath,$(BORINGSSL) -lssl -lcrypto $(shell $(PKG) --libs libngtcp2 libsecp256k1 libcares libsodium) -lprotobuf-nanopb
+P2P_LIBS   := -L$(BORINGSSL) -lssl $(RELAY_LIBS) $(shell $(PKG) --libs libngtcp2 libsecp256k1 libcares libsodium) -lprotobuf-nanopb
 P2P_PB     := $(P2P_PROTO:%=$(P2P_GEN)/%.pb.c)
 GENERATED  += $(P2P_PB)
 $(eval $(call compile,lib/p2p,$(P2P_FLAGS)))
@@ -15,6 +14,7 @@ $(P2P_GEN)/%.pb.c $(P2P_GEN)/%.pb.h &: lib/p2p/proto/%.proto $(wildcard lib/p2p/
 	@nanopb_generator.py -q -I lib/p2p/proto -D $(P2P_GEN) $(<F)
 $(P2P_GEN)/%.pb.o: $(P2P_GEN)/%.pb.c $(B)/.flags-lib-p2p
 	@$(CC) $(CFLAGS) $(HARDEN) $(P2P_FLAGS) -w -c $< -o $@
-$(B)/libzsp2p.a: $(call objects,$(P2P_SRC)) $(P2P_PB:.c=.o)
-	@rm -f $@ && ar rcs $@ $^
+# Whoever links this links libzsrelay.a too (P2P_LIBS), and is linked anew with it.
+$(B)/libzsp2p.a: $(call objects,$(P2P_SRC)) $(P2P_PB:.c=.o) $(B)/libzsrelay.a
+	@rm -f $@ && ar rcs $@ $(filter %.o,$^)
 all: $(B)/libzsp2p.a

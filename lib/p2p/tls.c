@@ -11,7 +11,7 @@
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include "base/check.h"
-#include "p2p/hkdf.h"
+#include "crypto/label.h"
 
 #define ALPN	 "libp2p"
 #define ALPN_LEN (sizeof(ALPN) - 1)

@@ -10,8 +10,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/cursor.h"
-#include "p2p/attach_keys.h"
 #include "program.h"
+#include "relay/keys.h"
 #include "sim/prng.h"
 #include "store.h"
 

@@ -5,10 +5,9 @@
 #include <openssl/aead.h>
 #include <openssl/aes.h>
 #include <openssl/chacha.h>
-#include <openssl/hkdf.h>
 #include <openssl/mem.h>
 #include <string.h>
-#include "p2p/hkdf.h"
+#include "crypto/label.h"
 
 #define IV_LEN	12
 #define TAG	16
@@ -161,13 +160,11 @@ bool zs_quic_initial_keys(const ngtcp2_cid *dcid, bool server, struct zs_quic_ke
 {
 	static const uint8_t salt[] = { 0x38, 0x76, 0x2c, 0xf7, 0xf5, 0x59, 0x34, 0xb3, 0x4d, 0x17,
 					0x9a, 0xe6, 0xa4, 0xc8, 0x0c, 0xad, 0xcc, 0xbb, 0x7f, 0x0a };
-	uint8_t initial[EVP_MAX_MD_SIZE], client_secret[32], server_secret[32];
-	size_t len;
+	uint8_t initial[32], client_secret[32], server_secret[32];
 
-	if (!HKDF_extract(initial, &len, EVP_sha256(), dcid->data, dcid->datalen, salt, sizeof(salt)))
-		return false;
-	zs_hkdf_label(client_secret, 32, EVP_sha256(), initial, len, "client in", NULL, 0);
-	zs_hkdf_label(server_secret, 32, EVP_sha256(), initial, len, "server in", NULL, 0);
+	zs_hkdf_extract(initial, EVP_sha256(), salt, sizeof(salt), dcid->data, dcid->datalen);
+	zs_hkdf_label(client_secret, 32, EVP_sha256(), initial, 32, "client in", NULL, 0);
+	zs_hkdf_label(server_secret, 32, EVP_sha256(), initial, 32, "server in", NULL, 0);
 	if (!derive(&suites[0], server ? client_secret : server_secret, 32, true, rx))
 		return false;
 	if (!derive(&suites[0], server ? server_secret : client_secret, 32, true, tx)) {

@@ -8,7 +8,7 @@
 #include <openssl/mem.h>
 #include <string.h>
 #include "base/cursor.h"
-#include "p2p/hkdf.h"
+#include "crypto/label.h"
 
 #define KIND  0x72 /* none of NEW_TOKEN's: we send none */
 #define NONCE 12

@@ -7,9 +7,9 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "p2p/attach_codec.h"
-#include "p2p/attach_keys.h"
 #include "p2p/frame.h"
 #include "interop/c/p2phost.h"
+#include "relay/keys.h"
 
 struct attach {
 	struct program *program;

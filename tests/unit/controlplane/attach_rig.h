@@ -7,8 +7,8 @@
 #include "rig.h"
 
 #include "attach/attach.h"
-#include "p2p/attach_keys.h"
 #include "p2p/tls.h"
+#include "relay/keys.h"
 #include "shm/sessions.h"
 #include "sim/prng.h"
 

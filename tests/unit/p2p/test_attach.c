@@ -1,4 +1,4 @@
-/* Attach frames and the key schedule: the vectors of tests/vectors/keys.json, every kind both ways, every
+/* Attach frames: Hello and Grant of tests/vectors/wire.json, every kind both ways, every
  * bound broken once. */
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,18 +10,9 @@
 #include <stdio.h>
 
 #include "p2p/attach_codec.h"
-#include "p2p/attach_keys.h"
 #include "unit/p2p/hex.h"
 
 #define PEER "0024080112201ed1e8fae2c4a144b8be8fd4b47bf3d3b34b871c3cacf6010f0e42d474fce27e"
-
-static void assert_hex(const uint8_t *got, size_t len, const json_t *object, const char *name)
-{
-	uint8_t want[256];
-
-	assert_int_equal(hex_read(want, sizeof(want), json_string_value(json_object_get(object, name))), len);
-	assert_memory_equal(got, want, len);
-}
 
 static size_t input(const json_t *vectors, const char *name, uint8_t *out, size_t capacity)
 {
@@ -29,90 +20,10 @@ static size_t input(const json_t *vectors, const char *name, uint8_t *out, size_
 			json_string_value(json_object_get(json_object_get(vectors, "inputs"), name)));
 }
 
-static void assert_key(const uint8_t x[32], const json_t *row, const char *key, const char *iv)
-{
-	struct zs_attach_key k;
-
-	zs_attach_key(x, &k);
-	assert_hex(k.key, sizeof(k.key), row, key);
-	assert_hex(k.iv, sizeof(k.iv), row, iv);
-}
-
-static void lanes_of(const json_t *vectors, const uint8_t r[32])
-{
-	const json_t *row;
-	const char *name;
-	unsigned dir, lane, rows = 0;
-
-	json_object_foreach(json_object_get(vectors, "lanes"), name, row)
-	{
-		uint8_t l[32];
-		assert_int_equal(sscanf(name, "dir%u_lane%u", &dir, &lane), 2);
-		zs_attach_lane(r, (enum zs_attach_dir)dir, (uint8_t)lane, l);
-		assert_hex(l, 32, row, "L0");
-		assert_key(l, row, "key_L0", "iv_L0");
-		zs_attach_ratchet(l, l);
-		assert_hex(l, 32, row, "L1");
-		assert_key(l, row, "key_L1", "iv_L1");
-		rows++;
-	}
-	assert_int_equal(rows, 4);
-}
-
-static void bind_keys_of(const json_t *vectors, const uint8_t r[32])
-{
-	const json_t *keys = json_object_get(vectors, "bind_keys");
-
-	for (int dir = 0; dir < 2; dir++) {
-		const json_t *row = json_object_get(keys, dir ? "dir1" : "dir0");
-		uint8_t b[32];
-		zs_attach_bind(r, (enum zs_attach_dir)dir, b);
-		assert_hex(b, 32, row, "B");
-		assert_key(b, row, "key", "iv");
-	}
-}
-
-static void key_schedule(void **state)
-{
-	json_t *v = json_load_file("tests/vectors/keys.json", 0, NULL);
-	uint8_t hello[128], grant[128], s[32], hash[32], h[32], r[32], none[32] = { 0 }, psk[32] = { 1 },
-								       other[32];
-
-	assert_non_null(v);
-	size_t hello_len = input(v, "hello", hello, sizeof(hello)),
-	       grant_len = input(v, "grant", grant, sizeof(grant));
-	assert_int_equal(input(v, "S", s, sizeof(s)), 32);
-	zs_attach_grant_hash(grant, grant_len, hash);
-	assert_hex(hash, 32, v, "grant_hash");
-	zs_attach_transcript(hello, hello_len, hash, h);
-	assert_hex(h, 32, v, "h");
-	assert_int_equal(zs_attach_root(s, NULL, r), 0);
-	assert_hex(r, 32, v, "R");
-	assert_int_equal(zs_attach_root(s, none, other), -EINVAL);
-	assert_int_equal(zs_attach_root(s, psk, other), 0);
-	assert_memory_not_equal(other, r, 32);
-	lanes_of(v, r);
-	bind_keys_of(v, r);
-	json_decref(v);
-}
-
-static void nonces(void **state)
-{
-	struct zs_attach_key k = { .iv = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 } };
-	const uint8_t want[] = { 1,	   2,	     3,	       4,	  5 ^ 0x01,  6 ^ 0x23,
-				 7 ^ 0x45, 8 ^ 0x67, 9 ^ 0x89, 10 ^ 0xab, 11 ^ 0xcd, 12 ^ 0xef };
-	uint8_t nonce[12];
-
-	zs_attach_nonce(&k, 0, nonce);
-	assert_memory_equal(nonce, k.iv, 12);
-	zs_attach_nonce(&k, 0x0123456789abcdef, nonce);
-	assert_memory_equal(nonce, want, 12);
-}
-
 /* The vectors' Hello and Grant as frames: what is inside, and their bytes for the hash. */
 static void vectors_as_frames(void **state)
 {
-	json_t *v = json_load_file("tests/vectors/keys.json", 0, NULL);
+	json_t *v = json_load_file("tests/vectors/wire.json", 0, NULL);
 	uint8_t wire[256] = { 0x08, 0x05 }, again[256];
 	struct zs_attach_frame f;
 	struct zs_span raw;
@@ -397,8 +308,6 @@ static void codes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(key_schedule),
-		cmocka_unit_test(nonces),
 		cmocka_unit_test(vectors_as_frames),
 		cmocka_unit_test(every_kind_both_ways),
 		cmocka_unit_test(hello_bounds),

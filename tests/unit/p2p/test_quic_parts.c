@@ -5,12 +5,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "crypto/label.h"
 #include "p2p/quic/cid.h"
 #include "p2p/quic/crypto.h"
 #include "p2p/quic/deadline.h"
 #include "p2p/quic/sendbuf.h"
 #include "p2p/quic/tomb.h"
-#include "p2p/hkdf.h"
 #include "unit/p2p/hex.h"
 #include "unit/random.h"
 

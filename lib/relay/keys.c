@@ -1,14 +1,13 @@
-#include "p2p/attach_keys.h"
+#include "relay/keys.h"
 
 #include <errno.h>
 #include <openssl/digest.h>
-#include <openssl/hkdf.h>
 #include <openssl/sha.h>
 #include <sodium.h>
 #include <string.h>
 
 #include "base/check.h"
-#include "p2p/hkdf.h"
+#include "crypto/label.h"
 
 static void expand(const uint8_t secret[ZS_ATTACH_SECRET], const char *label, const uint8_t *context,
 		   size_t context_len, uint8_t *out, size_t len)
@@ -34,12 +33,10 @@ void zs_attach_transcript(const void *hello, size_t len, const uint8_t grant_has
 int zs_attach_root(const uint8_t s[ZS_ATTACH_SECRET], const uint8_t *psk, uint8_t r[ZS_ATTACH_SECRET])
 {
 	static const uint8_t none[ZS_ATTACH_SECRET];
-	size_t len;
 
 	if (psk && sodium_is_zero(psk, ZS_ATTACH_SECRET))
 		return -EINVAL;
-	ZS_CHECK(HKDF_extract(r, &len, EVP_sha256(), s, ZS_ATTACH_SECRET, psk ? psk : none, sizeof(none)) ==
-		 1);
+	zs_hkdf_extract(r, EVP_sha256(), psk ? psk : none, sizeof(none), s, ZS_ATTACH_SECRET);
 	return 0;
 }
 

@@ -1,10 +1,18 @@
-#include "p2p/hkdf.h"
+#include "crypto/label.h"
 
 #include <openssl/hkdf.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/cursor.h"
+
+void zs_hkdf_extract(uint8_t *out, const EVP_MD *md, const void *salt, size_t salt_len, const void *ikm,
+		     size_t ikm_len)
+{
+	size_t len;
+
+	ZS_CHECK(HKDF_extract(out, &len, md, ikm, ikm_len, salt, salt_len));
+}
 
 void zs_hkdf_label(uint8_t *out, size_t out_len, const EVP_MD *md, const uint8_t *secret, size_t secret_len,
 		   const char *label, const uint8_t *context, size_t context_len)

@@ -1,7 +1,7 @@
 /* Keys of an attachment's session (docs/PROTOCOL.md, Keys): from the TLS exporter's secret S to the key and
  * IV of a lane and epoch, and of BIND. Pure; any thread. Secrets are the caller's to wipe. */
-#ifndef ZS_P2P_ATTACH_KEYS_H
-#define ZS_P2P_ATTACH_KEYS_H
+#ifndef ZS_RELAY_KEYS_H
+#define ZS_RELAY_KEYS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -21,7 +21,7 @@
 
 #define NEVER	      UINT64_MAX
 #define BUCKETS	      1024 /* of slots by source prefix; a power of two */
-#define TENANTS	      1024
+#define TENANTS	      (ZS_TENANTS - 1)
 /* Each is a synced write, so an edge may not have as many as it likes: at once, and a second after that. */
 #define HELLO_BURST   8
 #define PUBLISH_BURST 32

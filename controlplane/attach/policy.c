@@ -92,7 +92,7 @@ static uint32_t tenant_of(struct zs_attach *s, const char *name)
 	for (uint32_t i = 0; i < s->tenants; i++)
 		if (!strcmp(s->tenant[i], name))
 			return i + 1;
-	if (s->tenants == TENANTS || s->tenants + 1 >= s->shm.attachments)
+	if (s->tenants == TENANTS)
 		return 0;
 	snprintf(s->tenant[s->tenants], sizeof(s->tenant[0]), "%s", name);
 	return ++s->tenants;

@@ -58,7 +58,8 @@ struct zs_segment_kind {
 	int (*migrate)(const void *old, size_t old_size, void *fresh, struct zs_error *err);
 	/* Same version, other members: can the writer carry over what matters and supersede it? NULL: no. */
 	bool (*supersedes)(const struct zs_segment_header *old);
-	/* Is what it holds worth less than a start? Then a damaged file is set aside as KIND.damaged. */
+	/* Is what it holds worth less than a start? Then a damaged file is set aside as KIND.damaged, and so is an
+	 * older version's where `migrate` is NULL. */
 	bool expendable;
 	uint16_t mode; /* of its file; 0: 0640, the group reads */
 };

@@ -27,12 +27,15 @@ static int damaged(struct zs_error *err, const char *path, const char *why)
 			    "%s: %s; restart the process that writes it, which makes a new one", path, why);
 }
 
-static int refuse_version(struct zs_error *err, const char *path, uint32_t have, uint32_t want)
+/* An older one that nobody carries over is worth no more than a damaged one. */
+static int refuse_version(struct zs_error *err, const char *path, uint32_t have,
+			  const struct zs_segment_kind *kind)
 {
 	char why[96];
 
-	snprintf(why, sizeof(why), "layout version %u, this program speaks %u", have, want);
-	return refuse(err, path, why);
+	snprintf(why, sizeof(why), "layout version %u, this program speaks %u", have, kind->version);
+	return have < kind->version && kind->expendable && !kind->migrate ? damaged(err, path, why)
+									  : refuse(err, path, why);
 }
 
 static int refuse_field(struct zs_error *err, const char *path, const char *name)
@@ -98,7 +101,7 @@ int zs_segment_judge(int fd, const struct zs_segment_kind *kind, struct zs_segme
 		return judge_members(copy, kind, path, writer, err);
 	if (writer && kind->migrate && copy->version + 1 == kind->version)
 		return 0;
-	return refuse_version(err, path, copy->version, kind->version);
+	return refuse_version(err, path, copy->version, kind);
 }
 
 int zs_segment_process_start(uint32_t pid, uint64_t *start)

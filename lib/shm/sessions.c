@@ -1,95 +1,13 @@
-/* Layout, opening, reading and writing of the sessions segment. Invariant: what a reader
+/* Opening, reading and writing of the sessions segment. Invariant: what a reader
  * would refuse is never put, and nothing of the segment is trusted without a look. */
 #include "shm/sessions.h"
 
 #include <errno.h>
 #include <string.h>
-#include "base/check.h"
-
-static const struct zs_segment_field members[] = {
-	ZS_SEGMENT_MEMBER("attachment", struct zs_attachment, seq),
-	ZS_SEGMENT_MEMBER("attachment", struct zs_attachment, used),
-	ZS_SEGMENT_MEMBER("attachment", struct zs_attachment, strangers),
-	ZS_SEGMENT_MEMBER("attachment", struct zs_attachment, generation),
-	ZS_SEGMENT_MEMBER("attachment", struct zs_attachment, session),
-	ZS_SEGMENT_MEMBER("attachment", struct zs_attachment, previous),
-	ZS_SEGMENT_MEMBER("attachment", struct zs_attachment, tenant),
-	ZS_SEGMENT_MEMBER("attachment", struct zs_attachment, flows),
-	ZS_SEGMENT_MEMBER("attachment", struct zs_attachment, new_flows_s),
-	ZS_SEGMENT_MEMBER("attachment", struct zs_attachment, burst),
-	ZS_SEGMENT_MEMBER("attachment", struct zs_attachment, serial),
-	ZS_SEGMENT_MEMBER("attachment", struct zs_attachment, bit_s),
-	ZS_SEGMENT_MEMBER("attachment", struct zs_attachment, pkt_s),
-	ZS_SEGMENT_MEMBER("attachment", struct zs_attachment, bytes_left),
-	ZS_SEGMENT_MEMBER("session", struct zs_session, seq),
-	ZS_SEGMENT_MEMBER("session", struct zs_session, used),
-	ZS_SEGMENT_MEMBER("session", struct zs_session, mode),
-	ZS_SEGMENT_MEMBER("session", struct zs_session, bind_id),
-	ZS_SEGMENT_MEMBER("session", struct zs_session, attachment),
-	ZS_SEGMENT_MEMBER("session", struct zs_session, generation),
-	ZS_SEGMENT_MEMBER("session", struct zs_session, max_payload),
-	ZS_SEGMENT_MEMBER("session", struct zs_session, receiver),
-	ZS_SEGMENT_MEMBER("session", struct zs_session, peer),
-	ZS_SEGMENT_MEMBER("session", struct zs_session, incarnation),
-	ZS_SEGMENT_MEMBER("session", struct zs_session, root),
-	ZS_SEGMENT_MEMBER("session", struct zs_session, created_s),
-};
-
-static bool power_of_two(uint64_t n)
-{
-	return n != 0 && (n & (n - 1)) == 0;
-}
-
-static struct zs_sessions_shape shaped(const struct zs_sessions_shape *shape)
-{
-	struct zs_sessions_shape s = {
-		.attachments = shape && shape->attachments ? shape->attachments : CONFIG_ATTACHMENTS,
-		.sessions = shape && shape->sessions ? shape->sessions : CONFIG_SESSIONS,
-	};
-
-	ZS_CHECK(power_of_two(s.attachments) && s.attachments <= ZS_ATTACHMENTS_MAX, "attachments %u",
-		 s.attachments);
-	ZS_CHECK(power_of_two(s.sessions) && s.sessions <= ZS_SESSIONS_MAX, "sessions %u", s.sessions);
-	return s;
-}
-
-static uint32_t fields(struct zs_segment_field *out, const void *shape)
-{
-	struct zs_sessions_shape s = shaped(shape);
-	uint32_t n = ZS_ARRAY_LEN(members);
-
-	_Static_assert(ZS_ARRAY_LEN(members) + 2 <= ZS_SEGMENT_FIELDS, "field table is full");
-	memcpy(out, members, sizeof(members));
-	n = zs_segment_put_region(out, n, "@attachment", s.attachments * sizeof(struct zs_attachment));
-	return zs_segment_put_region(out, n, "@session", s.sessions * sizeof(struct zs_session));
-}
-
-const struct zs_segment_kind zs_sessions_kind = {
-	.name = "sessions",
-	.version = ZS_SESSIONS_VERSION,
-	.mode = 0600, /* roots of sessions */
-	.fields = fields,
-	.expendable = true, /* the edges attach again, for new keys */
-};
-
-static void *counted(const struct zs_sessions *s, const char *name, size_t entry, uint32_t max,
-		     uint32_t *count)
-{
-	size_t have = 0;
-	void *p = zs_segment_region(&s->seg, name, &have);
-
-	if (!p || have % entry || !power_of_two(have / entry) || have / entry > max)
-		return NULL;
-	*count = (uint32_t)(have / entry);
-	return p;
-}
 
 static int bind_or_leave(struct zs_sessions *s, struct zs_error *err)
 {
-	s->attachment = counted(s, "@attachment", sizeof(*s->attachment), ZS_ATTACHMENTS_MAX,
-				&s->attachments);
-	s->session = counted(s, "@session", sizeof(*s->session), ZS_SESSIONS_MAX, &s->sessions);
-	if (s->attachment && s->session)
+	if (zs_sessions_bind(s) == 0)
 		return 0;
 	zs_segment_leave(&s->seg);
 	return zs_error_set(err, -EPROTO, ZS_EXIT_LAYOUT, "%s: a region is missing or has an impossible size",
@@ -104,6 +22,15 @@ static void repair(struct zs_sessions *s)
 	for (uint32_t i = 0; i < s->sessions; i++)
 		if (zs_seqlock_read(&s->session[i].seq) & 1)
 			zs_sessions_set_session(s, i, NULL);
+	for (uint32_t i = 0; i < ZS_CID_CONFIGS; i++)
+		if (zs_seqlock_read(&s->cid_config[i].seq) & 1)
+			zs_sessions_set_cid_config(s, i, NULL);
+	if (zs_seqlock_read(&s->cookie_secret->seq) & 1)
+		zs_sessions_set_cookie_secret(s, NULL);
+	for (uint32_t i = 0; i < ZS_TENANTS; i++)
+		if (zs_seqlock_read(&s->tenant[i].seq) & 1)
+			zs_sessions_set_tenant(s, i, NULL);
+	zs_changelog_lose(&s->changes);
 }
 
 static int make(struct zs_sessions *s, const char *dir, const struct zs_sessions_shape *shape,
@@ -124,7 +51,7 @@ static int make(struct zs_sessions *s, const char *dir, const struct zs_sessions
 int zs_sessions_open_writer(struct zs_sessions *s, const char *dir, const struct zs_sessions_shape *shape,
 			    bool *fresh, struct zs_error *err)
 {
-	struct zs_sessions_shape want = shaped(shape);
+	struct zs_sessions_shape want = zs_sessions_shaped(shape);
 	int rc;
 
 	*s = (struct zs_sessions){ 0 };
@@ -175,7 +102,7 @@ static bool slot_ok(const struct zs_sessions *s, uint32_t slot)
 static bool attachment_ok(const struct zs_sessions *s, const struct zs_attachment *a)
 {
 	return a->used && a->generation != 0 && a->strangers <= ZS_STRANGERS_LIMITED &&
-	       slot_ok(s, a->session) && slot_ok(s, a->previous) && a->tenant < s->attachments;
+	       slot_ok(s, a->session) && slot_ok(s, a->previous) && a->tenant < ZS_TENANTS;
 }
 
 static bool session_ok(const struct zs_sessions *s, uint32_t slot, const struct zs_session *v)
@@ -202,22 +129,82 @@ bool zs_sessions_find(const struct zs_sessions *s, uint32_t receiver, struct zs_
 	return zs_sessions_slot(s, receiver & (s->sessions - 1), out) && out->receiver == receiver;
 }
 
+static bool cid_config_ok(const struct zs_cid_config *v)
+{
+	return v->used && v->keyed <= 1 && v->server_id_len >= 1 && v->server_id_len <= 15 &&
+	       v->nonce_len >= 4 && v->nonce_len <= 18 && v->server_id_len + v->nonce_len <= 19;
+}
+
+bool zs_sessions_cid_config(const struct zs_sessions *s, uint32_t rotation, struct zs_cid_config *out)
+{
+	return rotation < ZS_CID_CONFIGS - 1 && zs_seqlock_get(&s->cid_config[rotation], out, sizeof(*out)) &&
+	       cid_config_ok(out);
+}
+
+bool zs_sessions_cookie_secret(const struct zs_sessions *s, struct zs_cookie_secret *out)
+{
+	return zs_seqlock_get(s->cookie_secret, out, sizeof(*out)) && out->step != 0;
+}
+
+bool zs_sessions_tenant(const struct zs_sessions *s, uint32_t number, struct zs_tenant *out)
+{
+	return number != 0 && number < ZS_TENANTS && zs_seqlock_get(&s->tenant[number], out, sizeof(*out)) &&
+	       out->used;
+}
+
+/* Stores a value, or zeros where there is none. No entry is longer than a session. */
+static void put(void *entry, const void *value, size_t size)
+{
+	static const struct zs_session none;
+
+	zs_seqlock_put(entry, value ? value : &none, size);
+}
+
 int zs_sessions_set_attachment(struct zs_sessions *s, uint32_t id, const struct zs_attachment *value)
 {
-	static const struct zs_attachment none;
-
 	if (id >= s->attachments || (value && !attachment_ok(s, value)))
 		return -EINVAL;
-	zs_seqlock_put(&s->attachment[id], value ? value : &none, sizeof(none));
+	put(&s->attachment[id], value, sizeof(*value));
+	zs_changelog_append(&s->changes, id);
 	return 0;
 }
 
 int zs_sessions_set_session(struct zs_sessions *s, uint32_t slot, const struct zs_session *value)
 {
-	static const struct zs_session none;
+	uint32_t before;
 
 	if (slot >= s->sessions || (value && !session_ok(s, slot, value)))
 		return -EINVAL;
-	zs_seqlock_put(&s->session[slot], value ? value : &none, sizeof(none));
+	before = s->session[slot].attachment;
+	put(&s->session[slot], value, sizeof(*value));
+	if (value)
+		zs_changelog_append(&s->changes, value->attachment);
+	if (!value || before != value->attachment)
+		zs_changelog_append(&s->changes, before);
+	return 0;
+}
+
+int zs_sessions_set_cid_config(struct zs_sessions *s, uint32_t rotation, const struct zs_cid_config *value)
+{
+	if (rotation >= ZS_CID_CONFIGS ||
+	    (value && (rotation == ZS_CID_CONFIGS - 1 || !cid_config_ok(value))))
+		return -EINVAL;
+	put(&s->cid_config[rotation], value, sizeof(*value));
+	return 0;
+}
+
+int zs_sessions_set_cookie_secret(struct zs_sessions *s, const struct zs_cookie_secret *value)
+{
+	if (value && !value->step)
+		return -EINVAL;
+	put(s->cookie_secret, value, sizeof(*value));
+	return 0;
+}
+
+int zs_sessions_set_tenant(struct zs_sessions *s, uint32_t number, const struct zs_tenant *value)
+{
+	if (number >= ZS_TENANTS || (value && (!number || !value->used)))
+		return -EINVAL;
+	put(&s->tenant[number], value, sizeof(*value));
 	return 0;
 }

@@ -1,4 +1,5 @@
-/* The sessions segment: attachments and the keys of their sessions. A file apart from the
+/* The sessions segment: attachments, the keys of their sessions, and what else the relay protocol keeps secret or
+ * polices by: QUIC-LB configurations, cookie secrets, tenants. A file apart from the
  * tables, since it holds secrets: written by zs-controlplane (controlplane/attach/), mapped
  * read-only by the dataplane, opened by nobody else (mode 0600: both run as one user, or as root; zsctl asks instead).
  *
@@ -8,14 +9,18 @@
 #ifndef ZS_SHM_SESSIONS_H
 #define ZS_SHM_SESSIONS_H
 
+#include "shm/changelog.h"
 #include "shm/segment.h"
 #include "shm/seqlock.h"
 
-#define ZS_SESSIONS_VERSION 1
-#define ZS_ATTACHMENTS_MAX  (1u << 20)
-#define ZS_SESSIONS_MAX	    (1u << 20)
-#define ZS_SESSION_NONE	    UINT32_MAX
-#define ZS_SESSION_ROOT	    32
+#define ZS_SESSIONS_VERSION                                                                                  \
+	2 /* 1 had attachments and sessions alone: made anew, its keys were for another state */
+#define ZS_ATTACHMENTS_MAX (1u << 20)
+#define ZS_SESSIONS_MAX	   (1u << 20)
+#define ZS_SESSION_NONE	   UINT32_MAX
+#define ZS_SESSION_ROOT	   32
+#define ZS_CID_CONFIGS	   8	/* 3 bits of the first byte; 7 is unroutable, its row stays empty */
+#define ZS_TENANTS	   1025 /* numbers 1 to 1,024; 0 is nobody */
 
 enum zs_strangers { ZS_STRANGERS_NOTHING, ZS_STRANGERS_LIMITED };
 enum zs_session_mode { ZS_SESSION_TUNNEL = 1, ZS_SESSION_SOCKET = 2 };
@@ -58,6 +63,44 @@ struct zs_session {
 };
 _Static_assert(sizeof(struct zs_session) == 128, "two lines");
 
+/* A QUIC-LB configuration that lives; index = its rotation bits. The newest by created_s is minted from. */
+struct zs_cid_config {
+	_Atomic uint32_t seq;
+	uint8_t used;
+	uint8_t keyed;	       /* 0: plaintext */
+	uint8_t server_id_len; /* 1–15: PoP 4, attachment 4, generation 2, zero 2 are 12 */
+	uint8_t nonce_len;     /* 4–18, the sum at most 19 */
+	uint8_t key[16];
+	uint64_t created_s;   /* Unix times */
+	uint64_t successor_s; /* when the next one started, 0: it is the newest */
+	uint64_t withdrawn_s; /* from when it decodes no more, 0: not withdrawn */
+	uint64_t pad[2];
+};
+_Static_assert(sizeof(struct zs_cid_config) == 64, "one line");
+
+/* What BIND's cookies are made with; drawn each minute, the last one stands while no control plane lives. */
+struct zs_cookie_secret {
+	_Atomic uint32_t seq;
+	uint32_t step; /* Unix time / 60 when `now` was drawn; never 0 */
+	uint8_t now[16];
+	uint8_t previous[16]; /* all zero: there was none */
+	uint8_t pad[24];
+};
+_Static_assert(sizeof(struct zs_cookie_secret) == 64, "one line");
+
+/* A tenant's policy, each direction apart, 0 = unlimited; index = zs_attachment.tenant. */
+struct zs_tenant {
+	_Atomic uint32_t seq;
+	uint8_t used;
+	uint8_t pad[3];
+	uint32_t burst; /* bytes */
+	uint32_t pad1;
+	uint64_t bit_s;
+	uint64_t pkt_s;
+	uint64_t pad2[4];
+};
+_Static_assert(sizeof(struct zs_tenant) == 64, "one line");
+
 /* Capacities: 0 = the build's (Kconfig). Powers of two. */
 struct zs_sessions_shape {
 	uint32_t attachments, sessions;
@@ -70,9 +113,18 @@ struct zs_sessions {
 	struct zs_attachment *attachment;
 	struct zs_session *session;
 	uint32_t attachments, sessions;
+	struct zs_cid_config *cid_config; /* ZS_CID_CONFIGS */
+	struct zs_cookie_secret *cookie_secret;
+	struct zs_tenant *tenant;    /* ZS_TENANTS */
+	struct zs_changelog changes; /* attachment ids: of an attachment or one of its sessions */
 };
 
-/* Writer: adopts what is there, else makes it; *fresh says which. A segment of another shape is made anew (-> fresh). Entries that a
+/* The shape with the build's capacities in the place of zeros; NULL: all of them. */
+struct zs_sessions_shape zs_sessions_shaped(const struct zs_sessions_shape *shape);
+/* Sets the view's pointers from seg. -EPROTO: a region is missing or has an impossible size. */
+int zs_sessions_bind(struct zs_sessions *s);
+
+/* Writer: adopts what is there, else makes it; *fresh says which. A segment of another shape or an older version is made anew (-> fresh). Entries that a
  * killed writer left half written are cleared. */
 int zs_sessions_open_writer(struct zs_sessions *s, const char *dir, const struct zs_sessions_shape *shape,
 			    bool *fresh, struct zs_error *err);
@@ -83,9 +135,16 @@ void zs_sessions_close(struct zs_sessions *s);
 bool zs_sessions_attachment(const struct zs_sessions *s, uint32_t id, struct zs_attachment *out);
 bool zs_sessions_find(const struct zs_sessions *s, uint32_t receiver, struct zs_session *out);
 bool zs_sessions_slot(const struct zs_sessions *s, uint32_t slot, struct zs_session *out);
+bool zs_sessions_cid_config(const struct zs_sessions *s, uint32_t rotation, struct zs_cid_config *out);
+bool zs_sessions_cookie_secret(const struct zs_sessions *s, struct zs_cookie_secret *out);
+bool zs_sessions_tenant(const struct zs_sessions *s, uint32_t number, struct zs_tenant *out);
 
-/* Writer. NULL clears, and a session's bytes are wiped with it. -EINVAL: out of range, or a value that readers would refuse. */
+/* Writer. NULL clears, and a session's bytes are wiped with it. -EINVAL: out of range, or a value that readers would refuse.
+ * An attachment, and a session's attachment, go into the change log. */
 int zs_sessions_set_attachment(struct zs_sessions *s, uint32_t id, const struct zs_attachment *value);
 int zs_sessions_set_session(struct zs_sessions *s, uint32_t slot, const struct zs_session *value);
+int zs_sessions_set_cid_config(struct zs_sessions *s, uint32_t rotation, const struct zs_cid_config *value);
+int zs_sessions_set_cookie_secret(struct zs_sessions *s, const struct zs_cookie_secret *value);
+int zs_sessions_set_tenant(struct zs_sessions *s, uint32_t number, const struct zs_tenant *value);
 
 #endif

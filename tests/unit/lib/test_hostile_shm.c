@@ -1,4 +1,4 @@
-/* Segments full of garbage: seeded mutations of whole tables, state and events segments while
+/* Segments full of garbage: seeded mutations of whole tables, state, sessions and events segments while
  * every reader function is called. Nothing may crash, hang or read out of bounds, and every
  * copy a reader hands out must be within its contract.
  *
@@ -7,14 +7,10 @@
  * them short under the readers. Phase 3 lets writers adopt what is left.
  *
  * ZS_SEED=N repeats a run, ZS_SECONDS=N sets its length (default 3). */
-#include "unit/lib/shm_test.h"
+#include "unit/lib/hostile.h"
 
 #include <pthread.h>
-#include "base/check.h"
-#include "net/deny.h"
-#include "shm/events.h"
 #include "shm/fault.h"
-#include "shm/state.h"
 
 #define HANG_S 60 /* far more than any round takes, even on a loaded machine */
 
@@ -23,165 +19,10 @@ static const struct zs_state_shape state_shape = { .flow_capacity = 64,
 						   .event_capacity = 64,
 						   .partitions = 2 };
 static const struct zs_events_shape events_shape = { .capacity = 64 };
-static const uint8_t key[16] = "a hash key, 16 b";
+static const struct zs_sessions_shape sessions_shape = { .attachments = 64, .sessions = 64 };
 
-/* --- mutations ---------------------------------------------------------------------------- */
+/* --- owners: they work on garbage, wrong answers are fine --- */
 
-struct block {
-	uint8_t *at;
-	size_t size;
-};
-
-static uint64_t interesting(uint64_t *rng)
-{
-	static const uint64_t values[] = { 0,	       1,	   2,	       63,	    64,
-					   65,	       127,	   128,	       129,	    255,
-					   256,	       4095,	   4096,       65535,	    65536,
-					   0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, INT64_MAX,
-					   UINT64_MAX };
-	uint64_t n = draw(rng) % (2 * ZS_ARRAY_LEN(values));
-	return n < ZS_ARRAY_LEN(values) ? values[n] : draw(rng);
-}
-
-/* What TSan and C would call a race is the point here. */
-__attribute__((no_sanitize("thread"))) static void mutate(const struct block *b, uint64_t *rng)
-{
-	size_t at = draw(rng) % b->size, len = b->size - at;
-	uint64_t value = interesting(rng);
-
-	switch (draw(rng) % 6) {
-	case 0:
-		b->at[at] ^= (uint8_t)(1u << draw(rng) % 8);
-		break;
-	case 1:
-		b->at[at] = (uint8_t)value;
-		break;
-	case 2:
-		at &= ~(size_t)3;
-		memcpy(b->at + at, &value, b->size - at < 4 ? b->size - at : 4);
-		break;
-	case 3:
-		at &= ~(size_t)7;
-		memcpy(b->at + at, &value, b->size - at < 8 ? b->size - at : 8);
-		break;
-	case 4:
-		len = len < 256 ? len : draw(rng) % 256;
-		memset(b->at + at, (int)draw(rng), len);
-		break;
-	default: /* one entry over another, locks made even so that it is read */
-		for (size_t i = 0; i < 64 && at + i < b->size; i++)
-			b->at[at + i] = (uint8_t)draw(rng);
-		b->at[at & ~(size_t)63] &= 0xfe;
-	}
-}
-
-/* --- readers: every function, every answer judged ------------------------------------------- */
-
-static struct zs_addr some_addr(uint64_t *rng)
-{
-	struct zs_addr a = zs_addr_from4((uint32_t)draw(rng) & 0x0300000a);
-	if (draw(rng) % 4 == 0)
-		for (int i = 0; i < 16; i++)
-			a.ip[i] = (uint8_t)interesting(rng);
-	return a;
-}
-
-static void read_tables(const struct zs_tables *t, uint64_t *rng)
-{
-	struct zs_settings s;
-	struct zs_local l;
-	struct zs_published p;
-	struct zs_route r;
-	struct zs_nexthop n;
-	struct zs_addr a = some_addr(rng);
-	const char *where;
-
-	zs_tables_stopped(t);
-	if (zs_tables_settings(t, &s)) {
-		assert_true(s.flow_port_first && s.flow_port_first <= s.flow_port_last);
-		assert_true(s.deny.allowed_count <= ZS_DENY_ALLOWED_MAX);
-		zs_deny_target(&s.deny, &a);
-	}
-	for (uint32_t i = 0; i < ZS_LOCALS_MAX + 2; i++)
-		if (zs_tables_local(t, i, &l))
-			assert_true(i < ZS_LOCALS_MAX && l.iface < ZS_IFACES_MAX && l.vlan < 4096 &&
-				    l.prefix_len <= 128);
-	for (uint32_t i = 0; i < 64; i++)
-		if (zs_tables_published(t, (uint16_t)draw(rng), &p))
-			assert_int_not_equal(p.target_port, 0);
-	for (uint32_t i = 0; i < t->routes + 2; i++)
-		if (zs_tables_route(t, i, &r))
-			assert_true(i < t->routes && r.len <= 128 && r.iface < ZS_IFACES_MAX &&
-				    r.vlan < 4096);
-	for (uint32_t i = 0; i < t->nexthops + 2; i++)
-		if (zs_tables_nexthop(t, i, &n))
-			assert_true(i < t->nexthops && n.iface < ZS_IFACES_MAX && n.vlan < 4096 &&
-				    n.valid <= 1);
-	uint32_t id = zs_tables_resolve(t, &a, &n);
-	assert_true(id == ZS_NEXTHOP_NONE || id < t->nexthops);
-	assert_true(n.iface < ZS_IFACES_MAX && n.vlan < 4096);
-	id = zs_tables_find_nexthop(t, &a, (uint8_t)draw(rng), (uint16_t)draw(rng));
-	assert_true(id == ZS_NEXTHOP_NONE || id < t->nexthops);
-	if (draw(rng) % 64 == 0)
-		zs_tables_check(t, &where);
-}
-
-static void read_flows(const struct zs_flow_table *t, uint64_t *rng)
-{
-	struct zs_endpoint e = { some_addr(rng), (uint16_t)interesting(rng) };
-	const struct zs_flow *f = &t->flow[draw(rng) % t->capacity];
-	const char *where;
-	uint32_t id;
-
-	if (draw(rng) % 2) /* something that may be there */
-		memcpy(&e, draw(rng) % 2 ? &f->client : &f->target, sizeof(e));
-	uint64_t hash = zs_flow_hash(t, &e, f->port, f->local_client);
-	zs_flow_prefetch_client(t, hash);
-	id = zs_flow_find_client(t, hash, &e, f->port, f->local_client);
-	assert_true(id == ZS_FLOW_NONE || id < t->capacity);
-	hash = zs_flow_hash(t, &e, f->source_port, f->local_target);
-	zs_flow_prefetch_target(t, hash);
-	id = zs_flow_find_target(t, hash, &e, f->source_port, f->local_target);
-	assert_true(id == ZS_FLOW_NONE || id < t->capacity);
-	zs_flow_table_check(t, &where);
-}
-
-static void read_state(const struct zs_state *s, uint64_t *rng)
-{
-	struct zs_worker_counters sum;
-	struct zs_health_cell cell;
-	struct zs_flow_table t;
-
-	zs_state_sum(s, &sum);
-	for (int i = 0; i < ZS_HEALTHS; i++) {
-		zs_health_read(s->health, i, &cell);
-		assert_true(strlen(cell.detail) < sizeof(cell.detail));
-	}
-	for (uint32_t i = 0; i < s->partitions; i++) {
-		assert_int_equal(zs_state_flow_table(s, i, key, false, &t), 0);
-		read_flows(&t, rng);
-	}
-	for (uint32_t i = 0; i < ZS_WORKERS_MAX; i++)
-		zs_qsbr_passed(&s->worker[i].qsbr, 1, draw(rng));
-}
-
-/* Each side works its own half; on the heap one view holds both. */
-static void read_rings(struct zs_events *push, struct zs_events *e, uint64_t *rng)
-{
-	struct zs_event event = { .kind = 1 };
-
-	for (uint32_t i = 0; i < ZS_WORKERS_MAX; i++) {
-		if (draw(rng) % 2)
-			zs_ring_push(&push->ring[i], &event);
-		for (uint32_t k = 0; zs_ring_pop(&e->ring[i], &event); k++)
-			if (k > e->ring[i].capacity)
-				fail_msg("ring %u never ends", i);
-		if (e->ring[i].capacity)
-			assert_in_range(zs_ring_count(&e->ring[i]), 0, e->ring[i].capacity);
-	}
-}
-
-/* The owner works on garbage: wrong answers are fine. */
 static void write_flows(struct zs_flow_table *t, uint64_t *rng)
 {
 	struct zs_flow_new want = { .client = { some_addr(rng), (uint16_t)draw(rng) },
@@ -216,11 +57,12 @@ static void write_tables(struct zs_tables *t, uint64_t *rng)
 	zs_tables_del_nexthop(t, &n);
 }
 
-/* --- the three segments, filled ------------------------------------------------------------- */
+/* --- the segments, filled ------------------------------------------------------------- */
 
 struct world {
 	struct zs_tables tables;
 	struct zs_state state;
+	struct zs_sessions sessions;
 	struct zs_events producer, consumer;
 };
 
@@ -260,8 +102,33 @@ static void fill_state(struct zs_state *s)
 	}
 }
 
+static void fill_sessions(struct zs_sessions *s)
+{
+	struct zs_cid_config c = { .used = 1, .keyed = 1, .server_id_len = 12, .nonce_len = 4 };
+	struct zs_cookie_secret cookie = { .step = 1 };
+	struct zs_tenant t = { .used = 1 };
+
+	for (uint32_t i = 0; i < 64; i++) {
+		struct zs_attachment a = { .used = 1, .generation = 1, .session = i, .previous = i };
+		struct zs_session v = { .used = 1,
+					.mode = ZS_SESSION_SOCKET,
+					.bind_id = 1,
+					.attachment = i,
+					.generation = 1,
+					.receiver = i };
+		assert_int_equal(zs_sessions_set_attachment(s, i, &a), 0);
+		assert_int_equal(zs_sessions_set_session(s, i, &v), 0);
+	}
+	for (uint32_t i = 0; i < ZS_CID_CONFIGS - 1; i++)
+		assert_int_equal(zs_sessions_set_cid_config(s, i, &c), 0);
+	for (uint32_t i = 1; i < ZS_TENANTS; i++)
+		assert_int_equal(zs_sessions_set_tenant(s, i, &t), 0);
+	assert_int_equal(zs_sessions_set_cookie_secret(s, &cookie), 0);
+}
+
 static void wipe(const char *dir)
 {
+	zs_segment_delete(dir, &zs_sessions_kind);
 	zs_segment_delete(dir, &zs_tables_kind);
 	zs_segment_delete(dir, &zs_state_kind);
 	zs_segment_delete(dir, &zs_events_kind);
@@ -276,17 +143,20 @@ static void make(struct world *w, const char *dir)
 	wipe(dir);
 	assert_int_equal(zs_tables_open_writer(&w->tables, dir, &tables_shape, false, &fresh, &err), 0);
 	assert_int_equal(zs_state_open_writer(&w->state, dir, &state_shape, &fresh, &err), 0);
+	assert_int_equal(zs_sessions_open_writer(&w->sessions, dir, &sessions_shape, &fresh, &err), 0);
 	assert_int_equal(zs_events_open_producer(&w->producer, dir, &events_shape, &err), 0);
 	assert_int_equal(zs_events_open_consumer(&w->consumer, dir, &err), 0);
 	assert_int_equal(zs_events_link(&w->producer, dir), 0);
 	fill_tables(&w->tables);
 	fill_state(&w->state);
+	fill_sessions(&w->sessions);
 }
 
 static void leave(struct world *w)
 {
 	zs_tables_close(&w->tables);
 	zs_state_close(&w->state);
+	zs_sessions_close(&w->sessions);
 	zs_events_close(&w->producer);
 	zs_events_close(&w->consumer);
 }
@@ -300,7 +170,7 @@ static uint64_t deadline(uint32_t share)
 
 /* --- phase 1: heap blocks -------------------------------------------------------------------- */
 
-#define BLOCKS 24
+#define BLOCKS 32
 struct heap {
 	struct block block[BLOCKS];
 	uint32_t count;
@@ -322,6 +192,7 @@ static void to_heap(struct heap *h, struct world *w)
 {
 	struct zs_tables *t = &w->tables;
 	struct zs_state *s = &w->state;
+	struct zs_sessions *e = &w->sessions;
 	size_t buckets = (size_t)s->partitions * s->flow_buckets;
 
 	OWN(h, t->stop, 1);
@@ -340,6 +211,13 @@ static void to_heap(struct heap *h, struct world *w)
 	OWN(h, s->by_client, buckets);
 	OWN(h, s->by_target, buckets);
 	OWN(h, s->flow, (size_t)s->partitions * s->flow_capacity);
+	OWN(h, e->attachment, e->attachments);
+	OWN(h, e->session, e->sessions);
+	OWN(h, e->cid_config, ZS_CID_CONFIGS);
+	OWN(h, e->cookie_secret, 1);
+	OWN(h, e->tenant, ZS_TENANTS);
+	OWN(h, e->changes.head, 1);
+	OWN(h, e->changes.id, e->changes.capacity);
 	struct zs_ring *r = &w->producer.ring[0]; /* one ring is as good as sixteen */
 	OWN(h, r->producer, 1);
 	OWN(h, r->consumer, 1);
@@ -363,6 +241,7 @@ static void round_on_heap(struct world *w, struct heap *h, uint64_t *rng)
 	w->state.seg.writer = false; /* as a reader, which repairs nothing */
 	read_tables(&w->tables, rng);
 	read_state(&w->state, rng);
+	read_sessions(&w->sessions, rng);
 	read_rings(&w->producer, &w->producer, rng);
 	if (draw(rng) % 8)
 		return;
@@ -401,7 +280,7 @@ static void test_heap_blocks(void **state)
 /* --- phase 2: the mapped files, from a second thread ------------------------------------------ */
 
 struct attack {
-	struct block block[4];
+	struct block block[5];
 	uint64_t rng;
 	_Atomic bool done;
 	uint64_t count;
@@ -412,7 +291,7 @@ static void *attack(void *arg)
 	struct attack *a = arg;
 
 	while (!atomic_load(&a->done)) {
-		mutate(&a->block[draw(&a->rng) % 4], &a->rng);
+		mutate(&a->block[draw(&a->rng) % ZS_ARRAY_LEN(a->block)], &a->rng);
 		if (++a->count % 64 == 0)
 			usleep(10);
 	}
@@ -429,6 +308,7 @@ static uint32_t join_all(const char *dir, uint64_t *rng)
 {
 	struct zs_tables t;
 	struct zs_state s;
+	struct zs_sessions e;
 	struct zs_error err;
 	uint32_t joined = 0;
 
@@ -442,13 +322,18 @@ static uint32_t join_all(const char *dir, uint64_t *rng)
 		zs_state_close(&s);
 		joined++;
 	}
+	if (zs_sessions_open_reader(&e, dir, &err) == 0) {
+		read_sessions(&e, rng);
+		zs_sessions_close(&e);
+		joined++;
+	}
 	return joined;
 }
 
 static void cut(struct world *w, uint64_t *rng)
 {
-	struct zs_segment *seg[] = { &w->tables.seg, &w->state.seg, &w->producer.events };
-	struct zs_segment *victim = seg[draw(rng) % 3];
+	struct zs_segment *seg[] = { &w->tables.seg, &w->state.seg, &w->producer.events, &w->sessions.seg };
+	struct zs_segment *victim = seg[draw(rng) % ZS_ARRAY_LEN(seg)];
 	assert_int_equal(truncate(victim->path, (off_t)(draw(rng) % victim->size)), 0);
 }
 
@@ -457,19 +342,22 @@ static void besiege(struct scratch *s, uint32_t *joined, uint64_t *mutations)
 	struct world w;
 	struct zs_tables t;
 	struct zs_state st;
+	struct zs_sessions e;
 	struct zs_error err;
 	pthread_t thread;
 
 	make(&w, s->dir);
 	assert_int_equal(zs_tables_open_reader(&t, s->dir, &err), 0);
 	assert_int_equal(zs_state_open_reader(&st, s->dir, &err), 0);
+	assert_int_equal(zs_sessions_open_reader(&e, s->dir, &err), 0);
 	struct attack a = { .block = { whole(&w.tables.seg), whole(&w.state.seg), whole(&w.producer.events),
-				       whole(&w.consumer.ack) },
+				       whole(&w.consumer.ack), whole(&w.sessions.seg) },
 			    .rng = draw(&s->rng) };
 	assert_int_equal(pthread_create(&thread, NULL, attack, &a), 0);
 	for (uint32_t i = 0; i < 60; i++) {
 		read_tables(&t, &s->rng);
 		read_state(&st, &s->rng);
+		read_sessions(&e, &s->rng);
 		read_rings(&w.producer, &w.consumer, &s->rng);
 		*joined += join_all(s->dir, &s->rng);
 		zs_segment_writer_alive(&t.seg);
@@ -481,6 +369,7 @@ static void besiege(struct scratch *s, uint32_t *joined, uint64_t *mutations)
 	*mutations += a.count;
 	zs_tables_close(&t);
 	zs_state_close(&st);
+	zs_sessions_close(&e);
 	leave(&w);
 }
 
@@ -519,6 +408,7 @@ static void adopt_all(struct scratch *s, uint32_t *adopted)
 	struct zs_tables t;
 	struct zs_state st;
 	struct zs_flow_table flows;
+	struct zs_sessions e;
 	struct zs_error err;
 	bool fresh;
 
@@ -542,6 +432,12 @@ static void adopt_all(struct scratch *s, uint32_t *adopted)
 		zs_state_close(&st);
 		++*adopted;
 	}
+	if (zs_sessions_open_writer(&e, s->dir, &sessions_shape, &fresh, &err) == 0) {
+		read_sessions(&e, &s->rng);
+		fill_sessions(&e);
+		zs_sessions_close(&e);
+		++*adopted;
+	}
 }
 
 static void test_adoption(void **state)
@@ -556,6 +452,7 @@ static void test_adoption(void **state)
 		make(&w, s->dir);
 		scribble(&w.tables.seg, &s->rng);
 		scribble(&w.state.seg, &s->rng);
+		scribble(&w.sessions.seg, &s->rng);
 		leave(&w);
 		adopt_all(s, &adopted);
 	}

@@ -97,7 +97,7 @@ static void test_refused(void **state)
 	assert_int_equal(zs_sessions_set_session(&w, 3, &v), 0);
 	assert_int_equal(zs_sessions_set_attachment(&w, 5, &a), 0);
 	w.session[3].attachment = 64;
-	w.attachment[5].tenant = 64;
+	w.attachment[5].tenant = ZS_TENANTS;
 	assert_false(zs_sessions_slot(&w, 3, &got));
 	assert_false(zs_sessions_attachment(&w, 5, &have));
 	zs_sessions_close(&w);
@@ -132,10 +132,107 @@ static void test_adoption(void **state)
 	zs_sessions_close(&w);
 }
 
+/* What a build before made: the same file with an older version in its header. */
+static void test_older_version(void **state)
+{
+	struct scratch *s = *state;
+	struct zs_segment_kind older = zs_sessions_kind;
+	struct zs_segment seg;
+	struct zs_sessions w;
+	struct zs_error err;
+	char aside[160];
+
+	older.version--;
+	assert_int_equal(zs_segment_new(&seg, s->dir, &older, &small, &err), 0);
+	assert_int_equal(zs_segment_publish(&seg, &err), 0);
+	zs_segment_leave(&seg);
+	assert_int_equal(zs_sessions_open_reader(&w, s->dir, &err), -EPROTO);
+	open_writer(&w, s, &small, true);
+	snprintf(aside, sizeof(aside), "%s.damaged", w.seg.path);
+	assert_int_equal(access(aside, F_OK), 0);
+	zs_sessions_close(&w);
+}
+
+static void test_secrets_and_tenants(void **state)
+{
+	struct scratch *s = *state;
+	struct zs_sessions w;
+	struct zs_cid_config c = { .used = 1, .keyed = 1, .server_id_len = 12, .nonce_len = 4 }, gc;
+	struct zs_cookie_secret k = { .step = 7, .now = { 1 } }, gk;
+	struct zs_tenant t = { .used = 1, .bit_s = 8 }, gt;
+
+	open_writer(&w, s, &small, true);
+	assert_false(zs_sessions_cid_config(&w, 0, &gc));
+	assert_false(zs_sessions_cookie_secret(&w, &gk));
+	assert_int_equal(zs_sessions_set_cid_config(&w, 6, &c), 0);
+	assert_true(zs_sessions_cid_config(&w, 6, &gc));
+	assert_int_equal(zs_sessions_set_cid_config(&w, 7, &c), -EINVAL); /* unroutable */
+	c.server_id_len = 16;
+	assert_int_equal(zs_sessions_set_cid_config(&w, 5, &c), -EINVAL);
+	c.server_id_len = 14;
+	c.nonce_len = 6;
+	assert_int_equal(zs_sessions_set_cid_config(&w, 5, &c), -EINVAL);
+	c.nonce_len = 3;
+	assert_int_equal(zs_sessions_set_cid_config(&w, 5, &c), -EINVAL);
+	w.cid_config[6].nonce_len = 3; /* scribbled over */
+	assert_false(zs_sessions_cid_config(&w, 6, &gc));
+	assert_int_equal(zs_sessions_set_cookie_secret(&w, &k), 0);
+	assert_true(zs_sessions_cookie_secret(&w, &gk));
+	assert_int_equal(gk.now[0], 1);
+	zs_seqlock_write_begin(&w.cookie_secret->seq); /* killed inside */
+	zs_sessions_close(&w);
+	open_writer(&w, s, &small, false);
+	assert_false(zs_sessions_cookie_secret(&w, &gk));
+	assert_int_equal(w.cookie_secret->now[0], 0);
+	assert_int_equal(zs_sessions_set_tenant(&w, 0, &t), -EINVAL);
+	assert_int_equal(zs_sessions_set_tenant(&w, ZS_TENANTS, &t), -EINVAL);
+	assert_int_equal(zs_sessions_set_tenant(&w, ZS_TENANTS - 1, &t), 0);
+	assert_true(zs_sessions_tenant(&w, ZS_TENANTS - 1, &gt));
+	assert_int_equal(gt.bit_s, 8);
+	zs_sessions_close(&w);
+}
+
+static void test_changes(void **state)
+{
+	struct scratch *s = *state;
+	struct zs_sessions w;
+	struct zs_session v = session(3);
+	struct zs_attachment a = attachment();
+	uint32_t id[8];
+	uint64_t cursor;
+	bool overrun;
+
+	open_writer(&w, s, &small, true);
+	cursor = zs_changelog_now(&w.changes);
+	assert_int_equal(zs_sessions_set_session(&w, 3, &v), 0);
+	assert_int_equal(zs_sessions_set_attachment(&w, 9, &a), 0);
+	assert_int_equal(zs_sessions_set_session(&w, 3, NULL), 0);
+	assert_int_equal(zs_changelog_read(&w.changes, &cursor, id, 8, &overrun), 4);
+	assert_false(overrun);
+	assert_int_equal(id[0], 5); /* the session's, and who had the slot before */
+	assert_int_equal(id[1], 0);
+	assert_int_equal(id[2], 9);
+	assert_int_equal(id[3], 5);
+	assert_int_equal(zs_changelog_read(&w.changes, &cursor, id, 8, &overrun), 0);
+	assert_false(overrun);
+	zs_sessions_close(&w);
+	open_writer(&w, s, &small, false); /* what the last one changed at its end is not known */
+	assert_int_equal(zs_changelog_read(&w.changes, &cursor, id, 8, &overrun), 0);
+	assert_true(overrun);
+	assert_int_equal(zs_changelog_read(&w.changes, &cursor, id, 8, &overrun), 0);
+	assert_false(overrun);
+	zs_sessions_close(&w);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
-	const struct CMUnitTest tests[] = { T(test_life), T(test_refused), T(test_adoption) };
+	const struct CMUnitTest tests[] = { T(test_life),
+					    T(test_refused),
+					    T(test_adoption),
+					    T(test_older_version),
+					    T(test_secrets_and_tenants),
+					    T(test_changes) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

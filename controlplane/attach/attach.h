@@ -10,10 +10,10 @@
 #ifndef ZS_CONTROLPLANE_ATTACH_ATTACH_H
 #define ZS_CONTROLPLANE_ATTACH_ATTACH_H
 
+#include "base/random.h"
 #include "control.h"
 #include "p2p/attach_codec.h"
 #include "p2p/peerid.h"
-#include "p2p/random.h"
 
 #define ZS_ATTACH_PORTS	   16			/* of one attachment, whatever the configuration says */
 #define ZS_ATTACH_NAME	   33			/* a service's name and its end */

@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/random.h"
 #include "p2p/attach.pb.h"
-#include "p2p/random.h"
 
 enum zs_attach_state {
 #define ZS_ATTACH_STATE(name, within_ms, first_ms, most_ms, text) ZS_ATTACH_STATE_##name,

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include "p2p/random.h"
+#include "base/random.h"
 
 struct zs_backoff_config {
 	uint64_t base_ns, max_ns; /* after the first failure, at most */

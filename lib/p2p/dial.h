@@ -7,9 +7,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/random.h"
 #include "net/addr.h"
 #include "p2p/peerid.h"
-#include "p2p/random.h"
 
 #define ZS_DIAL_CANDIDATES 16 /* of one peer; more are not looked at */
 #define ZS_DIAL_NEVER	   UINT64_MAX

@@ -18,8 +18,8 @@
 #define ZS_P2P_QUIC_H
 
 #include <sys/types.h>
+#include "base/random.h"
 #include "loop/udp.h" /* struct zs_udp_datagram: what the socket shell gives and takes; nothing else of it */
-#include "p2p/random.h"
 #include "p2p/tls.h"
 
 #define ZS_QUIC_SECRET	    32

@@ -5,8 +5,8 @@
 
 #include <ngtcp2/ngtcp2.h>
 #include <openssl/aead.h>
+#include "base/random.h"
 #include "net/addr.h"
-#include "p2p/random.h"
 
 #define ZS_RETRY_TOKEN 80 /* at most; it is 66 */
 

@@ -1,6 +1,6 @@
 /* Where random bytes come from: the system in programs, a seeded generator in tests. */
-#ifndef ZS_P2P_RANDOM_H
-#define ZS_P2P_RANDOM_H
+#ifndef ZS_BASE_RANDOM_H
+#define ZS_BASE_RANDOM_H
 
 #include <stddef.h>
 #include <stdint.h>

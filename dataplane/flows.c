@@ -92,7 +92,7 @@ static void count(struct zs_dp *dp)
 		const struct zs_flow_table *t = &dp->partition[i];
 
 		for (uint32_t k = 0; k < t->capacity; k++)
-			if (t->flow[k].used)
+			if (t->flow[k].used == ZS_FLOW_LIVE)
 				zs_limit_flow_made(dp->limits, t->flow[k].port, &t->flow[k].client.addr);
 	}
 }

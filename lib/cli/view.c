@@ -167,12 +167,22 @@ void zs_view_flow_use(const struct zs_state *s, uint64_t *used, uint64_t *capaci
 	}
 }
 
+/* An address, or "attachment 5 service 1", or "attachment 5 flow 77" for one that an edge opened. */
+static json_t *flow_end(const struct zs_endpoint *ep)
+{
+	struct zs_attached e = zs_attached_of(&ep->addr);
+
+	if (!zs_is_attached(&ep->addr))
+		return zs_view_endpoint(ep);
+	return e.service ? zs_view_attached(e.attachment, e.service)
+			 : json_sprintf("attachment %u flow %u", e.attachment, ep->port);
+}
+
 static json_t *flow_object(const struct zs_flow *f, uint32_t partition, uint32_t now_ms)
 {
-	json_t *o = json_pack("{s:i,s:o,s:o,s:i,s:i,s:b}", "port", f->port, "client",
-			      zs_view_endpoint(&f->client), "target", zs_view_endpoint(&f->target),
-			      "source_port", f->source_port, "worker", (int)partition, "confirmed",
-			      f->answered == ZS_FLOW_CONFIRMED);
+	json_t *o = json_pack("{s:i,s:o,s:o,s:i,s:i,s:b}", "port", f->port, "client", flow_end(&f->client),
+			      "target", flow_end(&f->target), "source_port", f->source_port, "worker",
+			      (int)partition, "confirmed", f->answered == ZS_FLOW_CONFIRMED);
 
 	json_object_set_new(o, "to_target_packets", json_integer((json_int_t)f->to_target_packets));
 	json_object_set_new(o, "to_target_bytes", json_integer((json_int_t)f->to_target_bytes));
@@ -195,7 +205,7 @@ static uint32_t list_partition(json_t *list, const struct zs_state *s, uint32_t 
 	for (uint32_t i = 0; i < s->flow_capacity && left; i++) {
 		struct zs_flow copy = s->flow[(size_t)p * s->flow_capacity + i];
 
-		if (!copy.used)
+		if (copy.used != ZS_FLOW_LIVE)
 			continue;
 		left--;
 		if (port && copy.port != port)

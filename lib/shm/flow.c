@@ -1,7 +1,8 @@
 /* Flows: made, ended, aged, evicted by the one worker that owns the partition.
  *
- * An entry is free (used = 0, chained by `next` from free_head) or used. A used one is in both
- * indexes and, until it is confirmed, in the list of waiting flows by age (oldest … youngest).
+ * An entry is free (chained by `next` from free_head), live or resting. A live one is in both
+ * indexes and, until it is confirmed, in the list of waiting flows by age (oldest … youngest); a
+ * resting one is in the target's index alone.
  * The packet path only sets `answered`; a confirmed flow leaves the list when eviction or the
  * sweep meets it.
  *
@@ -15,7 +16,9 @@
 #include "shm/flow_index.h"
 #include "shm/flow_port.h"
 
-#define EVICT_STEPS 64 /* confirmed flows taken out of a waiting list in one go: bounds a burst */
+#define EVICT_STEPS                                                                                          \
+	64 /* confirmed flows taken out of a waiting list, or entries looked at, in one go: bounds a burst */
+#define RESTS 2 /* idle time-outs that a number rests */
 
 static void change_begin(struct zs_flow_table *t)
 {
@@ -74,22 +77,51 @@ static void count_used(struct zs_flow_table *t, uint32_t by)
 	atomic_store_explicit(&t->head->used, used + by, memory_order_relaxed);
 }
 
+/* Out of what only live flows are in. Inside of a change. */
+static void retire(struct zs_flow_table *t, uint32_t id)
+{
+	struct zs_flow_place client = zs_flow_place_of(t, zs_flow_hash_client(t, &t->flow[id]));
+
+	zs_flow_index_del(t->by_client, &client, id);
+	wait_unlink(t, id);
+	count_used(t, UINT32_MAX);
+}
+
 void zs_flow_remove(struct zs_flow_table *t, uint32_t id)
 {
 	struct zs_flow *f = flow_at(t, id);
 
 	if (!f || !f->used)
 		return;
-	struct zs_flow_place client = zs_flow_place_of(t, zs_flow_hash_client(t, f));
 	struct zs_flow_place target = zs_flow_place_of(t, zs_flow_hash_target(t, f));
+	bool rested = f->used == ZS_FLOW_RESTING;
 	change_begin(t);
-	__atomic_store_n(&f->used, 0, __ATOMIC_RELEASE);
-	zs_flow_index_del(t->by_client, &client, id);
+	__atomic_store_n(&f->used, ZS_FLOW_FREE, __ATOMIC_RELEASE);
 	zs_flow_index_del(t->by_target, &target, id);
-	wait_unlink(t, id);
+	if (rested)
+		t->resting -= t->resting != 0;
+	else
+		retire(t, id);
 	f->next = t->head->free_head;
 	t->head->free_head = id;
-	count_used(t, UINT32_MAX);
+	change_end(t);
+}
+
+void zs_flow_finish(struct zs_flow_table *t, uint32_t id, uint32_t now_ms)
+{
+	struct zs_flow *f = flow_at(t, id);
+
+	if (!f || f->used != ZS_FLOW_LIVE)
+		return;
+	if (!zs_is_attached(&f->target.addr)) {
+		zs_flow_remove(t, id);
+		return;
+	}
+	change_begin(t);
+	f->last_ms = now_ms;
+	__atomic_store_n(&f->used, ZS_FLOW_RESTING, __ATOMIC_RELEASE);
+	retire(t, id);
+	t->resting++;
 	change_end(t);
 }
 
@@ -108,7 +140,7 @@ static uint32_t oldest_waiting(struct zs_flow_table *t, uint16_t port)
 
 		if (!f)
 			return ZS_FLOW_NONE;
-		if (f->used && f->waits == 1 && !is_confirmed(f))
+		if (f->used == ZS_FLOW_LIVE && f->waits == 1 && !is_confirmed(f))
 			return id;
 		change_begin(t);
 		wait_unlink(t, id);
@@ -125,7 +157,7 @@ static uint32_t oldest_in_buckets(const struct zs_flow_table *t, const struct zs
 		const struct zs_flow_bucket *b = &t->by_client[p->bucket[i / ZS_BUCKET_SLOTS]];
 		uint32_t id = b->id[i % ZS_BUCKET_SLOTS];
 		const struct zs_flow *f = b->tag[i % ZS_BUCKET_SLOTS] ? flow_at(t, id) : NULL;
-		if (!f || !f->used || is_confirmed(f))
+		if (!f || f->used != ZS_FLOW_LIVE || is_confirmed(f))
 			continue;
 		if (best == ZS_FLOW_NONE || (int32_t)(f->created_ms - t->flow[best].created_ms) < 0)
 			best = id;
@@ -133,47 +165,80 @@ static uint32_t oldest_in_buckets(const struct zs_flow_table *t, const struct zs
 	return best;
 }
 
-/* A source port that no flow toward this target uses, and room for it in the index. */
+/* How many ports or numbers there are to choose from, and the first. */
+static uint32_t choices(const struct zs_flow_table *t, const struct zs_flow_new *want, uint32_t *first)
+{
+	uint32_t last = t->head->port_last;
+
+	*first = t->head->port_first;
+	if (zs_is_attached(&want->target.addr)) {
+		*first = t->numbers ? t->numbers : 1;
+		last = t->numbers + ZS_FLOW_NUMBERS - 1u;
+	}
+	return *first == 0 || *first > last ? 0 : last - *first + 1;
+}
+
+/* A source port or number that no flow toward this target uses, and room for it in the index. Ports begin at
+ * random, so that none can be foretold; numbers are taken in turn, so that each rests as long as can be. */
 static enum zs_flow_error choose_port(struct zs_flow_table *t, const struct zs_flow_new *want,
 				      uint32_t random, uint16_t *port, struct zs_flow_place *place)
 {
-	uint32_t first = t->head->port_first, last = t->head->port_last;
+	bool tunnel = zs_is_attached(&want->target.addr);
+	uint32_t *cursor = tunnel ? &t->number_cursor : &t->port_cursor;
+	uint32_t first, start = *cursor + (tunnel ? 0 : random), count = choices(t, want, &first);
 	enum zs_flow_error why = ZS_FLOW_PORTS;
 
-	if (first == 0 || first > last)
-		return why;
-	for (uint32_t i = 0; i < ZS_FLOW_TRIES && i <= last - first; i++) {
-		uint16_t p = (uint16_t)(first + (random + t->port_cursor + i) % (last - first + 1));
+	for (uint32_t i = 0; i < ZS_FLOW_TRIES && i < count; i++) {
+		uint16_t p = (uint16_t)(first + (start + i) % count);
 		uint64_t hash = zs_flow_hash(t, &want->target, p, want->local_target);
-		if (zs_flow_find_target(t, hash, &want->target, p, want->local_target) != ZS_FLOW_NONE)
+		(*cursor)++;
+		if (zs_flow_find_taken(t, hash, &want->target, p, want->local_target) != ZS_FLOW_NONE)
 			continue;
 		*place = zs_flow_place_of(t, hash);
 		*port = p;
-		if (zs_flow_index_room(t->by_target, place)) {
-			t->port_cursor += i + 1;
+		if (zs_flow_index_room(t->by_target, place))
 			return ZS_FLOW_OK;
-		}
 		why = ZS_FLOW_BUCKET;
 	}
 	return why;
 }
 
+/* Takes the entry of a resting flow, if one is near. */
+static bool forget_rest(struct zs_flow_table *t)
+{
+	for (uint32_t i = 0; i < EVICT_STEPS && t->resting; i++) {
+		uint32_t id = t->rest_cursor++ % t->capacity;
+
+		if (t->flow[id].used != ZS_FLOW_RESTING)
+			continue;
+		zs_flow_remove(t, id);
+		return true;
+	}
+	return false;
+}
+
 /* Makes sure of a free entry and of a free slot in the client index, at the cost of one flow. A
  * port in exchange whose buckets are crowded too is refused: that is too rare to evict twice. */
 static enum zs_flow_error make_room(struct zs_flow_table *t, const struct zs_flow_place *client,
-				    uint16_t exchange, struct zs_flow *evicted)
+				    const struct zs_flow_new *want, struct zs_flow *evicted)
 {
-	bool crowded = !zs_flow_index_room(t->by_client, client);
+	bool crowded = !zs_flow_index_room(t->by_client, client), full = !flow_at(t, t->head->free_head);
+	uint16_t exchange = want->in_exchange ? want->port : 0;
 	uint32_t victim;
 
-	if (!crowded && !exchange && flow_at(t, t->head->free_head))
+	if (full && forget_rest(t))
+		full = false;
+	if (!crowded && !exchange && !full)
 		return ZS_FLOW_OK;
 	victim = crowded && !exchange ? oldest_in_buckets(t, client) : oldest_waiting(t, exchange);
 	if (victim == ZS_FLOW_NONE || (crowded && exchange))
 		return exchange ? ZS_FLOW_PORT_FULL : crowded ? ZS_FLOW_BUCKET : ZS_FLOW_FULL;
 	if (evicted)
 		*evicted = t->flow[victim];
-	zs_flow_remove(t, victim);
+	if (full)
+		zs_flow_remove(t, victim);
+	else
+		zs_flow_finish(t, victim, want->now_ms);
 	return ZS_FLOW_OK;
 }
 
@@ -195,7 +260,8 @@ static void fill(struct zs_flow *f, const struct zs_flow_new *want, uint16_t sou
 enum zs_flow_error zs_flow_add(struct zs_flow_table *t, const struct zs_flow_new *want, uint32_t random,
 			       uint32_t *id, struct zs_flow *evicted)
 {
-	uint64_t hash = zs_flow_hash(t, &want->client, want->port, want->local_client);
+	uint16_t own = zs_is_attached(&want->client.addr) ? 0 : want->port;
+	uint64_t hash = zs_flow_hash(t, &want->client, own, want->local_client);
 	struct zs_flow_place client = zs_flow_place_of(t, hash), target;
 	enum zs_flow_error why;
 	uint16_t port = 0;
@@ -205,7 +271,7 @@ enum zs_flow_error zs_flow_add(struct zs_flow_table *t, const struct zs_flow_new
 		evicted->used = 0;
 	why = choose_port(t, want, random, &port, &target);
 	if (why == ZS_FLOW_OK)
-		why = make_room(t, &client, want->in_exchange ? want->port : 0, evicted);
+		why = make_room(t, &client, want, evicted);
 	if (why != ZS_FLOW_OK)
 		return why;
 	f = flow_at(t, t->head->free_head);
@@ -215,13 +281,20 @@ enum zs_flow_error zs_flow_add(struct zs_flow_table *t, const struct zs_flow_new
 	change_begin(t);
 	t->head->free_head = f->next;
 	fill(f, want, port);
-	__atomic_store_n(&f->used, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&f->used, ZS_FLOW_LIVE, __ATOMIC_RELEASE);
 	wait_link(t, *id);
 	zs_flow_index_put(t->by_client, &client, *id);
 	zs_flow_index_put(t->by_target, &target, *id);
 	count_used(t, 1);
 	change_end(t);
 	return ZS_FLOW_OK;
+}
+
+/* How long the edge keeps the flow by itself. Should an answer have been lost, it keeps it longer than we think,
+ * and ends it by the OPEN that names another client. */
+static uint32_t rest_of(const struct zs_flow *f, const struct zs_flow_sweep *s)
+{
+	return f->answered == ZS_FLOW_ASKING ? s->idle_unconfirmed_ms : s->idle_confirmed_ms;
 }
 
 uint32_t zs_flow_sweep(struct zs_flow_table *t, const struct zs_flow_sweep *s, uint32_t *count, bool *idle)
@@ -232,14 +305,16 @@ uint32_t zs_flow_sweep(struct zs_flow_table *t, const struct zs_flow_sweep *s, u
 
 		(*count)--;
 		t->head->sweep = id + 1 < t->capacity ? id + 1 : 0;
-		if (!f->used)
+		int32_t quiet = (int32_t)(s->now_ms - f->last_ms); /* a packet may be younger than `now` */
+		if (f->used == ZS_FLOW_RESTING && quiet > 0 && (uint32_t)quiet / RESTS > rest_of(f, s))
+			zs_flow_remove(t, id);
+		if (f->used != ZS_FLOW_LIVE)
 			continue;
 		if (is_confirmed(f) && f->waits == 1) {
 			change_begin(t);
 			wait_unlink(t, id);
 			change_end(t);
 		}
-		int32_t quiet = (int32_t)(s->now_ms - f->last_ms); /* a packet may be younger than `now` */
 		uint32_t most = is_confirmed(f) ? s->idle_confirmed_ms : s->idle_unconfirmed_ms;
 		*idle = quiet > 0 && (uint32_t)quiet > most;
 		if (*idle || (s->ended && s->ended(f, s->ctx)))

@@ -7,6 +7,12 @@
  * by two bucket indexes of 16-bit tags and 32-bit ids, eight to a line. A flow is one
  * 128-byte entry: what the packet path reads in the first line, counters in the second.
  *
+ * Either end may be an attachment behind a tunnel (attached.h). A flow that the edge opened is found by
+ * the client's end alone, its number in the port's place: its packets name no published port.
+ * A flow toward an attachment rests when it ends: it keeps its entry and its number in the target's index,
+ * found by nobody but whoever looks for a free number, until twice its idle time-out is over. So the edge
+ * never takes a new flow for an old one. An entry is only taken from a resting flow when none is free.
+ *
  * A flow is confirmed when its client spoke again after the target's answer: whoever forges a
  * source address cannot know when that was. A full partition evicts the oldest unconfirmed flow
  * it meets, never a confirmed one. */
@@ -14,10 +20,11 @@
 #define ZS_SHM_FLOW_H
 
 #include "net/addr.h"
+#include "shm/attached.h"
 #include "shm/segment.h"
 
 #define ZS_FLOW_NONE	UINT32_MAX
-#define ZS_FLOW_TRIES	32 /* source ports tried for a new flow before `flow_ports` is the drop */
+#define ZS_FLOW_TRIES	32 /* source ports or numbers tried for a new flow before `flow_ports` is the drop */
 #define ZS_BUCKET_SLOTS 8
 
 /* How far a flow has come: values of zs_flow.answered. */
@@ -27,15 +34,22 @@ enum zs_flow_life {
 	ZS_FLOW_CONFIRMED,
 };
 
+/* Values of zs_flow.used. */
+enum zs_flow_use {
+	ZS_FLOW_FREE,
+	ZS_FLOW_LIVE,
+	ZS_FLOW_RESTING, /* ended at last_ms; its number is not free yet */
+};
+
 struct zs_flow {
 	/* line 0: read per packet */
 	struct zs_endpoint client; /* 18 bytes: zs_endpoint is 16 + 2 */
 	struct zs_endpoint target;
-	uint16_t port;	      /* the published port, host order */
-	uint16_t source_port; /* ours, facing the target */
-	uint8_t local_client; /* index of the own address the client sees */
-	uint8_t local_target; /* index of the own address the target sees */
-	uint8_t used;
+	uint16_t port;		 /* the published port, host order */
+	uint16_t source_port;	 /* ours, facing the target; toward an attachment the flow number */
+	uint8_t local_client;	 /* index of the own address the client sees */
+	uint8_t local_target;	 /* index of the own address the target sees */
+	uint8_t used;		 /* enum zs_flow_use */
 	uint8_t answered;	 /* enum zs_flow_life */
 	uint32_t nexthop_client; /* index into tables, ZS_NEXTHOP_NONE: to be resolved */
 	uint32_t nexthop_target;
@@ -66,11 +80,11 @@ struct zs_flow_partition_head {
 	uint32_t capacity; /* flows */
 	uint32_t buckets;  /* of each index, power of two */
 	uint16_t port_first, port_last;
-	_Atomic uint32_t used;
-	uint32_t free_head; /* ids chained by zs_flow.next */
-	uint32_t sweep;	    /* where the idle sweep goes on */
-	uint8_t owner;	    /* worker slot */
-	uint8_t dirty;	    /* 1 while an insert or remove is under way: rebuilt on adoption */
+	_Atomic uint32_t used; /* live flows */
+	uint32_t free_head;    /* ids chained by zs_flow.next */
+	uint32_t sweep;	       /* where the idle sweep goes on */
+	uint8_t owner;	       /* worker slot */
+	uint8_t dirty;	       /* 1 while an insert or remove is under way: rebuilt on adoption */
 	uint8_t pad[2];
 	uint32_t oldest, youngest; /* unconfirmed flows by age; confirmed ones leave when they are met */
 	uint8_t pad2[28];
@@ -84,7 +98,9 @@ struct zs_flow_table {
 	struct zs_flow *flow;
 	uint32_t capacity, mask; /* private copies, checked at join: the shared ones are not trusted */
 	uint64_t key[2];	 /* hash key */
-	uint32_t port_cursor;
+	uint32_t port_cursor, number_cursor, rest_cursor;
+	uint32_t resting;	     /* entries, as the owner counts */
+	uint16_t numbers;	     /* the first flow number toward attachments; 0 of them is never given */
 	struct zs_flow_ports *ports; /* NULL: no flow is exchanged; see flow_port.h */
 };
 
@@ -109,7 +125,8 @@ uint64_t zs_flow_hash(const struct zs_flow_table *t, const struct zs_endpoint *r
 void zs_flow_prefetch_client(const struct zs_flow_table *t, uint64_t hash);
 void zs_flow_prefetch_target(const struct zs_flow_table *t, uint64_t hash);
 
-/* Owner (and read-only peers): the flow's id or ZS_FLOW_NONE. */
+/* Owner (and read-only peers): the live flow's id or ZS_FLOW_NONE. The port of a client that is an attachment's
+ * end is 0 here and in its hash. */
 uint32_t zs_flow_find_client(const struct zs_flow_table *t, uint64_t hash, const struct zs_endpoint *client,
 			     uint16_t port, uint8_t local);
 uint32_t zs_flow_find_target(const struct zs_flow_table *t, uint64_t hash, const struct zs_endpoint *target,
@@ -133,6 +150,9 @@ struct zs_flow_new {
  * had to go, with used = 1, else used = 0. */
 enum zs_flow_error zs_flow_add(struct zs_flow_table *t, const struct zs_flow_new *want, uint32_t random,
 			       uint32_t *id, struct zs_flow *evicted);
+/* Ends a live flow: toward an attachment it rests, any other is removed. */
+void zs_flow_finish(struct zs_flow_table *t, uint32_t id, uint32_t now_ms);
+/* Frees the entry of a flow, resting ones too. */
 void zs_flow_remove(struct zs_flow_table *t, uint32_t id);
 /* Owner: puts right what a kill or damage left: indexes and lists are made again from the entries. */
 void zs_flow_table_rebuild(struct zs_flow_table *t);
@@ -142,7 +162,7 @@ struct zs_flow_sweep {
 	bool (*ended)(const struct zs_flow *f, const void *ctx); /* has something else ended it? NULL: no */
 	const void *ctx;
 };
-/* Owner, in housekeeping: looks at *count entries and returns the id of the next flow that is idle
+/* Owner, in housekeeping: looks at *count entries, frees those that have rested, and returns the id of the next flow that is idle
  * or ended (not yet removed; *idle says which), or ZS_FLOW_NONE when the slice is done. *count goes
  * down by what was looked at. */
 uint32_t zs_flow_sweep(struct zs_flow_table *t, const struct zs_flow_sweep *s, uint32_t *count, bool *idle);

@@ -32,7 +32,7 @@ uint64_t zs_flow_hash(const struct zs_flow_table *t, const struct zs_endpoint *r
 
 uint64_t zs_flow_hash_client(const struct zs_flow_table *t, const struct zs_flow *f)
 {
-	return zs_flow_hash(t, &f->client, f->port, f->local_client);
+	return zs_flow_hash(t, &f->client, zs_flow_client_port(f), f->local_client);
 }
 
 uint64_t zs_flow_hash_target(const struct zs_flow_table *t, const struct zs_flow *f)
@@ -122,16 +122,16 @@ uint32_t zs_flow_find_client(const struct zs_flow_table *t, uint64_t hash, const
 			if (id >= t->capacity)
 				continue;
 			const struct zs_flow *f = &t->flow[id];
-			if (f->used && f->port == port && f->local_client == local &&
-			    same_endpoint(&f->client, client))
+			if (f->used == ZS_FLOW_LIVE && zs_flow_client_port(f) == port &&
+			    f->local_client == local && same_endpoint(&f->client, client))
 				return id;
 		}
 	}
 	return ZS_FLOW_NONE;
 }
 
-uint32_t zs_flow_find_target(const struct zs_flow_table *t, uint64_t hash, const struct zs_endpoint *target,
-			     uint16_t source_port, uint8_t local)
+uint32_t zs_flow_find_taken(const struct zs_flow_table *t, uint64_t hash, const struct zs_endpoint *target,
+			    uint16_t source_port, uint8_t local)
 {
 	struct zs_flow_place p = zs_flow_place_of(t, hash);
 
@@ -148,4 +148,12 @@ uint32_t zs_flow_find_target(const struct zs_flow_table *t, uint64_t hash, const
 		}
 	}
 	return ZS_FLOW_NONE;
+}
+
+uint32_t zs_flow_find_target(const struct zs_flow_table *t, uint64_t hash, const struct zs_endpoint *target,
+			     uint16_t source_port, uint8_t local)
+{
+	uint32_t id = zs_flow_find_taken(t, hash, target, source_port, local);
+
+	return id != ZS_FLOW_NONE && t->flow[id].used == ZS_FLOW_LIVE ? id : ZS_FLOW_NONE;
 }

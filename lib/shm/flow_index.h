@@ -17,6 +17,16 @@ bool zs_flow_index_room(const struct zs_flow_bucket *index, const struct zs_flow
 bool zs_flow_index_put(struct zs_flow_bucket *index, const struct zs_flow_place *p, uint32_t id);
 void zs_flow_index_del(struct zs_flow_bucket *index, const struct zs_flow_place *p, uint32_t id);
 
+/* As zs_flow_find_target, resting flows too. */
+uint32_t zs_flow_find_taken(const struct zs_flow_table *t, uint64_t hash, const struct zs_endpoint *target,
+			    uint16_t source_port, uint8_t local);
+
+/* The own port that the client's packets come to; those of a tunnel name none: 0. */
+static inline uint16_t zs_flow_client_port(const struct zs_flow *f)
+{
+	return zs_is_attached(&f->client.addr) ? 0 : f->port;
+}
+
 uint64_t zs_flow_hash_client(const struct zs_flow_table *t, const struct zs_flow *f);
 uint64_t zs_flow_hash_target(const struct zs_flow_table *t, const struct zs_flow *f);
 

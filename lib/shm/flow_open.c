@@ -39,15 +39,25 @@ static void restore(struct zs_flow_table *t, uint32_t id)
 	struct zs_flow_place client, target;
 	uint64_t by_client, by_target;
 
-	if (f->used != 1 || f->port == 0 || f->source_port == 0)
+	bool rests = f->used == ZS_FLOW_RESTING && zs_is_attached(&f->target.addr);
+
+	if ((f->used != ZS_FLOW_LIVE && !rests) || f->port == 0 || f->source_port == 0)
 		goto free_it;
 	by_client = zs_flow_hash_client(t, f);
 	by_target = zs_flow_hash_target(t, f);
 	client = zs_flow_place_of(t, by_client);
 	target = zs_flow_place_of(t, by_target);
-	if (zs_flow_find_client(t, by_client, &f->client, f->port, f->local_client) != ZS_FLOW_NONE ||
-	    zs_flow_find_target(t, by_target, &f->target, f->source_port, f->local_target) != ZS_FLOW_NONE ||
-	    !zs_flow_index_room(t->by_client, &client) || !zs_flow_index_room(t->by_target, &target))
+	if (zs_flow_find_taken(t, by_target, &f->target, f->source_port, f->local_target) != ZS_FLOW_NONE ||
+	    !zs_flow_index_room(t->by_target, &target))
+		goto free_it;
+	if (rests) {
+		zs_flow_index_put(t->by_target, &target, id);
+		t->resting++;
+		return;
+	}
+	if (zs_flow_find_client(t, by_client, &f->client, zs_flow_client_port(f), f->local_client) !=
+		ZS_FLOW_NONE ||
+	    !zs_flow_index_room(t->by_client, &client))
 		goto free_it;
 	if (f->answered > ZS_FLOW_CONFIRMED)
 		f->answered = ZS_FLOW_CONFIRMED;
@@ -81,6 +91,7 @@ void zs_flow_table_rebuild(struct zs_flow_table *t)
 	memset(t->by_client, 0, bytes);
 	memset(t->by_target, 0, bytes);
 	atomic_store(&h->used, 0);
+	t->resting = 0;
 	h->free_head = h->oldest = h->youngest = ZS_FLOW_NONE;
 	h->sweep = 0;
 	for (uint32_t id = 0; id < t->capacity; id++) {
@@ -117,6 +128,9 @@ int zs_flow_table_open(struct zs_flow_table *t, struct zs_flow_partition_head *h
 	/* A clean table whose indexes do not fit has another hash key, or is damaged: same cure. */
 	if (head->dirty || zs_flow_table_check(t, &where) < 0)
 		zs_flow_table_rebuild(t);
+	else
+		for (uint32_t id = 0; id < capacity; id++)
+			t->resting += flow[id].used == ZS_FLOW_RESTING;
 	return zs_flow_table_check(t, &where);
 }
 
@@ -124,6 +138,21 @@ void zs_flow_table_set_ports(struct zs_flow_table *t, uint16_t first, uint16_t l
 {
 	t->head->port_first = first;
 	t->head->port_last = last;
+}
+
+/* Is the entry where a live, or a resting, flow belongs? */
+static bool is_placed(const struct zs_flow_table *t, uint32_t id)
+{
+	const struct zs_flow *f = &t->flow[id];
+	bool live = f->used == ZS_FLOW_LIVE;
+
+	if (f->used > ZS_FLOW_RESTING || (!live && f->waits) ||
+	    (live && f->answered != ZS_FLOW_CONFIRMED && f->waits != 1))
+		return false;
+	return (!live || zs_flow_find_client(t, zs_flow_hash_client(t, f), &f->client, zs_flow_client_port(f),
+					     f->local_client) == id) &&
+	       zs_flow_find_taken(t, zs_flow_hash_target(t, f), &f->target, f->source_port,
+				  f->local_target) == id;
 }
 
 static uint32_t walk(const struct zs_flow_table *t, uint32_t id, uint8_t used, const char **where)
@@ -158,25 +187,21 @@ static uint32_t tags_in(const struct zs_flow_table *t, const struct zs_flow_buck
 
 int zs_flow_table_check(const struct zs_flow_table *t, const char **where)
 {
-	uint32_t used = 0, waiting = 0, frees, waits;
+	uint32_t count[ZS_FLOW_RESTING + 1] = { 0 }, waiting = 0, frees, waits, live, taken;
 
 	for (uint32_t id = 0; id < t->capacity; id++) {
 		const struct zs_flow *f = &t->flow[id];
 		*where = "waiting list of a port";
 		if (!zs_flow_ports_right(t, id))
 			return -EUCLEAN;
-		if (!f->used)
-			continue;
-		used++;
-		waiting += f->waits == 1;
 		*where = "an entry the indexes do not lead to";
-		if (f->used != 1 || (f->answered != ZS_FLOW_CONFIRMED && f->waits != 1) ||
-		    zs_flow_find_client(t, zs_flow_hash_client(t, f), &f->client, f->port, f->local_client) !=
-			id ||
-		    zs_flow_find_target(t, zs_flow_hash_target(t, f), &f->target, f->source_port,
-					f->local_target) != id)
+		if (f->used && !is_placed(t, id))
 			return -EUCLEAN;
+		count[f->used]++;
+		waiting += f->used && f->waits == 1;
 	}
+	live = count[ZS_FLOW_LIVE];
+	taken = live + count[ZS_FLOW_RESTING];
 	frees = walk(t, t->head->free_head, 0, where);
 	if (frees == ZS_FLOW_NONE)
 		return -EUCLEAN;
@@ -184,8 +209,8 @@ int zs_flow_table_check(const struct zs_flow_table *t, const char **where)
 	if (waits == ZS_FLOW_NONE)
 		return -EUCLEAN;
 	*where = "counts";
-	if (used + frees != t->capacity || waits != waiting || atomic_load(&t->head->used) != used)
+	if (taken + frees != t->capacity || waits != waiting || atomic_load(&t->head->used) != live)
 		return -EUCLEAN;
 	*where = "slots of the indexes";
-	return tags_in(t, t->by_client) == used && tags_in(t, t->by_target) == used ? 0 : -EUCLEAN;
+	return tags_in(t, t->by_client) == live && tags_in(t, t->by_target) == taken ? 0 : -EUCLEAN;
 }

@@ -71,5 +71,5 @@ bool zs_flow_ports_right(const struct zs_flow_table *t, uint32_t id)
 {
 	const struct zs_flow *f = &t->flow[id];
 
-	return !t->ports || t->ports->link[id].port == (f->used && f->waits ? f->port : 0);
+	return !t->ports || t->ports->link[id].port == (f->used == ZS_FLOW_LIVE && f->waits ? f->port : 0);
 }

@@ -21,6 +21,7 @@
 #include "shm/events.h"
 #include "shm/state.h"
 #include "shm/fault.h"
+#include "shm/sessions.h"
 #include "shm/tables.h"
 
 struct rte_mempool;
@@ -69,6 +70,10 @@ struct zs_dp {
 	struct zs_tables slot[2];
 	struct zs_tables *_Atomic tables; /* NULL: none, all is `stopped` */
 	struct zs_tables *leaving;	  /* the other slot while workers may still read it */
+	/* The sessions segment in the same way. NULL: none, no attachment is known. */
+	struct zs_sessions sessions_slot[2];
+	struct zs_sessions *_Atomic sessions;
+	struct zs_sessions *sessions_leaving;
 	struct zs_port port[ZS_IFACES_MAX];
 	uint32_t ports;
 	struct zs_worker *worker[ZS_WORKERS_MAX];

@@ -41,6 +41,18 @@ static void look_at_tables(struct zs_worker *w)
 	zs_tables_settings(t, &w->settings);
 }
 
+static void look_at_sessions(struct zs_worker *w)
+{
+	struct zs_sessions *s = atomic_load_explicit(&w->dp->sessions, memory_order_acquire);
+
+	if (s && zs_segment_faulted(&s->seg))
+		s = NULL;
+	if (s == w->sessions)
+		return;
+	w->sessions = s;
+	atomic_store_explicit(&w->sessions_seen, s, memory_order_release);
+}
+
 static uint32_t receive(struct zs_worker *w, struct zs_burst *b)
 {
 	struct rte_mbuf *m[ZS_BURST];
@@ -127,6 +139,7 @@ static uint32_t turn(struct zs_worker *w, struct zs_burst *b, bool receiving)
 
 	tell_time(w);
 	look_at_tables(w);
+	look_at_sessions(w);
 	if (receiving)
 		worked += receive(w, b);
 	worked += take_inbox(w, b);
@@ -156,6 +169,7 @@ int zs_worker_run(void *arg)
 		;
 	zs_qsbr_offline(&w->state->qsbr);
 	atomic_store_explicit(&w->tables_seen, NULL, memory_order_release);
+	atomic_store_explicit(&w->sessions_seen, NULL, memory_order_release);
 	atomic_store(&w->state->running, 0);
 	return 0;
 }

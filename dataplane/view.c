@@ -16,25 +16,80 @@ static bool let_go(const struct zs_dp *dp)
 	return true;
 }
 
+/* Tells what came of joining a segment. */
+static bool joined(struct zs_dp *dp, int rc, const char *name, struct zs_segment *seg,
+		   const struct zs_error *err)
+{
+	if (rc == -EPROTO || rc == -EUCLEAN) {
+		ZS_LOG(dp->log, SEGMENT_REFUSED, "segment=%s reason=\"%s\"", name, err->text);
+		zs_health_raise(dp->state.health, ZS_HEALTH_layout, "%s", err->text);
+	}
+	if (rc)
+		return false;
+	zs_fault_watch(seg);
+	zs_health_clear(dp->state.health, ZS_HEALTH_layout);
+	ZS_LOG(dp->log, SEGMENT_ADOPTED, "segment=%s incarnation=%llx", name,
+	       (unsigned long long)seg->base->incarnation);
+	return true;
+}
+
 static void join(struct zs_dp *dp, struct zs_tables *slot)
 {
 	struct zs_tables *old = atomic_load(&dp->tables);
 	struct zs_error err = { 0 };
 	int rc = zs_tables_open_reader(slot, dp->shm_dir, &err);
 
-	if (rc == -EPROTO || rc == -EUCLEAN) {
-		ZS_LOG(dp->log, SEGMENT_REFUSED, "segment=tables reason=\"%s\"", err.text);
-		zs_health_raise(dp->state.health, ZS_HEALTH_layout, "%s", err.text);
-	}
-	if (rc)
+	if (!joined(dp, rc, "tables", &slot->seg, &err))
 		return;
-	zs_fault_watch(&slot->seg);
-	zs_health_clear(dp->state.health, ZS_HEALTH_layout);
-	ZS_LOG(dp->log, SEGMENT_ADOPTED, "segment=tables incarnation=%llx",
-	       (unsigned long long)slot->seg.base->incarnation);
 	atomic_store_explicit(&dp->tables, slot, memory_order_release);
 	dp->leaving = old;
 }
+
+/* --- sessions --- */
+
+static bool sessions_let_go(const struct zs_dp *dp)
+{
+	for (uint32_t i = 0; i < dp->workers; i++)
+		if (dp->worker[i] && atomic_load_explicit(&dp->worker[i]->sessions_seen,
+							  memory_order_acquire) == dp->sessions_leaving)
+			return false;
+	return true;
+}
+
+static void refresh_sessions(struct zs_dp *dp)
+{
+	struct zs_sessions *now = atomic_load(&dp->sessions), *slot;
+	struct zs_error err = { 0 };
+	int rc;
+
+	if (dp->sessions_leaving) {
+		if (!sessions_let_go(dp))
+			return;
+		zs_sessions_close(dp->sessions_leaving);
+		dp->sessions_leaving = NULL;
+	}
+	if (now && !zs_segment_replaced(&now->seg))
+		return;
+	slot = &dp->sessions_slot[now == &dp->sessions_slot[0]];
+	rc = zs_sessions_open_reader(slot, dp->shm_dir, &err);
+	if (!joined(dp, rc, "sessions", &slot->seg, &err))
+		return;
+	atomic_store_explicit(&dp->sessions, slot, memory_order_release);
+	dp->sessions_leaving = now;
+}
+
+static void close_sessions(struct zs_dp *dp)
+{
+	struct zs_sessions *now = atomic_exchange(&dp->sessions, NULL);
+
+	if (dp->sessions_leaving)
+		zs_sessions_close(dp->sessions_leaving);
+	if (now)
+		zs_sessions_close(now);
+	dp->sessions_leaving = NULL;
+}
+
+/* --- tables --- */
 
 /* What the control plane says of the log, when it has changed. */
 static void take_levels(struct zs_dp *dp, const struct zs_tables *t)
@@ -54,6 +109,7 @@ void zs_view_refresh(struct zs_dp *dp)
 {
 	struct zs_tables *now = atomic_load(&dp->tables);
 
+	refresh_sessions(dp);
 	if (dp->leaving) {
 		if (!let_go(dp))
 			return;
@@ -76,4 +132,5 @@ void zs_view_close(struct zs_dp *dp)
 	if (now)
 		zs_tables_close(now);
 	dp->leaving = NULL;
+	close_sessions(dp);
 }

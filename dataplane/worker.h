@@ -1,7 +1,7 @@
 /* A worker: one pinned thread that takes every packet from receive to its end.
  *
  * Everything in struct zs_worker is written by its thread alone, but for the rings (single
- * producer, single consumer) and tables_seen, which main reads. */
+ * producer, single consumer) and what it has seen, which main reads. */
 #ifndef ZS_DATAPLANE_WORKER_H
 #define ZS_DATAPLANE_WORKER_H
 
@@ -38,6 +38,8 @@ struct zs_worker {
 	/* This loop's view of the world. */
 	const struct zs_tables *tables; /* NULL: stopped */
 	struct zs_tables *_Atomic tables_seen;
+	const struct zs_sessions *sessions; /* NULL: no attachment is known */
+	struct zs_sessions *_Atomic sessions_seen;
 	uint64_t change;
 	uint32_t stamp; /* of tables and change, compared with zs_flow.tables_change; never 0 with tables */
 	uint64_t now_ns;

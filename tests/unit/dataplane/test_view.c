@@ -43,6 +43,38 @@ static void joined_and_replaced(void **state)
 	assert_null(atomic_load(&r->dp.tables));
 }
 
+/* Sessions come when there is an attach server, and are left when no worker reads them any more. */
+static void sessions(void **state)
+{
+	struct zs_sessions_shape shape = { .attachments = 16, .sessions = 16 };
+	struct rig *r = *state;
+	struct zs_sessions w, *first;
+	struct zs_error err = { 0 };
+	bool fresh;
+
+	rig_state(r, 2, 64);
+	zs_view_refresh(&r->dp);
+	assert_null(atomic_load(&r->dp.sessions));
+	assert_int_equal(zs_sessions_open_writer(&w, r->dp.shm_dir, &shape, &fresh, &err), 0);
+	zs_view_refresh(&r->dp);
+	first = atomic_load(&r->dp.sessions);
+	assert_non_null(first);
+	atomic_store(&r->worker[0].sessions_seen, first);
+	zs_sessions_close(&w);
+	shape.sessions = 32;
+	assert_int_equal(zs_sessions_open_writer(&w, r->dp.shm_dir, &shape, &fresh, &err), 0);
+	zs_view_refresh(&r->dp);
+	zs_view_refresh(&r->dp);
+	assert_int_equal(atomic_load(&r->dp.sessions)->sessions, 32);
+	assert_int_equal(first->sessions, 16);
+	atomic_store(&r->worker[0].sessions_seen, NULL);
+	zs_view_refresh(&r->dp);
+	assert_null(first->seg.base);
+	zs_view_close(&r->dp);
+	assert_null(atomic_load(&r->dp.sessions));
+	zs_sessions_close(&w);
+}
+
 static void layout_is_told(void **state)
 {
 	struct rig *r = *state;
@@ -95,7 +127,8 @@ static void levels(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
-	const struct CMUnitTest tests[] = { T(joined_and_replaced), T(layout_is_told), T(levels) };
+	const struct CMUnitTest tests[] = { T(joined_and_replaced), T(sessions), T(layout_is_told),
+					    T(levels) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,123 @@
+/* One look at the first octets sorts a burst by configuration, into bit masks; each mask is one batch. */
+#include "relay/cidset.h"
+
+#include <endian.h>
+#include <string.h>
+
+#include "base/check.h"
+
+#define LENGTH_BITS 0x1f
+
+/* What is encrypted. */
+struct plain {
+	uint32_t pop, attachment;
+	uint16_t generation, zero;
+	uint32_t nonce;
+};
+_Static_assert(sizeof(struct plain) == ZS_AES_BLOCK, "one block");
+
+void zs_cidset_init(struct zs_cidset *set, const struct zs_aes_engine *engine)
+{
+	memset(set, 0, sizeof(*set));
+	set->engine = engine;
+}
+
+void zs_cidset_put(struct zs_cidset *set, uint8_t rotation, const uint8_t *key)
+{
+	ZS_CHECK(rotation < ZS_CID_ROTATIONS, "configuration %u", rotation);
+	if (key) {
+		set->engine->expand(&set->key[rotation], key);
+		set->live |= (uint8_t)(1u << rotation);
+	} else {
+		explicit_bzero(&set->key[rotation], sizeof(set->key[rotation]));
+		set->live &= (uint8_t) ~(1u << rotation);
+	}
+}
+
+static enum zs_cid_verdict judge(const struct zs_cidset *set, const struct zs_cid_ref *ref)
+{
+	uint8_t rotation;
+
+	if (ref->len < ZS_CID)
+		return ZS_CID_SHORT;
+	rotation = ref->at[0] >> 5;
+	if (rotation == ZS_CID_ROTATIONS)
+		return ZS_CID_ROTATION;
+	if ((ref->at[0] & LENGTH_BITS) != ZS_CID - 1)
+		return ZS_CID_LENGTH;
+	return set->live >> rotation & 1 ? ZS_CID_OK : ZS_CID_CONFIG;
+}
+
+static void read_plain(const uint8_t block[ZS_AES_BLOCK], struct zs_cid *out)
+{
+	struct plain p;
+
+	memcpy(&p, block, sizeof(p));
+	out->pop = be32toh(p.pop);
+	out->attachment = be32toh(p.attachment);
+	out->generation = be16toh(p.generation);
+	out->nonce = be32toh(p.nonce);
+	out->verdict = p.zero ? ZS_CID_ZEROS : ZS_CID_OK;
+}
+
+/* Those of one configuration: bit i of `which` is refs[i]. */
+static void decode_batch(const struct zs_cidset *set, uint8_t rotation, uint64_t which,
+			 const struct zs_cid_ref *refs, struct zs_cid *out)
+{
+	uint8_t block[ZS_CID_BURST][ZS_AES_BLOCK], at[ZS_CID_BURST];
+	size_t n = 0;
+
+	for (; which; which &= which - 1, n++) {
+		at[n] = (uint8_t)__builtin_ctzll(which);
+		memcpy(block[n], refs[at[n]].at + 1, ZS_AES_BLOCK);
+	}
+	set->engine->decrypt(&set->key[rotation], (const uint8_t(*)[ZS_AES_BLOCK])block, block, n);
+	for (size_t i = 0; i < n; i++) {
+		out[at[i]].rotation = rotation;
+		read_plain(block[i], &out[at[i]]);
+	}
+}
+
+void zs_cidset_decode(const struct zs_cidset *set, const struct zs_cid_ref *refs, size_t n,
+		      struct zs_cid *out)
+{
+	uint64_t of[ZS_CID_ROTATIONS] = { 0 };
+
+	ZS_DCHECK(n <= ZS_CID_BURST, "a burst of %zu", n);
+	for (size_t i = 0; i < n; i++) {
+		out[i].verdict = (uint8_t)judge(set, &refs[i]);
+		if (out[i].verdict == ZS_CID_OK)
+			of[refs[i].at[0] >> 5] |= 1ull << i;
+	}
+	for (uint8_t rotation = 0; rotation < ZS_CID_ROTATIONS; rotation++)
+		if (of[rotation])
+			decode_batch(set, rotation, of[rotation], refs, out);
+}
+
+void zs_cidset_encode(const struct zs_cidset *set, const struct zs_cid *cid, uint8_t out[ZS_CID])
+{
+	struct plain p = { .pop = htobe32(cid->pop),
+			   .attachment = htobe32(cid->attachment),
+			   .generation = htobe16(cid->generation),
+			   .nonce = htobe32(cid->nonce) };
+	uint8_t block[1][ZS_AES_BLOCK];
+
+	ZS_CHECK(cid->rotation < ZS_CID_ROTATIONS && (set->live >> cid->rotation & 1),
+		 "configuration %u is live", cid->rotation);
+	memcpy(block, &p, sizeof(p));
+	set->engine->encrypt(&set->key[cid->rotation], (const uint8_t(*)[ZS_AES_BLOCK])block, block, 1);
+	out[0] = (uint8_t)(cid->rotation << 5 | (ZS_CID - 1));
+	memcpy(out + 1, block, ZS_AES_BLOCK);
+}
+
+enum zs_drop zs_cid_drop(enum zs_cid_verdict verdict)
+{
+	static const enum zs_drop drop[] = {
+		[ZS_CID_SHORT] = ZS_DROP_cid_short,	 [ZS_CID_ROTATION] = ZS_DROP_cid_unroutable,
+		[ZS_CID_LENGTH] = ZS_DROP_cid_malformed, [ZS_CID_CONFIG] = ZS_DROP_cid_config,
+		[ZS_CID_ZEROS] = ZS_DROP_cid_malformed,
+	};
+
+	ZS_CHECK(verdict > ZS_CID_OK && verdict < ZS_ARRAY_LEN(drop), "verdict %d is a drop", verdict);
+	return drop[verdict];
+}

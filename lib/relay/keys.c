@@ -69,10 +69,3 @@ void zs_attach_key(const uint8_t x[ZS_ATTACH_SECRET], struct zs_attach_key *out)
 	expand(x, "zs key", NULL, 0, out->key, sizeof(out->key));
 	expand(x, "zs iv", NULL, 0, out->iv, sizeof(out->iv));
 }
-
-void zs_attach_nonce(const struct zs_attach_key *key, uint64_t counter, uint8_t nonce[ZS_ATTACH_NONCE])
-{
-	memcpy(nonce, key->iv, ZS_ATTACH_NONCE);
-	for (int i = 0; i < 8; i++)
-		nonce[ZS_ATTACH_NONCE - 1 - i] ^= (uint8_t)(counter >> 8 * i);
-}

@@ -9,7 +9,6 @@
 #define ZS_ATTACH_EXPORTER "EXPORTER-zerostate-attach" /* label of S; its context is the transcript */
 #define ZS_ATTACH_HASH	   32
 #define ZS_ATTACH_SECRET   32
-#define ZS_ATTACH_NONCE	   12
 
 /* Who sends: whoever received Hello (the relay), or whoever sent it (the edge). */
 enum zs_attach_dir { ZS_ATTACH_DIR_RELAY = 0, ZS_ATTACH_DIR_EDGE = 1 };
@@ -32,8 +31,7 @@ void zs_attach_lane(const uint8_t r[ZS_ATTACH_SECRET], enum zs_attach_dir dir, u
 void zs_attach_ratchet(const uint8_t now[ZS_ATTACH_SECRET], uint8_t next[ZS_ATTACH_SECRET]);
 /* B: requests are the edge's, answers the relay's. */
 void zs_attach_bind(const uint8_t r[ZS_ATTACH_SECRET], enum zs_attach_dir dir, uint8_t out[ZS_ATTACH_SECRET]);
-/* AES-128-GCM key and IV of L(e) or B, and a packet's nonce. */
+/* AES-128-GCM key and IV of L(e) or B: zs_gcm_key_set() takes them. */
 void zs_attach_key(const uint8_t x[ZS_ATTACH_SECRET], struct zs_attach_key *out);
-void zs_attach_nonce(const struct zs_attach_key *key, uint64_t counter, uint8_t nonce[ZS_ATTACH_NONCE]);
 
 #endif

@@ -1,0 +1,68 @@
+#include "crypto/gcm.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "crypto/gcm_kinds.h"
+
+#define AHEAD                                                                                                \
+	2 /* keys fetched ahead: 32 lines are more than a core has in flight, the next call covers them */
+
+int zs_gcm_engine_init(struct zs_gcm_engine *e, enum zs_gcm_kind kind)
+{
+#ifdef __x86_64__
+	if (kind == ZS_GCM_IPSECMB)
+		return zs_gcm_ipsecmb(e);
+#endif
+	return kind == ZS_GCM_BORINGSSL ? zs_gcm_boringssl(e) : -ENOTSUP;
+}
+
+void zs_gcm_engine_best(struct zs_gcm_engine *e)
+{
+	if (zs_gcm_engine_init(e, ZS_GCM_IPSECMB))
+		ZS_CHECK(!zs_gcm_engine_init(e, ZS_GCM_BORINGSSL));
+}
+
+void zs_gcm_engine_fini(struct zs_gcm_engine *e)
+{
+#ifdef __x86_64__
+	if (e->state)
+		zs_gcm_ipsecmb_fini(e);
+#endif
+	memset(e, 0, sizeof(*e));
+}
+
+void zs_gcm_key_set(const struct zs_gcm_engine *e, struct zs_gcm_key *key, const uint8_t bytes[ZS_GCM_KEY],
+		    const uint8_t iv[ZS_GCM_NONCE])
+{
+	e->expand(e, key, bytes);
+	memcpy(key->iv, iv, ZS_GCM_NONCE);
+}
+
+void zs_gcm_key_wipe(struct zs_gcm_key *key)
+{
+	explicit_bzero(key, sizeof(*key));
+}
+
+void zs_gcm_seal_burst(const struct zs_gcm_engine *e, struct zs_gcm_job *jobs, unsigned n)
+{
+	for (unsigned i = 0; i < n && i < AHEAD; i++)
+		zs_gcm_prefetch(jobs[i].key);
+	for (unsigned i = 0; i < n; i++) {
+		if (i + AHEAD < n)
+			zs_gcm_prefetch(jobs[i + AHEAD].key);
+		e->seal(e, &jobs[i]);
+	}
+}
+
+void zs_gcm_open_burst(const struct zs_gcm_engine *e, struct zs_gcm_job *jobs, unsigned n)
+{
+	for (unsigned i = 0; i < n && i < AHEAD; i++)
+		zs_gcm_prefetch(jobs[i].key);
+	for (unsigned i = 0; i < n; i++) {
+		if (i + AHEAD < n)
+			zs_gcm_prefetch(jobs[i + AHEAD].key);
+		e->open(e, &jobs[i]);
+	}
+}

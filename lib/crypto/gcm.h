@@ -1,0 +1,90 @@
+/* AES-128-GCM as the relay protocol uses it: a 16-byte tag, in place, and always the nonce of RFC 8446 §5.3, the
+ * key's IV xor a counter. Two implementations behind one interface: intel-ipsec-mb (x86) and BoringSSL. They give
+ * the same bytes; a key belongs to the kind of engine that made it.
+ *
+ * An engine is one thread's. Keys are the caller's memory, readable by all threads, good for this process alone
+ * (BoringSSL's hold pointers): never put one into shared memory. No call here allocates but zs_gcm_engine_init. */
+#ifndef ZS_CRYPTO_GCM_H
+#define ZS_CRYPTO_GCM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ZS_GCM_KEY   16
+#define ZS_GCM_NONCE 12
+#define ZS_GCM_TAG   16
+#define ZS_GCM_STATE 1008 /* the larger of the two: intel-ipsec-mb's */
+
+struct zs_gcm_key {
+	_Alignas(64) uint8_t state[ZS_GCM_STATE];
+	uint8_t iv[ZS_GCM_NONCE];
+	uint32_t pad;
+};
+_Static_assert(sizeof(struct zs_gcm_key) == 1024, "16 lines, the IV in the last");
+
+/* One message, in place. Of several in a burst the keys are fetched ahead. */
+struct zs_gcm_job {
+	const struct zs_gcm_key *key;
+	uint64_t counter;
+	const uint8_t *aad;
+	uint8_t *text; /* aad and text do not overlap */
+	uint8_t *tag;  /* sealing: written; opening: read */
+	uint32_t aad_len, len;
+	bool ok; /* opening: authentic. If not, `text` is garbage: drop it */
+};
+
+enum zs_gcm_kind { ZS_GCM_BORINGSSL, ZS_GCM_IPSECMB, ZS_GCM_KINDS };
+
+struct zs_gcm_engine {
+	void (*expand)(const struct zs_gcm_engine *e, struct zs_gcm_key *key,
+		       const uint8_t bytes[ZS_GCM_KEY]);
+	void (*seal)(const struct zs_gcm_engine *e, struct zs_gcm_job *job);
+	void (*open)(const struct zs_gcm_engine *e, struct zs_gcm_job *job);
+	void *state;
+};
+
+/* -ENOTSUP: not built for this machine; -ENOMEM. zs_gcm_engine_best takes the fastest there is, it never fails. */
+int zs_gcm_engine_init(struct zs_gcm_engine *e, enum zs_gcm_kind kind);
+void zs_gcm_engine_best(struct zs_gcm_engine *e);
+void zs_gcm_engine_fini(struct zs_gcm_engine *e);
+
+/* Expands `bytes`, some 100 ns to 1 µs: not for the burst path. A key that was set is wiped before its memory goes. */
+void zs_gcm_key_set(const struct zs_gcm_engine *e, struct zs_gcm_key *key, const uint8_t bytes[ZS_GCM_KEY],
+		    const uint8_t iv[ZS_GCM_NONCE]);
+void zs_gcm_key_wipe(struct zs_gcm_key *key);
+
+static inline void zs_gcm_prefetch(const struct zs_gcm_key *key)
+{
+	for (size_t at = 0; at < sizeof(*key); at += 64)
+		__builtin_prefetch((const uint8_t *)key + at);
+}
+
+static inline void zs_gcm_seal(const struct zs_gcm_engine *e, struct zs_gcm_job *job)
+{
+	e->seal(e, job);
+}
+/* Sets and returns job->ok; the tag is compared in constant time. */
+static inline bool zs_gcm_open(const struct zs_gcm_engine *e, struct zs_gcm_job *job)
+{
+	e->open(e, job);
+	return job->ok;
+}
+void zs_gcm_seal_burst(const struct zs_gcm_engine *e, struct zs_gcm_job *jobs, unsigned n);
+void zs_gcm_open_burst(const struct zs_gcm_engine *e, struct zs_gcm_job *jobs, unsigned n);
+
+/* The nonce of a job: IV xor counter, left-padded. */
+static inline void zs_gcm_nonce(const struct zs_gcm_key *key, uint64_t counter, uint8_t nonce[ZS_GCM_NONCE])
+{
+	uint64_t low;
+
+	__builtin_memcpy(&low, key->iv + 4, 8);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	counter = __builtin_bswap64(counter);
+#endif
+	low ^= counter;
+	__builtin_memcpy(nonce, key->iv, 4);
+	__builtin_memcpy(nonce + 4, &low, 8);
+}
+
+#endif

@@ -20,25 +20,22 @@ static void on_disconnected(void *ctx, struct zs_host_conn *conn, const struct z
 	snprintf(c->why, sizeof(c->why), "%s", why->text);
 }
 
-static int64_t on_wall(void *ctx)
-{
-	return (int64_t)(zs_clock_wall_ns() / ZS_NS_PER_S);
-}
-
-static const struct zs_host_ops ops = { .disconnected = on_disconnected, .wall = on_wall };
+static const struct zs_host_ops host_ops = { .disconnected = on_disconnected };
 
 /* Both identify streams are over: ours, and the one on which the listener asked. */
-static void look(struct zs_p2p_node *n)
+static void look(void *ctx, uint64_t now)
 {
-	struct zs_p2p_caller *c = (struct zs_p2p_caller *)n;
+	struct zs_p2p_caller *c = ctx;
 	struct zs_host_stats stats;
 
 	if (c->state != ZS_P2P_CALL_DIALLING || !zs_host_conn_is_identified(c->conn))
 		return;
-	zs_host_stats(n->host, &stats);
+	zs_host_stats(c->node.host, &stats);
 	if (stats.streams_in && !stats.streams)
 		c->state = ZS_P2P_CALL_READY;
 }
+
+static const struct zs_node_ops node_ops = { .work = look };
 
 static void configure(struct zs_host_config *c)
 {
@@ -69,8 +66,7 @@ int zs_p2p_caller_new(struct zs_p2p_caller **out, struct zs_loop *loop, struct z
 
 	if (rc == 0) {
 		configure(config);
-		c->node.turned = look;
-		rc = zs_p2p_node_open(&c->node, loop, config, &ops, err);
+		rc = zs_p2p_node_open(&c->node, loop, config, &host_ops, &node_ops, c, err);
 	}
 	for (int i = 0; rc == 0 && i < 2; i++)
 		rc = zs_host_register(c->node.host, &(struct zs_host_protocol){ .id = protocols[i] });
@@ -87,7 +83,7 @@ void zs_p2p_caller_delete(struct zs_p2p_caller *c)
 	if (!c)
 		return;
 	c->state = ZS_P2P_CALL_NONE;
-	zs_p2p_node_close(&c->node);
+	zs_node_close(&c->node);
 	free(c);
 }
 
@@ -98,7 +94,7 @@ int zs_p2p_caller_dial(struct zs_p2p_caller *c, const struct zs_p2p_peer *to, st
 	if (rc)
 		return rc;
 	c->state = ZS_P2P_CALL_DIALLING;
-	zs_p2p_node_turn(&c->node);
+	zs_shell_turn(c->node.shell);
 	return 0;
 }
 
@@ -107,7 +103,7 @@ void zs_p2p_caller_hang_up(struct zs_p2p_caller *c)
 	c->state = ZS_P2P_CALL_NONE;
 	if (c->conn)
 		zs_host_close(c->conn, ZS_HOST_NONE, NULL);
-	zs_p2p_node_turn(&c->node);
+	zs_shell_turn(c->node.shell);
 }
 
 int zs_p2p_caller_wait(struct zs_p2p_caller *c, struct zs_loop *loop, struct zs_error *err)

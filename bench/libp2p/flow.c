@@ -102,7 +102,7 @@ static int begin(struct zs_p2p_caller *c, const char *const *protocol, const str
 		return zs_error_set(err, -ENOTCONN, ZS_EXIT_FAILED, "a connection was lost: %s", c->why);
 	rc = zs_host_open(c->node.host, &open, zs_clock_ns(), &f->stream, err);
 	if (rc == 0)
-		zs_p2p_node_turn(&c->node);
+		zs_shell_turn(c->node.shell);
 	return rc;
 }
 

@@ -14,7 +14,7 @@
 #define MANY 1000000u
 
 struct listener {
-	struct zs_p2p_node node; /* first: the upcalls' context */
+	struct zs_node node;
 	struct zs_loop *loop;
 	uint8_t *pattern;
 };
@@ -24,12 +24,6 @@ struct serving {
 	uint64_t left, moved; /* to send; sent or received */
 	uint32_t asked;	      /* bytes of the length */
 };
-
-static int64_t on_wall(void *ctx)
-{
-	return (int64_t)(zs_clock_wall_ns() / ZS_NS_PER_S);
-}
-static const struct zs_host_ops ops = { .wall = on_wall };
 
 /* --- source and discard ------------------------------------------------------------------------ */
 
@@ -124,7 +118,7 @@ static void make_pattern(struct listener *l)
 
 static void tell(const struct listener *l)
 {
-	struct zs_endpoint at = zs_udp_local(l->node.udp);
+	struct zs_endpoint at = zs_udp_local(zs_shell_socket(l->node.shell, 0));
 	char text[ZS_MULTIADDR_TEXT], id[ZS_PEER_ID_TEXT];
 	struct zs_multiaddr addr;
 
@@ -157,10 +151,10 @@ static int start(struct listener *l, struct zs_error *err)
 		goto out;
 	configure(config);
 	make_pattern(l);
-	rc = zs_p2p_node_open(&l->node, l->loop, config, &ops, err);
+	rc = zs_p2p_node_open(&l->node, l->loop, config, &(struct zs_host_ops){ 0 }, NULL, l, err);
 	if (rc)
 		goto out;
-	struct zs_endpoint at = zs_udp_local(l->node.udp);
+	struct zs_endpoint at = zs_udp_local(zs_shell_socket(l->node.shell, 0));
 	rc = zs_host_listen(l->node.host, &at, 1);
 	if (rc == 0)
 		rc = zs_host_register(l->node.host, &(struct zs_host_protocol){
@@ -187,7 +181,7 @@ int zs_p2p_listener(void)
 	}
 	tell(&l);
 	zs_loop_run(l.loop);
-	zs_p2p_node_close(&l.node);
+	zs_node_close(&l.node);
 	zs_loop_delete(l.loop);
 	free(l.pattern);
 	return ZS_EXIT_OK;

@@ -10,8 +10,7 @@
 
 #include "bench.h"
 #include "loop/loop.h"
-#include "loop/udp.h"
-#include "p2p/host.h"
+#include "node/node.h"
 
 #define ZS_P2P_LISTENER	 "p2p-listener" /* the mode of zs-bench */
 #define ZS_P2P_PING	 "/ipfs/ping/1.0.0"
@@ -19,20 +18,11 @@
 #define ZS_P2P_DISCARD	 "/zerostate/test/discard/1.0.0"
 #define ZS_P2P_SOURCE_OF 1000003 /* bytes after which the pattern repeats */
 
-/* node.c: a host on a socket of its own, on 127.0.0.1. */
-struct zs_p2p_node {
-	struct zs_host *host;
-	struct zs_udp *udp;
-	struct zs_timer *timer;
-	/* After every turn of the host; may be NULL. It may not close the node. */
-	void (*turned)(struct zs_p2p_node *n);
-	bool in_turn;
-};
-/* The upcalls' context is the node. `config` needs no secret. */
-int zs_p2p_node_open(struct zs_p2p_node *n, struct zs_loop *loop, struct zs_host_config *config,
-		     const struct zs_host_ops *ops, struct zs_error *err);
-void zs_p2p_node_close(struct zs_p2p_node *n);
-void zs_p2p_node_turn(struct zs_p2p_node *n); /* after calls that make something due */
+/* node.c: a host with a new identity on a socket of its own, on 127.0.0.1. `config` needs no secret; zs_node_close()
+ * is right after a failure too. */
+int zs_p2p_node_open(struct zs_node *n, struct zs_loop *loop, struct zs_host_config *config,
+		     const struct zs_host_ops *host_ops, const struct zs_node_ops *node_ops, void *ctx,
+		     struct zs_error *err);
 
 /* listener.c: main() of the listener's process; an exit code. */
 int zs_p2p_listener(void);
@@ -54,7 +44,7 @@ uint64_t zs_p2p_peer_rss(const struct zs_p2p_peer *p);	  /* bytes, as /proc/PID/
 /* caller.c: the dialler's side of one connection. */
 enum zs_p2p_call { ZS_P2P_CALL_NONE, ZS_P2P_CALL_DIALLING, ZS_P2P_CALL_READY, ZS_P2P_CALL_LOST };
 struct zs_p2p_caller {
-	struct zs_p2p_node node; /* first: the upcalls' context */
+	struct zs_node node;
 	struct zs_host_conn *conn;
 	enum zs_p2p_call state; /* READY: identified, and the listener has read what we said of ourselves */
 	char why[ZS_HOST_TEXT]; /* LOST */

@@ -2,9 +2,9 @@
 #include "attach/clock.h"
 
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include "base/clock.h"
+#include "node/node.h"
 
 #define LOOK_NS (200 * ZS_NS_PER_MS)
 
@@ -12,11 +12,6 @@ struct zs_attach_clock {
 	struct zs_control *c;
 	struct zs_timer *timer;
 };
-
-static void fill(void *ctx, void *out, size_t len)
-{
-	randombytes_buf(out, len);
-}
 
 static uint64_t incarnation(const struct zs_control *c)
 {
@@ -53,7 +48,7 @@ int zs_attach_clock_new(struct zs_attach_clock **out, struct zs_control *c, stru
 		free(k);
 		return zs_error_set(err, rc, ZS_EXIT_RESOURCE, "no timer: %s", strerror(-rc));
 	}
-	rc = zs_attach_new(&c->attach, c, (struct zs_random){ .fill = fill }, zs_loop_now(c->loop),
+	rc = zs_attach_new(&c->attach, c, zs_node_random(), zs_loop_now(c->loop),
 			   zs_clock_wall_ns() / ZS_NS_PER_S, err);
 	if (rc) {
 		zs_timer_delete(k->timer);

@@ -35,7 +35,7 @@ static void drop(struct peers_ask *a)
 	a->query = NULL;
 	if (a->dial) {
 		zs_host_close(a->dial, ZS_HOST_NONE, "given up");
-		zs_shell_soon(a->peers->shell);
+		zs_shell_soon(a->peers->node.shell);
 	}
 	a->dial = NULL;
 	if (a->pinging)
@@ -91,13 +91,13 @@ static void find(void *user, const struct zs_host_conn_view *v)
 /* The best connection as `peers` shows it. */
 static json_t *view_of(struct zs_peers *p, const struct zs_peer_id *peer)
 {
-	struct zs_host_conn *conn = zs_host_conn_to(p->host, peer);
+	struct zs_host_conn *conn = zs_host_conn_to(p->node.host, peer);
 	struct finder f = { .peers = p, .peer = peer };
 
 	if (!conn)
 		return json_object();
 	f.remote = zs_host_conn_remote(conn);
-	zs_host_each(p->host, find, &f);
+	zs_host_each(p->node.host, find, &f);
 	return f.found ? f.found : json_object();
 }
 
@@ -107,7 +107,8 @@ static json_t *addresses_of(struct zs_peers *p, const struct zs_peer_id *peer, j
 					     [ZS_KNOWN_RECENT] = "recent",
 					     [ZS_KNOWN_CONNECTED] = "connected",
 					     [ZS_KNOWN_PERMANENT] = "permanent" };
-	const struct zs_peer_info *info = zs_peerstore_get(zs_host_peerstore(p->host), peer, peers_now(p));
+	const struct zs_peer_info *info = zs_peerstore_get(zs_host_peerstore(p->node.host), peer,
+							   peers_now(p));
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; info && i < info->addresses; i++) {
@@ -161,7 +162,7 @@ static int dial_next(struct peers_ask *a, struct zs_error *err)
 		if (gate != ZS_GATE_OPEN)
 			zs_error_set(err, -EPERM, ZS_EXIT_REFUSED, "%s",
 				     zs_gate_text(gate, class, &at, text));
-		else if (!zs_host_dial(p->host, &at, &a->peer, NULL, peers_now(p), &a->dial, err))
+		else if (!zs_host_dial(p->node.host, &at, &a->peer, NULL, peers_now(p), &a->dial, err))
 			return -EINPROGRESS;
 	}
 	return err->code;
@@ -171,13 +172,13 @@ static int dial_next(struct peers_ask *a, struct zs_error *err)
 static int proceed(struct peers_ask *a, json_t **result, struct zs_error *err)
 {
 	struct zs_peers *p = a->peers;
-	struct zs_host_conn *conn = zs_host_conn_to(p->host, &a->peer);
+	struct zs_host_conn *conn = zs_host_conn_to(p->node.host, &a->peer);
 	int rc;
 
 	if (!conn) {
 		rc = a->addrs ? dial_next(a, err)
-			      : zs_host_connect(p->host, &a->peer, true, peers_now(p), err);
-		zs_shell_soon(p->shell);
+			      : zs_host_connect(p->node.host, &a->peer, true, peers_now(p), err);
+		zs_shell_soon(p->node.shell);
 		return rc ? rc : -EINPROGRESS;
 	}
 	switch (a->what) {
@@ -190,8 +191,8 @@ static int proceed(struct peers_ask *a, json_t **result, struct zs_error *err)
 		if (a->pinging)
 			return -EINPROGRESS;
 		a->pinging = true;
-		rc = zs_host_ping(p->host, &a->peer, ZS_LATER_NS, peers_now(p), on_pong, a, err);
-		zs_shell_soon(p->shell);
+		rc = zs_host_ping(p->node.host, &a->peer, ZS_LATER_NS, peers_now(p), on_pong, a, err);
+		zs_shell_soon(p->node.shell);
 		if (!rc)
 			return -EINPROGRESS;
 		a->pinging = false;
@@ -275,7 +276,7 @@ void peers_ask_disconnected(struct zs_peers *p, struct zs_host_conn *conn, const
 		if (dial_next(a, &err) != -EINPROGRESS)
 			fail(a, text);
 	}
-	if (!zs_host_conn_to(p->host, zs_host_conn_peer(conn)))
+	if (!zs_host_conn_to(p->node.host, zs_host_conn_peer(conn)))
 		each(p, zs_host_conn_peer(conn), one_failed, text);
 }
 
@@ -296,9 +297,6 @@ static void resolved(void *ctx, const struct zs_addr *addrs, uint32_t count, con
 
 static int start(struct peers_ask *a, json_t **result, struct zs_error *err)
 {
-	static const enum zs_resolve_family families[] = { [ZS_DIAL_DNS] = ZS_RESOLVE_ANY,
-							   [ZS_DIAL_DNS4] = ZS_RESOLVE_IP4,
-							   [ZS_DIAL_DNS6] = ZS_RESOLVE_IP6 };
 	int rc;
 
 	if (!a->target.port) /* a peer id: by what is known of it */
@@ -307,8 +305,7 @@ static int start(struct peers_ask *a, json_t **result, struct zs_error *err)
 		a->addr[a->addrs++] = a->target.addr;
 		return proceed(a, result, err);
 	}
-	rc = zs_resolve_start(&a->query, a->peers->resolver, a->target.name, families[a->target.host],
-			      resolved, a);
+	rc = zs_node_resolve(&a->query, a->peers->resolver, &a->target, resolved, a);
 	return rc ? zs_error_set(err, rc, ZS_EXIT_RESOURCE, "out of memory") : -EINPROGRESS;
 }
 
@@ -363,7 +360,7 @@ int zs_peers_ask(struct zs_peers *p, enum zs_peers_ask what, const char *who, st
 	later->cancel = cancel;
 	later->ctx = a;
 	rc = read_who(a, who, err);
-	if (!rc && zs_peer_id_eq(&a->peer, zs_host_id(p->host)))
+	if (!rc && zs_peer_id_eq(&a->peer, zs_host_id(p->node.host)))
 		rc = zs_error_set(err, -EINVAL, ZS_EXIT_USAGE, "this is the relay itself");
 	if (!rc)
 		rc = start(a, result, err);

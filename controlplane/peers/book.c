@@ -30,7 +30,7 @@ static int load_one(void *ctx, const void *key, size_t key_len, const void *reco
 	struct zs_peers *p = ctx;
 
 	/* What cannot be read goes with the next writing: it is not in the peerstore then. */
-	zs_peerstore_import(zs_host_peerstore(p->host), record, len, peers_now(p));
+	zs_peerstore_import(zs_host_peerstore(p->node.host), record, len, peers_now(p));
 	return 0;
 }
 
@@ -78,7 +78,7 @@ static int drop_unknown(void *ctx, const void *key, size_t key_len, const void *
 	struct zs_peer_id peer;
 
 	if (zs_peer_id_decode(&peer, (const uint8_t *)key + PREFIX_LEN, key_len - PREFIX_LEN) ||
-	    !zs_peerstore_get(zs_host_peerstore(p->host), &peer, peers_now(p)))
+	    !zs_peerstore_get(zs_host_peerstore(p->node.host), &peer, peers_now(p)))
 		zs_store_del(batch(w), key, key_len);
 	return w->count == BATCH; /* the rest next time: nothing is committed under an iterator */
 }
@@ -88,6 +88,6 @@ void peers_book_save(struct zs_peers *p)
 	struct writer w = { .peers = p };
 
 	zs_store_each(p->c->store, PREFIX, PREFIX_LEN, drop_unknown, &w);
-	zs_peerstore_export(zs_host_peerstore(p->host), peers_now(p), put, &w);
+	zs_peerstore_export(zs_host_peerstore(p->node.host), peers_now(p), put, &w);
 	commit(&w);
 }

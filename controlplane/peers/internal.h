@@ -3,9 +3,7 @@
 #define ZS_CONTROLPLANE_PEERS_INTERNAL_H
 
 #include "base/clock.h"
-#include "loop/resolve.h"
-#include "loop/shell.h"
-#include "p2p/multiaddr.h"
+#include "node/node.h"
 #include "peers/peers.h"
 
 #define PEERS_QLOGS	    16 /* connections that write one at a time */
@@ -28,8 +26,7 @@ struct peers_qlog {
 struct zs_peers {
 	struct zs_control *c;
 	struct zs_attach_clock *clock;
-	struct zs_host *host;
-	struct zs_shell *shell;
+	struct zs_node node;
 	struct zs_gater gater; /* of what zsctl names; the host has its own copy */
 	struct zs_resolver *resolver;
 	struct zs_timer *again; /* sockets that could not be had */

@@ -43,7 +43,7 @@ static void drop(struct peers_link *l)
 		at = &(*at)->next;
 	*at = l->next;
 	if (l->protected && !is_protected_otherwise(l))
-		zs_host_unprotect(l->peers->host, &l->peer, PROTECT);
+		zs_host_unprotect(l->peers->node.host, &l->peer, PROTECT);
 	zs_host_conn_set_user(l->conn, NULL);
 	zs_frame_free(&l->frame);
 	free(l);
@@ -96,7 +96,7 @@ static void protect(struct peers_link *l)
 	struct zs_peers *p = l->peers;
 
 	if (!l->protected && l->attach && zs_attach_find(p->c->attach, &l->peer))
-		l->protected = zs_host_protect(p->host, &l->peer, PROTECT, false) == 0;
+		l->protected = zs_host_protect(p->node.host, &l->peer, PROTECT, false) == 0;
 }
 
 static void on_data(void *user, struct zs_host_stream *s, const uint8_t *bytes, size_t len, bool fin)
@@ -146,7 +146,7 @@ static int op_send(void *ctx, void *link, const void *frame, size_t len)
 	zs_frame_write(&w, frame, len);
 	l->broken = w.failed ||
 		    zs_host_stream_write(l->stream, bytes, zs_writer_len(&w)) != (ssize_t)zs_writer_len(&w);
-	zs_shell_soon(l->peers->shell);
+	zs_shell_soon(l->peers->node.shell);
 	return l->broken ? -EPIPE : 0;
 }
 
@@ -191,7 +191,7 @@ static void op_probe(void *ctx, void *link)
 	if (!l->stream ||
 	    zs_host_conn_ping(l->conn, ZS_ATTACH_PROBE_NS, peers_now(l->peers), on_pong, probe, &err) < 0)
 		free(probe);
-	zs_shell_soon(l->peers->shell);
+	zs_shell_soon(l->peers->node.shell);
 }
 
 static void op_close(void *ctx, void *link, const char *why)
@@ -204,7 +204,7 @@ static void op_close(void *ctx, void *link, const char *why)
 		return;
 	zs_host_stream_fin(l->stream);
 	zs_host_stream_deadline(l->stream, peers_now(l->peers) + FLUSH_NS);
-	zs_shell_soon(l->peers->shell);
+	zs_shell_soon(l->peers->node.shell);
 }
 
 static const struct zs_attach_ops attach_ops = {
@@ -222,7 +222,7 @@ int peers_link_register(struct zs_peers *p)
 						 .user = p };
 
 	zs_attach_serve(p->c->attach, &attach_ops, p);
-	return zs_host_register(p->host, &attach);
+	return zs_host_register(p->node.host, &attach);
 }
 
 void peers_link_work(struct zs_peers *p)

@@ -2,11 +2,9 @@
 #include "peers/peers.h"
 
 #include <errno.h>
-#include <openssl/rand.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "attach/attach.h"
-#include "base/check.h"
 #include "ident.h"
 #include "peers/internal.h"
 
@@ -15,43 +13,12 @@
 
 /* --- turns ------------------------------------------------------------------------------------ */
 
-static void receive(void *ctx, const struct zs_udp_datagram *in, size_t count, uint64_t now)
-{
-	struct zs_peers *p = ctx;
-
-	zs_host_receive(p->host, in, count, now);
-}
-
-static void advance(void *ctx, uint64_t now)
-{
-	struct zs_peers *p = ctx;
-
-	zs_host_advance(p->host, now);
-}
-
 static void work(void *ctx, uint64_t now)
 {
 	peers_link_work(ctx);
 }
 
-static size_t pull(void *ctx, struct zs_udp_datagram *out, size_t max, void *buf, size_t capacity,
-		   uint64_t now)
-{
-	struct zs_peers *p = ctx;
-
-	return zs_host_pull(p->host, out, max, buf, capacity, now);
-}
-
-static uint64_t deadline(void *ctx)
-{
-	struct zs_peers *p = ctx;
-
-	return zs_host_deadline(p->host);
-}
-
-static const struct zs_shell_ops shell_ops = {
-	.receive = receive, .advance = advance, .work = work, .pull = pull, .deadline = deadline
-};
+static const struct zs_node_ops node_ops = { .work = work };
 
 static void try_again(void *ctx)
 {
@@ -112,11 +79,6 @@ static void refused(void *ctx, const struct zs_refusal *why, const char *text, u
 	       zs_scope_name(why->scope), zs_resource_name(why->resource), (unsigned long long)since, text);
 }
 
-static int64_t wall(void *ctx)
-{
-	return (int64_t)(zs_clock_wall_ns() / ZS_NS_PER_S);
-}
-
 static void qlog(void *ctx, const void *which, const void *bytes, size_t len, bool last)
 {
 	peers_qlog_write(ctx, which, bytes, len, last);
@@ -127,24 +89,18 @@ static const struct zs_host_ops host_ops = { .connected = connected,
 					     .identified = identified,
 					     .unreached = unreached,
 					     .refused = refused,
-					     .wall = wall,
 					     .qlog = qlog };
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static void fill(void *ctx, void *out, size_t len)
-{
-	ZS_CHECK(RAND_bytes(out, len) == 1, "BoringSSL has random bytes or ends the process");
-}
-
-static int make_host(struct zs_peers *p, struct zs_error *err)
+static int make_node(struct zs_peers *p, struct zs_error *err)
 {
 	struct zs_host_config *config = malloc(sizeof(*config));
 	int rc = config ? peers_configure(p, config, err) : -ENOMEM;
 
 	if (!rc) {
-		rc = zs_host_new(&p->host, config, zs_ident_key(p->c->ident),
-				 (struct zs_random){ .fill = fill }, &host_ops, p);
+		rc = zs_node_open(&p->node, p->c->loop, config, zs_ident_key(p->c->ident), &host_ops,
+				  &node_ops, p);
 		if (rc == -EINVAL)
 			zs_error_set(err, rc, ZS_EXIT_CONFIG, "p2p: limits that do not go together");
 	}
@@ -173,15 +129,13 @@ int zs_peers_new(struct zs_peers **out, struct zs_control *c, struct zs_attach_c
 	p->c = c;
 	p->clock = clock;
 	p->qlog.dir = -1;
-	rc = zs_shell_new(&p->shell, c->loop, &shell_ops, p);
-	if (!rc)
-		rc = zs_timer_new(&p->again, c->loop, try_again, p);
+	rc = zs_timer_new(&p->again, c->loop, try_again, p);
 	if (!rc)
 		rc = zs_timer_new(&p->save, c->loop, save, p);
 	if (!rc)
 		rc = zs_resolver_new(&p->resolver, c->loop, NULL, err);
 	if (!rc)
-		rc = make_host(p, err);
+		rc = make_node(p, err);
 	if (rc) {
 		zs_peers_delete(p);
 		return err->code ? rc : zs_error_set(err, rc, ZS_EXIT_RESOURCE, "out of memory");
@@ -190,7 +144,7 @@ int zs_peers_new(struct zs_peers **out, struct zs_control *c, struct zs_attach_c
 	peers_announce(p);
 	zs_timer_after(p->again, AGAIN_NS);
 	zs_timer_after(p->save, SAVE_NS);
-	zs_shell_turn(p->shell);
+	zs_shell_turn(p->node.shell);
 	*out = p;
 	return 0;
 }
@@ -199,20 +153,15 @@ void zs_peers_delete(struct zs_peers *p)
 {
 	if (!p)
 		return;
-	if (p->host) {
-		if (p->c->peers == p) /* it was read whole */
-			peers_book_save(p);
-		zs_host_shutdown(p->host);
-		zs_shell_turn(p->shell);
-		zs_host_delete(p->host);
-	}
+	if (p->node.host && p->c->peers == p) /* it was read whole */
+		peers_book_save(p);
+	zs_node_close(&p->node);
 	if (p->resolver)
 		zs_resolver_delete(p->resolver);
 	if (p->save)
 		zs_timer_delete(p->save);
 	if (p->again)
 		zs_timer_delete(p->again);
-	zs_shell_delete(p->shell);
 	peers_qlog_close(p);
 	free(p);
 }
@@ -220,15 +169,15 @@ void zs_peers_delete(struct zs_peers *p)
 void zs_peers_apply(struct zs_peers *p)
 {
 	peers_announce(p);
-	zs_shell_turn(p->shell);
+	zs_shell_turn(p->node.shell);
 }
 
 struct zs_host *zs_peers_host(struct zs_peers *p)
 {
-	return p->host;
+	return p->node.host;
 }
 
 struct zs_udp *zs_peers_socket(const struct zs_peers *p, unsigned index)
 {
-	return zs_shell_socket(p->shell, index);
+	return zs_shell_socket(p->node.shell, index);
 }

@@ -6,6 +6,7 @@
 #include "admin/later.h"
 #include "attach/clock.h"
 #include "control.h"
+#include "loop/udp.h"
 #include "p2p/host.h"
 
 struct zs_peers;

@@ -200,7 +200,7 @@ int zs_peers_qlog(struct zs_peers *p, bool on, const struct zs_peer_id *peer, st
 		p->qlog.peer = peer ? *peer : (struct zs_peer_id){ 0 };
 		p->qlog.unproven = 0;
 	}
-	zs_host_set_qlog(p->host, on);
+	zs_host_set_qlog(p->node.host, on);
 	return 0;
 }
 

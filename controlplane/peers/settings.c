@@ -121,8 +121,8 @@ void peers_announce(struct zs_peers *p)
 	_Static_assert(ZS_CONF_P2P_ADDRESSES <= ZS_HOST_ADDRS, "as many as the host takes");
 	for (uint32_t i = 0; i < conf->p2p.announces; i++)
 		ZS_CHECK(!zs_multiaddr_parse(&told[i], conf->p2p.announce[i]), "checked before");
-	zs_host_listen(p->host, at, endpoints(conf, at));
-	zs_host_announce(p->host, told, conf->p2p.announces);
+	zs_host_listen(p->node.host, at, endpoints(conf, at));
+	zs_host_announce(p->node.host, told, conf->p2p.announces);
 }
 
 int zs_peers_conf_check(const struct zs_conf *conf, struct zs_error *err)

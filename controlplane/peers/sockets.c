@@ -37,7 +37,7 @@ static void take(void *ctx, int fd, const char *name)
 		name_of(&p->c->conf->p2p.listen[i], wanted);
 		if (strcmp(name, wanted) != 0 || p->open[i])
 			continue;
-		if (zs_shell_adopt(p->shell, fd, ZS_UDP_ONE_FAMILY, NULL, &err))
+		if (zs_shell_adopt(p->node.shell, fd, ZS_UDP_ONE_FAMILY, NULL, &err))
 			zs_notify_forget(name); /* it is opened anew */
 		else
 			opened(p, i, true);
@@ -54,7 +54,7 @@ static void open_one(struct zs_peers *p, uint32_t i, struct zs_error *err)
 	struct zs_udp *udp;
 	char name[NAME];
 
-	if (zs_shell_open(p->shell, at, ZS_UDP_ONE_FAMILY, &udp, err))
+	if (zs_shell_open(p->node.shell, at, ZS_UDP_ONE_FAMILY, &udp, err))
 		return;
 	opened(p, i, false);
 	name_of(at, name);

@@ -15,7 +15,7 @@ static json_t *protocols(const struct zs_peer_info *info)
 json_t *zs_peers_view(struct zs_peers *p, const struct zs_host_conn_view *v)
 {
 	char peer[ZS_PEER_ID_TEXT] = "";
-	const struct zs_peer_info *info = zs_peerstore_get(zs_host_peerstore(p->host), &v->peer,
+	const struct zs_peer_info *info = zs_peerstore_get(zs_host_peerstore(p->node.host), &v->peer,
 							   peers_now(p));
 
 	if (v->peer.len)

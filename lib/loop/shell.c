@@ -18,8 +18,6 @@ struct zs_shell {
 		struct zs_endpoint local;
 		bool four, six; /* whom it reaches */
 	} socket[ZS_SHELL_SOCKETS];
-	struct zs_udp_datagram out[PULL];
-	uint8_t buffer[PULL * DATAGRAM];
 };
 
 static const struct zs_addr any;
@@ -56,16 +54,18 @@ static unsigned socket_of(const struct zs_shell *s, const struct zs_udp_datagram
 
 static void send_all(struct zs_shell *s, uint64_t now)
 {
+	struct zs_udp_datagram out[PULL];
+	uint8_t buffer[PULL * DATAGRAM]; /* not the shell's: a thousand of them stand in one process */
 	size_t n;
 
-	while ((n = s->ops->pull(s->ctx, s->out, PULL, s->buffer, sizeof(s->buffer), now))) {
+	while ((n = s->ops->pull(s->ctx, out, PULL, buffer, sizeof(buffer), now))) {
 		for (size_t from = 0, to; from < n; from = to) {
-			unsigned i = socket_of(s, &s->out[from]);
+			unsigned i = socket_of(s, &out[from]);
 
-			for (to = from + 1; to < n && socket_of(s, &s->out[to]) == i; to++)
+			for (to = from + 1; to < n && socket_of(s, &out[to]) == i; to++)
 				;
 			if (i < s->count) /* else it is lost, as on any way that does not exist */
-				zs_udp_send(s->socket[i].udp, s->out + from, to - from);
+				zs_udp_send(s->socket[i].udp, out + from, to - from);
 		}
 	}
 }

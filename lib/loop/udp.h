@@ -5,7 +5,7 @@
 #define ZS_LOOP_UDP_H
 
 #include "loop/loop.h"
-#include "net/addr.h"
+#include "net/datagram.h"
 
 #define ZS_UDP_BATCH	32    /* datagrams a system call: beyond it the gain is lost in noise */
 #define ZS_UDP_DATAGRAM 65535 /* the largest read, a GRO train included */
@@ -16,15 +16,6 @@ enum zs_udp_flags {
 	ZS_UDP_ONE_FAMILY = 4, /* an all-zero address is IPv6's alone: 0.0.0.0 has a socket of its own */
 	ZS_UDP_PROBE =
 	    8 /* never fragmented, and whatever the kernel believes of the path: for who finds its MTU */
-};
-
-struct zs_udp_datagram {
-	struct zs_endpoint peer;  /* from whom; to whom */
-	struct zs_endpoint local; /* to which own address; from which (all zero: the kernel's choice) */
-	uint32_t ifindex;	  /* where it came in; to be used for link-local peers, else 0 */
-	uint8_t ecn;		  /* the two bits of the header, 0–3 */
-	const void *data;	  /* of a received one: until the callback returns */
-	size_t len;
 };
 
 struct zs_udp_stats {

@@ -19,7 +19,7 @@
 
 #include <sys/types.h>
 #include "base/random.h"
-#include "loop/udp.h" /* struct zs_udp_datagram: what the socket shell gives and takes; nothing else of it */
+#include "net/datagram.h"
 #include "p2p/tls.h"
 
 #define ZS_QUIC_SECRET	    32

@@ -41,9 +41,6 @@ static void resolved(void *ctx, const struct zs_addr *addrs, uint32_t count, con
 
 void edge_dial(struct edge_link *l)
 {
-	static const enum zs_resolve_family families[] = { [ZS_DIAL_DNS] = ZS_RESOLVE_ANY,
-							   [ZS_DIAL_DNS4] = ZS_RESOLVE_IP4,
-							   [ZS_DIAL_DNS6] = ZS_RESOLVE_IP6 };
 	const struct zs_dial_target *at = &l->target.at;
 
 	if (at->host == ZS_DIAL_IP) {
@@ -52,8 +49,7 @@ void edge_dial(struct edge_link *l)
 			edge_fail(l, ZS_ATTACH_STATE_failed, "%s", l->why);
 	} else if (at->host == ZS_DIAL_DNSADDR || !l->edge->config.resolver) {
 		edge_fail(l, ZS_ATTACH_STATE_failed, "%s: give an address or a host name", at->name);
-	} else if (zs_resolve_start(&l->query, l->edge->config.resolver, at->name, families[at->host],
-				    resolved, l)) {
+	} else if (zs_node_resolve(&l->query, l->edge->config.resolver, at, resolved, l)) {
 		edge_fail(l, ZS_ATTACH_STATE_error, "out of memory");
 	}
 }
@@ -75,8 +71,8 @@ void edge_dial_next(struct edge_link *l)
 		uint32_t i = l->begun++;
 
 		l->next_ns = edge_now(e) + STAGGER_NS;
-		if (zs_host_dial(e->host, &l->at[i], l->target.at.peer.len ? &l->target.at.peer : NULL, l,
-				 edge_now(e), &l->try[i], &err)) {
+		if (zs_host_dial(e->node.host, &l->at[i], l->target.at.peer.len ? &l->target.at.peer : NULL,
+				 l, edge_now(e), &l->try[i], &err)) {
 			l->try[i] = NULL;
 			l->next_ns = 0;
 			if (l->begun == l->tries && !under_way(l))

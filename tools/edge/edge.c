@@ -2,9 +2,7 @@
 #include "edge.h"
 
 #include <errno.h>
-#include <openssl/rand.h>
 #include <stdlib.h>
-#include "base/check.h"
 #include "internal.h"
 
 #define SEND_BUFFER 65536 /* a stream's: frames of 4 KiB, a few at a time */
@@ -12,18 +10,10 @@
 
 /* --- the loop --------------------------------------------------------------------------------- */
 
-static void receive(void *ctx, const struct zs_udp_datagram *in, size_t count, uint64_t now)
-{
-	struct zs_edge *e = ctx;
-
-	zs_host_receive(e->host, in, count, now);
-}
-
 static void advance(void *ctx, uint64_t now)
 {
 	struct zs_edge *e = ctx;
 
-	zs_host_advance(e->host, now);
 	zs_attach_client_advance(e->client, now);
 }
 
@@ -37,20 +27,11 @@ static void work(void *ctx, uint64_t now)
 	edge_tell_failures(e);
 }
 
-static size_t pull(void *ctx, struct zs_udp_datagram *out, size_t max, void *buf, size_t capacity,
-		   uint64_t now)
-{
-	struct zs_edge *e = ctx;
-
-	return zs_host_pull(e->host, out, max, buf, capacity, now);
-}
-
 static uint64_t deadline(void *ctx)
 {
 	struct zs_edge *e = ctx;
-	uint64_t at = zs_host_deadline(e->host), client = zs_attach_client_deadline(e->client);
+	uint64_t at = zs_attach_client_deadline(e->client);
 
-	at = client < at ? client : at;
 	for (int i = 0; i < EDGE_LINKS; i++) {
 		const struct edge_link *l = &e->link[i];
 		if (l->number && !l->conn && l->begun < l->tries && l->next_ns < at)
@@ -59,27 +40,20 @@ static uint64_t deadline(void *ctx)
 	return at;
 }
 
-static const struct zs_shell_ops shell_ops = {
-	.receive = receive, .advance = advance, .work = work, .pull = pull, .deadline = deadline
-};
+static const struct zs_node_ops node_ops = { .advance = advance, .work = work, .deadline = deadline };
 
 void edge_turn(struct zs_edge *e)
 {
-	zs_shell_turn(e->shell);
+	zs_shell_turn(e->node.shell);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
-
-static void random_fill(void *ctx, void *out, size_t len)
-{
-	ZS_CHECK(RAND_bytes(out, len) == 1, "BoringSSL has random bytes or ends the process");
-}
 
 /* A host for one relay: a thousand of them fit one process. */
 static void configure(struct zs_host_config *c)
 {
 	zs_host_defaults(c);
-	random_fill(NULL, c->quic.secret, sizeof(c->quic.secret));
+	zs_node_fill(c->quic.secret, sizeof(c->quic.secret));
 	c->hybrid = true;
 	c->agent = "zs-edge";
 	c->quic.max_connections = PEERS;
@@ -97,7 +71,7 @@ static void configure(struct zs_host_config *c)
 	c->waiting = PEERS;
 }
 
-static int make_host(struct zs_edge *e, struct zs_random random)
+static int make_node(struct zs_edge *e)
 {
 	const struct zs_host_protocol attach = { .id = ZS_ATTACH_PROTOCOL };
 	struct zs_host_config *c = malloc(sizeof(*c)); /* its gater has kilobytes */
@@ -106,9 +80,9 @@ static int make_host(struct zs_edge *e, struct zs_random random)
 	if (!c)
 		return -ENOMEM;
 	configure(c);
-	rc = zs_host_new(&e->host, c, e->config.identity, random, &edge_host_ops, e);
+	rc = zs_node_open(&e->node, e->config.loop, c, e->config.identity, &edge_host_ops, &node_ops, e);
 	free(c);
-	return rc ? rc : zs_host_register(e->host, &attach);
+	return rc ? rc : zs_host_register(e->node.host, &attach);
 }
 
 int zs_edge_new(struct zs_edge **out, const struct zs_edge_config *config, struct zs_error *err)
@@ -120,10 +94,8 @@ int zs_edge_new(struct zs_edge **out, const struct zs_edge_config *config, struc
 		goto memory;
 	e->config = *config;
 	e->gater.profile = config->profile;
-	e->config.attach.random = (struct zs_random){ .fill = random_fill };
-	random_fill(NULL, e->config.attach.instance, ZS_ATTACH_INSTANCE);
-	if (zs_shell_new(&e->shell, config->loop, &shell_ops, e))
-		goto memory;
+	e->config.attach.random = zs_node_random();
+	zs_node_fill(e->config.attach.instance, ZS_ATTACH_INSTANCE);
 	rc = zs_attach_client_new(&e->client, &e->config.attach, &edge_client_ops, e);
 	if (rc == -EINVAL) {
 		zs_error_set(
@@ -133,10 +105,10 @@ int zs_edge_new(struct zs_edge **out, const struct zs_edge_config *config, struc
 		goto undo;
 	}
 	if (rc == 0)
-		rc = make_host(e, e->config.attach.random);
+		rc = make_node(e);
 	if (rc)
 		goto memory;
-	rc = zs_shell_open(e->shell, &config->local, 0, NULL, err);
+	rc = zs_shell_open(e->node.shell, &config->local, 0, NULL, err);
 	if (rc)
 		goto undo;
 	*out = e;
@@ -155,13 +127,8 @@ void zs_edge_delete(struct zs_edge *e)
 	for (int i = 0; i < EDGE_LINKS; i++)
 		if (e->link[i].number)
 			edge_client_ops.close(e, e->link[i].number, "shutting down");
-	if (e->shell && zs_shell_socket(e->shell, 0)) {
-		zs_host_shutdown(e->host);
-		zs_shell_turn(e->shell);
-	}
-	zs_host_delete(e->host);
+	zs_node_close(&e->node);
 	zs_attach_client_delete(e->client);
-	zs_shell_delete(e->shell);
 	free(e);
 }
 

@@ -3,7 +3,7 @@
 #define ZS_EDGE_INTERNAL_H
 
 #include "edge.h"
-#include "loop/shell.h"
+#include "node/node.h"
 
 #define EDGE_LINKS 2 /* what an attach client has at most */
 #define EDGE_TRIES 4 /* addresses of a name that are tried */
@@ -27,8 +27,7 @@ struct edge_link {
 
 struct zs_edge {
 	struct zs_edge_config config;
-	struct zs_host *host;
-	struct zs_shell *shell;
+	struct zs_node node;
 	struct zs_attach_client *client;
 	struct zs_gater gater;
 	struct edge_link link[EDGE_LINKS];

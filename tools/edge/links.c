@@ -117,7 +117,7 @@ static void op_open(void *ctx, uint32_t number)
 	};
 	struct zs_error err = { 0 };
 
-	if (zs_host_open(e->host, &ask, edge_now(e), &l->stream, &err)) {
+	if (zs_host_open(e->node.host, &ask, edge_now(e), &l->stream, &err)) {
 		l->stream = NULL;
 		edge_fail(l, ZS_ATTACH_STATE_error, "%s", err.text);
 	}
@@ -243,11 +243,6 @@ static void disconnected(void *ctx, struct zs_host_conn *conn, const struct zs_h
 	}
 }
 
-static int64_t wall(void *ctx)
-{
-	return (int64_t)(zs_clock_wall_ns() / ZS_NS_PER_S);
-}
-
-const struct zs_host_ops edge_host_ops = {
-	.admit = admit, .connected = connected, .disconnected = disconnected, .wall = wall
-};
+const struct zs_host_ops edge_host_ops = { .admit = admit,
+					   .connected = connected,
+					   .disconnected = disconnected };

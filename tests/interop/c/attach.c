@@ -183,7 +183,7 @@ static const struct zs_stream_ops ops = { .ready = on_ready, .data = on_data, .c
 
 int attach_register(struct program *p)
 {
-	return zs_host_register(p->host, &(struct zs_host_protocol){ .id = ZS_ATTACH_PROTOCOL });
+	return zs_host_register(p->node.host, &(struct zs_host_protocol){ .id = ZS_ATTACH_PROTOCOL });
 }
 
 void begin_attach(struct program *p, const json_t *c)
@@ -205,7 +205,7 @@ void begin_attach(struct program *p, const json_t *c)
 		return;
 	} else {
 		zs_frame_init(&a->frames, ZS_ATTACH_FRAME);
-		if (zs_host_open(p->host, &ask, zs_clock_ns(), &s, &err) == 0) {
+		if (zs_host_open(p->node.host, &ask, zs_clock_ns(), &s, &err) == 0) {
 			p->attach = a;
 			return;
 		}

@@ -12,9 +12,7 @@ static bool have_socket(struct program *p, uint16_t port)
 	const struct zs_endpoint any = { .port = port };
 	struct zs_error err;
 
-	if (p->udp)
-		return true;
-	if (zs_udp_open(&p->udp, p->loop, &any, 0, on_datagrams, p, &err) == 0)
+	if (zs_shell_socket(p->node.shell, 0) || !zs_shell_open(p->node.shell, &any, 0, NULL, &err))
 		return true;
 	refuse(p, err.text);
 	return false;
@@ -33,7 +31,7 @@ static json_t *own_addrs(struct program *p)
 	json_t *out = json_array();
 
 	for (uint32_t i = 0; i < p->listens; i++) {
-		zs_multiaddr_quic(&addr, &p->listen[i], zs_host_id(p->host));
+		zs_multiaddr_quic(&addr, &p->listen[i], zs_host_id(p->node.host));
 		json_array_append_new(out, json_string(zs_multiaddr_format(&addr, text)));
 	}
 	return out;
@@ -57,16 +55,18 @@ static void do_listen(struct program *p, const json_t *c)
 		}
 		if (!have_socket(p, zero ? 0 : target.port))
 			return;
-		p->listen[p->listens++] = (struct zs_endpoint){ .addr = target.addr,
-								.port = zs_udp_local(p->udp).port };
-		zs_host_listen(p->host, p->listen, p->listens);
+		p->listen[p->listens++] = (struct zs_endpoint){
+			.addr = target.addr, .port = zs_udp_local(zs_shell_socket(p->node.shell, 0)).port
+		};
+		zs_host_listen(p->node.host, p->listen, p->listens);
 	}
-	answer(p, json_pack("{s:o, s:o}", "id", text_of_peer(zs_host_id(p->host)), "addrs", own_addrs(p)));
+	answer(p,
+	       json_pack("{s:o, s:o}", "id", text_of_peer(zs_host_id(p->node.host)), "addrs", own_addrs(p)));
 }
 
 static void step_dial(struct program *p)
 {
-	struct zs_host_conn *c = zs_host_conn_to(p->host, &p->now.peer);
+	struct zs_host_conn *c = zs_host_conn_to(p->node.host, &p->now.peer);
 
 	bool accepted = p->now.connected_ns && zs_clock_ns() - p->now.connected_ns > ACCEPTED_NS;
 
@@ -96,9 +96,9 @@ static void do_dial(struct program *p, const json_t *c)
 		return;
 	p->now.peer = target.peer;
 	p->now.step = step_dial;
-	zs_peerstore_forget(zs_host_peerstore(p->host), &target.peer);
-	if (zs_host_learn(p->host, &target.peer, &addr, ZS_GATER_CONFIGURED, now, &err) < 0 ||
-	    zs_host_connect(p->host, &target.peer, true, now, &err) < 0)
+	zs_peerstore_forget(zs_host_peerstore(p->node.host), &target.peer);
+	if (zs_host_learn(p->node.host, &target.peer, &addr, ZS_GATER_CONFIGURED, now, &err) < 0 ||
+	    zs_host_connect(p->node.host, &target.peer, true, now, &err) < 0)
 		refuse(p, err.text);
 }
 
@@ -126,7 +126,7 @@ static void begin_ping(struct program *p)
 	struct zs_error err;
 	uint64_t now = zs_clock_ns();
 
-	if (zs_host_ping(p->host, &p->now.peer, p->now.give_up_ns - now, now, on_ping, p, &err) < 0)
+	if (zs_host_ping(p->node.host, &p->now.peer, p->now.give_up_ns - now, now, on_ping, p, &err) < 0)
 		refuse(p, err.text);
 }
 
@@ -165,7 +165,7 @@ static void do_identify(struct program *p, const json_t *c)
 
 static void do_push(struct program *p, const json_t *c)
 {
-	zs_host_listen(p->host, p->listen, p->listens);
+	zs_host_listen(p->node.host, p->listen, p->listens);
 	answer(p, json_object());
 }
 
@@ -182,7 +182,7 @@ static void do_fetch(struct program *p, const json_t *c)
 
 static void do_close(struct program *p, const json_t *c)
 {
-	zs_host_disconnect(p->host, &p->now.peer, ZS_HOST_NONE, NULL);
+	zs_host_disconnect(p->node.host, &p->now.peer, ZS_HOST_NONE, NULL);
 	answer(p, json_object());
 }
 
@@ -210,9 +210,9 @@ static void do_stat(struct program *p, const json_t *c)
 	json_t *connections = json_array();
 	struct zs_host_stats s;
 
-	zs_host_stats(p->host, &s);
-	zs_host_each(p->host, add_connection, connections);
-	json_t *out = json_pack("{s:o, s:o, s:o, s:o}", "id", text_of_peer(zs_host_id(p->host)), "addrs",
+	zs_host_stats(p->node.host, &s);
+	zs_host_each(p->node.host, add_connection, connections);
+	json_t *out = json_pack("{s:o, s:o, s:o, s:o}", "id", text_of_peer(zs_host_id(p->node.host)), "addrs",
 				own_addrs(p), "connections", connections, "refusals", refusals(p));
 	const struct {
 		const char *name;
@@ -232,7 +232,7 @@ static void do_stat(struct program *p, const json_t *c)
 		{ "trimmed", s.trimmed },
 		{ "refusals_count", s.refusals },
 		{ "refused_arrivals", s.refused_arrivals },
-		{ "sound", zs_host_check(p->host) },
+		{ "sound", zs_host_check(p->node.host) },
 	};
 	for (size_t i = 0; i < ZS_ARRAY_LEN(numbers); i++)
 		json_object_set_new(out, numbers[i].name, json_integer((json_int_t)numbers[i].n));
@@ -248,7 +248,7 @@ static void do_known(struct program *p, const json_t *c)
 	struct zs_peer_id peer;
 
 	info = zs_peer_id_parse(&peer, word(c, "peer")) == 0
-		   ? zs_peerstore_get(zs_host_peerstore(p->host), &peer, zs_clock_ns())
+		   ? zs_peerstore_get(zs_host_peerstore(p->node.host), &peer, zs_clock_ns())
 		   : NULL;
 	for (uint32_t i = 0; info && i < info->addresses; i++)
 		if (zs_multiaddr_decode(&addr, info->address[i].bytes, info->address[i].len) == 0)
@@ -258,7 +258,7 @@ static void do_known(struct program *p, const json_t *c)
 
 static void do_protect(struct program *p, const json_t *c)
 {
-	zs_host_protect(p->host, &p->now.peer, "test", true);
+	zs_host_protect(p->node.host, &p->now.peer, "test", true);
 	answer(p, json_object());
 }
 
@@ -290,7 +290,7 @@ void run_command(struct program *p, const json_t *c)
 		if (strcmp(commands[i].name, word(c, "do")) != 0)
 			continue;
 		if (commands[i].of_peer && (zs_peer_id_parse(&p->now.peer, word(c, "peer")) < 0 ||
-					    !zs_host_conn_to(p->host, &p->now.peer)))
+					    !zs_host_conn_to(p->node.host, &p->now.peer)))
 			refuse(p, "not connected to that peer");
 		else
 			commands[i].run(p, c);

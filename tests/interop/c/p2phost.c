@@ -13,8 +13,6 @@
 #include "p2p/envelope.h"
 #include "interop/c/p2phost.h"
 
-#define PULL 64
-
 /* --- answers -------------------------------------------------------------------------------- */
 
 static void print(json_t *fields)
@@ -177,75 +175,57 @@ static void on_refused(void *ctx, const struct zs_refusal *why, const char *text
 	r->count += since;
 }
 
-static int64_t on_wall(void *ctx)
+static const struct zs_host_ops host_ops = { .connected = on_connected,
+					     .disconnected = on_disconnected,
+					     .identified = on_identified,
+					     .unreached = on_unreached,
+					     .refused = on_refused };
+
+/* --- turns ---------------------------------------------------------------------------------- */
+
+static void step(struct program *p)
 {
-	return (int64_t)(zs_clock_wall_ns() / ZS_NS_PER_S);
-}
-
-static const struct zs_host_ops ops = { .connected = on_connected,
-					.disconnected = on_disconnected,
-					.identified = on_identified,
-					.unreached = on_unreached,
-					.refused = on_refused,
-					.wall = on_wall };
-
-/* --- the loop ------------------------------------------------------------------------------- */
-
-static void pump(struct program *p)
-{
-	static uint8_t buf[PULL * ZS_QUIC_DATAGRAM];
-	struct zs_udp_datagram out[PULL];
-	size_t count;
-
 	if (p->now.step)
 		p->now.step(p);
-	while (p->udp && (count = zs_host_pull(p->host, out, PULL, buf, sizeof(buf), zs_clock_ns())))
-		zs_udp_send(p->udp, out, count);
-	uint64_t at = zs_host_deadline(p->host);
-	if (is_busy(p) && p->now.give_up_ns < at)
-		at = p->now.give_up_ns;
-	zs_timer_set(p->timer, at == UINT64_MAX ? 0 : at ? at : 1);
 }
 
-static void read_commands(struct program *p);
-
-void on_datagrams(void *ctx, struct zs_udp *udp, const struct zs_udp_datagram *in, size_t count)
+/* The command under way goes on; then those that wait in line. */
+static void work(void *ctx, uint64_t now)
 {
 	struct program *p = ctx;
-
-	zs_host_receive(p->host, in, count, zs_clock_ns());
-	pump(p);
-	read_commands(p);
-}
-
-static void on_timer(void *ctx)
-{
-	struct program *p = ctx;
-
-	zs_host_advance(p->host, zs_clock_ns());
-	if (is_busy(p) && zs_clock_ns() >= p->now.give_up_ns)
-		refuse(p, "it took too long");
-	pump(p);
-	read_commands(p);
-}
-
-/* --- the program ---------------------------------------------------------------------------- */
-
-static void read_commands(struct program *p)
-{
 	char *end;
 
+	step(p);
 	while (!is_busy(p) && !p->ended && (end = memchr(p->line, '\n', p->have))) {
 		json_t *c = json_loadb(p->line, (size_t)(end - p->line), 0, NULL);
 		p->have -= (size_t)(end + 1 - p->line);
 		memmove(p->line, end + 1, p->have);
 		run_command(p, c);
 		json_decref(c);
-		pump(p);
+		step(p);
 	}
 	if (p->ended)
 		zs_loop_stop(p->loop);
 }
+
+static void advance(void *ctx, uint64_t now)
+{
+	struct program *p = ctx;
+
+	if (is_busy(p) && now >= p->now.give_up_ns)
+		refuse(p, "it took too long");
+}
+
+static uint64_t deadline(void *ctx)
+{
+	const struct program *p = ctx;
+
+	return is_busy(p) ? p->now.give_up_ns : UINT64_MAX;
+}
+
+static const struct zs_node_ops node_ops = { .work = work, .advance = advance, .deadline = deadline };
+
+/* --- the program ---------------------------------------------------------------------------- */
 
 static void on_stdin(void *ctx, int fd, unsigned events)
 {
@@ -256,12 +236,7 @@ static void on_stdin(void *ctx, int fd, unsigned events)
 		p->have += (size_t)n;
 	else
 		p->ended = true;
-	read_commands(p);
-}
-
-static void random_bytes(void *ctx, void *out, size_t len)
-{
-	randombytes_buf(out, len);
+	zs_shell_turn(p->node.shell);
 }
 
 static void start(struct program *p, const char *seed_hex, struct zs_host_config *config)
@@ -269,21 +244,19 @@ static void start(struct program *p, const char *seed_hex, struct zs_host_config
 	uint8_t seed[32];
 	struct zs_error err;
 
-	randombytes_buf(seed, sizeof(seed));
+	zs_node_fill(seed, sizeof(seed));
 	if (seed_hex &&
 	    (strlen(seed_hex) != 64 || sodium_hex2bin(seed, 32, seed_hex, 64, NULL, NULL, NULL) != 0)) {
 		fprintf(stderr, "p2phost: --seed takes 64 hex digits\n");
 		exit(2);
 	}
 	zs_identity_from_seed(&p->identity, seed);
-	randombytes_buf(config->quic.secret, sizeof(config->quic.secret));
+	zs_node_fill(config->quic.secret, sizeof(config->quic.secret));
 	config->gater.profile = ZS_GATER_TEST;
 	config->quic.keep_alive_ns = 5 * ZS_NS_PER_S;
 	ZS_CHECK(zs_loop_new(&p->loop, ZS_LOOP_AUTO, &err) == 0, "%s", err.text);
-	ZS_CHECK(zs_host_new(&p->host, config, &p->identity, (struct zs_random){ .fill = random_bytes }, &ops,
-			     p) == 0);
+	ZS_CHECK(zs_node_open(&p->node, p->loop, config, &p->identity, &host_ops, &node_ops, p) == 0);
 	ZS_CHECK(streams_register(p) == 0 && attach_register(p) == 0);
-	ZS_CHECK(zs_timer_new(&p->timer, p->loop, on_timer, p) == 0);
 	ZS_CHECK(zs_watch_new(&p->watch, p->loop, 0, ZS_WATCH_READ, on_stdin, p) == 0);
 }
 
@@ -313,9 +286,7 @@ int main(int argc, char **argv)
 			       2;
 	start(&p, seed, &config);
 	zs_loop_run(p.loop);
-	zs_host_shutdown(p.host);
-	pump(&p);
-	zs_host_delete(p.host);
+	zs_node_close(&p.node);
 	zs_loop_delete(p.loop);
 	for (uint32_t i = 0; i < p.told_count; i++)
 		json_decref(p.told[i].last);

@@ -4,8 +4,7 @@
 
 #include <jansson.h>
 #include "loop/loop.h"
-#include "loop/udp.h"
-#include "p2p/host.h"
+#include "node/node.h"
 
 #define SINK_PROTOCOL	"/zerostate/test/sink/1.0.0"
 #define SOURCE_PROTOCOL "/zerostate/test/source/1.0.0"
@@ -22,7 +21,7 @@ struct refused { /* a limit of ours that was met */
 	char first[ZS_HOST_TEXT];
 };
 
-/* The command under way. `step` runs after every turn of the loop; it answers or waits. */
+/* The command under way. `step` runs in every turn of the loop; it answers or waits. */
 struct program;
 typedef void step_fn(struct program *p);
 struct command {
@@ -37,10 +36,8 @@ struct command {
 
 struct program {
 	struct zs_loop *loop;
-	struct zs_timer *timer;
 	struct zs_watch *watch;
-	struct zs_udp *udp;
-	struct zs_host *host;
+	struct zs_node node;
 	struct zs_identity identity;
 	struct zs_endpoint listen[ZS_HOST_ADDRS];
 	uint32_t listens;
@@ -58,7 +55,6 @@ struct program {
 json_t *text_of_endpoint(const struct zs_endpoint *at);
 json_t *text_of_peer(const struct zs_peer_id *peer);
 struct told *told_of(struct program *p, const struct zs_peer_id *peer);
-void on_datagrams(void *ctx, struct zs_udp *udp, const struct zs_udp_datagram *in, size_t count);
 bool is_busy(const struct program *p);
 /* Answers the command under way and ends it; takes `fields`. */
 void answer(struct program *p, json_t *fields);

@@ -162,12 +162,13 @@ static const struct zs_stream_ops source_ops = {
 int streams_register(struct program *p)
 {
 	int rc = zs_host_register(
-	    p->host, &(struct zs_host_protocol){ .id = SINK_PROTOCOL, .service = "test", .ops = &sink_ops });
+	    p->node.host,
+	    &(struct zs_host_protocol){ .id = SINK_PROTOCOL, .service = "test", .ops = &sink_ops });
 
 	return rc < 0 ? rc
-		      : zs_host_register(p->host, &(struct zs_host_protocol){ .id = SOURCE_PROTOCOL,
-									      .service = "test",
-									      .ops = &source_ops });
+		      : zs_host_register(p->node.host, &(struct zs_host_protocol){ .id = SOURCE_PROTOCOL,
+										   .service = "test",
+										   .ops = &source_ops });
 }
 
 /* --- asking --------------------------------------------------------------------------------- */
@@ -181,7 +182,7 @@ static void open_flow(struct program *p, const char *const *protocol, const stru
 	struct zs_host_stream *s;
 	struct zs_error err;
 
-	if (zs_host_open(p->host, &ask, zs_clock_ns(), &s, &err) < 0) {
+	if (zs_host_open(p->node.host, &ask, zs_clock_ns(), &s, &err) < 0) {
 		refuse(p, err.text);
 		flow_free(user);
 	}
@@ -298,7 +299,7 @@ void begin_raw_identify(struct program *p, void (*done)(struct program *p, json_
 	r->program = p;
 	r->done = done;
 	with.user = r;
-	if (zs_host_open(p->host, &with, zs_clock_ns(), &s, &err) < 0) {
+	if (zs_host_open(p->node.host, &with, zs_clock_ns(), &s, &err) < 0) {
 		refuse(p, err.text);
 		free(r);
 	}

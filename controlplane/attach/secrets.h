@@ -1,24 +1,21 @@
-/* Tokens and pre-shared keys out of their files. Tokens are kept as digests. */
+/* Tokens and pre-shared keys out of their files (node/secretfile.h). A token stands there itself or as "sha256:" and its digest
+ * in hex; only digests are kept. */
 #ifndef ZS_CONTROLPLANE_ATTACH_SECRETS_H
 #define ZS_CONTROLPLANE_ATTACH_SECRETS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "base/error.h"
+#include "node/secretfile.h"
 
 #define ZS_TOKENS    4096
 #define ZS_TOKEN_MIN 16 /* characters of a token that is written out: shorter ones can be guessed */
 #define ZS_PSKS	     1024
-#define ZS_PSK_ID    64
 
 struct zs_secrets {
 	uint32_t tokens, psks;
 	uint8_t (*token)[32]; /* SHA-256 */
-	struct zs_psk {
-		uint8_t len, id[ZS_PSK_ID];
-		uint8_t key[32];
-	} * psk;
+	struct zs_psk *psk;
 };
 
 /* Reads both files ("": none) in place of what was there. On failure nothing changes: -EPERM: others may read a file;

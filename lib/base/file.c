@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int sync_folder(const char *path)
@@ -56,4 +58,51 @@ int zs_file_put(const char *path, const void *bytes, size_t len, bool fresh)
 		rc = -errno;
 	unlink(tmp);
 	return rc ? rc : sync_folder(path);
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static int refuse(struct zs_error *err, int code, const char *path, const char *what)
+{
+	return zs_error_set(err, code, code == -EPERM ? ZS_EXIT_PRIVILEGE : ZS_EXIT_CONFIG, "%.150s: %s",
+			    path, what);
+}
+
+/* An ACL that stands in the group bits lets the service read what the service manager hands over. */
+static bool is_credential(const char *path, const struct stat *st)
+{
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+	size_t len = dir ? strlen(dir) : 0;
+
+	return len && strncmp(path, dir, len) == 0 && path[len] == '/' && !strchr(path + len + 1, '/') &&
+	       st->st_uid == 0 && !(st->st_mode & 027);
+}
+
+static bool is_ours(const struct stat *st)
+{
+	return !(st->st_mode & 077) && (st->st_uid == geteuid() || geteuid() == 0);
+}
+
+ssize_t zs_file_get(const char *path, void *out, size_t max, struct zs_error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+	ssize_t n;
+	char more;
+
+	if (fd < 0)
+		return errno == ENOENT ? -ENOENT : refuse(err, -errno, path, strerror(errno));
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		n = refuse(err, -EPERM, path, "is no plain file; name another");
+	} else if (!is_ours(&st) && !is_credential(path, &st)) {
+		n = refuse(err, -EPERM, path, "is open to others; chmod it to 0600, owned by who runs this");
+	} else {
+		n = read(fd, out, max);
+		if (n < 0)
+			n = refuse(err, -errno, path, strerror(errno));
+		else if (n == (ssize_t)max && read(fd, &more, 1) != 0)
+			n = refuse(err, -EFBIG, path, "is too large to be what it should be");
+	}
+	close(fd);
+	return n;
 }

@@ -4,11 +4,17 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
+#include "base/error.h"
 
 #define ZS_FILE_PATH 512 /* longest path and its end */
 
 /* Writes `path` (0600), whole or not at all, synced with its folder. `fresh`: only where there is none, else -EEXIST;
  * what somebody else made meanwhile is never replaced. -ENAMETOOLONG, -ENOSPC, -errno. */
 int zs_file_put(const char *path, const void *bytes, size_t len, bool fresh);
+/* Reads a plain file that nobody else may: 0600 or less, owned by who runs this, or by anybody when that is root; or a
+ * credential of the service manager (systemd.exec: right inside $CREDENTIALS_DIRECTORY, root's, which its group may read). Its
+ * length; -ENOENT: there is none, and err says nothing; -EPERM: it is open to others, -EFBIG: more than `max` bytes, -errno. */
+ssize_t zs_file_get(const char *path, void *out, size_t max, struct zs_error *err);
 
 #endif

@@ -3,20 +3,20 @@
 #define ZS_EDGE_FILES_H
 
 #include <sys/types.h>
+#include "node/secretfile.h"
 #include "p2p/attach_memory.h"
 #include "p2p/key.h"
 
-#define ZS_EDGE_TOKEN  512
-#define ZS_EDGE_PSK_ID 64
-
 struct zs_edge_secrets {
-	uint8_t token[ZS_EDGE_TOKEN], psk_id[ZS_EDGE_PSK_ID], psk[32];
-	size_t token_len, psk_id_len; /* 0: none */
+	uint8_t token[ZS_TOKEN];
+	size_t token_len;  /* 0: none */
+	struct zs_psk psk; /* len 0: none */
 };
 
 /* Reads the key, or makes it whole or not at all. -EPERM: others may read it; -EUCLEAN: it is damaged, and never replaced. */
 int zs_edge_identity(struct zs_identity *out, const char *path, struct zs_error *err);
-/* The paths may be NULL. -EPERM as above; -EINVAL: not what it should be. Wipe *out. */
+/* The first secret of each file (node/secretfile.h); the paths may be NULL. -EPERM as above; -EINVAL: there is none, or it is not
+ * what it should be. Wipe *out. */
 int zs_edge_secrets(struct zs_edge_secrets *out, const char *token_file, const char *psk_file,
 		    struct zs_error *err);
 /* What was kept: its length, 0 when there is no file. */

@@ -221,7 +221,7 @@ static void secrets(void **state)
 	};
 	struct zs_edge_secrets s;
 	struct zs_error err = { 0 };
-	char big[5000];
+	char big[513];
 
 	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++) {
 		write_file("secret", rows[i].text, strlen(rows[i].text), 0600);
@@ -229,9 +229,9 @@ static void secrets(void **state)
 		if (zs_edge_secrets(&s, NULL, "secret", &err) != rows[i].psk)
 			fail_msg("row %zu: %s", i, err.text);
 		if (!rows[i].psk) {
-			assert_int_equal(s.psk_id_len, 4);
-			assert_memory_equal(s.psk_id, "lap1", 4);
-			assert_true(s.psk[0] == 0 && s.psk[31] == 31);
+			assert_int_equal(s.psk.len, 4);
+			assert_memory_equal(s.psk.id, "lap1", 4);
+			assert_true(s.psk.key[0] == 0 && s.psk.key[31] == 31);
 		}
 	}
 	write_file("secret", rows[0].text, strlen(rows[0].text), 0600);
@@ -242,10 +242,8 @@ static void secrets(void **state)
 	assert_int_equal(zs_edge_secrets(&s, "secret", NULL, &err), -EPERM);
 	assert_int_equal(zs_edge_secrets(&s, "nowhere", NULL, &err), -ENOENT);
 	memset(big, 'x', sizeof(big));
-	write_file("secret", big, 513, 0600);
-	assert_int_equal(zs_edge_secrets(&s, "secret", NULL, &err), -EINVAL);
 	write_file("secret", big, sizeof(big), 0600);
-	assert_int_equal(zs_edge_secrets(&s, "secret", NULL, &err), -EFBIG);
+	assert_int_equal(zs_edge_secrets(&s, "secret", NULL, &err), -EINVAL);
 }
 
 /* What the service manager hands over is root's, readable by an ACL that shows as group bits. */

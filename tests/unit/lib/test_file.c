@@ -105,12 +105,32 @@ static void failures(void **state)
 	assert_int_equal(files_in(f->dir), 0);
 }
 
+static void read_back(void **state)
+{
+	struct folder *f = *state;
+	struct zs_error err = { 0 };
+	char out[4];
+
+	assert_int_equal(zs_file_get(f->path, out, sizeof(out), &err), -ENOENT);
+	assert_int_equal(err.code, 0);
+	assert_int_equal(zs_file_put(f->path, "four", 4, false), 0);
+	assert_int_equal(zs_file_get(f->path, out, sizeof(out), &err), 4);
+	assert_memory_equal(out, "four", 4);
+	assert_int_equal(zs_file_get(f->path, out, 3, &err), -EFBIG);
+	assert_int_equal(err.exit, ZS_EXIT_CONFIG);
+	assert_int_equal(chmod(f->path, 0620), 0);
+	assert_int_equal(zs_file_get(f->path, out, sizeof(out), &err), -EPERM);
+	assert_int_equal(err.exit, ZS_EXIT_PRIVILEGE);
+	assert_int_equal(zs_file_get(f->dir, out, sizeof(out), &err), -EPERM);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(put_and_replace, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(a_left_over, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(failures, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(read_back, make_folder, remove_folder),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

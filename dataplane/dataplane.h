@@ -29,12 +29,12 @@ struct zs_worker;
 struct zs_limits;
 struct zs_targets;
 
-#define ZS_LANES_MAX	 ZS_CONF_QUEUES
+#define ZS_QUEUES_MAX	 ZS_CONF_QUEUES
 #define ZS_HANDOVER_RING 1024 /* mbufs waiting for another worker: 32 bursts */
 
 /* One receive queue, which is a transmit queue too unless the device has fewer of those. */
-struct zs_lane {
-	uint16_t ethdev, queue;
+struct zs_queue {
+	uint16_t ethdev, id;
 	uint8_t worker; /* who polls it, and who sends by it */
 };
 
@@ -43,9 +43,9 @@ struct zs_lane {
  * its own, because AF_XDP's driver serves no more than one where it cannot set their number. */
 struct zs_port {
 	const struct zs_conf_port *conf;
-	uint16_t lanes;	   /* receive queues */
-	uint16_t tx_lanes; /* the first so many can send, at least one */
-	struct zs_lane lane[ZS_LANES_MAX];
+	uint16_t queues;    /* receive queues */
+	uint16_t tx_queues; /* the first so many can send, at least one */
+	struct zs_queue queue[ZS_QUEUES_MAX];
 	uint16_t mtu;
 	uint16_t vlans;
 	uint16_t vlan[ZS_CONF_VLANS];

@@ -111,21 +111,21 @@ static int refused(struct zs_error *err, const struct zs_port *p, const struct d
 	    p->conf->name, d->name, p->conf->device);
 }
 
-/* Makes ethdev `lane` of a virtual device; its name in DPDK is `name`. */
-static int make_device(const struct zs_port *p, uint32_t i, uint32_t lane, char name[160],
+/* Makes ethdev `queue` of a virtual device; its name in DPDK is `name`. */
+static int make_device(const struct zs_port *p, uint32_t i, uint32_t queue, char name[160],
 		       struct zs_error *err)
 {
 	const struct driver *d = &drivers[p->conf->driver];
 	char args[192];
 	size_t n;
 
-	snprintf(name, 160, "%s%u_%u", d->vdev, i, lane);
+	snprintf(name, 160, "%s%u_%u", d->vdev, i, queue);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	n = (size_t)snprintf(args, sizeof(args), d->args, p->conf->device);
 #pragma GCC diagnostic pop
 	if (p->conf->driver == ZS_DRIVER_AF_XDP)
-		snprintf(args + n, sizeof(args) - n, ",start_queue=%u,queue_count=1", lane);
+		snprintf(args + n, sizeof(args) - n, ",start_queue=%u,queue_count=1", queue);
 	return rte_vdev_init(name, args) ? refused(err, p, d) : 0;
 }
 
@@ -133,7 +133,7 @@ static int make_device(const struct zs_port *p, uint32_t i, uint32_t lane, char 
 int zs_device_find(struct zs_dp *dp, uint32_t i, struct zs_error *err)
 {
 	struct zs_port *p = &dp->port[i];
-	uint32_t ethdevs = p->conf->driver == ZS_DRIVER_AF_XDP ? p->lanes : 1;
+	uint32_t ethdevs = p->conf->driver == ZS_DRIVER_AF_XDP ? p->queues : 1;
 	char name[160];
 	int rc;
 
@@ -144,7 +144,7 @@ int zs_device_find(struct zs_dp *dp, uint32_t i, struct zs_error *err)
 		snprintf(name, sizeof(name), "%s", p->conf->device);
 		if (drivers[p->conf->driver].vdev && (rc = make_device(p, i, k, name, err)))
 			return rc;
-		if ((rc = rte_eth_dev_get_port_by_name(name, &p->lane[k].ethdev)))
+		if ((rc = rte_eth_dev_get_port_by_name(name, &p->queue[k].ethdev)))
 			return zs_device_fail(err, rc, p,
 					      "DPDK found no such device; is it bound to vfio-pci?");
 	}
@@ -152,25 +152,25 @@ int zs_device_find(struct zs_dp *dp, uint32_t i, struct zs_error *err)
 }
 
 /* How many receive queues there will be. */
-static int count_lanes(const struct zs_dp *dp, struct zs_port *p, struct zs_error *err)
+static int count_queues(const struct zs_dp *dp, struct zs_port *p, struct zs_error *err)
 {
 	struct zs_channels there;
 	int rc;
 
-	p->lanes = p->tx_lanes = 1;
+	p->queues = p->tx_queues = 1;
 	if (drivers[p->conf->driver].many_queues)
-		p->lanes = (uint16_t)dp->workers;
+		p->queues = (uint16_t)dp->workers;
 	if (p->conf->driver != ZS_DRIVER_AF_XDP)
 		return 0;
 	if ((rc = zs_channels_of(p->conf->device, &there)))
 		return zs_device_fail(err, rc, p, "its queues cannot be counted");
-	if (there.rx > ZS_LANES_MAX)
+	if (there.rx > ZS_QUEUES_MAX)
 		return zs_error_set(
 		    err, -E2BIG, ZS_EXIT_RESOURCE,
 		    "port %s: %s has %u receive queues, %u are served at most: ethtool -L %s combined %u",
-		    p->conf->name, p->conf->device, there.rx, ZS_LANES_MAX, p->conf->device, ZS_LANES_MAX);
-	p->lanes = (uint16_t)there.rx;
-	p->tx_lanes = (uint16_t)(there.tx < there.rx ? there.tx : there.rx);
+		    p->conf->name, p->conf->device, there.rx, ZS_QUEUES_MAX, p->conf->device, ZS_QUEUES_MAX);
+	p->queues = (uint16_t)there.rx;
+	p->tx_queues = (uint16_t)(there.tx < there.rx ? there.tx : there.rx);
 	return 0;
 }
 
@@ -190,7 +190,7 @@ int zs_device_prepare(struct zs_dp *dp, uint32_t i, struct zs_error *err)
 	p->mtu = mtu >= RTE_ETHER_MIN_MTU && mtu <= UINT16_MAX ? (uint16_t)mtu : RTE_ETHER_MTU;
 	for (uint32_t v = 0; v < p->conf->vlans; v++)
 		p->vlan[p->vlans++] = p->conf->vlan[v].id;
-	return count_lanes(dp, p, err);
+	return count_queues(dp, p, err);
 }
 
 bool zs_device_many_queues(const struct zs_port *p)

@@ -32,15 +32,15 @@ static void read_ethdevs(const struct zs_port *p, struct zs_iface_state *s)
 	struct rte_eth_stats stats;
 	uint64_t missed = 0, errors = 0;
 
-	for (uint16_t k = 0; k < p->lanes; k++) {
-		if (p->lane[k].queue || rte_eth_stats_get(p->lane[k].ethdev, &stats))
+	for (uint16_t k = 0; k < p->queues; k++) {
+		if (p->queue[k].id || rte_eth_stats_get(p->queue[k].ethdev, &stats))
 			continue;
 		missed += stats.imissed + stats.rx_nombuf;
 		errors += stats.ierrors;
 	}
 	s->missed = missed;
 	s->errors = errors;
-	if (!rte_eth_link_get_nowait(p->lane[0].ethdev, &link))
+	if (!rte_eth_link_get_nowait(p->queue[0].ethdev, &link))
 		atomic_store(&s->up, link.link_status == RTE_ETH_LINK_UP);
 }
 

@@ -60,7 +60,7 @@ static void judge_queues(struct zs_dp *dp, uint64_t now)
 	if (bad)
 		zs_health_raise(dp->state.health, ZS_HEALTH_queue_unserved,
 				"port %s has packets on more than its %u queues", bad->conf->name,
-				bad->lanes);
+				bad->queues);
 	else
 		zs_health_clear(dp->state.health, ZS_HEALTH_queue_unserved);
 }

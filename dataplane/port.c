@@ -25,8 +25,8 @@ static uint32_t pool_size(const struct zs_dp *dp)
 	for (uint32_t i = 0; i < dp->ports; i++) {
 		const struct zs_conf_port *c = dp->port[i].conf;
 
-		n += dp->port[i].lanes * (c->rx_ring + c->tx_ring);
-		n += c->driver == ZS_DRIVER_AF_XDP ? dp->port[i].lanes * XDP_RINGS : 0;
+		n += dp->port[i].queues * (c->rx_ring + c->tx_ring);
+		n += c->driver == ZS_DRIVER_AF_XDP ? dp->port[i].queues * XDP_RINGS : 0;
 	}
 	return n;
 }
@@ -83,7 +83,7 @@ static uint32_t burst_us(const struct zs_port *p)
 	struct rte_eth_link link = { 0 };
 	uint64_t pps = VIRTUAL_PPS;
 
-	if (p->conf->driver == ZS_DRIVER_PCI && !rte_eth_link_get_nowait(p->lane[0].ethdev, &link) &&
+	if (p->conf->driver == ZS_DRIVER_PCI && !rte_eth_link_get_nowait(p->queue[0].ethdev, &link) &&
 	    link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN && link.link_speed)
 		pps = (uint64_t)link.link_speed * 1000000 / WIRE_MIN_BITS;
 	return (uint32_t)((uint64_t)p->conf->rx_ring * 1000000 / 2 / pps) + 1;
@@ -112,16 +112,16 @@ static int start_ethdev(struct zs_dp *dp, const struct zs_port *p, uint16_t ethd
 static int start_many(struct zs_dp *dp, struct zs_port *p, struct zs_error *err)
 {
 	struct rte_eth_dev_info info;
-	int rc = rte_eth_dev_info_get(p->lane[0].ethdev, &info);
+	int rc = rte_eth_dev_info_get(p->queue[0].ethdev, &info);
 
 	if (rc)
 		return zs_device_fail(err, rc, p, "no information");
-	if (info.max_rx_queues < p->lanes || info.max_tx_queues < p->lanes)
-		p->lanes = 1;
-	p->tx_lanes = p->lanes;
-	for (uint16_t q = 0; q < p->lanes; q++)
-		p->lane[q] = (struct zs_lane){ .ethdev = p->lane[0].ethdev, .queue = q };
-	return start_ethdev(dp, p, p->lane[0].ethdev, p->lanes, err);
+	if (info.max_rx_queues < p->queues || info.max_tx_queues < p->queues)
+		p->queues = 1;
+	p->tx_queues = p->queues;
+	for (uint16_t q = 0; q < p->queues; q++)
+		p->queue[q] = (struct zs_queue){ .ethdev = p->queue[0].ethdev, .id = q };
+	return start_ethdev(dp, p, p->queue[0].ethdev, p->queues, err);
 }
 
 static int start(struct zs_dp *dp, struct zs_port *p, struct zs_error *err)
@@ -132,12 +132,12 @@ static int start(struct zs_dp *dp, struct zs_port *p, struct zs_error *err)
 	if (zs_device_many_queues(p))
 		rc = start_many(dp, p, err);
 	else
-		for (uint16_t k = 0; !rc && k < p->lanes; k++)
-			rc = start_ethdev(dp, p, p->lane[k].ethdev, 1, err);
+		for (uint16_t k = 0; !rc && k < p->queues; k++)
+			rc = start_ethdev(dp, p, p->queue[k].ethdev, 1, err);
 	if (rc)
 		return rc;
 	p->started = true;
-	if ((rc = rte_eth_macaddr_get(p->lane[0].ethdev, &mac)))
+	if ((rc = rte_eth_macaddr_get(p->queue[0].ethdev, &mac)))
 		return zs_device_fail(err, rc, p, "no link address");
 	memcpy(p->mac, mac.addr_bytes, sizeof(p->mac));
 	p->burst_us = burst_us(p);
@@ -154,7 +154,7 @@ static void describe(struct zs_dp *dp, uint32_t i)
 	s->mtu = p->mtu;
 	atomic_store(&s->up, 1);
 	ZS_LOG(dp->log, PORT_UP, "port=%s device=%s queues=%u mtu=%u mac=%02x:%02x:%02x:%02x:%02x:%02x",
-	       p->conf->name, p->conf->device, p->lanes, p->mtu, p->mac[0], p->mac[1], p->mac[2], p->mac[3],
+	       p->conf->name, p->conf->device, p->queues, p->mtu, p->mac[0], p->mac[1], p->mac[2], p->mac[3],
 	       p->mac[4], p->mac[5]);
 }
 
@@ -164,7 +164,7 @@ static int check_room(const struct zs_dp *dp, struct zs_error *err)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < dp->ports; i++)
-		n += dp->port[i].conf->driver == ZS_DRIVER_AF_XDP ? dp->port[i].lanes : 1;
+		n += dp->port[i].conf->driver == ZS_DRIVER_AF_XDP ? dp->port[i].queues : 1;
 	if (n <= RTE_MAX_ETHPORTS)
 		return 0;
 	return zs_error_set(err, -E2BIG, ZS_EXIT_RESOURCE,
@@ -210,13 +210,13 @@ void zs_ports_stop(struct zs_dp *dp)
 		if (!p->started)
 			continue;
 		atomic_store(&dp->state.iface[i].up, 0);
-		for (uint16_t k = 0; k < p->lanes; k++)
-			if (p->lane[k].queue == 0)
-				rte_eth_dev_stop(p->lane[k].ethdev);
+		for (uint16_t k = 0; k < p->queues; k++)
+			if (p->queue[k].id == 0)
+				rte_eth_dev_stop(p->queue[k].ethdev);
 		if (p->steered)
 			zs_steer_close(&p->steer);
 		else
-			rte_eth_dev_close(p->lane[0].ethdev);
+			rte_eth_dev_close(p->queue[0].ethdev);
 		ZS_LOG(dp->log, PORT_DOWN, "port=%s", p->conf->name);
 	}
 }

@@ -10,34 +10,34 @@
 #include "targets.h"
 #include "worker.h"
 
-static void poll_lane(struct zs_worker *w, uint32_t port, const struct zs_lane *lane)
+static void poll_queue(struct zs_worker *w, uint32_t port, const struct zs_queue *queue)
 {
 	uint32_t burst_us = w->dp->port[port].burst_us;
 
 	w->poll[w->polls].port = (uint8_t)port;
-	w->poll[w->polls].ethdev = lane->ethdev;
-	w->poll[w->polls++].queue = lane->queue;
+	w->poll[w->polls].ethdev = queue->ethdev;
+	w->poll[w->polls++].queue = queue->id;
 	if (burst_us < w->burst_us)
 		w->burst_us = burst_us;
 }
 
-/* A port's lanes go round the workers, beginning with another one for each port. A worker sends
- * by its first lane that can; without one it leaves packets with the worker of the first lane. */
-static void assign_lanes(struct zs_dp *dp, struct zs_worker *w)
+/* A port's queues go round the workers, beginning with another one for each port. A worker sends
+ * by its first queue that can; without one it leaves packets with the worker of the first queue. */
+static void assign_queues(struct zs_dp *dp, struct zs_worker *w)
 {
 	w->burst_us = UINT32_MAX;
 	for (uint32_t i = 0; i < dp->ports; i++) {
 		struct zs_port *p = &dp->port[i];
 
-		p->lane[0].worker = (uint8_t)(i % dp->workers);
-		w->out[i] = p->lane[0];
-		for (uint32_t k = p->lanes; k-- > 0;) {
-			p->lane[k].worker = (uint8_t)((i + k) % dp->workers);
-			if (p->lane[k].worker != w->index)
+		p->queue[0].worker = (uint8_t)(i % dp->workers);
+		w->out[i] = p->queue[0];
+		for (uint32_t k = p->queues; k-- > 0;) {
+			p->queue[k].worker = (uint8_t)((i + k) % dp->workers);
+			if (p->queue[k].worker != w->index)
 				continue;
-			poll_lane(w, i, &p->lane[k]);
-			if (k < p->tx_lanes)
-				w->out[i] = p->lane[k];
+			poll_queue(w, i, &p->queue[k]);
+			if (k < p->tx_queues)
+				w->out[i] = p->queue[k];
 		}
 	}
 }
@@ -77,7 +77,7 @@ static int make_worker(struct zs_dp *dp, uint32_t index)
 		if (!w->inbox[from] || !w->outbox[from])
 			return -ENOMEM;
 	}
-	assign_lanes(dp, w);
+	assign_queues(dp, w);
 	return 0;
 }
 

@@ -52,8 +52,8 @@ struct zs_worker {
 	struct {
 		uint8_t port;
 		uint16_t ethdev, queue;
-	} poll[ZS_IFACES_MAX * ZS_LANES_MAX];
-	struct zs_lane out[ZS_IFACES_MAX]; /* a lane of ours, else one of the worker that sends for us */
+	} poll[ZS_IFACES_MAX * ZS_QUEUES_MAX];
+	struct zs_queue out[ZS_IFACES_MAX]; /* a queue of ours, else one of the worker that sends for us */
 	struct zs_txbuf tx[ZS_IFACES_MAX];
 	struct rte_ring *inbox[ZS_WORKERS_MAX];	 /* [from]: packets whose flow is ours */
 	struct rte_ring *outbox[ZS_WORKERS_MAX]; /* [from]: packets ready for a port that is ours */

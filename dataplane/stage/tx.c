@@ -21,8 +21,8 @@ static void count_flow(const struct zs_sent *s)
 
 static uint16_t push_port(struct zs_worker *w, uint8_t iface, struct zs_txbuf *t)
 {
-	const struct zs_lane *out = &w->out[iface];
-	uint16_t sent = rte_eth_tx_burst(out->ethdev, out->queue, t->mbuf, (uint16_t)t->count);
+	const struct zs_queue *out = &w->out[iface];
+	uint16_t sent = rte_eth_tx_burst(out->ethdev, out->id, t->mbuf, (uint16_t)t->count);
 
 	w->count[ZS_COUNTER_tx] += sent;
 	for (uint16_t i = 0; i < sent; i++)

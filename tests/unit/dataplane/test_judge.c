@@ -26,7 +26,7 @@ static void ready(struct rig *r)
 	rig_state(r, 1, 64);
 	for (uint32_t i = 0; i < 2; i++) {
 		r->dp.port[i].conf = &conf[i];
-		r->dp.port[i].lanes = 1;
+		r->dp.port[i].queues = 1;
 		r->dp.port[i].steered = true;
 		atomic_store(&r->dp.state.iface[i].up, 1);
 	}

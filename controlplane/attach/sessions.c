@@ -15,20 +15,16 @@ bool zs_attach_session_lives(const struct zs_attach *s, const struct live *live)
 void zs_attach_slot_show(struct zs_attach *s, const struct slot *slot)
 {
 	const zs_pb_Policy *p = &slot->policy;
+	struct zs_limits limits = { p->bit_s, p->pkt_s, p->burst, p->flows, p->new_flows_s };
 	struct zs_attachment a = { .used = 1,
 				   .strangers = (uint8_t)p->strangers,
 				   .generation = slot->generation,
 				   .session = slot->now.at,
 				   .previous = slot->before.at,
-				   .tenant = slot->tenant,
-				   .flows = p->flows,
-				   .new_flows_s = p->new_flows_s,
-				   .burst = p->burst > UINT32_MAX ? UINT32_MAX : (uint32_t)p->burst,
-				   .serial = slot->serial,
-				   .bit_s = p->bit_s,
-				   .pkt_s = p->pkt_s,
-				   .bytes_left = p->bytes_left };
+				   .tenant = (uint16_t)slot->tenant,
+				   .serial = slot->serial };
 
+	zs_police_of(&a.police, &limits);
 	ZS_CHECK(!zs_sessions_set_attachment(&s->shm, slot->id, &a), "attachment %u", slot->id);
 }
 

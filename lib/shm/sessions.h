@@ -10,6 +10,7 @@
 #define ZS_SHM_SESSIONS_H
 
 #include "shm/changelog.h"
+#include "shm/police.h"
 #include "shm/segment.h"
 #include "shm/seqlock.h"
 
@@ -25,7 +26,7 @@
 enum zs_strangers { ZS_STRANGERS_NOTHING, ZS_STRANGERS_LIMITED };
 enum zs_session_mode { ZS_SESSION_TUNNEL = 1, ZS_SESSION_SOCKET = 2 };
 
-/* What the control plane wants of an attachment; index = attachment id. 0 = unlimited, each direction apart. */
+/* What the control plane wants of an attachment; index = attachment id. */
 struct zs_attachment {
 	_Atomic uint32_t seq;
 	uint8_t used;
@@ -33,14 +34,11 @@ struct zs_attachment {
 	uint16_t generation; /* 1–65,535 */
 	uint32_t session;    /* slot of the newest session, or ZS_SESSION_NONE */
 	uint32_t previous;   /* slot of the one it replaces while that lives, or ZS_SESSION_NONE */
-	uint32_t tenant;     /* number of the tenant whose bucket stands above, from 1; 0: nobody's */
-	uint32_t flows;
-	uint32_t new_flows_s;
-	uint32_t burst;	 /* bytes */
+	uint16_t tenant;     /* number of the tenant whose buckets stand above, from 1; 0: nobody's */
+	uint8_t mark;	     /* 1: excess leaves with CE where it is ECT; 0: excess is dropped */
+	uint8_t pad[5];
 	uint64_t serial; /* of the policy */
-	uint64_t bit_s;
-	uint64_t pkt_s;
-	uint64_t bytes_left; /* 0 = unlimited; the owner withdraws the attachment when it is spent */
+	struct zs_police police;
 };
 _Static_assert(sizeof(struct zs_attachment) == 64, "one line");
 
@@ -88,16 +86,16 @@ struct zs_cookie_secret {
 };
 _Static_assert(sizeof(struct zs_cookie_secret) == 64, "one line");
 
-/* A tenant's policy, each direction apart, 0 = unlimited; index = zs_attachment.tenant. */
+/* A tenant's policy; index = zs_attachment.tenant. */
 struct zs_tenant {
 	_Atomic uint32_t seq;
 	uint8_t used;
-	uint8_t pad[3];
-	uint32_t burst; /* bytes */
+	uint8_t mark; /* as an attachment's */
+	uint8_t pad[2];
+	uint32_t members; /* attachments that have a share in it */
 	uint32_t pad1;
-	uint64_t bit_s;
-	uint64_t pkt_s;
-	uint64_t pad2[4];
+	struct zs_rate share_bytes, share_packets; /* of each of them */
+	struct zs_police police;
 };
 _Static_assert(sizeof(struct zs_tenant) == 64, "one line");
 
@@ -138,6 +136,11 @@ bool zs_sessions_slot(const struct zs_sessions *s, uint32_t slot, struct zs_sess
 bool zs_sessions_cid_config(const struct zs_sessions *s, uint32_t rotation, struct zs_cid_config *out);
 bool zs_sessions_cookie_secret(const struct zs_sessions *s, struct zs_cookie_secret *out);
 bool zs_sessions_tenant(const struct zs_sessions *s, uint32_t number, struct zs_tenant *out);
+/* Does anything limit what it sends or gets? If not, nobody need ask a policer. */
+static inline bool zs_attachment_policed(const struct zs_attachment *a)
+{
+	return a->tenant || a->police.quantum || a->police.packet_quantum;
+}
 
 /* Writer. NULL clears, and a session's bytes are wiped with it. -EINVAL: out of range, or a value that readers would refuse.
  * An attachment, and a session's attachment, go into the change log. */

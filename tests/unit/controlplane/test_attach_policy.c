@@ -410,8 +410,8 @@ static void test_policy_changes(void **state)
 	assert_int_equal(last(&e, ZS_ATTACH_POLICY)->policy.pkt_s, 9);
 	assert_int_equal(zs_sessions_open_reader(&r, w->r.c.shm_dir, NULL), 0);
 	assert_true(zs_sessions_attachment(&r, g.attachment, &a));
-	assert_int_equal(a.pkt_s, 9);
-	assert_int_equal(a.bit_s, 0);
+	assert_int_equal(a.police.packet_quantum, 1); /* 9 packets/s */
+	assert_int_equal(a.police.quantum, 0);
 	assert_int_equal(a.tenant, 1);
 	zs_sessions_close(&r);
 	rule.peer = peer_of(9); /* another's: nothing is said */

@@ -21,7 +21,7 @@ static struct zs_session session(uint32_t receiver)
 static struct zs_attachment attachment(void)
 {
 	return (struct zs_attachment){
-		.used = 1, .generation = 9, .session = 3, .previous = ZS_SESSION_NONE, .bit_s = 1000000
+		.used = 1, .generation = 9, .session = 3, .previous = ZS_SESSION_NONE, .police.flows = 1000000
 	};
 }
 
@@ -58,7 +58,7 @@ static void test_life(void **state)
 	assert_int_equal(zs_sessions_set_attachment(&w, 5, &a), 0);
 	assert_int_equal(zs_sessions_set_session(&w, 3, &v), 0);
 	assert_true(zs_sessions_attachment(&r, 5, &have));
-	assert_int_equal(have.bit_s, 1000000);
+	assert_int_equal(have.police.flows, 1000000);
 	assert_false(zs_sessions_attachment(&r, 4, &have));
 	assert_false(zs_sessions_attachment(&r, 64, &have));
 	assert_true(zs_sessions_find(&r, 3 + 128, &got));
@@ -159,7 +159,7 @@ static void test_secrets_and_tenants(void **state)
 	struct zs_sessions w;
 	struct zs_cid_config c = { .used = 1, .keyed = 1, .server_id_len = 12, .nonce_len = 4 }, gc;
 	struct zs_cookie_secret k = { .step = 7, .now = { 1 } }, gk;
-	struct zs_tenant t = { .used = 1, .bit_s = 8 }, gt;
+	struct zs_tenant t = { .used = 1, .members = 8 }, gt;
 
 	open_writer(&w, s, &small, true);
 	assert_false(zs_sessions_cid_config(&w, 0, &gc));
@@ -188,7 +188,7 @@ static void test_secrets_and_tenants(void **state)
 	assert_int_equal(zs_sessions_set_tenant(&w, ZS_TENANTS, &t), -EINVAL);
 	assert_int_equal(zs_sessions_set_tenant(&w, ZS_TENANTS - 1, &t), 0);
 	assert_true(zs_sessions_tenant(&w, ZS_TENANTS - 1, &gt));
-	assert_int_equal(gt.bit_s, 8);
+	assert_int_equal(gt.members, 8);
 	zs_sessions_close(&w);
 }
 

@@ -34,17 +34,14 @@ bool zs_limit_port(struct zs_limits *l, uint16_t port, uint32_t rate_s, uint32_t
 	return true;
 }
 
-/* The first 24 or 56 bits, mixed with a key of this run: which prefixes share a bucket is secret. */
+/* The source's network, mixed with a key of this run: which networks share a bucket is secret. */
 static uint64_t prefix_hash(const struct zs_limits *l, const struct zs_addr *a)
 {
+	struct zs_addr site = zs_addr_site(a);
 	uint64_t x, family = zs_addr_is4(a);
 
-	if (family) {
-		x = __builtin_bswap32(zs_addr_get4(a)) >> 8;
-	} else {
-		memcpy(&x, a->ip, 8);
-		x = __builtin_bswap64(x) >> 8;
-	}
+	memcpy(&x, site.ip + (family ? 8 : 0), sizeof(x)); /* all that may differ, but for the family */
+	x = __builtin_bswap64(x) >> 8;
 	x = (x ^ family << 63 ^ l->key) * 0xff51afd7ed558ccdu;
 	x = (x ^ x >> 33 ^ l->key) * 0xc4ceb9fe1a85ec53u;
 	return x ^ x >> 29;

@@ -37,15 +37,6 @@ void zs_attach_conn_drop_held(struct zs_attach_conn *conn)
 	}
 }
 
-static struct zs_addr prefix_of(const struct zs_addr *addr)
-{
-	struct zs_addr p = *addr;
-	uint32_t keep = zs_addr_is4(addr) ? 15 : 7; /* bytes: /24 of IPv4 inside IPv6, /56 */
-
-	memset(p.ip + keep, 0, sizeof(p.ip) - keep);
-	return p;
-}
-
 static void start_lease(struct zs_attach *s, struct slot *slot)
 {
 	slot->lease_ns = s->now_ns + (uint64_t)conf_of(s)->lease_s * ZS_NS_PER_S;
@@ -115,7 +106,7 @@ struct zs_attach_conn *zs_attach_opened(struct zs_attach *s, const struct zs_att
 	conn->peer = *peer;
 	snprintf(conn->group, sizeof(conn->group), "%s", peer->group);
 	conn->peer.group = conn->group;
-	conn->prefix = prefix_of(&peer->remote.addr);
+	conn->prefix = zs_addr_site(&peer->remote.addr);
 	conn->due_ns = s->now_ns + ZS_ATTACH_HELLO_NS;
 	zs_attach_wake_conn(s, conn->due_ns);
 	conn->next = s->conns;

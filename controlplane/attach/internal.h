@@ -39,7 +39,7 @@ struct zs_attach_conn {
 	enum conn_state state;
 	struct zs_attach_peer peer;
 	char group[32];
-	struct zs_addr prefix; /* /24 or /56 of where it comes from */
+	struct zs_addr prefix; /* zs_addr_site() of where it comes from */
 	uint64_t due_ns;
 	uint64_t epoch; /* GRANTED: of the grace period */
 	struct slot *slot;

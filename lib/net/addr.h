@@ -59,6 +59,16 @@ int zs_endpoint_parse(struct zs_endpoint *out, const char *text);
 /* ADDR/LEN, LEN in the family's own bits; host bits must be zero. */
 int zs_prefix_parse(struct zs_prefix *out, const char *text);
 bool zs_prefix_has(const struct zs_prefix *prefix, const struct zs_addr *addr);
+/* The network of one owner, as far as an address tells: its /24 of IPv4, its /56 of IPv6. Who has one has many
+ * addresses, so what one source may do is counted by it. */
+static inline struct zs_addr zs_addr_site(const struct zs_addr *a)
+{
+	struct zs_addr site = *a;
+	bool is4 = zs_addr_is4(a);
+
+	memset(site.ip + (is4 ? 15 : 7), 0, is4 ? 1 : 9);
+	return site;
+}
 /* Write at most ZS_ADDR_TEXT / ZS_ENDPOINT_TEXT bytes, return buf. RFC 5952. */
 const char *zs_addr_format(const struct zs_addr *addr, char buf[ZS_ADDR_TEXT]);
 const char *zs_endpoint_format(const struct zs_endpoint *ep, char buf[ZS_ENDPOINT_TEXT]);

@@ -115,17 +115,11 @@ static struct zs_observed *place_of(struct zs_host *h, const struct zs_endpoint 
 	return worst;
 }
 
-/* /24 and /56: who owns one cannot speak with many voices. */
-static struct zs_addr network_of(struct zs_addr addr)
-{
-	memset(addr.ip + (zs_addr_is4(&addr) ? 15 : 7), 0, zs_addr_is4(&addr) ? 1 : 9);
-	return addr;
-}
-
 void zs_own_observe(struct zs_host_conn *c, const uint8_t *bytes, size_t len)
 {
 	struct zs_host *h = c->host;
-	struct zs_addr from = network_of(zs_host_conn_remote(c).addr);
+	struct zs_endpoint remote = zs_host_conn_remote(c);
+	struct zs_addr from = zs_addr_site(&remote.addr); /* one owner cannot speak with many voices */
 	struct zs_multiaddr addr;
 	struct zs_observed *o;
 	struct zs_endpoint at;

@@ -244,12 +244,33 @@ static void sockaddrs(void **state)
 	assert_int_equal(zs_endpoint_from_sockaddr(&ep, (struct sockaddr *)&ss), -EAFNOSUPPORT);
 }
 
+static void sites(void **state)
+{
+	static const struct {
+		const char *addr, *site;
+	} rows[] = {
+		{ "192.0.2.255", "192.0.2.0" },
+		{ "255.255.255.255", "255.255.255.0" },
+		{ "2001:db8:1:2ff:ffff:ffff:ffff:ffff", "2001:db8:1:200::" },
+		{ "2001:db8:1:300::1", "2001:db8:1:300::" },
+		{ "::1", "::" },
+	};
+	struct zs_addr a, site;
+
+	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++) {
+		assert_int_equal(zs_addr_parse(&a, rows[i].addr), 0);
+		assert_int_equal(zs_addr_parse(&site, rows[i].site), 0);
+		a = zs_addr_site(&a);
+		assert_true(zs_addr_eq(&a, &site));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_parse), cmocka_unit_test(addresses_round_trip),
 		cmocka_unit_test(endpoints),	   cmocka_unit_test(prefixes),
-		cmocka_unit_test(sockaddrs),
+		cmocka_unit_test(sockaddrs),	   cmocka_unit_test(sites),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

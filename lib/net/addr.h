@@ -24,6 +24,7 @@ struct zs_prefix {
 
 #define ZS_ADDR_TEXT	 46 /* INET6_ADDRSTRLEN */
 #define ZS_ENDPOINT_TEXT 54 /* [addr]:port */
+#define ZS_ENDPOINT_WIRE 18
 
 static inline bool zs_addr_is4(const struct zs_addr *a)
 {
@@ -49,6 +50,25 @@ static inline uint32_t zs_addr_get4(const struct zs_addr *a)
 	uint32_t be32;
 	memcpy(&be32, a->ip + 12, 4);
 	return be32;
+}
+
+/* As it stands in the relay protocol's messages: address ‖ port, big-endian. */
+static inline void zs_endpoint_put(uint8_t wire[ZS_ENDPOINT_WIRE], const struct zs_endpoint *ep)
+{
+	memcpy(wire, ep->addr.ip, 16);
+	wire[16] = (uint8_t)(ep->port >> 8);
+	wire[17] = (uint8_t)ep->port;
+}
+static inline struct zs_endpoint zs_endpoint_get(const uint8_t wire[ZS_ENDPOINT_WIRE])
+{
+	struct zs_endpoint ep = { .port = (uint16_t)(wire[16] << 8 | wire[17]) };
+
+	memcpy(ep.addr.ip, wire, 16);
+	return ep;
+}
+static inline bool zs_endpoint_eq(const struct zs_endpoint *a, const struct zs_endpoint *b)
+{
+	return zs_addr_eq(&a->addr, &b->addr) && a->port == b->port;
 }
 
 /* Strict text: dotted quad without octal, hex or short forms; RFC 4291 IPv6 without a zone.

@@ -57,6 +57,14 @@ void zs_attach_ratchet(const uint8_t now[ZS_ATTACH_SECRET], uint8_t next[ZS_ATTA
 	sodium_memzero(made, sizeof(made));
 }
 
+void zs_attach_lane_at(const uint8_t r[ZS_ATTACH_SECRET], enum zs_attach_dir dir, uint8_t lane,
+		       uint32_t epoch, uint8_t out[ZS_ATTACH_SECRET])
+{
+	zs_attach_lane(r, dir, lane, out);
+	while (epoch--)
+		zs_attach_ratchet(out, out);
+}
+
 void zs_attach_bind(const uint8_t r[ZS_ATTACH_SECRET], enum zs_attach_dir dir, uint8_t out[ZS_ATTACH_SECRET])
 {
 	const uint8_t context[1] = { (uint8_t)dir };
@@ -68,4 +76,14 @@ void zs_attach_key(const uint8_t x[ZS_ATTACH_SECRET], struct zs_attach_key *out)
 {
 	expand(x, "zs key", NULL, 0, out->key, sizeof(out->key));
 	expand(x, "zs iv", NULL, 0, out->iv, sizeof(out->iv));
+}
+
+void zs_attach_gcm_key(const struct zs_gcm_engine *e, const uint8_t x[ZS_ATTACH_SECRET],
+		       struct zs_gcm_key *out)
+{
+	struct zs_attach_key k;
+
+	zs_attach_key(x, &k);
+	zs_gcm_key_set(e, out, k.key, k.iv);
+	sodium_memzero(&k, sizeof(k));
 }

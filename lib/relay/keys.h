@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "crypto/gcm.h"
+
 #define ZS_ATTACH_EXPORTER "EXPORTER-zerostate-attach" /* label of S; its context is the transcript */
 #define ZS_ATTACH_HASH	   32
 #define ZS_ATTACH_SECRET   32
@@ -29,9 +31,14 @@ int zs_attach_root(const uint8_t s[ZS_ATTACH_SECRET], const uint8_t *psk, uint8_
 void zs_attach_lane(const uint8_t r[ZS_ATTACH_SECRET], enum zs_attach_dir dir, uint8_t lane,
 		    uint8_t out[ZS_ATTACH_SECRET]);
 void zs_attach_ratchet(const uint8_t now[ZS_ATTACH_SECRET], uint8_t next[ZS_ATTACH_SECRET]);
+/* L(epoch) from the start, a ratchet a step: bounded by the caller (ZS_LANE_EPOCHS), not for the burst path. */
+void zs_attach_lane_at(const uint8_t r[ZS_ATTACH_SECRET], enum zs_attach_dir dir, uint8_t lane,
+		       uint32_t epoch, uint8_t out[ZS_ATTACH_SECRET]);
 /* B: requests are the edge's, answers the relay's. */
 void zs_attach_bind(const uint8_t r[ZS_ATTACH_SECRET], enum zs_attach_dir dir, uint8_t out[ZS_ATTACH_SECRET]);
-/* AES-128-GCM key and IV of L(e) or B: zs_gcm_key_set() takes them. */
+/* AES-128-GCM key and IV of L(e) or B, as bytes and ready to use. */
 void zs_attach_key(const uint8_t x[ZS_ATTACH_SECRET], struct zs_attach_key *out);
+void zs_attach_gcm_key(const struct zs_gcm_engine *e, const uint8_t x[ZS_ATTACH_SECRET],
+		       struct zs_gcm_key *out);
 
 #endif

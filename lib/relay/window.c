@@ -1,0 +1,140 @@
+/* The bits are a ring over the last ZS_WINDOW_BITS counters; those above `highest` stand for counters that are out of
+ * the window. When the window moves, `highest` is stored before bits are cleared: a kill between the two leaves bits
+ * that refuse packets never seen, never the other way round. */
+#include "relay/window.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "relay/lane.h"
+
+#define WORDS (ZS_WINDOW_BITS / 64)
+
+static void in_order(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static uint64_t *word_of(struct zs_window *w, uint64_t counter)
+{
+	return &w->seen[counter / 64 % WORDS];
+}
+
+static bool is_seen(const struct zs_window *w, uint64_t counter)
+{
+	return w->seen[counter / 64 % WORDS] >> (counter & 63) & 1;
+}
+
+static struct zs_gcm_key *slot(struct zs_window_keys *k, uint32_t epoch)
+{
+	return &k->key[epoch % ZS_ARRAY_LEN(k->key)];
+}
+
+static void make_next(struct zs_window_keys *k, const struct zs_gcm_engine *e)
+{
+	zs_attach_ratchet(k->secret, k->secret);
+	k->newest++;
+	zs_attach_gcm_key(e, k->secret, slot(k, k->newest));
+	if (k->newest - k->oldest >= ZS_ARRAY_LEN(k->key))
+		k->oldest = k->newest - (uint32_t)ZS_ARRAY_LEN(k->key) + 1;
+}
+
+int zs_window_load(struct zs_window_keys *k, const struct zs_gcm_engine *e, const struct zs_window *w,
+		   const uint8_t r[ZS_ATTACH_SECRET], enum zs_attach_dir dir, uint8_t lane)
+{
+	if (w->epoch >= ZS_LANE_EPOCHS)
+		return -ERANGE;
+	memset(k, 0, sizeof(*k));
+	k->oldest = k->newest = w->epoch ? w->epoch - 1 : 0;
+	zs_attach_lane_at(r, dir, lane, k->oldest, k->secret);
+	zs_attach_gcm_key(e, k->secret, slot(k, k->oldest));
+	zs_window_prepare(k, e, w);
+	return 0;
+}
+
+void zs_window_wipe(struct zs_window_keys *k)
+{
+	sodium_memzero(k, sizeof(*k));
+}
+
+void zs_window_prepare(struct zs_window_keys *k, const struct zs_gcm_engine *e, const struct zs_window *w)
+{
+	while (zs_window_wants(k, w))
+		make_next(k, e);
+}
+
+enum zs_drop zs_window_judge(const struct zs_window *w, const struct zs_window_keys *k,
+			     const struct zs_tunnel_head *head, uint64_t now_ns, struct zs_window_pick *pick)
+{
+	uint64_t counter = head->counter;
+	uint32_t ahead = (head->epoch - w->epoch) & 7, epoch = w->epoch + ahead;
+
+	if (ZS_UNLIKELY(w->failed >= ZS_WINDOW_FAILED))
+		return ZS_DROP_tunnel_receiver;
+	if (ahead == 7) {
+		epoch = w->epoch - 1;
+		if (!w->epoch || now_ns >= w->old_until_ns)
+			return ZS_DROP_tunnel_epoch;
+	} else if (ahead > 1) {
+		return ZS_DROP_tunnel_epoch;
+	}
+	if (epoch > k->newest || epoch < k->oldest)
+		return ZS_DROP_tunnel_epoch;
+	if (!counter || counter + ZS_WINDOW_BITS <= w->highest ||
+	    (counter <= w->highest && is_seen(w, counter)))
+		return ZS_DROP_tunnel_replay;
+	*pick = (struct zs_window_pick){ &k->key[epoch % ZS_ARRAY_LEN(k->key)], epoch };
+	return ZS_DROPS;
+}
+
+/* Bits of the counters from `from` to `to`, less than a whole ring. */
+static void clear(struct zs_window *w, uint64_t from, uint64_t to)
+{
+	while (from < to) {
+		uint64_t n = 64 - (from & 63);
+		if (n > to - from)
+			n = to - from;
+		*word_of(w, from) &= ~((n == 64 ? ~0ull : (1ull << n) - 1) << (from & 63));
+		from += n;
+	}
+}
+
+static void move_to(struct zs_window *w, uint64_t counter)
+{
+	uint64_t before = w->highest;
+
+	w->highest = counter;
+	in_order();
+	if (counter - before >= ZS_WINDOW_BITS)
+		memset(w->seen, 0, sizeof(w->seen));
+	else
+		clear(w, before + 1, counter + 1);
+	in_order();
+}
+
+enum zs_drop zs_window_accept(struct zs_window *w, uint64_t counter, uint32_t epoch, uint64_t now_ns,
+			      bool *newest)
+{
+	*newest = counter > w->highest;
+	if (*newest)
+		move_to(w, counter);
+	else if (counter + ZS_WINDOW_BITS <= w->highest || is_seen(w, counter))
+		return ZS_DROP_tunnel_replay;
+	*word_of(w, counter) |= 1ull << (counter & 63);
+	in_order();
+	if (ZS_UNLIKELY(epoch > w->epoch)) {
+		w->old_until_ns = now_ns + ZS_WINDOW_OLD_NS;
+		in_order();
+		w->epoch = epoch;
+		in_order();
+	}
+	return ZS_DROPS;
+}
+
+bool zs_window_failed(struct zs_window *w)
+{
+	return ++w->failed >= ZS_WINDOW_FAILED;
+}

@@ -1,0 +1,72 @@
+/* The receiver's half of a tunnel's lane: the replay window and the epoch that goes with it. One (receiver id, lane)
+ * is one worker's. struct zs_window is plain data in the caller's shared memory and outlives the process; its stores
+ * are ordered so that no kill lets a counter be accepted twice. Keys are the process's own.
+ *
+ * In a burst: zs_window_judge for all, open for all, then zs_window_accept or zs_window_failed one by one; a counter
+ * that is twice in a burst passes the judge twice and accept once. */
+#ifndef ZS_RELAY_WINDOW_H
+#define ZS_RELAY_WINDOW_H
+
+#include "relay/keys.h"
+#include "relay/tunnel.h"
+
+#define ZS_WINDOW_BITS	 8192 /* a counter ≤ highest − this is too old: 1 ms of reordering at 8 M packets/s */
+#define ZS_WINDOW_OLD_NS (5 * 1000000000ull) /* how long the previous epoch's key is taken */
+/* Failed tags that end a session: 2^52 (RFC 9001 §6.6), an equal share of them a lane. */
+#define ZS_WINDOW_FAILED ((1ull << 52) / ZS_TUNNEL_LANES)
+
+/* All zero: an unseen lane, in epoch 0. */
+struct zs_window {
+	uint64_t highest; /* accepted; 0 = none */
+	uint64_t failed;
+	uint64_t old_until_ns; /* monotonic: until then the previous epoch is taken */
+	uint32_t epoch;
+	uint32_t pad;
+	uint64_t pad2[4];
+	uint64_t seen[ZS_WINDOW_BITS / 64]; /* bit of counter modulo ZS_WINDOW_BITS */
+};
+_Static_assert(sizeof(struct zs_window) == 64 + ZS_WINDOW_BITS / 8, "a line and the bits: 17 lines");
+
+/* Keys of epoch e − 1, e, e + 1, at index epoch modulo 3. */
+struct zs_window_keys {
+	struct zs_gcm_key key[3];
+	uint8_t secret[ZS_ATTACH_SECRET]; /* of epoch `newest` */
+	uint32_t newest;
+	uint32_t oldest;
+};
+
+struct zs_window_pick {
+	const struct zs_gcm_key *key; /* good until zs_window_prepare */
+	uint32_t epoch;
+};
+
+/* Derives the keys for the window's epoch and its neighbours: for a lane that is seen first, or after a restart.
+ * -ERANGE: the epoch is none that a sender reaches (ZS_LANE_EPOCHS). */
+int zs_window_load(struct zs_window_keys *k, const struct zs_gcm_engine *e, const struct zs_window *w,
+		   const uint8_t r[ZS_ATTACH_SECRET], enum zs_attach_dir dir, uint8_t lane);
+void zs_window_wipe(struct zs_window_keys *k);
+/* Housekeeping, some µs once an epoch: makes the next epoch's key when the window has moved on. Not while a pick is in use. */
+static inline bool zs_window_wants(const struct zs_window_keys *k, const struct zs_window *w)
+{
+	return k->newest <= w->epoch;
+}
+void zs_window_prepare(struct zs_window_keys *k, const struct zs_gcm_engine *e, const struct zs_window *w);
+
+static inline void zs_window_prefetch(const struct zs_window *w, uint64_t counter)
+{
+	__builtin_prefetch(w, 1);
+	__builtin_prefetch(&w->seen[counter / 64 % (ZS_WINDOW_BITS / 64)], 1);
+}
+
+/* Burst path. May this counter still come, and which key opens it? Changes nothing. tunnel_epoch, tunnel_replay;
+ * tunnel_receiver when the lane's failed tags have ended the session. */
+enum zs_drop zs_window_judge(const struct zs_window *w, const struct zs_window_keys *k,
+			     const struct zs_tunnel_head *head, uint64_t now_ns, struct zs_window_pick *pick);
+/* The tag was right: stores counter and epoch; act on the packet after it. tunnel_replay: another copy was faster.
+ * *newest: no packet of this lane had a higher counter. */
+enum zs_drop zs_window_accept(struct zs_window *w, uint64_t counter, uint32_t epoch, uint64_t now_ns,
+			      bool *newest);
+/* The tag was wrong. True: that was the last one allowed, end the session. */
+bool zs_window_failed(struct zs_window *w);
+
+#endif

@@ -6,7 +6,8 @@
  *   policy.c    who may, under which limits      rules.c    allowed and denied by command
  *   secrets.c   tokens and pre-shared keys       slots.c    owner to attachment, durable
  *   sessions.c  keys in the sessions segment     ports.c    granted ports
- *   records.c   store records                    show.c     what verbs and tests ask */
+ *   records.c   store records                    show.c     what verbs and tests ask
+ *   cookies.c   secrets of BIND's cookies */
 #ifndef ZS_CONTROLPLANE_ATTACH_INTERNAL_H
 #define ZS_CONTROLPLANE_ATTACH_INTERNAL_H
 
@@ -175,6 +176,9 @@ bool zs_attach_policy_keeps(const struct zs_attach *s, const struct slot *slot, 
 bool zs_attach_policy_set(struct zs_attach *s, struct slot *slot, const struct admission *a);
 int zs_attach_policy_load(struct zs_attach *s); /* the configuration's list and secrets */
 bool zs_attach_policy_exists(const struct zs_conf *conf, const char *name);
+
+/* cookies.c: a secret for this step of the wall clock, if it has none yet. */
+void zs_attach_cookies_draw(struct zs_attach *s);
 
 /* hello.c */
 /* `raw`: the Hello's own bytes, `whole`: the frame's. */

@@ -70,6 +70,7 @@ void zs_attach_advance(struct zs_attach *s, uint64_t now, uint64_t wall_s)
 	zs_attach_set_now(s, now);
 	s->wall_s = wall_s;
 	zs_segment_beat(&s->shm.seg, s->now_ns);
+	zs_attach_cookies_draw(s);
 	if (s->now_ns >= s->conn_due_ns) {
 		s->conn_due_ns = NEVER;
 		for (struct zs_attach_conn *c = s->conns; c; c = c->next)
@@ -225,6 +226,7 @@ int zs_attach_new(struct zs_attach **out, struct zs_control *c, struct zs_random
 		zs_attach_delete(s);
 		return rc;
 	}
+	zs_attach_cookies_draw(s);
 	zs_attach_judge(s, now);
 	for (uint32_t id = 1; id < s->high; id++)
 		if (s->slot[id]->owner.len)

@@ -25,64 +25,133 @@ void zs_attach_hello_refuse(struct zs_attach *s, struct zs_attach_conn *conn, ui
 		zs_attach_wake_conn(s, conn->due_ns = s->now_ns + ZS_ATTACH_HELLO_NS);
 }
 
-static bool is_owner(const zs_pb_Hello *h, const struct slot *slot)
+/* --- checks ----------------------------------------------------------------------------------- */
+
+/* What a Hello is judged by. */
+struct hearing {
+	struct zs_attach *s;
+	struct zs_attach_conn *conn;
+	const zs_pb_Hello *hello;
+	struct slot *slot;     /* the owner's, NULL: it has none */
+	struct admission *who; /* filled when it is admitted */
+};
+
+static bool is_first(const struct hearing *h, struct refusal *r)
 {
-	return !h->has_resume ||
-	       (slot && h->resume.attachment == slot->id && h->resume.generation == slot->generation);
+	return h->conn->state == CONN_NEW;
+}
+
+static bool speaks_our_version(const struct hearing *h, struct refusal *r)
+{
+	r->limit = ZS_ATTACH_VERSION;
+	return h->hello->version == ZS_ATTACH_VERSION;
+}
+
+static bool is_not_draining(const struct hearing *h, struct refusal *r)
+{
+	return !h->s->draining;
+}
+
+static bool is_admitted(const struct hearing *h, struct refusal *r)
+{
+	return zs_attach_policy_admits(h->s, h->conn, h->hello, h->who, r);
+}
+
+static bool asks_for_what_its_mode_has(const struct hearing *h, struct refusal *r)
+{
+	r->text = "a socket has no ports";
+	return h->hello->mode != ZS_ATTACH_MODE_socket || !h->hello->publish_count;
+}
+
+static bool is_owner(const struct hearing *h, struct refusal *r)
+{
+	const zs_pb_Resume *old = &h->hello->resume;
+
+	return !h->hello->has_resume ||
+	       (h->slot && old->attachment == h->slot->id && old->generation == h->slot->generation);
+}
+
+static bool can_hand_keys_over(const struct hearing *h, struct refusal *r)
+{
+	return !zs_segment_faulted(&h->s->shm.seg);
+}
+
+static bool has_dataplane(const struct hearing *h, struct refusal *r)
+{
+	r->text = "the relay's dataplane does not run";
+	return h->s->incarnation;
+}
+
+static bool is_within_owners_rate(const struct hearing *h, struct refusal *r)
+{
+	r->scope = "owner";
+	return !h->slot || (!h->slot->rival && zs_attach_rate(h->s, &h->slot->hellos, HELLO_BURST));
+}
+
+static bool is_below(struct refusal *r, const char *scope, uint32_t current, uint32_t limit)
+{
+	r->scope = scope;
+	r->current = current;
+	r->limit = limit;
+	return current < limit;
+}
+
+static bool attachments_are_left(const struct hearing *h, struct refusal *r)
+{
+	return h->slot || is_below(r, "attachments", h->s->counts.attachments, conf_of(h->s)->attachments);
 }
 
 /* Whoever has a session may always make the next one: that ends the one before. */
-static bool has_room(struct zs_attach *s, const struct zs_attach_conn *conn, const struct slot *slot,
-		     struct refusal *r)
+static bool sessions_are_left(const struct hearing *h, struct refusal *r)
 {
-	const struct zs_conf_attach *a = conf_of(s);
-	uint32_t near = a->per_prefix ? zs_attach_slots_near(s, conn) : 0;
-
-	if (!slot && s->counts.attachments >= a->attachments)
-		*r = (struct refusal){ .code = ZS_ATTACH_ERROR_quota,
-				       .scope = "attachments",
-				       .current = s->counts.attachments,
-				       .limit = a->attachments };
-	else if ((!slot || slot->now.at == ZS_SESSION_NONE) && s->counts.sessions >= a->sessions)
-		*r = (struct refusal){ .code = ZS_ATTACH_ERROR_quota,
-				       .scope = "sessions",
-				       .current = s->counts.sessions,
-				       .limit = a->sessions };
-	else if (a->per_prefix && near >= a->per_prefix)
-		*r = (struct refusal){ .code = ZS_ATTACH_ERROR_quota,
-				       .scope = "prefix",
-				       .current = near,
-				       .limit = a->per_prefix };
-	else
-		return true;
-	r->retry_ms = BUSY_MS;
-	return false;
+	return (h->slot && h->slot->now.at != ZS_SESSION_NONE) ||
+	       is_below(r, "sessions", h->s->counts.sessions, conf_of(h->s)->sessions);
 }
 
-static bool judge(struct zs_attach *s, struct zs_attach_conn *conn, const zs_pb_Hello *h, struct slot *slot,
-		  struct admission *who, struct refusal *r)
+static bool prefix_has_room(const struct hearing *h, struct refusal *r)
 {
-	*r = (struct refusal){ .code = ZS_ATTACH_ERROR_busy, .retry_ms = BUSY_MS };
-	if (h->version != ZS_ATTACH_VERSION)
-		*r = (struct refusal){ .code = ZS_ATTACH_ERROR_version, .limit = ZS_ATTACH_VERSION };
-	else if (s->draining)
-		*r = (struct refusal){ .code = ZS_ATTACH_ERROR_drain };
-	else if (!zs_attach_policy_admits(s, conn, h, who, r))
-		return false;
-	else if (h->mode == ZS_ATTACH_MODE_socket && h->publish_count)
-		*r = (struct refusal){ .code = ZS_ATTACH_ERROR_malformed, .text = "a socket has no ports" };
-	else if (!is_owner(h, slot))
-		*r = (struct refusal){ .code = ZS_ATTACH_ERROR_not_owner };
-	else if (zs_segment_faulted(&s->shm.seg)) /* keys would reach nobody */
-		*r = (struct refusal){ .code = ZS_ATTACH_ERROR_internal, .retry_ms = BUSY_MS };
-	else if (!s->incarnation)
-		r->text = "the relay's dataplane does not run";
-	else if (slot && (slot->rival || !zs_attach_rate(s, &slot->hellos, HELLO_BURST)))
-		r->scope = "owner";
-	else
-		return has_room(s, conn, slot, r);
-	return false;
+	uint32_t limit = conf_of(h->s)->per_prefix;
+
+	return !limit || is_below(r, "prefix", zs_attach_slots_near(h->s, h->conn), limit);
 }
+
+/* From the first that does not pass comes the answer, so the order says who learns what, and what it costs:
+ *   - what needs no look at anybody: a Hello too many, a version, a relay that takes nobody
+ *   - who it is, before what it wants: a stranger learns nothing of attachments or of the relay's state
+ *   - what it wants and whether that is its own, before what the relay can do now: it is wrong however often it comes back
+ *   - what the relay lacks, before the owner's rate: waiting for the relay spends nothing
+ *   - the rate, before the counts: asking again and again is refused even when there is room
+ *   - counts: only who was welcome otherwise learns how full the relay is
+ * `passes` finds *r with code and retry_ms, and adds what else there is to say. */
+static const struct {
+	uint32_t code, retry_ms;
+	bool (*passes)(const struct hearing *h, struct refusal *r);
+} checks[] = {
+	{ ZS_ATTACH_ERROR_second_hello, 0, is_first },
+	{ ZS_ATTACH_ERROR_version, 0, speaks_our_version },
+	{ ZS_ATTACH_ERROR_drain, 0, is_not_draining },
+	{ ZS_ATTACH_ERROR_denied, 0, is_admitted }, /* token, pq_required, psk too */
+	{ ZS_ATTACH_ERROR_malformed, 0, asks_for_what_its_mode_has },
+	{ ZS_ATTACH_ERROR_not_owner, 0, is_owner },
+	{ ZS_ATTACH_ERROR_internal, BUSY_MS, can_hand_keys_over },
+	{ ZS_ATTACH_ERROR_busy, BUSY_MS, has_dataplane },
+	{ ZS_ATTACH_ERROR_busy, BUSY_MS, is_within_owners_rate },
+	{ ZS_ATTACH_ERROR_quota, BUSY_MS, attachments_are_left },
+	{ ZS_ATTACH_ERROR_quota, BUSY_MS, sessions_are_left },
+	{ ZS_ATTACH_ERROR_quota, BUSY_MS, prefix_has_room },
+};
+
+static bool judge(const struct hearing *h, struct refusal *r)
+{
+	for (size_t i = 0; i < ZS_ARRAY_LEN(checks); i++) {
+		*r = (struct refusal){ .code = checks[i].code, .retry_ms = checks[i].retry_ms };
+		if (!checks[i].passes(h, r))
+			return false;
+	}
+	return true;
+}
+
+/* --- the way of a Hello ----------------------------------------------------------------------- */
 
 static void challenge(struct zs_attach *s, struct zs_attach_conn *conn, struct slot *slot,
 		      const struct zs_span *whole)
@@ -105,10 +174,10 @@ void zs_attach_hello_take(struct zs_attach *s, struct zs_attach_conn *conn, cons
 			  const struct zs_span *raw, const struct zs_span *whole)
 {
 	struct slot *slot = zs_attach_slot_of(s, &conn->peer.id);
-	struct refusal r = { .code = ZS_ATTACH_ERROR_second_hello };
 	struct admission who;
+	struct refusal r;
 
-	if (conn->state != CONN_NEW || !judge(s, conn, &f->hello, slot, &who, &r)) {
+	if (!judge(&(struct hearing){ s, conn, &f->hello, slot, &who }, &r)) {
 		zs_attach_hello_refuse(s, conn, f->id, &r);
 		return;
 	}

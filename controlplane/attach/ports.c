@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include "base/bitmap.h"
 #include "program.h"
 
 #define TRIES 64 /* ports tried for an edge that leaves the choice to us */
@@ -99,14 +100,12 @@ void zs_attach_port_tell(const struct zs_attach *s, const struct zs_attach_port 
 
 static uint8_t free_service(const struct ports *ports)
 {
-	uint8_t n = 1;
+	uint64_t used[ZS_BITMAP_WORDS(ZS_SERVICE_MAX + 1)] = { 0 };
 
+	_Static_assert(ZS_ATTACH_PORTS < ZS_SERVICE_MAX, "one is always free");
 	for (uint32_t i = 0; i < ports->count; i++)
-		if (ports->at[i].service == n) {
-			n++;
-			i = UINT32_MAX; /* from the first again: at most 17 times */
-		}
-	return n;
+		zs_bitmap_set(used, ports->at[i].service);
+	return (uint8_t)zs_bitmap_find(used, ZS_SERVICE_MAX + 1, 1, false);
 }
 
 static uint32_t code_of(int rc)

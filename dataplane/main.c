@@ -133,7 +133,8 @@ static int open_segments(struct zs_dp *dp, bool *fresh, struct zs_error *err)
 {
 	struct zs_state_shape shape = { .flow_capacity = dp->conf->flows.capacity,
 					.event_capacity = CONFIG_EVENTS,
-					.partitions = dp->workers };
+					.partitions = dp->workers,
+					.attachments = dp->conf->attach.capacity };
 	struct zs_events_shape events = { .capacity = CONFIG_EVENTS };
 	int rc;
 
@@ -146,9 +147,11 @@ static int open_segments(struct zs_dp *dp, bool *fresh, struct zs_error *err)
 	else
 		zs_health_clear(dp->state.health, ZS_HEALTH_segment_lost);
 	if (*fresh)
-		ZS_LOG(dp->log, SEGMENT_NEW, "segment=state");
+		ZS_LOG(dp->log, SEGMENT_NEW, "segment=state mib=%zu attachments=%u", dp->state.seg.size >> 20,
+		       dp->state.attachments);
 	else
-		ZS_LOG(dp->log, SEGMENT_ADOPTED, "segment=state");
+		ZS_LOG(dp->log, SEGMENT_ADOPTED, "segment=state mib=%zu attachments=%u",
+		       dp->state.seg.size >> 20, dp->state.attachments);
 	rc = zs_events_open_producer(&dp->events, dp->shm_dir, &events, err);
 	if (rc)
 		zs_state_close(&dp->state);

@@ -15,7 +15,7 @@ bool zs_attach_session_lives(const struct zs_attach *s, const struct live *live)
 void zs_attach_slot_show(struct zs_attach *s, const struct slot *slot)
 {
 	const zs_pb_Policy *p = &slot->policy;
-	struct zs_limits limits = { p->bit_s, p->pkt_s, p->burst, p->flows, p->new_flows_s };
+	struct zs_police_limits limits = { p->bit_s, p->pkt_s, p->burst, p->flows, p->new_flows_s };
 	struct zs_attachment a = { .used = 1,
 				   .strangers = (uint8_t)p->strangers,
 				   .generation = slot->generation,

@@ -15,6 +15,7 @@
 #define ZS_CONF_QUOTE_(x)     #x
 #define ZS_CONF_QUOTE(x)      ZS_CONF_QUOTE_(x)
 #define ZS_CONF_FLOW_CAPACITY ZS_CONF_QUOTE(CONFIG_FLOW_CAPACITY) /* from Kconfig */
+#define ZS_CONF_ATTACHMENTS   ZS_CONF_QUOTE(CONFIG_ATTACHMENTS)
 
 enum zs_conf_kind {
 	ZS_CONF_U16,

@@ -51,7 +51,7 @@ static uint16_t quantum_of(uint64_t per_s, const struct zs_rate *r, uint32_t ste
 	return units ? (uint16_t)units : 1;
 }
 
-void zs_police_of(struct zs_police *out, const struct zs_limits *l)
+void zs_police_of(struct zs_police *out, const struct zs_police_limits *l)
 {
 	uint64_t bytes = l->bit_s / 8 + (l->bit_s % 8 != 0);
 
@@ -75,7 +75,7 @@ static struct zs_rate part_of(uint64_t per_s, uint32_t members)
 	return per_s ? rate_of(part ? part : 1, DEPTH_NS) : (struct zs_rate){ 0 };
 }
 
-void zs_police_share(struct zs_rate *bytes, struct zs_rate *packets, const struct zs_limits *tenant,
+void zs_police_share(struct zs_rate *bytes, struct zs_rate *packets, const struct zs_police_limits *tenant,
 		     uint32_t members)
 {
 	*bytes = part_of(tenant->bit_s / 8, members);

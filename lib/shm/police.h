@@ -12,10 +12,10 @@
 #include <stdint.h>
 
 /* The way a packet goes, numbered as in the keys (docs/PROTOCOL.md). Every limit and cell is of one direction. */
-enum zs_direction { ZS_TO_EDGE, ZS_FROM_EDGE, ZS_DIRECTIONS };
+enum zs_way { ZS_TO_EDGE, ZS_FROM_EDGE, ZS_DIRECTIONS };
 
 /* Limits in the units people use; 0 = unlimited. */
-struct zs_limits {
+struct zs_police_limits {
 	uint64_t bit_s, pkt_s; /* of UDP payload (the inner one of tunnels) */
 	uint64_t burst;	       /* bytes; 0: 10 ms of the rate, two packets at least */
 	uint32_t flows, new_flows_s;
@@ -42,9 +42,9 @@ _Static_assert(sizeof(struct zs_police) == 32, "half a line");
 #define ZS_POLICE_PACKET 1500	     /* two of these are the smallest burst unless a policy says another */
 
 /* Control plane. Depth: limits->burst, else 10 ms of the rate and two packets; of new flows a second's worth. */
-void zs_police_of(struct zs_police *out, const struct zs_limits *limits);
+void zs_police_of(struct zs_police *out, const struct zs_police_limits *limits);
 /* What each of `members` attachments of a tenant is sure of. */
-void zs_police_share(struct zs_rate *bytes, struct zs_rate *packets, const struct zs_limits *tenant,
+void zs_police_share(struct zs_rate *bytes, struct zs_rate *packets, const struct zs_police_limits *tenant,
 		     uint32_t members);
 
 /* State segment, of an attachment or a tenant and a direction. Any worker, by CAS. */

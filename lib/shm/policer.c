@@ -75,8 +75,7 @@ static void give(_Atomic uint64_t *word, uint64_t cost)
 
 /* --- all of them --- */
 
-static void chain_of(const struct zs_policer *p, uint32_t id, enum zs_direction dir, uint64_t now,
-		     struct chain *c)
+static void chain_of(const struct zs_policer *p, uint32_t id, enum zs_way dir, uint64_t now, struct chain *c)
 {
 	c->now = now;
 	c->bucket = &p->v.bucket[id].to[dir];
@@ -198,7 +197,7 @@ static void fill(const struct chain *c, struct zs_lease *l, struct amount n, uin
 	l->since = (uint32_t)(c->now >> ZS_LEASE_SHIFT);
 }
 
-static void bring_back(struct zs_policer *p, uint32_t id, enum zs_direction dir, uint64_t now)
+static void bring_back(struct zs_policer *p, uint32_t id, enum zs_way dir, uint64_t now)
 {
 	struct zs_lease *l = &p->v.account[id].lease[dir];
 	struct amount n = { l->bytes > ZS_POLICE_LEASE ? 0 : l->bytes,
@@ -232,7 +231,7 @@ static void return_oldest(struct zs_policer *p, uint64_t now, bool early)
 	bring_back(p, e.attachment, e.dir, now);
 }
 
-static void list(struct zs_policer *p, uint32_t id, enum zs_direction dir, struct zs_lease *l, uint64_t now)
+static void list(struct zs_policer *p, uint32_t id, enum zs_way dir, struct zs_lease *l, uint64_t now)
 {
 	if (l->listed)
 		return;
@@ -253,8 +252,8 @@ void zs_policer_tick(struct zs_policer *p, uint64_t now_ns, uint32_t max)
 	}
 }
 
-enum zs_police_verdict zs_policer_lease(struct zs_policer *p, uint32_t id, enum zs_direction dir,
-					uint32_t bytes, bool ect, uint64_t now_ns)
+enum zs_police_verdict zs_policer_lease(struct zs_policer *p, uint32_t id, enum zs_way dir, uint32_t bytes,
+					bool ect, uint64_t now_ns)
 {
 	struct zs_lease *l = &p->v.account[id].lease[dir];
 	struct amount packet, lease, one;
@@ -284,7 +283,7 @@ enum zs_police_verdict zs_policer_lease(struct zs_policer *p, uint32_t id, enum 
 
 /* --- the rest --- */
 
-bool zs_policer_new_flow(struct zs_policer *p, uint32_t id, enum zs_direction dir, uint64_t held,
+bool zs_policer_new_flow(struct zs_policer *p, uint32_t id, enum zs_way dir, uint64_t held,
 			 uint64_t tenant_held, uint64_t now_ns)
 {
 	const struct zs_rate *own, *above;

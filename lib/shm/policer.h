@@ -58,11 +58,11 @@ void zs_policer_forget(struct zs_account *account);
 /* Housekeeping, each millisecond or so: returns leases that are over. At most `max` are looked at. */
 void zs_policer_tick(struct zs_policer *p, uint64_t now_ns, uint32_t max);
 /* Takes a lease that covers the packet and spends it, or answers DROP. zs_policer_packet calls it. */
-enum zs_police_verdict zs_policer_lease(struct zs_policer *p, uint32_t attachment, enum zs_direction dir,
+enum zs_police_verdict zs_policer_lease(struct zs_policer *p, uint32_t attachment, enum zs_way dir,
 					uint32_t bytes, bool ect, uint64_t now_ns);
 /* May the attachment have one more flow? Draws from new_flows; `held` is how many it has on all workers,
  * `tenant_held` how many all attachments of its tenant have. */
-bool zs_policer_new_flow(struct zs_policer *p, uint32_t attachment, enum zs_direction dir, uint64_t held,
+bool zs_policer_new_flow(struct zs_policer *p, uint32_t attachment, enum zs_way dir, uint64_t held,
 			 uint64_t tenant_held, uint64_t now_ns);
 /* A lease is over: its line comes into the cache before it is needed. */
 static inline void zs_policer_prefetch(const struct zs_policer *p, uint32_t attachment)
@@ -81,7 +81,7 @@ static inline bool zs_lease_lives(const struct zs_lease *l, uint64_t now_ns)
  * does not call for one without limits (zs_attachment_policed). `bytes`: UDP payload. ect: its ECN field is ECT(0) or ECT(1). MARK: it
  * passes with CE. */
 static inline enum zs_police_verdict zs_policer_packet(struct zs_policer *p, uint32_t attachment,
-						       enum zs_direction dir, uint32_t bytes, bool ect,
+						       enum zs_way dir, uint32_t bytes, bool ect,
 						       uint64_t now_ns)
 {
 	struct zs_lease *l = &p->v.account[attachment].lease[dir];

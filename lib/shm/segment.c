@@ -273,7 +273,7 @@ int zs_segment_adopt(struct zs_segment *seg, const char *dir, const struct zs_se
 		close(fd);
 		return busy(err, seg->path, atomic_load(&h.writer_pid));
 	}
-	if (h.version != kind->version)
+	if (h.version != kind->version && kind->migrate)
 		return migrate(seg, fd, h.size, kind, dir, shape, err);
 	/* A build before may have made it more open than this one does. */
 	rc = kind->mode && fchmod(fd, kind->mode) < 0 ? -errno : map(seg, fd, h.size, true);

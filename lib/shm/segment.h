@@ -7,8 +7,9 @@
  * links are offsets or indices, never pointers.
  *
  * Same version and another hash: refused, and the error names the first field that
- * differs, unless the kind says that its writer supersedes such a one. Version N-1: migrated by the kind's written step into a new file that replaces
- * the old one atomically. Anything else is refused (exit status LAYOUT). */
+ * differs, unless the kind says that its writer supersedes such a one. Version N-1: superseded in the same way, or
+ * migrated by the kind's written step into a new file that replaces the old one atomically. Anything else is
+ * refused (exit status LAYOUT). */
 #ifndef ZS_SHM_SEGMENT_H
 #define ZS_SHM_SEGMENT_H
 
@@ -20,7 +21,7 @@
 
 #define ZS_SEGMENT_MAGIC      0x0031474553535aULL /* "ZSSEG1" */
 #define ZS_SEGMENT_HEADER     8192		  /* header plus field table, whole pages */
-#define ZS_SEGMENT_FIELDS     96
+#define ZS_SEGMENT_FIELDS     160
 #define ZS_SEGMENT_FIELD_NAME 32
 
 /* One struct member that both sides must agree on, or one region of the segment. Names of
@@ -56,10 +57,10 @@ struct zs_segment_kind {
 	uint32_t (*fields)(struct zs_segment_field *out, const void *shape);
 	/* Rewrites an old segment of version-1 into a fresh, laid-out new one; 0 or -errno. NULL: none. */
 	int (*migrate)(const void *old, size_t old_size, void *fresh, struct zs_error *err);
-	/* Same version, other members: can the writer carry over what matters and supersede it? NULL: no. */
+	/* Same version with other members, or version-1: can the writer carry over what matters and supersede it? NULL: no. */
 	bool (*supersedes)(const struct zs_segment_header *old);
 	/* Is what it holds worth less than a start? Then a damaged file is set aside as KIND.damaged, and so is an
-	 * older version's where `migrate` is NULL. */
+	 * older version's where `migrate` and `supersedes` are NULL. */
 	bool expendable;
 	uint16_t mode; /* of its file; 0: 0640, the group reads */
 };

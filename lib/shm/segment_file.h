@@ -8,7 +8,7 @@
 int zs_segment_fail(struct zs_error *err, int code, const char *what, const char *path);
 
 /* Copies the header of `fd` and judges it. A writer also accepts version-1 of a kind that can
- * migrate, and with ZS_SEGMENT_FOREIGN one of other members that it supersedes. -ENODATA: not published (err untouched); -EPROTO: other layout; -EUCLEAN: damaged. */
+ * migrate or supersede it, and with ZS_SEGMENT_FOREIGN one of other members that it supersedes. -ENODATA: not published (err untouched); -EPROTO: other layout; -EUCLEAN: damaged. */
 int zs_segment_judge(int fd, const struct zs_segment_kind *kind, struct zs_segment_header *copy,
 		     const char *path, bool writer, struct zs_error *err);
 

@@ -31,11 +31,11 @@ static int damaged(struct zs_error *err, const char *path, const char *why)
 static int refuse_version(struct zs_error *err, const char *path, uint32_t have,
 			  const struct zs_segment_kind *kind)
 {
+	bool worthless = kind->expendable && !kind->migrate && !kind->supersedes;
 	char why[96];
 
 	snprintf(why, sizeof(why), "layout version %u, this program speaks %u", have, kind->version);
-	return have < kind->version && kind->expendable && !kind->migrate ? damaged(err, path, why)
-									  : refuse(err, path, why);
+	return have < kind->version && worthless ? damaged(err, path, why) : refuse(err, path, why);
 }
 
 static int refuse_field(struct zs_error *err, const char *path, const char *name)
@@ -61,20 +61,29 @@ static bool regions_fit(const struct zs_segment_header *h)
 	return true;
 }
 
+static bool is_sound(const struct zs_segment_header *h, const struct zs_segment_kind *kind)
+{
+	return h->abi_hash == zs_segment_abi_hash(kind->name, h->version, h->field, h->field_count);
+}
+
+static bool supersedes(const struct zs_segment_header *h, const struct zs_segment_kind *kind)
+{
+	return kind->supersedes && is_sound(h, kind) && kind->supersedes(h);
+}
+
 static int judge_members(const struct zs_segment_header *h, const struct zs_segment_kind *kind,
 			 const char *path, bool writer, struct zs_error *err)
 {
 	struct zs_segment_field want[ZS_SEGMENT_FIELDS];
 	uint32_t n = kind->fields(want, NULL);
 	char name[ZS_SEGMENT_FIELD_NAME];
-	bool sound = h->abi_hash == zs_segment_abi_hash(kind->name, h->version, h->field, h->field_count);
 	bool same = zs_segment_same_members(h, want, n, name);
 
-	if (same && !sound)
+	if (same && !is_sound(h, kind))
 		return damaged(err, path, "the header is damaged (its hash does not fit its fields)");
 	if (same)
 		return 0;
-	if (writer && sound && kind->supersedes && kind->supersedes(h))
+	if (writer && supersedes(h, kind))
 		return ZS_SEGMENT_FOREIGN;
 	return refuse_field(err, path, name);
 }
@@ -99,7 +108,7 @@ int zs_segment_judge(int fd, const struct zs_segment_kind *kind, struct zs_segme
 		return damaged(err, path, "the header is damaged (sizes do not fit the file)");
 	if (copy->version == kind->version)
 		return judge_members(copy, kind, path, writer, err);
-	if (writer && kind->migrate && copy->version + 1 == kind->version)
+	if (writer && copy->version + 1 == kind->version && (kind->migrate || supersedes(copy, kind)))
 		return 0;
 	return refuse_version(err, path, copy->version, kind);
 }

@@ -3,7 +3,7 @@
  * Capacity and partitions are told by the regions' sizes alone and kept in the process's own view.
  * A shape that wants more gets a new segment: counters, interfaces, health and flows are copied,
  * heads are marked dirty, and zs_flow_table_open builds the indexes at the new size. A segment of
- * another build goes the same way, with its flows alone. */
+ * another build or of version 1 goes the same way, with its flows alone. */
 #include "shm/state.h"
 
 #include <errno.h>
@@ -54,7 +54,7 @@ static int bind(struct zs_state *s)
 	s->health = region(s, "@health", ZS_HEALTHS * sizeof(*s->health), NULL);
 	if (!s->worker || !s->iface || !s->health)
 		return -EPROTO;
-	return bind_flows(s) == 0 && s->by_client && s->by_target ? 0 : -EPROTO;
+	return bind_flows(s) == 0 && s->by_client && s->by_target ? zs_state_bind_relay(s) : -EPROTO;
 }
 
 static int bind_or_leave(struct zs_state *s, int (*binds)(struct zs_state *s), struct zs_error *err)
@@ -117,6 +117,8 @@ static int renew(struct zs_state *s, const char *dir, struct zs_state_shape shap
 		return rc;
 	if (!foreign)
 		carry_counts(s, &fresh);
+	if (!foreign && fresh.attachments == s->attachments)
+		zs_state_carry_relay(s, &fresh);
 	carry_flows(s, &fresh);
 	rc = zs_segment_supersede(&s->seg, &fresh.seg, err);
 	if (rc < 0) {
@@ -162,7 +164,8 @@ int zs_state_open_writer(struct zs_state *s, const char *dir, const struct zs_st
 		rc = bind_or_leave(s, foreign ? bind_flows : bind, err);
 	if (rc < 0)
 		return rc;
-	if (foreign || want.flow_capacity > s->flow_capacity || want.partitions > s->partitions)
+	if (foreign || want.flow_capacity > s->flow_capacity || want.partitions > s->partitions ||
+	    want.attachments != s->attachments)
 		rc = renew(s, dir, want, foreign, err);
 	if (rc < 0) {
 		zs_segment_leave(&s->seg);

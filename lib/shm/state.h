@@ -4,17 +4,27 @@
  * Across builds: a new counter, drop reason, stage or health code needs no new version. A
  * dataplane that finds other counters than its own makes a new segment with the flows of the old
  * one; counts begin at 0. A change of what a flow, its head or an endpoint is does need one, and a
- * migration (see tables_v1.c): tests/unit/lib/state_fixture.h holds the flows of version 1. */
+ * migration (see tables_v1.c): tests/unit/lib/state_fixture.h holds the flows of version 1, which version 2 takes
+ * over as they are.
+ *
+ * What belongs to attachments is of their capacity. It goes on under another number of workers; another capacity
+ * or another build begins it anew, with an incarnation that ends every session of before: no counter may come twice
+ * under its keys (docs/PROTOCOL.md). */
 #ifndef ZS_SHM_STATE_H
 #define ZS_SHM_STATE_H
 
 #include "net/drop.h"
+#include "relay/binding.h"
+#include "shm/changelog.h"
 #include "shm/flow.h"
+#include "shm/hot.h"
+#include "shm/police.h"
 #include "shm/qsbr.h"
 #include "shm/ring.h"
+#include "shm/senders.h"
 #include "shm/tables.h"
 
-#define ZS_STATE_VERSION     1
+#define ZS_STATE_VERSION     2		/* 1 had nothing of attachments */
 #define ZS_FLOW_CAPACITY_MAX (1u << 24) /* Kconfig's limit */
 
 enum zs_counter {
@@ -77,6 +87,7 @@ struct zs_state_shape {
 	uint32_t flow_capacity;	 /* per partition, default from Kconfig */
 	uint32_t event_capacity; /* per ring, power of two */
 	uint32_t partitions;	 /* of the flow table, at least the workers; 0 = 1, at most ZS_WORKERS_MAX */
+	uint32_t attachments;	 /* power of two; 0 = Kconfig's */
 };
 
 /* Health the dataplane reports: one word per code of health.def that is its own (0 = fine). */
@@ -96,11 +107,36 @@ struct zs_state {
 	struct zs_flow *flow;
 	uint32_t flow_capacity, flow_buckets; /* per partition, checked against the regions' sizes */
 	uint32_t partitions;
+	/* Attachments, by id. */
+	uint32_t attachments;
+	struct zs_binding *binding;	 /* the binder's */
+	struct zs_changelog bindings;	 /* ids whose binding changed; the binder's */
+	struct zs_sender_bucket *sender; /* zs_senders_for(attachments); the binder's */
+	struct zs_hot *hot;		 /* partitions × attachments, see zs_state_hot */
+	struct zs_account *account;	 /* the same, see zs_state_account */
+	struct zs_buckets *bucket;
+	struct zs_buckets *tenant; /* ZS_TENANTS, by number */
 };
 
+/* The lines of one worker, `attachments` of them. */
+static inline struct zs_hot *zs_state_hot(const struct zs_state *s, uint32_t worker)
+{
+	return &s->hot[(size_t)worker * s->attachments];
+}
+
+static inline struct zs_account *zs_state_account(const struct zs_state *s, uint32_t worker)
+{
+	return &s->account[(size_t)worker * s->attachments];
+}
+
+/* For the segment's own files (state_relay.c): binds the regions of attachments, -EPROTO; copies them from a segment
+ * of the same capacity and fewer or as many workers. */
+int zs_state_bind_relay(struct zs_state *s);
+void zs_state_carry_relay(const struct zs_state *old, struct zs_state *fresh);
+
 /* Writer: adopts what is there (counters and flows survive; of another build's segment the flows
- * alone), else makes it. A shape that wants more partitions or flows than there are gets a new
- * segment with the old one's contents.
+ * alone), else makes it. A shape that wants more partitions or flows than there are, or another number of
+ * attachments, gets a new segment with the old one's contents.
  * All workers' cells are offline and not running afterwards. *fresh: there was none, or (err->code is
  * -EUCLEAN, its text says why) a damaged one, which was set aside. */
 int zs_state_open_writer(struct zs_state *s, const char *dir, const struct zs_state_shape *shape, bool *fresh,

@@ -1,13 +1,18 @@
 /* What the state segment is made of.
  *
  * Regions: @worker @iface @health @flow_head @by_client @by_target @flow; the last four hold
- * `partitions` equal parts. The rows "names.counters", "names.drops", "names.stages" and
+ * `partitions` equal parts. Of attachments: @binding @binding_head @binding_change @sender @hot @account @bucket @tenant_bucket;
+ * @hot and @account hold `partitions` equal parts. The rows "names.counters", "names.drops", "names.stages" and
  * "names.health" hash the names of the definition tables, so a process never reads one counter
  * as another. */
 #include "shm/state.h"
 
 #include <string.h>
 #include "base/check.h"
+#include "shm/sessions.h"
+
+#define BINDING_CHANGES                                                                                      \
+	16384u /* ids: each binding is refreshed every 20 s, a worker may be away for a while */
 
 static const struct zs_segment_field members[] = {
 	ZS_SEGMENT_MEMBER("counters", struct zs_worker_counters, counter),
@@ -71,6 +76,39 @@ static const struct zs_segment_field members[] = {
 	ZS_SEGMENT_MEMBER("flow", struct zs_flow, next),
 	ZS_SEGMENT_MEMBER("flow", struct zs_flow, older),
 	ZS_SEGMENT_MEMBER("flow", struct zs_flow, waits),
+	ZS_SEGMENT_MEMBER("binding", struct zs_binding, seq),
+	ZS_SEGMENT_MEMBER("binding", struct zs_binding, generation),
+	ZS_SEGMENT_MEMBER("binding", struct zs_binding, port),
+	ZS_SEGMENT_MEMBER("binding", struct zs_binding, addr),
+	ZS_SEGMENT_MEMBER("binding", struct zs_binding, expires_ns),
+	ZS_SEGMENT_MEMBER("binding", struct zs_binding, counter),
+	ZS_SEGMENT_MEMBER("binding", struct zs_binding, receiver),
+	ZS_SEGMENT_MEMBER("binding", struct zs_binding, bind_id),
+	ZS_SEGMENT_MEMBER("binding", struct zs_binding, local),
+	ZS_SEGMENT_MEMBER("binding", struct zs_binding, holder),
+	ZS_SEGMENT_MEMBER("hot", struct zs_hot, generation),
+	ZS_SEGMENT_MEMBER("hot", struct zs_hot, port),
+	ZS_SEGMENT_MEMBER("hot", struct zs_hot, addr),
+	ZS_SEGMENT_MEMBER("hot", struct zs_hot, local),
+	ZS_SEGMENT_MEMBER("hot", struct zs_hot, flags),
+	ZS_SEGMENT_MEMBER("hot", struct zs_hot, nexthop),
+	ZS_SEGMENT_MEMBER("hot", struct zs_hot, stamp),
+	ZS_SEGMENT_MEMBER("hot", struct zs_hot, expires_ns),
+	ZS_SEGMENT_MEMBER("account", struct zs_account, meter),
+	ZS_SEGMENT_MEMBER("account", struct zs_account, lease),
+	ZS_SEGMENT_MEMBER("account", struct zs_account, flows),
+	ZS_SEGMENT_MEMBER("buckets", struct zs_buckets, to),
+	ZS_SEGMENT_MEMBER("gcra", struct zs_bucket, bytes),
+	ZS_SEGMENT_MEMBER("gcra", struct zs_bucket, packets),
+	ZS_SEGMENT_MEMBER("gcra", struct zs_bucket, share),
+	ZS_SEGMENT_MEMBER("gcra", struct zs_bucket, new_flows),
+	ZS_SEGMENT_MEMBER("lease", struct zs_lease, bytes),
+	ZS_SEGMENT_MEMBER("lease", struct zs_lease, packets),
+	ZS_SEGMENT_MEMBER("lease", struct zs_lease, share),
+	ZS_SEGMENT_MEMBER("lease", struct zs_lease, listed),
+	ZS_SEGMENT_MEMBER("lease", struct zs_lease, since),
+	ZS_SEGMENT_MEMBER("changes", struct zs_changelog_head, next),
+	ZS_SEGMENT_MEMBER("sender", struct zs_sender_bucket, word),
 };
 
 /* Every name of a definition table in one string. */
@@ -116,9 +154,28 @@ struct zs_state_shape zs_state_shaped(const struct zs_state_shape *shape)
 		s.flow_capacity = CONFIG_FLOW_CAPACITY;
 	if (s.partitions == 0)
 		s.partitions = 1;
+	if (s.attachments == 0)
+		s.attachments = CONFIG_ATTACHMENTS;
+	ZS_CHECK(s.attachments <= ZS_ATTACHMENTS_MAX && !(s.attachments & (s.attachments - 1)),
+		 "attachments %u", s.attachments);
 	ZS_CHECK(s.flow_capacity <= ZS_FLOW_CAPACITY_MAX && s.partitions <= ZS_WORKERS_MAX,
 		 "flows %u in %u partitions", s.flow_capacity, s.partitions);
 	return s;
+}
+
+static uint32_t put_relay(struct zs_segment_field *out, uint32_t n, const struct zs_state_shape *s)
+{
+	uint64_t each = (uint64_t)s->partitions * s->attachments;
+
+	n = zs_segment_put_region(out, n, "@binding", (uint64_t)s->attachments * sizeof(struct zs_binding));
+	n = zs_segment_put_region(out, n, "@binding_head", sizeof(struct zs_changelog_head));
+	n = zs_segment_put_region(out, n, "@binding_change", BINDING_CHANGES * sizeof(uint32_t));
+	n = zs_segment_put_region(out, n, "@sender",
+				  (uint64_t)zs_senders_for(s->attachments) * sizeof(struct zs_sender_bucket));
+	n = zs_segment_put_region(out, n, "@hot", each * sizeof(struct zs_hot));
+	n = zs_segment_put_region(out, n, "@account", each * sizeof(struct zs_account));
+	n = zs_segment_put_region(out, n, "@bucket", (uint64_t)s->attachments * sizeof(struct zs_buckets));
+	return zs_segment_put_region(out, n, "@tenant_bucket", ZS_TENANTS * sizeof(struct zs_buckets));
 }
 
 static uint32_t fields(struct zs_segment_field *out, const void *shape)
@@ -128,7 +185,7 @@ static uint32_t fields(struct zs_segment_field *out, const void *shape)
 			 sizeof(struct zs_flow_bucket);
 	uint32_t n = ZS_ARRAY_LEN(members);
 
-	_Static_assert(ZS_ARRAY_LEN(members) + 11 <= ZS_SEGMENT_FIELDS, "field table is full");
+	_Static_assert(ZS_ARRAY_LEN(members) + 19 <= ZS_SEGMENT_FIELDS, "field table is full");
 	memcpy(out, members, sizeof(members));
 	n = put_names(out, n, "names.counters", counter_names);
 	n = put_names(out, n, "names.drops", drop_names);
@@ -140,8 +197,9 @@ static uint32_t fields(struct zs_segment_field *out, const void *shape)
 	n = zs_segment_put_region(out, n, "@flow_head", s.partitions * sizeof(struct zs_flow_partition_head));
 	n = zs_segment_put_region(out, n, "@by_client", index);
 	n = zs_segment_put_region(out, n, "@by_target", index);
-	return zs_segment_put_region(out, n, "@flow",
-				     (uint64_t)s.partitions * s.flow_capacity * sizeof(struct zs_flow));
+	n = zs_segment_put_region(out, n, "@flow",
+				  (uint64_t)s.partitions * s.flow_capacity * sizeof(struct zs_flow));
+	return put_relay(out, n, &s);
 }
 
 /* Rows of what a flow is made of; copies them out of a field table and returns how many. */

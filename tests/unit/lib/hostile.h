@@ -134,25 +134,6 @@ static void read_flows(const struct zs_flow_table *t, uint64_t *rng)
 	zs_flow_table_check(t, &where);
 }
 
-static void read_state(const struct zs_state *s, uint64_t *rng)
-{
-	struct zs_worker_counters sum;
-	struct zs_health_cell cell;
-	struct zs_flow_table t;
-
-	zs_state_sum(s, &sum);
-	for (int i = 0; i < ZS_HEALTHS; i++) {
-		zs_health_read(s->health, i, &cell);
-		assert_true(strlen(cell.detail) < sizeof(cell.detail));
-	}
-	for (uint32_t i = 0; i < s->partitions; i++) {
-		assert_int_equal(zs_state_flow_table(s, i, key, false, &t), 0);
-		read_flows(&t, rng);
-	}
-	for (uint32_t i = 0; i < ZS_WORKERS_MAX; i++)
-		zs_qsbr_passed(&s->worker[i].qsbr, 1, draw(rng));
-}
-
 static void read_log(const struct zs_changelog *log, uint64_t *rng)
 {
 	uint64_t cursor = draw(rng) % 2 ? interesting(rng) : zs_changelog_now(log) - draw(rng) % 8;
@@ -164,6 +145,40 @@ static void read_log(const struct zs_changelog *log, uint64_t *rng)
 
 		assert_true(n <= ZS_ARRAY_LEN(id) && !(n && overrun));
 	}
+}
+
+/* What a worker does with its neighbours' words. */
+static void read_relay(const struct zs_state *s, uint64_t *rng)
+{
+	struct zs_senders senders = { s->sender, zs_senders_for(s->attachments) - 1, { 1, 2 } };
+	struct zs_endpoint e = { some_addr(rng), (uint16_t)interesting(rng) };
+	uint32_t id = zs_senders_find(&senders, zs_senders_hash(&senders, &e, (uint8_t)draw(rng)));
+	struct zs_binding b;
+
+	assert_true(id == ZS_SENDER_NONE || id < ZS_ATTACHMENTS_MAX);
+	for (uint32_t i = 0; i < s->attachments; i++)
+		zs_seqlock_get(&s->binding[i], &b, sizeof(b));
+	read_log(&s->bindings, rng);
+}
+
+static void read_state(const struct zs_state *s, uint64_t *rng)
+{
+	struct zs_worker_counters sum;
+	struct zs_health_cell cell;
+	struct zs_flow_table t;
+
+	zs_state_sum(s, &sum);
+	read_relay(s, rng);
+	for (int i = 0; i < ZS_HEALTHS; i++) {
+		zs_health_read(s->health, i, &cell);
+		assert_true(strlen(cell.detail) < sizeof(cell.detail));
+	}
+	for (uint32_t i = 0; i < s->partitions; i++) {
+		assert_int_equal(zs_state_flow_table(s, i, key, false, &t), 0);
+		read_flows(&t, rng);
+	}
+	for (uint32_t i = 0; i < ZS_WORKERS_MAX; i++)
+		zs_qsbr_passed(&s->worker[i].qsbr, 1, draw(rng));
 }
 
 static void read_sessions(const struct zs_sessions *s, uint64_t *rng)

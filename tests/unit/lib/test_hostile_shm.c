@@ -15,9 +15,9 @@
 #define HANG_S 60 /* far more than any round takes, even on a loaded machine */
 
 static const struct zs_tables_shape tables_shape = { .routes = 64, .nexthops = 64 };
-static const struct zs_state_shape state_shape = { .flow_capacity = 64,
-						   .event_capacity = 64,
-						   .partitions = 2 };
+static const struct zs_state_shape state_shape = {
+	.flow_capacity = 64, .event_capacity = 64, .partitions = 2, .attachments = 64
+};
 static const struct zs_events_shape events_shape = { .capacity = 64 };
 static const struct zs_sessions_shape sessions_shape = { .attachments = 64, .sessions = 64 };
 
@@ -170,7 +170,7 @@ static uint64_t deadline(uint32_t share)
 
 /* --- phase 1: heap blocks -------------------------------------------------------------------- */
 
-#define BLOCKS 32
+#define BLOCKS 40
 struct heap {
 	struct block block[BLOCKS];
 	uint32_t count;
@@ -211,6 +211,10 @@ static void to_heap(struct heap *h, struct world *w)
 	OWN(h, s->by_client, buckets);
 	OWN(h, s->by_target, buckets);
 	OWN(h, s->flow, (size_t)s->partitions * s->flow_capacity);
+	OWN(h, s->binding, s->attachments);
+	OWN(h, s->bindings.head, 1);
+	OWN(h, s->bindings.id, s->bindings.capacity);
+	OWN(h, s->sender, zs_senders_for(s->attachments));
 	OWN(h, e->attachment, e->attachments);
 	OWN(h, e->session, e->sessions);
 	OWN(h, e->cid_config, ZS_CID_CONFIGS);

@@ -60,7 +60,7 @@ static void world_free(struct world *w)
 	free(w);
 }
 
-static void limit(struct world *w, uint32_t id, uint16_t tenant, struct zs_limits limits, bool mark)
+static void limit(struct world *w, uint32_t id, uint16_t tenant, struct zs_police_limits limits, bool mark)
 {
 	struct zs_attachment a = { .used = 1,
 				   .generation = 1,
@@ -73,7 +73,7 @@ static void limit(struct world *w, uint32_t id, uint16_t tenant, struct zs_limit
 	assert_int_equal(zs_sessions_set_attachment(&w->sessions, id, &a), 0);
 }
 
-static void limit_tenant(struct world *w, uint16_t number, struct zs_limits limits, uint32_t members,
+static void limit_tenant(struct world *w, uint16_t number, struct zs_police_limits limits, uint32_t members,
 			 bool mark)
 {
 	struct zs_tenant t = { .used = 1, .mark = mark, .members = members };
@@ -139,13 +139,13 @@ static void rate_row(struct scratch *s, uint64_t bit_s, uint32_t workers, bool a
 {
 	struct world *w = world_new(s);
 	struct source f[WORKERS] = { 0 };
-	struct zs_limits limits = { .bit_s = bit_s };
+	struct zs_police_limits limits = { .bit_s = bit_s };
 	uint64_t sum = 0;
 	char what[64];
 
 	if (above)
 		limit_tenant(w, 7, limits, 1, false);
-	limit(w, 5, above ? 7 : 0, above ? (struct zs_limits){ 0 } : limits, false);
+	limit(w, 5, above ? 7 : 0, above ? (struct zs_police_limits){ 0 } : limits, false);
 	for (uint32_t i = 0; i < workers; i++) /* unequal: 1, 2, 3, 4 parts */
 		f[i] = (struct source){ .worker = i,
 					.id = 5,
@@ -179,7 +179,7 @@ static void test_packet_rate(void **state)
 	struct source f[2] = { { .worker = 0, .id = 5, .size = 100, .bit_s = 8000000 },
 			       { .worker = 1, .id = 5, .size = 100, .bit_s = 16000000 } };
 
-	limit(w, 5, 0, (struct zs_limits){ .pkt_s = 5000 }, false);
+	limit(w, 5, 0, (struct zs_police_limits){ .pkt_s = 5000 }, false);
 	run(w, f, 2, 0); /* a machine that just started: the clock is at 0 */
 	assert_in_range(f[0].packets + f[1].packets, 49500, 50500);
 	world_free(w);
@@ -192,7 +192,7 @@ static void test_below(void **state)
 	struct source f[2] = { { .worker = 0, .id = 5, .size = PACKET, .bit_s = 4500000 },
 			       { .worker = 1, .id = 5, .size = 200, .bit_s = 4500000 } };
 
-	limit(w, 5, 0, (struct zs_limits){ .bit_s = 10000000, .pkt_s = 4000 }, false);
+	limit(w, 5, 0, (struct zs_police_limits){ .bit_s = 10000000, .pkt_s = 4000 }, false);
 	run(w, f, 2, 5 * S);
 	for (uint32_t i = 0; i < 2; i++)
 		assert_int_equal(f[i].packets, f[i].offered);
@@ -201,15 +201,15 @@ static void test_below(void **state)
 
 /* --- shares --- */
 
-static void share_row(struct scratch *s, struct zs_limits limits, uint32_t greedy_size, uint64_t polite_bit_s,
-		      bool mark)
+static void share_row(struct scratch *s, struct zs_police_limits limits, uint32_t greedy_size,
+		      uint64_t polite_bit_s, bool mark)
 {
 	struct world *w = world_new(s);
 	struct source f[4];
 
 	limit_tenant(w, 3, limits, 4, mark);
 	for (uint32_t i = 0; i < 4; i++) {
-		limit(w, 10 + i, 3, (struct zs_limits){ 0 }, false);
+		limit(w, 10 + i, 3, (struct zs_police_limits){ 0 }, false);
 		f[i] = (struct source){
 			.worker = i % 3, .id = 10 + i, .size = PACKET, .bit_s = polite_bit_s
 		};
@@ -233,10 +233,10 @@ static void share_row(struct scratch *s, struct zs_limits limits, uint32_t greed
 
 static void test_shares(void **state)
 {
-	share_row(*state, (struct zs_limits){ .bit_s = 20000000 }, PACKET, 4500000, false);
-	share_row(*state, (struct zs_limits){ .bit_s = 20000000 }, PACKET, 4500000, true);
-	share_row(*state, (struct zs_limits){ .bit_s = 20000000 }, 100, 2000000, false);
-	share_row(*state, (struct zs_limits){ .pkt_s = 4000 }, 100, 9000000,
+	share_row(*state, (struct zs_police_limits){ .bit_s = 20000000 }, PACKET, 4500000, false);
+	share_row(*state, (struct zs_police_limits){ .bit_s = 20000000 }, PACKET, 4500000, true);
+	share_row(*state, (struct zs_police_limits){ .bit_s = 20000000 }, 100, 2000000, false);
+	share_row(*state, (struct zs_police_limits){ .pkt_s = 4000 }, 100, 9000000,
 		  false); /* 937 of 1000 packets/s */
 }
 
@@ -247,9 +247,9 @@ static void test_own_first(void **state)
 	struct source f[2] = { { .worker = 0, .id = 1, .size = PACKET, .bit_s = 100000000 },
 			       { .worker = 1, .id = 2, .size = PACKET, .bit_s = 100000000 } };
 
-	limit_tenant(w, 3, (struct zs_limits){ .bit_s = 10000000 }, 2, false);
-	limit(w, 1, 3, (struct zs_limits){ .bit_s = 2000000 }, false);
-	limit(w, 2, 3, (struct zs_limits){ 0 }, false);
+	limit_tenant(w, 3, (struct zs_police_limits){ .bit_s = 10000000 }, 2, false);
+	limit(w, 1, 3, (struct zs_police_limits){ .bit_s = 2000000 }, false);
+	limit(w, 2, 3, (struct zs_police_limits){ 0 }, false);
 	run(w, f, 2, 50 * S);
 	assert_near(f[0].bytes, 2000000, "own");
 	assert_near(f[1].bytes, 8000000, "the rest");
@@ -276,7 +276,7 @@ static uint32_t at_once(struct world *w, uint32_t worker, uint32_t id, uint32_t 
 static void test_bursts(void **state)
 {
 	static const struct {
-		struct zs_limits limits;
+		struct zs_police_limits limits;
 		uint32_t size, passed;
 	} rows[] = {
 		{ { .bit_s = 100000000 }, 1000, 125 },		     /* 10 ms */
@@ -309,7 +309,7 @@ static void test_marks(void **state)
 	struct source f = { .worker = 0, .id = 1, .size = PACKET, .bit_s = 20000000, .ect = true };
 	uint32_t marked;
 
-	limit(w, 1, 0, (struct zs_limits){ .bit_s = 8000000 }, true);
+	limit(w, 1, 0, (struct zs_police_limits){ .bit_s = 8000000 }, true);
 	assert_int_equal(at_once(w, 0, 1, 1000, false, 9 * S, &marked), 10); /* not ECT: nothing more */
 	assert_int_equal(at_once(w, 0, 1, 1000, true, 9 * S, &marked), 10);
 	assert_int_equal(marked, 10);
@@ -327,8 +327,8 @@ static void test_return(void **state)
 	struct world *w = world_new(*state);
 	uint32_t marked, first;
 
-	limit_tenant(w, 3, (struct zs_limits){ .bit_s = 80000000 }, 1, false);
-	limit(w, 1, 3, (struct zs_limits){ .bit_s = 80000000, .pkt_s = 100000 }, false);
+	limit_tenant(w, 3, (struct zs_police_limits){ .bit_s = 80000000 }, 1, false);
+	limit(w, 1, 3, (struct zs_police_limits){ .bit_s = 80000000, .pkt_s = 100000 }, false);
 	assert_int_equal(zs_policer_packet(w->worker[0], 1, ZS_TO_EDGE, 1000, false, 9 * S), ZS_POLICE_PASS);
 	assert_in_range(w->account[0][1].lease[ZS_TO_EDGE].bytes, 8000, 9000); /* 1 ms less a packet */
 	first = at_once(w, 1, 1, 1000, false, 9 * S, &marked);
@@ -351,7 +351,7 @@ static void test_stale(void **state)
 	struct world *w = world_new(*state);
 	uint32_t marked;
 
-	limit(w, 1, 0, (struct zs_limits){ .bit_s = 80000000 }, false);
+	limit(w, 1, 0, (struct zs_police_limits){ .bit_s = 80000000 }, false);
 	zs_policer_packet(w->worker[0], 1, ZS_TO_EDGE, 1000, false, 9 * S);
 	assert_int_equal(at_once(w, 1, 1, 1000, false, 10 * S, &marked), 100);
 	assert_int_equal(at_once(w, 0, 1, 1000, false, 10 * S, &marked), 9); /* what it brought back */
@@ -365,7 +365,7 @@ static void test_killed(void **state)
 	struct world *w = world_new(*state);
 	uint32_t marked, rest;
 
-	limit(w, 1, 0, (struct zs_limits){ .bit_s = 80000000, .burst = 100000 }, false);
+	limit(w, 1, 0, (struct zs_police_limits){ .bit_s = 80000000, .burst = 100000 }, false);
 	for (uint32_t i = 0; i < 5; i++) {
 		assert_int_equal(zs_policer_packet(w->worker[0], 1, ZS_TO_EDGE, 1000, false, 9 * S),
 				 ZS_POLICE_PASS);
@@ -402,7 +402,7 @@ static void test_many(void **state)
 		zs_policer_init(w->worker[i], &(struct zs_policer_view){ &w->sessions, w->bucket, w->tenant,
 									 w->account[i] });
 	for (uint32_t id = 1; id <= n; id++) {
-		limit(w, id, 0, (struct zs_limits){ .bit_s = 80000000 }, false);
+		limit(w, id, 0, (struct zs_police_limits){ .bit_s = 80000000 }, false);
 		zs_policer_packet(w->worker[0], id, ZS_TO_EDGE, 1000, false, 9 * S);
 	}
 	assert_int_equal(w->worker[0]->count, ZS_LEASES);
@@ -422,7 +422,7 @@ static void test_clocks(void **state)
 	struct world *w = world_new(*state);
 	uint32_t marked;
 
-	limit(w, 1, 0, (struct zs_limits){ .bit_s = 8000000 }, false);
+	limit(w, 1, 0, (struct zs_police_limits){ .bit_s = 8000000 }, false);
 	assert_int_equal(at_once(w, 0, 1, 1000, false, 1000 * S, &marked), 10);
 	/* a reboot under a segment that survived: the clock is at the start again; a burst, then the rate */
 	assert_int_equal(at_once(w, 1, 1, 1000, false, 2 * S, &marked), 10);
@@ -446,9 +446,9 @@ static void test_flows(void **state)
 	struct world *w = world_new(*state);
 	uint32_t n = 0;
 
-	limit_tenant(w, 3, (struct zs_limits){ .flows = 100, .new_flows_s = 15 }, 2, false);
-	limit(w, 1, 3, (struct zs_limits){ .flows = 20, .new_flows_s = 10 }, false);
-	limit(w, 2, 3, (struct zs_limits){ 0 }, false);
+	limit_tenant(w, 3, (struct zs_police_limits){ .flows = 100, .new_flows_s = 15 }, 2, false);
+	limit(w, 1, 3, (struct zs_police_limits){ .flows = 20, .new_flows_s = 10 }, false);
+	limit(w, 2, 3, (struct zs_police_limits){ 0 }, false);
 	assert_false(zs_policer_new_flow(w->worker[0], 1, ZS_TO_EDGE, 20, 20, 9 * S));
 	assert_false(zs_policer_new_flow(w->worker[0], 1, ZS_TO_EDGE, 1, 100, 9 * S));
 	while (zs_policer_new_flow(w->worker[n & 1], 1, ZS_TO_EDGE, 19, 99, 9 * S))
@@ -495,7 +495,7 @@ static void test_model(void **state)
 		if (quantum < slack / WORKERS)
 			slack = quantum * WORKERS;
 		n.tokens = n.depth;
-		limit(w, 1 + round, 0, (struct zs_limits){ .bit_s = bit_s }, false);
+		limit(w, 1 + round, 0, (struct zs_police_limits){ .bit_s = bit_s }, false);
 		for (uint32_t i = 0; i < ROUNDS(20000); i++) {
 			uint32_t size = 1 + (uint32_t)(draw(&s->rng) % 1400);
 			struct zs_policer *p = w->worker[draw(&s->rng) % WORKERS];
@@ -554,9 +554,9 @@ static void test_threads(void **state)
 	uint64_t begin = zs_clock_ns(), sum = 0;
 	double budget;
 
-	limit_tenant(w, 3, (struct zs_limits){ .bit_s = 400000000 }, 3, false);
+	limit_tenant(w, 3, (struct zs_police_limits){ .bit_s = 400000000 }, 3, false);
 	for (uint32_t id = 1; id <= 3; id++)
-		limit(w, id, 3, (struct zs_limits){ .bit_s = 300000000 }, false);
+		limit(w, id, 3, (struct zs_police_limits){ .bit_s = 300000000 }, false);
 	for (uint32_t i = 0; i < WORKERS; i++) {
 		r[i] = (struct racer){ .w = w, .worker = i, .until = begin + 300 * MS };
 		assert_int_equal(pthread_create(&thread[i], NULL, race, &r[i]), 0);

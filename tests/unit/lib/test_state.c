@@ -6,7 +6,9 @@
 #include "shm/state.h"
 
 static const uint8_t key[16] = "a hash key, 16 b";
-static const struct zs_state_shape small = { .flow_capacity = 256, .event_capacity = 64, .partitions = 2 };
+static const struct zs_state_shape small = {
+	.flow_capacity = 256, .event_capacity = 64, .partitions = 2, .attachments = 64
+};
 
 static void open_writer(struct zs_state *st, struct scratch *s, const struct zs_state_shape *shape,
 			bool fresh)
@@ -139,8 +141,10 @@ static void test_adopts_after_a_kill(void **state)
 
 static void test_grows(void **state)
 {
-	static const struct zs_state_shape more = { .flow_capacity = 1000, .partitions = 5 };
-	static const struct zs_state_shape less = { .flow_capacity = 16, .partitions = 1 };
+	static const struct zs_state_shape more = { .flow_capacity = 1000,
+						    .partitions = 5,
+						    .attachments = 64 };
+	static const struct zs_state_shape less = { .flow_capacity = 16, .partitions = 1, .attachments = 64 };
 	struct scratch *s = *state;
 	struct zs_state w, r;
 	struct zs_flow_table t;
@@ -162,6 +166,61 @@ static void test_grows(void **state)
 	assert_int_equal(w.flow_capacity, 1000);
 	check_contents(&w, 5);
 	zs_state_close(&r);
+	zs_state_close(&w);
+}
+
+static void fill_relay(struct zs_state *st)
+{
+	for (uint32_t i = 0; i < st->attachments; i++) {
+		st->binding[i].counter[0] = i + 1;
+		atomic_store(&st->bucket[i].to[0].bytes, i + 1);
+		for (uint32_t k = 0; k < st->partitions; k++) {
+			zs_state_hot(st, k)[i].generation = (uint16_t)(i + k);
+			zs_state_account(st, k)[i].meter[0].bytes = i + k;
+		}
+	}
+	atomic_store(&st->tenant[7].to[1].bytes, 9);
+}
+
+static void check_relay(const struct zs_state *st, uint32_t filled)
+{
+	for (uint32_t i = 0; i < st->attachments; i++) {
+		assert_int_equal(st->binding[i].counter[0], filled ? i + 1 : 0);
+		assert_int_equal(atomic_load(&st->bucket[i].to[0].bytes), filled ? i + 1 : 0);
+		for (uint32_t k = 0; k < st->partitions; k++) {
+			assert_int_equal(zs_state_hot(st, k)[i].generation, k < filled ? i + k : 0);
+			assert_int_equal(zs_state_account(st, k)[i].meter[0].bytes, k < filled ? i + k : 0);
+		}
+	}
+	assert_int_equal(atomic_load(&st->tenant[7].to[1].bytes), filled ? 9 : 0);
+}
+
+/* Attachments go on under more workers, counters and all; another capacity begins them anew, and tells by the incarnation. */
+static void test_attachments(void **state)
+{
+	struct zs_state_shape shape = small;
+	struct scratch *s = *state;
+	struct zs_state w;
+	uint64_t before;
+
+	open_writer(&w, s, &shape, true);
+	assert_int_equal(w.attachments, 64);
+	fill_relay(&w);
+	before = w.seg.base->incarnation;
+	zs_state_close(&w);
+	open_writer(&w, s, &shape, false);
+	check_relay(&w, 2);
+	zs_state_close(&w);
+	shape.partitions = 4;
+	open_writer(&w, s, &shape, false);
+	assert_true(w.seg.base->incarnation == before);
+	check_relay(&w, 2);
+	zs_state_close(&w);
+	shape.attachments = 128;
+	open_writer(&w, s, &shape, false);
+	assert_int_equal(w.attachments, 128);
+	assert_true(w.seg.base->incarnation != before);
+	check_relay(&w, 0);
 	zs_state_close(&w);
 }
 
@@ -200,7 +259,7 @@ static void check_other_flows(const struct zs_state *st, uint64_t rx)
 		assert_int_equal(sum.drop[i], 0);
 }
 
-/* A build with other counters, drops, stages and codes was here: flows go on, counts begin anew. */
+/* Version 1, by a build with other counters, drops, stages and codes, was here: flows go on, counts begin anew. */
 static void test_takes_flows_of_another_build(void **state)
 {
 	static const struct zs_state_shape more = { .flow_capacity = 300, .partitions = 3 };
@@ -241,10 +300,10 @@ static void test_refuses_other_flows(void **state)
 		struct fixture_row is;
 		const char *told;
 	} rows[] = {
-		{ OTHER_PORT_ROW, { "flow.port", 38, 2 }, "layout differs" },
-		{ OTHER_PORT_ROW, { "flow.port", 36, 4 }, "layout differs" },
-		{ OTHER_PORT_ROW, { "flow.mark", 36, 2 }, "layout differs" },
-		{ 0, { "flow.more", 112, 8 }, "layout differs" },
+		{ OTHER_PORT_ROW, { "flow.port", 38, 2 }, "layout version 1" },
+		{ OTHER_PORT_ROW, { "flow.port", 36, 4 }, "layout version 1" },
+		{ OTHER_PORT_ROW, { "flow.mark", 36, 2 }, "layout version 1" },
+		{ 0, { "flow.more", 112, 8 }, "layout version 1" },
 		{ OTHER_REGION_ROW, { "@flow", OTHER_FLOW, 2 * OTHER_FLOWS * 128 - 1 }, "impossible size" },
 		{ OTHER_REGION_ROW, { "@flow", OTHER_FLOW, 0 }, "impossible size" },
 		{ OTHER_REGION_ROW, { "@flows", OTHER_FLOW, 2 * OTHER_FLOWS * 128 }, "missing" },
@@ -269,8 +328,11 @@ static void test_refuses_other_flows(void **state)
 /* Sizes that do not divide: refused, not trusted. */
 static void test_impossible_sizes(void **state)
 {
-	static const char *const regions[] = { "@worker",    "@iface",	   "@health",
-					       "@flow_head", "@by_client", "@flow" };
+	static const char *const regions[] = { "@worker",	"@iface",	  "@health",
+					       "@flow_head",	"@by_client",	  "@flow",
+					       "@binding",	"@sender",	  "@hot",
+					       "@account",	"@bucket",	  "@tenant_bucket",
+					       "@binding_head", "@binding_change" };
 	struct scratch *s = *state;
 	struct zs_state w, r;
 	struct zs_error err;
@@ -310,6 +372,7 @@ int main(void)
 		T(test_life),
 		T(test_adopts_after_a_kill),
 		T(test_grows),
+		T(test_attachments),
 		T(test_impossible_sizes),
 		T(test_takes_flows_of_another_build),
 		T(test_refuses_other_flows),

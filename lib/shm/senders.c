@@ -1,0 +1,93 @@
+/* The index of senders. A word changes from empty to its sender and back in one store, so a reader sees it or does not. */
+#include "shm/senders.h"
+
+#include "base/hash.h"
+
+#define ID_BITS 20
+#define ID_MASK ((1u << ID_BITS) - 1)
+
+uint64_t zs_senders_hash(const struct zs_senders *s, const struct zs_endpoint *from, uint8_t local)
+{
+	struct {
+		struct zs_addr addr;
+		uint16_t port;
+		uint8_t local, zero[5];
+	} key = { from->addr, from->port, local, { 0 } };
+
+	_Static_assert(sizeof(key) == 24, "hashed as bytes: no holes");
+	return zs_hash24(s->key, &key);
+}
+
+/* The fingerprint in its place; never zero, so no word that holds a sender is empty. */
+static uint64_t print_of(uint64_t hash)
+{
+	uint64_t print = hash & ~(uint64_t)ID_MASK;
+
+	return print ? print : 1ull << ID_BITS;
+}
+
+static uint64_t load(const struct zs_sender_bucket *b, int i)
+{
+	return atomic_load_explicit(&b->word[i], memory_order_relaxed);
+}
+
+/* The word of a print in one bucket, or NULL. */
+static _Atomic uint64_t *word_in(struct zs_sender_bucket *b, uint64_t print)
+{
+	for (int i = 0; i < ZS_SENDER_WORDS; i++)
+		if ((load(b, i) & ~(uint64_t)ID_MASK) == print)
+			return &b->word[i];
+	return NULL;
+}
+
+static _Atomic uint64_t *word_of(const struct zs_senders *s, uint64_t hash)
+{
+	uint64_t at = hash & s->mask, print = print_of(hash);
+	_Atomic uint64_t *word = word_in(&s->bucket[at], print);
+
+	return word ? word : word_in(&s->bucket[at ^ 1], print);
+}
+
+uint32_t zs_senders_find(const struct zs_senders *s, uint64_t hash)
+{
+	_Atomic uint64_t *word = word_of(s, hash);
+
+	return word ? (uint32_t)atomic_load_explicit(word, memory_order_relaxed) & ID_MASK : ZS_SENDER_NONE;
+}
+
+static _Atomic uint64_t *empty_in(struct zs_sender_bucket *b)
+{
+	for (int i = 0; i < ZS_SENDER_WORDS; i++)
+		if (!load(b, i))
+			return &b->word[i];
+	return NULL;
+}
+
+bool zs_senders_insert(struct zs_senders *s, uint64_t hash, uint32_t id)
+{
+	_Atomic uint64_t *word = word_of(s, hash);
+
+	if (!word)
+		word = empty_in(&s->bucket[hash & s->mask]);
+	if (!word)
+		word = empty_in(&s->bucket[(hash & s->mask) ^ 1]);
+	if (!word)
+		return false;
+	atomic_store_explicit(word, print_of(hash) | (id & ID_MASK), memory_order_relaxed);
+	return true;
+}
+
+void zs_senders_remove(struct zs_senders *s, uint64_t hash, uint32_t id)
+{
+	_Atomic uint64_t *word = word_of(s, hash);
+
+	if (word && (atomic_load_explicit(word, memory_order_relaxed) & ID_MASK) == id)
+		atomic_store_explicit(word, 0, memory_order_relaxed);
+}
+
+void zs_senders_clear(struct zs_senders *s)
+{
+	for (uint32_t i = 0; i <= s->mask; i++)
+		for (int k = 0; k < ZS_SENDER_WORDS; k++)
+			atomic_store_explicit(&s->bucket[i].word[k], 0, memory_order_relaxed);
+}

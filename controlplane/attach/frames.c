@@ -23,7 +23,7 @@ static void on_publish(struct zs_attach *s, struct zs_attach_conn *conn, const s
 {
 	struct zs_attach_frame answer = { .id = f->id, .kind = ZS_ATTACH_PORT };
 	struct slot *slot = conn->slot;
-	struct ports before = slot->ports;
+	struct ports before = slot->kept.ports;
 
 	if (slot->now.mode != ZS_SESSION_TUNNEL) {
 		refuse(s, conn, f->id,

@@ -29,8 +29,8 @@ struct offer {
 
 static bool knows(const struct slot *slot, const zs_pb_Hello *h)
 {
-	for (uint32_t i = 0; h->has_resume && i < slot->hashes; i++)
-		if (!memcmp(slot->hash[i], h->resume.grant_hash.bytes, ZS_ATTACH_HASH))
+	for (uint32_t i = 0; h->has_resume && i < slot->kept.hashes; i++)
+		if (!memcmp(slot->kept.hash[i], h->resume.grant_hash.bytes, ZS_ATTACH_HASH))
 			return true;
 	return false;
 }
@@ -62,7 +62,7 @@ static void fill(struct zs_attach *s, struct offer *o)
 	o->grant.kind = ZS_ATTACH_GRANT;
 	g->pop = conf_of(s)->pop;
 	g->attachment = o->slot->id;
-	g->generation = o->slot->generation;
+	g->generation = o->slot->kept.generation;
 	g->lease_s = conf_of(s)->lease_s;
 	g->spread_ms = conf_of(s)->spread_ms;
 	g->has_policy = true;
@@ -84,8 +84,8 @@ static void answer_ports(struct zs_attach *s, struct offer *o)
 		zs_attach_port_publish(s, o->slot, &o->hello->publish[i], &o->answer[o->answers]);
 		o->answers += o->answer[o->answers].has_error;
 	}
-	for (uint32_t i = 0; o->hello->mode == ZS_ATTACH_MODE_tunnel && i < o->slot->ports.count; i++)
-		zs_attach_port_tell(s, &o->slot->ports.at[i], &o->answer[o->answers++]);
+	for (uint32_t i = 0; o->hello->mode == ZS_ATTACH_MODE_tunnel && i < o->slot->kept.ports.count; i++)
+		zs_attach_port_tell(s, &o->slot->kept.ports.at[i], &o->answer[o->answers++]);
 }
 
 /* As many ports as fit; the rest follows in frames of its own. */
@@ -130,7 +130,7 @@ static void describe(struct zs_attach *s, struct offer *o)
 		.mode = (uint8_t)h->mode,
 		.bind_id = h->mode == ZS_ATTACH_MODE_socket ? zs_attach_session_bind_id(o->slot) : 0,
 		.attachment = o->slot->id,
-		.generation = o->slot->generation,
+		.generation = o->slot->kept.generation,
 		.max_payload = (uint16_t)(h->max_payload > UINT16_MAX ? UINT16_MAX : h->max_payload),
 		.receiver = zs_attach_session_receiver(s),
 		.peer = h->receiver,
@@ -143,17 +143,17 @@ static void describe(struct zs_attach *s, struct offer *o)
 static int store(struct zs_attach *s, struct offer *o)
 {
 	struct slot *slot = o->slot;
-	uint8_t hashes = slot->hashes, hash[2][ZS_ATTACH_HASH];
+	uint8_t hashes = slot->kept.hashes, hash[2][ZS_ATTACH_HASH];
 	int rc;
 
-	memcpy(hash, slot->hash, sizeof(hash));
-	memcpy(slot->hash[1], slot->hash[0], ZS_ATTACH_HASH);
-	memcpy(slot->hash[0], o->hash, ZS_ATTACH_HASH);
-	slot->hashes = hashes ? 2 : 1;
+	memcpy(hash, slot->kept.hash, sizeof(hash));
+	memcpy(slot->kept.hash[1], slot->kept.hash[0], ZS_ATTACH_HASH);
+	memcpy(slot->kept.hash[0], o->hash, ZS_ATTACH_HASH);
+	slot->kept.hashes = hashes ? 2 : 1;
 	rc = zs_attach_record_slot(s, slot);
 	if (rc) {
-		memcpy(slot->hash, hash, sizeof(hash));
-		slot->hashes = hashes;
+		memcpy(slot->kept.hash, hash, sizeof(hash));
+		slot->kept.hashes = hashes;
 	}
 	return rc;
 }
@@ -193,8 +193,9 @@ static void commit(struct zs_attach *s, struct offer *o)
 	hold_offer(o);
 	s->counts.granted[continuity]++;
 	ZS_LOG(&s->c->log, ATTACHED, "attachment=%u generation=%u peer=%s continuity=%s ports=%u group=%s",
-	       o->slot->id, o->slot->generation, zs_peer_id_format(&conn->peer.id, peer),
-	       zs_attach_name(ZS_ATTACH_TABLE_CONTINUITY, continuity), o->slot->ports.count, conn->group);
+	       o->slot->id, o->slot->kept.generation, zs_peer_id_format(&conn->peer.id, peer),
+	       zs_attach_name(ZS_ATTACH_TABLE_CONTINUITY, continuity), o->slot->kept.ports.count,
+	       conn->group);
 	zs_attach_grant_send(s, conn);
 }
 
@@ -221,7 +222,7 @@ static uint32_t offer(struct zs_attach *s, struct offer *o, const struct admissi
 				 s->counts.attachments, s->counts.sessions);
 		return ZS_ATTACH_ERROR_quota;
 	}
-	before = o->slot->ports;
+	before = o->slot->kept.ports;
 	zs_attach_policy_set(s, o->slot, who);
 	describe(s, o);
 	o->grant.grant.continuity = continuity_of(s, o, fresh);

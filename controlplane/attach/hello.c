@@ -68,7 +68,7 @@ static bool is_owner(const struct hearing *h, struct refusal *r)
 	const zs_pb_Resume *old = &h->hello->resume;
 
 	return !h->hello->has_resume ||
-	       (h->slot && old->attachment == h->slot->id && old->generation == h->slot->generation);
+	       (h->slot && old->attachment == h->slot->id && old->generation == h->slot->kept.generation);
 }
 
 static bool can_hand_keys_over(const struct hearing *h, struct refusal *r)

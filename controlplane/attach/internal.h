@@ -71,16 +71,20 @@ struct live {
 	struct zs_attach_conn *conn; /* that it was made on, while it is open */
 };
 
-/* Attachment `id`: its index in slot[] and in the segment. */
-struct slot {
-	uint32_t id;
+/* What the store keeps of an attachment (records.c); of its ports all but `held`. */
+struct kept {
 	uint16_t generation;
 	uint64_t freed_s;	 /* Unix time, 0: owned */
 	struct zs_peer_id owner; /* len 0: free */
 	uint8_t hashes;
 	uint8_t hash[2][ZS_ATTACH_HASH]; /* of the last Grants, newest first */
 	struct ports ports;
-	/* not durable: */
+};
+
+/* Attachment `id`: its index in slot[] and in the segment. All but `kept` ends with the process. */
+struct slot {
+	uint32_t id;
+	struct kept kept;
 	struct zs_attach_conn *conn; /* attached now */
 	uint64_t lease_ns;	     /* when it ends; NEVER while attached */
 	struct zs_addr prefix;	     /* it was last granted to; all zero: to none since the start */

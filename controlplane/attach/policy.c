@@ -45,7 +45,7 @@ static int on_list(const struct zs_attach *s, const struct zs_peer_id *peer, str
 
 bool zs_attach_policy_keeps(const struct zs_attach *s, const struct slot *slot, struct admission *out)
 {
-	int by = on_list(s, &slot->owner, out);
+	int by = on_list(s, &slot->kept.owner, out);
 
 	return by > 0 || (by == 0 && strcmp(conf_of(s)->mode, "allow") != 0);
 }

@@ -29,7 +29,7 @@ static int reserve(struct zs_attach *s, const struct slot *slot, const struct zs
 {
 	struct zs_publication pub = { .port = p->port,
 				      .attached = { .id = slot->id,
-						    .generation = slot->generation,
+						    .generation = slot->kept.generation,
 						    .service = p->service,
 						    .protection = p->protection } };
 	struct zs_error why = { 0 };
@@ -45,16 +45,16 @@ static void release(struct zs_attach *s, const struct slot *slot, const struct z
 
 void zs_attach_ports_reserve(struct zs_attach *s, struct slot *slot)
 {
-	for (uint32_t i = 0; i < slot->ports.count; i++)
-		slot->ports.at[i].held = reserve(s, slot, &slot->ports.at[i]) == 0;
+	for (uint32_t i = 0; i < slot->kept.ports.count; i++)
+		slot->kept.ports.at[i].held = reserve(s, slot, &slot->kept.ports.at[i]) == 0;
 }
 
 void zs_attach_ports_release(struct zs_attach *s, struct slot *slot)
 {
-	for (uint32_t i = 0; i < slot->ports.count; i++)
-		release(s, slot, &slot->ports.at[i]);
-	s->counts.ports -= slot->ports.count;
-	slot->ports.count = 0;
+	for (uint32_t i = 0; i < slot->kept.ports.count; i++)
+		release(s, slot, &slot->kept.ports.at[i]);
+	s->counts.ports -= slot->kept.ports.count;
+	slot->kept.ports.count = 0;
 }
 
 uint32_t zs_attach_announce(const struct zs_attach *s, uint16_t port, uint8_t (*out)[18], uint32_t max)
@@ -138,7 +138,7 @@ static int choose(struct zs_attach *s, const struct slot *slot, struct zs_attach
 
 	for (uint32_t i = 0; i < TRIES && i < count; i++) {
 		p->port = (uint16_t)(a->port_first + (first + i) % count);
-		if (has(&slot->ports, p))
+		if (has(&slot->kept.ports, p))
 			continue;
 		rc = reserve(s, slot, p);
 		if (rc != -EADDRINUSE && rc != -EEXIST)
@@ -151,20 +151,20 @@ static void grant_new(struct zs_attach *s, struct slot *slot, const zs_pb_Publis
 {
 	const struct zs_conf_attach *a = conf_of(s);
 	struct zs_attach_port p = { .port = (uint16_t)want->port,
-				    .service = free_service(&slot->ports),
+				    .service = free_service(&slot->kept.ports),
 				    .protection = (uint8_t)want->protection };
 	int rc;
 
-	if (slot->ports.count >= a->ports || slot->ports.count >= ZS_ATTACH_PORTS) {
+	if (slot->kept.ports.count >= a->ports || slot->kept.ports.count >= ZS_ATTACH_PORTS) {
 		refuse(out, &(struct refusal){ .code = ZS_ATTACH_ERROR_quota,
 					       .scope = "ports",
-					       .current = slot->ports.count,
+					       .current = slot->kept.ports.count,
 					       .limit = a->ports });
 		return;
 	}
-	if (p.port && (!is_granted(a, p.port) || has(&slot->ports, &p))) {
-		refuse(out, &(struct refusal){ .code = has(&slot->ports, &p) ? ZS_ATTACH_ERROR_port_taken
-									     : ZS_ATTACH_ERROR_denied,
+	if (p.port && (!is_granted(a, p.port) || has(&slot->kept.ports, &p))) {
+		refuse(out, &(struct refusal){ .code = has(&slot->kept.ports, &p) ? ZS_ATTACH_ERROR_port_taken
+										  : ZS_ATTACH_ERROR_denied,
 					       .scope = "port" });
 		return;
 	}
@@ -175,7 +175,7 @@ static void grant_new(struct zs_attach *s, struct slot *slot, const zs_pb_Publis
 	}
 	p.held = true;
 	snprintf(p.name, sizeof(p.name), "%s", want->name);
-	slot->ports.at[slot->ports.count++] = p;
+	slot->kept.ports.at[slot->kept.ports.count++] = p;
 	zs_attach_port_tell(s, &p, out);
 }
 
@@ -201,13 +201,13 @@ static void withdraw(struct slot *slot, struct zs_attach_port *p, zs_pb_Port *ou
 		return;
 	}
 	out->service = p->service;
-	*p = slot->ports.at[--slot->ports.count];
+	*p = slot->kept.ports.at[--slot->kept.ports.count];
 }
 
 void zs_attach_port_publish(struct zs_attach *s, struct slot *slot, const zs_pb_Publish *want,
 			    zs_pb_Port *out)
 {
-	struct zs_attach_port *p = find(&slot->ports, want->name);
+	struct zs_attach_port *p = find(&slot->kept.ports, want->name);
 
 	*out = (zs_pb_Port){ .port = 0 };
 	snprintf(out->name, sizeof(out->name), "%s", want->name);
@@ -222,16 +222,16 @@ void zs_attach_port_publish(struct zs_attach *s, struct slot *slot, const zs_pb_
 void zs_attach_ports_keep(struct zs_attach *s, struct slot *slot, const struct ports *before)
 {
 	for (uint32_t i = 0; i < before->count; i++)
-		if (!has(&slot->ports, &before->at[i]))
+		if (!has(&slot->kept.ports, &before->at[i]))
 			release(s, slot, &before->at[i]);
-	s->counts.ports += (uint32_t)slot->ports.count - before->count;
+	s->counts.ports += (uint32_t)slot->kept.ports.count - before->count;
 }
 
 void zs_attach_ports_undo(struct zs_attach *s, struct slot *slot, const struct ports *before)
 {
-	for (uint32_t i = 0; i < slot->ports.count; i++)
-		if (!has(before, &slot->ports.at[i]))
-			release(s, slot, &slot->ports.at[i]);
-	slot->ports = *before;
+	for (uint32_t i = 0; i < slot->kept.ports.count; i++)
+		if (!has(before, &slot->kept.ports.at[i]))
+			release(s, slot, &slot->kept.ports.at[i]);
+	slot->kept.ports = *before;
 	zs_attach_ports_reserve(s, slot);
 }

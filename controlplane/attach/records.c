@@ -46,20 +46,20 @@ static void slot_key(uint8_t key[SLOT_KEY], uint32_t id)
 	zs_write_u32(&w, id);
 }
 
-static size_t encode_slot(const struct slot *slot, uint8_t out[RECORD_MAX])
+static size_t encode_slot(const struct kept *k, uint8_t out[RECORD_MAX])
 {
 	struct zs_writer w = zs_writer_of(out, RECORD_MAX);
 
 	zs_write_u8(&w, VERSION);
-	zs_write_u16(&w, slot->generation);
-	zs_write_u64(&w, slot->freed_s);
-	zs_write_u8(&w, slot->owner.len);
-	zs_write_bytes(&w, slot->owner.bytes, slot->owner.len);
-	zs_write_u8(&w, slot->hashes);
-	zs_write_bytes(&w, slot->hash, slot->hashes * sizeof(slot->hash[0]));
-	zs_write_u8(&w, slot->ports.count);
-	for (uint32_t i = 0; i < slot->ports.count; i++) {
-		const struct zs_attach_port *p = &slot->ports.at[i];
+	zs_write_u16(&w, k->generation);
+	zs_write_u64(&w, k->freed_s);
+	zs_write_u8(&w, k->owner.len);
+	zs_write_bytes(&w, k->owner.bytes, k->owner.len);
+	zs_write_u8(&w, k->hashes);
+	zs_write_bytes(&w, k->hash, k->hashes * sizeof(k->hash[0]));
+	zs_write_u8(&w, k->ports.count);
+	for (uint32_t i = 0; i < k->ports.count; i++) {
+		const struct zs_attach_port *p = &k->ports.at[i];
 
 		write_text(&w, p->name);
 		zs_write_u16(&w, p->port);
@@ -70,9 +70,9 @@ static size_t encode_slot(const struct slot *slot, uint8_t out[RECORD_MAX])
 	return zs_writer_len(&w);
 }
 
-static bool decode_port(struct zs_reader *r, struct slot *slot)
+static bool decode_port(struct zs_reader *r, struct ports *ports)
 {
-	struct zs_attach_port *p = &slot->ports.at[slot->ports.count];
+	struct zs_attach_port *p = &ports->at[ports->count];
 
 	read_text(r, p->name, sizeof(p->name));
 	p->port = zs_read_u16(r);
@@ -81,35 +81,35 @@ static bool decode_port(struct zs_reader *r, struct slot *slot)
 	if (r->failed || !p->name[0] || !p->port || p->service < 1 || p->service > ZS_SERVICE_MAX ||
 	    p->protection > 1)
 		return false;
-	slot->ports.count++;
+	ports->count++;
 	return true;
 }
 
 static bool decode_slot(struct slot *slot, const uint8_t *key, size_t key_len, const void *value, size_t len)
 {
-	struct zs_reader k = zs_reader_of(key + PREFIX_LEN, key_len - PREFIX_LEN),
+	struct zs_reader id = zs_reader_of(key + PREFIX_LEN, key_len - PREFIX_LEN),
 			 r = zs_reader_of(value, len);
+	struct kept *k = &slot->kept;
 	uint8_t version = zs_read_u8(&r), owner, ports;
 	const uint8_t *at;
 
-	slot->id = zs_read_u32(&k);
-	slot->generation = zs_read_u16(&r);
-	slot->freed_s = zs_read_u64(&r);
+	slot->id = zs_read_u32(&id);
+	k->generation = zs_read_u16(&r);
+	k->freed_s = zs_read_u64(&r);
 	owner = zs_read_u8(&r);
 	at = zs_read_span(&r, owner);
-	if (!at || version != VERSION || !slot->generation || !slot->id || !zs_reader_done(&k))
+	if (!at || version != VERSION || !k->generation || !slot->id || !zs_reader_done(&id))
 		return false;
-	if (owner ? zs_peer_id_decode(&slot->owner, at, owner) || slot->freed_s : !slot->freed_s)
+	if (owner ? zs_peer_id_decode(&k->owner, at, owner) || k->freed_s : !k->freed_s)
 		return false;
-	slot->hashes = zs_read_u8(&r);
-	if (slot->hashes > ZS_ARRAY_LEN(slot->hash) ||
-	    !zs_read_bytes(&r, slot->hash, slot->hashes * sizeof(slot->hash[0])))
+	k->hashes = zs_read_u8(&r);
+	if (k->hashes > ZS_ARRAY_LEN(k->hash) || !zs_read_bytes(&r, k->hash, k->hashes * sizeof(k->hash[0])))
 		return false;
 	ports = zs_read_u8(&r);
 	if (ports > ZS_ATTACH_PORTS)
 		return false;
 	while (ports--)
-		if (!decode_port(&r, slot))
+		if (!decode_port(&r, &k->ports))
 			return false;
 	return zs_reader_done(&r);
 }
@@ -120,7 +120,7 @@ int zs_attach_record_slot(struct zs_attach *s, const struct slot *slot)
 	uint8_t key[SLOT_KEY], value[RECORD_MAX];
 
 	slot_key(key, slot->id);
-	zs_store_put(b, key, sizeof(key), value, encode_slot(slot, value));
+	zs_store_put(b, key, sizeof(key), value, encode_slot(&slot->kept, value));
 	return zs_control_commit(s->c, b, NULL);
 }
 

@@ -79,7 +79,7 @@ void zs_attach_advance(struct zs_attach *s, uint64_t now, uint64_t wall_s)
 	if (s->now_ns >= s->slot_due_ns) {
 		s->slot_due_ns = NEVER;
 		for (uint32_t id = 1; id < s->high; id++)
-			if (s->slot[id]->owner.len)
+			if (s->slot[id]->kept.owner.len)
 				tick_slot(s, s->slot[id]);
 	}
 }
@@ -132,7 +132,7 @@ void zs_attach_judge(struct zs_attach *s, uint64_t now)
 		struct slot *slot = s->slot[id];
 		struct admission who;
 
-		if (!slot->owner.len)
+		if (!slot->kept.owner.len)
 			continue;
 		if (zs_attach_policy_keeps(s, slot, &who)) {
 			if (zs_attach_policy_set(s, slot, &who))
@@ -164,7 +164,7 @@ void zs_attach_drain(struct zs_attach *s, uint32_t in_ms, uint64_t now)
 int zs_attach_kick(struct zs_attach *s, uint32_t id, uint64_t now, struct zs_error *err)
 {
 	zs_attach_set_now(s, now);
-	if (!id || id >= s->high || !s->slot[id]->owner.len)
+	if (!id || id >= s->high || !s->slot[id]->kept.owner.len)
 		return zs_error_set(err, -ENOENT, ZS_EXIT_REFUSED,
 				    "there is no attachment %u; zsctl attach list names them", id);
 	s->counts.kicked++;
@@ -232,7 +232,7 @@ int zs_attach_new(struct zs_attach **out, struct zs_control *c, struct zs_random
 	zs_attach_cookies_draw(s);
 	zs_attach_judge(s, now);
 	for (uint32_t id = 1; id < s->high; id++)
-		if (s->slot[id]->owner.len)
+		if (s->slot[id]->kept.owner.len)
 			zs_attach_slot_show(s, s->slot[id]);
 	*out = s;
 	return 0;

@@ -18,7 +18,7 @@ void zs_attach_slot_show(struct zs_attach *s, const struct slot *slot)
 	struct zs_police_limits limits = { p->bit_s, p->pkt_s, p->burst, p->flows, p->new_flows_s };
 	struct zs_attachment a = { .used = 1,
 				   .strangers = (uint8_t)p->strangers,
-				   .generation = slot->generation,
+				   .generation = slot->kept.generation,
 				   .session = slot->now.at,
 				   .previous = slot->before.at,
 				   .tenant = (uint16_t)slot->tenant,
@@ -131,7 +131,7 @@ static void adopt(struct zs_attach *s, const struct slot *slot, uint32_t at, str
 	struct zs_session v;
 
 	if (!zs_sessions_slot(&s->shm, at, &v) || v.attachment != slot->id ||
-	    v.generation != slot->generation)
+	    v.generation != slot->kept.generation)
 		return;
 	*live = (struct live){ .at = at,
 			       .mode = v.mode,
@@ -149,12 +149,12 @@ static void adopt_slot(struct zs_attach *s, uint32_t id)
 	struct zs_attachment a;
 	bool there = zs_sessions_attachment(&s->shm, id, &a);
 
-	if (!slot || !slot->owner.len) {
+	if (!slot || !slot->kept.owner.len) {
 		if (s->shm.attachment[id].used)
 			zs_sessions_set_attachment(&s->shm, id, NULL);
 		return;
 	}
-	if (there && a.generation == slot->generation) {
+	if (there && a.generation == slot->kept.generation) {
 		adopt(s, slot, a.session, &slot->now);
 		if (a.previous != a.session)
 			adopt(s, slot, a.previous, &slot->before);

@@ -24,8 +24,8 @@ static void describe(const struct zs_attach *s, const struct slot *slot, uint64_
 {
 	*out = (struct zs_attach_info){
 		.id = slot->id,
-		.generation = slot->generation,
-		.owner = slot->owner,
+		.generation = slot->kept.generation,
+		.owner = slot->kept.owner,
 		.connected = slot->conn != NULL,
 		.mode = slot->now.at != ZS_SESSION_NONE ? slot->now.mode : 0,
 		.sessions = (uint8_t)((slot->now.at != ZS_SESSION_NONE) +
@@ -33,8 +33,8 @@ static void describe(const struct zs_attach *s, const struct slot *slot, uint64_
 		.name = slot->name,
 		.policy = slot->policy_name,
 		.tenant = slot->tenant ? s->tenant[slot->tenant - 1] : "",
-		.ports = slot->ports.count,
-		.port = slot->ports.at,
+		.ports = slot->kept.ports.count,
+		.port = slot->kept.ports.at,
 	};
 	if (slot->conn) {
 		out->remote = slot->conn->peer.remote;
@@ -47,7 +47,7 @@ static void describe(const struct zs_attach *s, const struct slot *slot, uint64_
 bool zs_attach_next(const struct zs_attach *s, uint32_t after, uint64_t now, struct zs_attach_info *out)
 {
 	for (uint32_t id = after + 1; id < s->high; id++) {
-		if (!s->slot[id]->owner.len)
+		if (!s->slot[id]->kept.owner.len)
 			continue;
 		describe(s, s->slot[id], now, out);
 		return true;
@@ -65,7 +65,7 @@ static const char *walk_live(const struct zs_attach *s, const struct slot *slot,
 		return live->conn ? "a connection of no session" : NULL;
 	if (!zs_sessions_slot(&s->shm, live->at, &v))
 		return "a session that is not in the segment";
-	if (v.attachment != slot->id || v.generation != slot->generation || v.mode != live->mode)
+	if (v.attachment != slot->id || v.generation != slot->kept.generation || v.mode != live->mode)
 		return "a session of another attachment";
 	return NULL;
 }
@@ -75,13 +75,14 @@ static const char *walk_slot(const struct zs_attach *s, const struct slot *slot)
 	struct zs_attachment a;
 	const char *bad = walk_live(s, slot, &slot->now);
 
-	if (!slot->generation)
+	if (!slot->kept.generation)
 		return "generation 0";
-	if (!slot->owner.len)
-		return slot->ports.count || slot->conn || slot->now.at != ZS_SESSION_NONE || !slot->freed_s
+	if (!slot->kept.owner.len)
+		return slot->kept.ports.count || slot->conn || slot->now.at != ZS_SESSION_NONE ||
+			       !slot->kept.freed_s
 			   ? "a free slot in use"
 			   : NULL;
-	if (zs_attach_slot_of(s, &slot->owner) != slot)
+	if (zs_attach_slot_of(s, &slot->kept.owner) != slot)
 		return "an owner that does not lead to its slot";
 	if (bad || (bad = walk_live(s, slot, &slot->before)))
 		return bad;
@@ -90,7 +91,8 @@ static const char *walk_slot(const struct zs_attach *s, const struct slot *slot)
 	if (slot->conn && slot->conn->slot != slot)
 		return "a connection of another slot";
 	if (zs_sessions_attachment(&s->shm, slot->id, &a) &&
-	    (a.session != slot->now.at || a.previous != slot->before.at || a.generation != slot->generation))
+	    (a.session != slot->now.at || a.previous != slot->before.at ||
+	     a.generation != slot->kept.generation))
 		return "an attachment's entry that says otherwise";
 	return NULL;
 }
@@ -104,9 +106,9 @@ int zs_attach_walk(const struct zs_attach *s, const char **where)
 
 		if ((*where = walk_slot(s, slot)))
 			return -EUCLEAN;
-		owned += slot->owner.len != 0;
-		free_slots += slot->owner.len == 0;
-		ports += slot->ports.count;
+		owned += slot->kept.owner.len != 0;
+		free_slots += slot->kept.owner.len == 0;
+		ports += slot->kept.ports.count;
 		sessions += (slot->now.at != ZS_SESSION_NONE) + (slot->before.at != ZS_SESSION_NONE);
 	}
 	for (uint32_t id = s->free_head; id && listed <= free_slots; id = s->slot[id]->next_free)

@@ -3,7 +3,7 @@
  * new owner, so that after a lost store nobody meets an id and generation of before but by chance; one
  * that would wrap rests until all that could remember it is gone.
  *
- * Invariant: owners[owned] = id ⇔ slot[id]->owner; every id below `high` has a slot. */
+ * Invariant: owners[owned] = id ⇔ slot[id]->kept.owner; every id below `high` has a slot. */
 #include "attach/internal.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ static void queue(struct zs_attach *s, struct slot *slot)
 
 static bool rests(const struct zs_attach *s, const struct slot *slot)
 {
-	return slot->generation == GENERATION_MAX && s->wall_s < slot->freed_s + ZS_ATTACH_REST_S;
+	return slot->kept.generation == GENERATION_MAX && s->wall_s < slot->kept.freed_s + ZS_ATTACH_REST_S;
 }
 
 /* The free slot that rested longest and may be used. */
@@ -54,7 +54,9 @@ static struct slot *unqueue(struct zs_attach *s)
 		s->free_head = slot->next_free;
 	if (s->free_tail == id)
 		s->free_tail = before;
-	slot->generation = slot->generation == GENERATION_MAX ? 1 : (uint16_t)(slot->generation + 1);
+	slot->kept.generation = slot->kept.generation == GENERATION_MAX
+				    ? 1
+				    : (uint16_t)(slot->kept.generation + 1);
 	return slot;
 }
 
@@ -65,7 +67,7 @@ static struct slot *fresh(struct zs_attach *s, uint32_t id)
 	if (!slot)
 		return NULL;
 	slot->id = id;
-	slot->generation = (uint16_t)(1 + zs_random_below(&s->random, GENERATION_MAX));
+	slot->kept.generation = (uint16_t)(1 + zs_random_below(&s->random, GENERATION_MAX));
 	slot->now.at = slot->before.at = ZS_SESSION_NONE;
 	slot->last_bind_id = (uint8_t)zs_random_u64(&s->random);
 	s->slot[id] = slot;
@@ -78,8 +80,8 @@ static void own(struct zs_attach *s, struct slot *slot, const struct zs_peer_id 
 
 	ZS_CHECK(at != ZS_PEER_NONE, "as many owners as slots");
 	s->owned[at] = slot->id;
-	slot->owner = *owner;
-	slot->freed_s = 0;
+	slot->kept.owner = *owner;
+	slot->kept.freed_s = 0;
 	s->counts.attachments++;
 }
 
@@ -113,7 +115,8 @@ uint32_t zs_attach_slots_near(const struct zs_attach *s, const struct zs_attach_
 	uint32_t n = 0;
 
 	for (const struct slot *at = *bucket_of((struct zs_attach *)s, &conn->prefix); at; at = at->near)
-		n += zs_addr_eq(&at->prefix, &conn->prefix) && !zs_peer_id_eq(&at->owner, &conn->peer.id);
+		n += zs_addr_eq(&at->prefix, &conn->prefix) &&
+		     !zs_peer_id_eq(&at->kept.owner, &conn->peer.id);
 	return n;
 }
 
@@ -121,12 +124,12 @@ static void disown(struct zs_attach *s, struct slot *slot)
 {
 	displace(s, slot);
 	memset(&slot->prefix, 0, sizeof(slot->prefix));
-	zs_peertable_remove(&s->owners, zs_peertable_find(&s->owners, &slot->owner));
-	slot->owner.len = 0;
-	slot->hashes = 0;
+	zs_peertable_remove(&s->owners, zs_peertable_find(&s->owners, &slot->kept.owner));
+	slot->kept.owner.len = 0;
+	slot->kept.hashes = 0;
 	slot->serial = 0;
 	slot->tenant = 0;
-	slot->freed_s = s->wall_s ? s->wall_s : 1;
+	slot->kept.freed_s = s->wall_s ? s->wall_s : 1;
 	s->counts.attachments--;
 	queue(s, slot);
 }
@@ -161,12 +164,12 @@ void zs_attach_slot_free(struct zs_attach *s, struct slot *slot)
 	disown(s, slot);
 	zs_attach_record_slot(s,
 			      slot); /* when that fails its owner has it back after a restart, for a lease */
-	ZS_LOG(&s->c->log, ATTACH_ENDED, "attachment=%u generation=%u", slot->id, slot->generation);
+	ZS_LOG(&s->c->log, ATTACH_ENDED, "attachment=%u generation=%u", slot->id, slot->kept.generation);
 }
 
 void zs_attach_slot_adopt(struct zs_attach *s, struct slot *slot)
 {
-	struct zs_peer_id owner = slot->owner;
+	struct zs_peer_id owner = slot->kept.owner;
 
 	slot->now.at = slot->before.at = ZS_SESSION_NONE;
 	slot->last_bind_id = (uint8_t)zs_random_u64(&s->random);
@@ -176,9 +179,9 @@ void zs_attach_slot_adopt(struct zs_attach *s, struct slot *slot)
 	if (!owner.len)
 		return;
 	if (zs_attach_slot_of(s, &owner)) { /* two records of one owner: none of our making */
-		slot->owner.len = 0;
-		slot->ports.count = 0;
-		slot->freed_s = 1;
+		slot->kept.owner.len = 0;
+		slot->kept.ports.count = 0;
+		slot->kept.freed_s = 1;
 		return;
 	}
 	own(s, slot, &owner);
@@ -188,7 +191,7 @@ static int by_freed(const void *a, const void *b)
 {
 	const struct slot *const *x = a, *const *y = b;
 
-	return (*x)->freed_s < (*y)->freed_s ? -1 : (*x)->freed_s > (*y)->freed_s;
+	return (*x)->kept.freed_s < (*y)->kept.freed_s ? -1 : (*x)->kept.freed_s > (*y)->kept.freed_s;
 }
 
 /* The queue of free ones, in the order they became so. */
@@ -201,10 +204,10 @@ static int queue_free(struct zs_attach *s)
 		return -ENOMEM;
 	for (uint32_t id = 1; id < s->high; id++) {
 		if (!s->slot[id] && fresh(s, id)) /* never stored, or damaged */
-			s->slot[id]->freed_s = 1;
+			s->slot[id]->kept.freed_s = 1;
 		if (!s->slot[id])
 			break;
-		if (!s->slot[id]->owner.len)
+		if (!s->slot[id]->kept.owner.len)
 			list[n++] = s->slot[id];
 	}
 	qsort(list, n, sizeof(struct slot *), by_freed);
@@ -230,9 +233,9 @@ int zs_slots_load(struct zs_attach *s, struct zs_error *err)
 	if (!rc && queue_free(s))
 		rc = zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
 	for (uint32_t id = 1; !rc && id < s->high; id++) {
-		if (!s->slot[id]->owner.len)
+		if (!s->slot[id]->kept.owner.len)
 			continue;
-		s->counts.ports += s->slot[id]->ports.count;
+		s->counts.ports += s->slot[id]->kept.ports.count;
 		s->slot[id]->lease_ns = s->now_ns + lease_ns;
 		zs_attach_wake_slot(s, s->slot[id]->lease_ns);
 		zs_attach_ports_reserve(s, s->slot[id]);

@@ -105,14 +105,15 @@ static int no_peer(struct zs_error *err)
 			    "no peer id; write 12D3KooW…, 16Uiu2…, Qm… or a CID (zs-edge prints its own)");
 }
 
-/* An attachment by number or owner; 0 and err: none. */
-static uint32_t which(struct zs_control *c, json_t *args, struct zs_error *err)
+uint32_t zs_verb_attachment(struct zs_control *c, json_t *args, struct zs_error *err)
 {
 	const char *text = json_string_value(json_object_get(args, "who"));
 	struct zs_peer_id peer;
 	char *end;
 	unsigned long id = strtoul(text, &end, 10);
 
+	if (need_server(c, err))
+		return 0;
 	if (!*end && end != text && id && id < UINT32_MAX)
 		return (uint32_t)id;
 	if (zs_peer_id_parse(&peer, text)) {
@@ -131,7 +132,7 @@ int zs_verb_attach_show(struct zs_control *c, json_t *args, json_t **result, str
 	struct zs_attach_info a;
 	uint32_t id;
 
-	if (need_server(c, err) || !(id = which(c, args, err)))
+	if (!(id = zs_verb_attachment(c, args, err)))
 		return err->code;
 	if (!zs_attach_next(c->attach, id - 1, zs_loop_now(c->loop), &a) || a.id != id)
 		return zs_error_set(err, -ENOENT, ZS_EXIT_REFUSED,
@@ -195,7 +196,7 @@ int zs_verb_attach_kick(struct zs_control *c, json_t *args, json_t **result, str
 {
 	uint32_t id;
 
-	if (need_server(c, err) || !(id = which(c, args, err)) ||
+	if (!(id = zs_verb_attachment(c, args, err)) ||
 	    zs_attach_kick(c->attach, id, zs_loop_now(c->loop), err))
 		return err->code;
 	*result = json_pack("{s:I}", "attachment", (json_int_t)id);

@@ -25,6 +25,7 @@
 #define ZS_ATTACH_FAULTS   8			/* refused or malformed frames a connection may send */
 #define ZS_ATTACH_REST_S   (72 * 3600)		/* of a slot whose generation wraps */
 
+struct zs_cids;
 struct zs_attach;      /* the server */
 struct zs_attach_conn; /* a connection with its attach stream */
 
@@ -135,6 +136,7 @@ struct zs_attach_counts {
 };
 const struct zs_attach_counts *zs_attach_counts(const struct zs_attach *s);
 struct zs_segment *zs_attach_segment(struct zs_attach *s);
+struct zs_cids *zs_attach_cids(struct zs_attach *s);
 /* Walker for tests and fuzzers: 0, or -EUCLEAN and *where set. */
 int zs_attach_walk(const struct zs_attach *s, const char **where);
 

@@ -48,6 +48,19 @@ static void on_publish(struct zs_attach *s, struct zs_attach_conn *conn, const s
 	zs_attach_send(s, conn, &answer);
 }
 
+static void on_cid_ask(struct zs_attach *s, struct zs_attach_conn *conn, const struct zs_attach_frame *f)
+{
+	struct zs_attach_frame answer = { .id = f->id, .kind = ZS_ATTACH_CIDS_SENT };
+	struct refusal r;
+
+	if (!f->cid_ask.count)
+		fault(s, conn, f->id, "none were asked for");
+	else if (zs_attach_cids_ask(s, conn->slot, &f->cid_ask, &answer.cids, &r))
+		zs_attach_send(s, conn, &answer);
+	else
+		refuse(s, conn, f->id, &r);
+}
+
 /* The edge goes: its session ends, its attachment keeps the lease. */
 static void on_detach(struct zs_attach *s, struct zs_attach_conn *conn, const struct zs_attach_frame *f)
 {
@@ -66,8 +79,8 @@ static void on_attached(struct zs_attach *s, struct zs_attach_conn *conn, const 
 	case ZS_ATTACH_PUBLISH:
 		on_publish(s, conn, f);
 		break;
-	case ZS_ATTACH_CID_ASK: /* nothing is minted yet */
-		refuse(s, conn, f->id, &(struct refusal){ .code = ZS_ATTACH_ERROR_no_cid });
+	case ZS_ATTACH_CID_ASK:
+		on_cid_ask(s, conn, f);
 		break;
 	case ZS_ATTACH_DETACH:
 		on_detach(s, conn, f);

@@ -70,10 +70,12 @@ static void fill(struct zs_attach *s, struct offer *o)
 	g->policy.serial = o->slot->serial;
 	g->nonce.size = sizeof(g->nonce.bytes);
 	s->random.fill(s->random.ctx, g->nonce.bytes, sizeof(g->nonce.bytes));
-	if (h->mode == ZS_ATTACH_MODE_tunnel)
+	if (h->mode == ZS_ATTACH_MODE_tunnel) {
 		g->receiver = o->session.receiver;
-	else
+	} else {
 		g->bind_id = o->session.bind_id;
+		g->has_cids = zs_attach_cids_first(s, o->slot, &g->cids);
+	}
 	put_addresses(s, o);
 }
 

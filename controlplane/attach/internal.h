@@ -7,7 +7,7 @@
  *   secrets.c   tokens and pre-shared keys       slots.c    owner to attachment, durable
  *   sessions.c  keys in the sessions segment     ports.c    granted ports
  *   records.c   store records                    show.c     what verbs and tests ask
- *   cookies.c   secrets of BIND's cookies */
+ *   cids.c      connection IDs for edges         cookies.c  secrets of BIND's cookies */
 #ifndef ZS_CONTROLPLANE_ATTACH_INTERNAL_H
 #define ZS_CONTROLPLANE_ATTACH_INTERNAL_H
 
@@ -16,6 +16,7 @@
 #include "base/gcra.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "cid/cid.h"
 #include "p2p/peertable.h"
 #include "relay/keys.h"
 #include "shm/sessions.h"
@@ -62,6 +63,9 @@ struct ports {
 	struct zs_attach_port at[ZS_ATTACH_PORTS];
 };
 
+/* Whom an attachment lets dial it by connection ID, among those that are attached. */
+enum callers { CALLERS_ANYONE, CALLERS_TENANT, CALLERS_NOBODY };
+
 /* A session that lives: its entry in the segment, and what the segment need not know. */
 struct live {
 	uint32_t at; /* slot of the segment, ZS_SESSION_NONE: none */
@@ -93,6 +97,8 @@ struct slot {
 	uint8_t last_bind_id;
 	struct zs_attach_conn *rival; /* of another instance: waits whether `conn` still lives */
 	struct zs_gcra hellos;
+	struct zs_gcra cids, called; /* connection IDs it got; that callers of it got */
+	enum callers callers;
 	uint64_t serial;
 	zs_pb_Policy policy; /* as told last, serial aside */
 	char name[33], policy_name[33];
@@ -115,6 +121,7 @@ struct zs_attach {
 	uint64_t bucket_key[2];
 
 	struct zs_sessions shm;
+	struct zs_cids *cids;
 	struct slot **slot;	       /* shm.attachments; [0] is never used */
 	uint32_t high;		       /* ids at and beyond were never used */
 	uint32_t free_head, free_tail; /* freed slots, oldest first; 0: none */
@@ -242,6 +249,14 @@ void zs_attach_session_prove(struct zs_attach *s, struct slot *slot);
 void zs_attach_session_tick(struct zs_attach *s, struct slot *slot);
 bool zs_attach_session_lives(const struct zs_attach *s, const struct live *live);
 void zs_attach_slot_show(struct zs_attach *s, const struct slot *slot); /* the segment's entry */
+
+/* cids.c */
+/* false: *r says why. */
+bool zs_attach_cids_ask(struct zs_attach *s, struct slot *slot, const zs_pb_CidAsk *ask, zs_pb_Cids *out,
+			struct refusal *r);
+/* What a Grant brings along; false: none can be minted now, the edge will ask. */
+bool zs_attach_cids_first(struct zs_attach *s, const struct slot *slot, zs_pb_Cids *out);
+void zs_attach_cids_retire(struct zs_attach *s); /* tells every edge which configurations were withdrawn */
 
 /* ports.c */
 /* Takes the request into slot->ports and fills the answer; the caller stores, then keeps or undoes. */

@@ -107,6 +107,9 @@ bool zs_attach_policy_set(struct zs_attach *s, struct slot *slot, const struct a
 	bool differs;
 
 	memset(&want, 0, sizeof(want)); /* compared as bytes */
+	slot->callers = !p || !strcmp(p->callers, "anyone") ? CALLERS_ANYONE
+			: !strcmp(p->callers, "tenant")	    ? CALLERS_TENANT
+							    : CALLERS_NOBODY;
 	if (p) {
 		want.bit_s = (uint64_t)p->mbit_s * 1000000;
 		want.pkt_s = p->pkt_s;

@@ -70,6 +70,8 @@ void zs_attach_advance(struct zs_attach *s, uint64_t now, uint64_t wall_s)
 	zs_attach_set_now(s, now);
 	s->wall_s = wall_s;
 	zs_segment_beat(&s->shm.seg, s->now_ns);
+	if (zs_cids_advance(s->cids, wall_s))
+		zs_attach_cids_retire(s);
 	zs_attach_cookies_draw(s);
 	if (s->now_ns >= s->conn_due_ns) {
 		s->conn_due_ns = NEVER;
@@ -218,6 +220,8 @@ int zs_attach_new(struct zs_attach **out, struct zs_control *c, struct zs_random
 	s->bucket_key[1] = zs_random_u64(&random);
 	rc = open_segment(s, err);
 	if (!rc)
+		rc = zs_cids_new(&s->cids, c, random, &s->shm, wall_s, err);
+	if (!rc)
 		rc = zs_attach_rules_load(s, err);
 	if (!rc && zs_attach_policy_load(s))
 		rc = zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
@@ -256,6 +260,7 @@ void zs_attach_delete(struct zs_attach *s)
 	free(s->listed_at);
 	free(s->rule);
 	zs_secrets_free(&s->secrets);
+	zs_cids_delete(s->cids);
 	zs_sessions_close(&s->shm);
 	free(s);
 }

@@ -1,4 +1,4 @@
-/* The section attach: names that are meant exist, ports do not meet. */
+/* The sections attach and cids: names that are meant exist, ports do not meet, no connection ID outlives its configuration. */
 #include <string.h>
 #include "conf/schema.h"
 
@@ -95,6 +95,18 @@ static int check_mode(const struct checker *c)
 	return 0;
 }
 
+static int check_cids(const struct checker *c)
+{
+	const struct zs_conf *conf = c->conf;
+
+	if (conf->cids.expires_s > conf->cids.live_s)
+		return FAIL(c, &conf->cids.expires_s,
+			    "expires_s: %u is longer than cids.live_s (%u); a connection ID would outlive "
+			    "its configuration",
+			    conf->cids.expires_s, conf->cids.live_s);
+	return 0;
+}
+
 int zs_conf_check_attach(const struct zs_conf *conf, const struct zs_conf_marks *marks, const char *name,
 			 struct zs_error *err)
 {
@@ -105,5 +117,7 @@ int zs_conf_check_attach(const struct zs_conf *conf, const struct zs_conf_marks 
 		ret = check_policies(&c);
 	if (!ret)
 		ret = check_allow(&c);
-	return ret ? ret : check_ports(&c);
+	if (!ret)
+		ret = check_ports(&c);
+	return ret ? ret : check_cids(&c);
 }

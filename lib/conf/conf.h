@@ -83,6 +83,7 @@ struct zs_conf_policy {
 	char name[33];
 	uint32_t mbit_s, pkt_s, burst_kb, flows, new_flows_s, total_mb;
 	char strangers[16]; /* nothing, limited */
+	char callers[16];   /* anyone, tenant, nobody */
 };
 
 struct zs_conf_allow {
@@ -153,6 +154,9 @@ struct zs_conf {
 	uint32_t publishes;
 	struct zs_conf_publish publish[ZS_CONF_PUBLISH];
 	struct zs_conf_attach attach;
+	struct {
+		uint32_t expires_s, stage_s, live_s, rest_s;
+	} cids;
 	struct zs_conf_p2p p2p;
 	struct {
 		char socket[108];

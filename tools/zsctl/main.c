@@ -102,13 +102,23 @@ static int version_alone(json_t **result)
 	return ZS_EXIT_OK;
 }
 
+/* The arguments as the control plane wants them. */
+static int prepare(struct zsctl *z, struct zs_error *err)
+{
+	json_t *file = json_object_get(z->args, "file");
+
+	if (z->cmd->id == ZS_COMMAND_keys_import && zsctl_keys_guard(json_string_value(file), err) != 0)
+		return err->code;
+	return file ? read_file(z->args, err) : 0;
+}
+
 static int served(struct zsctl *z)
 {
 	struct zs_error err = { 0 };
 	json_t *result = NULL;
 	int status;
 
-	if (json_object_get(z->args, "file") && read_file(z->args, &err) != 0)
+	if (prepare(z, &err) != 0)
 		return zsctl_fail(z, err.exit, "%s", err.text);
 	status = zsctl_call(z, z->cmd, z->args, &result, &err);
 	if (status == ZS_EXIT_UNREACHABLE) {
@@ -124,6 +134,11 @@ static int served(struct zsctl *z)
 				  "%s, or end zs-dataplane: nothing is forwarded then", err.text);
 	if (!result)
 		return zsctl_fail(z, (enum zs_exit)status, "%s", err.text);
+	if (z->cmd->id == ZS_COMMAND_keys_export &&
+	    zsctl_keys_save(json_string_value(json_object_get(z->args, "into")), result, &err) != 0) {
+		json_decref(result);
+		return zsctl_fail(z, err.exit, "%s", err.text);
+	}
 	if (z->cmd->id == ZS_COMMAND_version)
 		json_object_set_new(result, "zsctl", json_string(zsctl_version()));
 	if (z->json)

@@ -318,6 +318,15 @@ void zsctl_print(const struct zsctl *z, json_t *r)
 				    strcmp(str(r, "verdict"), "denied") ? "" : " not");
 	case ZS_COMMAND_attach_kick:
 		return (void)printf("attachment %lld is ended\n", (long long)num(r, "attachment"));
+	case ZS_COMMAND_cid_mint:
+		return zsctl_print_minted(r);
+	case ZS_COMMAND_cid_decode:
+		return zsctl_print_decoded(r);
+	case ZS_COMMAND_keys_list:
+	case ZS_COMMAND_keys_rotate:
+	case ZS_COMMAND_keys_export:
+	case ZS_COMMAND_keys_import:
+		return zsctl_print_keys(z, r);
 	case ZS_COMMAND_peers:
 		return zsctl_print_peers(r);
 	case ZS_COMMAND_p2p_dial:

@@ -49,6 +49,16 @@ int zsctl_help(const struct zsctl *z);
 int zsctl_man(const struct zsctl *z);
 int zsctl_completion(const struct zsctl *z);
 
+/* keys.c. guard: refuses a file of keys that others may read. save: moves the answer's keys into a new file (0600), they are in
+ * no answer then. */
+int zsctl_keys_guard(const char *path, struct zs_error *err);
+int zsctl_keys_save(const char *path, json_t *result, struct zs_error *err);
+
+/* print_cids.c */
+void zsctl_print_minted(json_t *result);
+void zsctl_print_decoded(json_t *result);
+void zsctl_print_keys(const struct zsctl *z, json_t *result);
+
 /* print_peers.c: all connections; one, with what the peer was asked for. */
 void zsctl_print_peers(json_t *result);
 void zsctl_print_peer(json_t *result);

@@ -176,8 +176,10 @@ static void test_named_refusals(void **state)
 	edge_send(
 	    &e, &(struct zs_attach_frame){ .id = 4, .kind = ZS_ATTACH_PUBLISH, .publish = { .name = "a" } });
 	assert_false(last(&e, ZS_ATTACH_PORT)->port.has_error); /* the session lives on */
-	edge_send(&e,
-		  &(struct zs_attach_frame){ .id = 6, .kind = ZS_ATTACH_CID_ASK, .cid_ask = { .count = 8 } });
+	bad = (struct zs_attach_frame){ .id = 6, .kind = ZS_ATTACH_CID_ASK, .cid_ask = { .count = 8 } };
+	bad.cid_ask.peer.size = peer_of(77).len; /* nobody's here */
+	memcpy(bad.cid_ask.peer.bytes, peer_of(77).bytes, bad.cid_ask.peer.size);
+	edge_send(&e, &bad);
 	refused(&e, ZS_ATTACH_ERROR_no_cid);
 	assert_int_equal(last(&e, ZS_ATTACH_ERROR)->id, 6);
 	bad = f; /* another identity's Resume */

@@ -47,7 +47,7 @@ static bool mint(struct zs_attach *s, const struct slot *slot, uint32_t count, z
 {
 	struct zs_cids_batch batch;
 
-	if (zs_cids_mint(s->cids, slot->id, slot->generation, count, &batch))
+	if (zs_cids_mint(s->cids, slot->id, slot->kept.generation, count, &batch))
 		return false;
 	out->rotation = batch.rotation;
 	out->expires = batch.expires_s;

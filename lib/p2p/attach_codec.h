@@ -5,6 +5,7 @@
 
 #include "p2p/attach.pb.h"
 #include "p2p/pb.h"
+#include "relay/codes.h"
 
 #define ZS_ATTACH_PROTOCOL   "/zerostate/attach/1.0.0"
 #define ZS_ATTACH_VERSION    1
@@ -12,13 +13,6 @@
 #define ZS_ATTACH_INSTANCE   16
 #define ZS_ATTACH_GRANT_CIDS 32 /* in a Grant; a Cids frame of its own takes 64 */
 #define ZS_ATTACH_CIDS	     64
-
-/* ZS_ATTACH_ERROR_denied and so on: the tables of lib/defs/attach.def. */
-enum zs_attach_code {
-#define ZS_ATTACH(table, name, code, text) ZS_ATTACH_##table##_##name = code,
-#include "defs/attach.def"
-#undef ZS_ATTACH
-};
 
 enum zs_attach_table {
 	ZS_ATTACH_TABLE_ERROR,

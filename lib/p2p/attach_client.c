@@ -107,6 +107,7 @@ void zs_attach_client_proved(struct zs_attach_client *c, uint32_t number, uint64
 	if (old.number)
 		zs_attach_link_drop(c, &old);
 	zs_attach_link_reach(c, serving, ZS_ATTACH_STATE_active);
+	zs_attach_stock_fill(c);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -226,7 +227,7 @@ uint64_t zs_attach_client_deadline(const struct zs_attach_client *c)
 	for (int i = 0; i < LINKS; i++)
 		if (c->link[i].number && c->link[i].until_ns && c->link[i].until_ns < at)
 			at = c->link[i].until_ns;
-	return at;
+	return at < zs_attach_stock_due(c) ? at : zs_attach_stock_due(c);
 }
 
 void zs_attach_client_advance(struct zs_attach_client *c, uint64_t now)
@@ -237,6 +238,7 @@ void zs_attach_client_advance(struct zs_attach_client *c, uint64_t now)
 			zs_attach_link_too_late(c, &c->link[i]);
 	if (c->attempt_ns && c->attempt_ns <= c->now && !c->link[NEXT].number)
 		zs_attach_link_attempt(c);
+	zs_attach_stock_fill(c);
 }
 
 enum zs_attach_state zs_attach_client_state(const struct zs_attach_client *c)

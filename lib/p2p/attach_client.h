@@ -13,6 +13,7 @@
 #ifndef ZS_P2P_ATTACH_CLIENT_H
 #define ZS_P2P_ATTACH_CLIENT_H
 
+#include "p2p/attach_cids.h"
 #include "p2p/attach_codec.h"
 #include "p2p/attach_memory.h"
 #include "p2p/attach_state.h"
@@ -64,6 +65,7 @@ enum zs_attach_event_kind {
 struct zs_attach_event {
 	enum zs_attach_event_kind kind;
 	uint32_t link; /* 0: of none */
+	uint64_t id;   /* CIDS, REFUSED: of our request, 0: nobody asked */
 	union {
 		struct {
 			enum zs_attach_state state;
@@ -115,6 +117,7 @@ struct zs_attach_client_config {
 	uint32_t max_payload;
 	const struct zs_attach_publish *publish;
 	uint32_t publishes;
+	bool cids;	     /* keep a pool of own connection IDs */
 	uint64_t session_ns; /* a session's longest life; 0: ZS_ATTACH_SESSION_NS */
 	struct zs_random random;
 };
@@ -147,6 +150,15 @@ void zs_attach_client_closed(struct zs_attach_client *c, uint32_t link, enum zs_
 			     const char *why, uint64_t now);
 /* The link's session carried an authentic packet each way: it serves now, the previous one ends. */
 void zs_attach_client_proved(struct zs_attach_client *c, uint32_t link, uint64_t now);
+
+/* One connection ID of our own for a QUIC stack, each once; good for CIDs that expire after wall_s (Unix time). false: the pool is
+ * empty (config.cids is not set, or the relay has not answered yet): a dial fails with no_cid. */
+bool zs_attach_client_take_cid(struct zs_attach_client *c, uint8_t cid[ZS_ATTACH_CID], uint64_t *expires_s,
+			       uint64_t now, uint64_t wall_s);
+/* Asks for `count` (1–64) with which to dial `callee`, who must be attached to the same relay. The request's id: the answer is
+ * an event CIDS or REFUSED with it. -ENOTCONN: no serving connection; -EINVAL. */
+int64_t zs_attach_client_ask_cids(struct zs_attach_client *c, const struct zs_peer_id *callee, uint32_t count,
+				  uint64_t now);
 
 /* When advance wants to be called, UINT64_MAX for never. Changes with every other call. */
 uint64_t zs_attach_client_deadline(const struct zs_attach_client *c);

@@ -1,8 +1,9 @@
 /* Inside the attach client: links and who decides what. attach_links.c: links and their failures; attach_session.c:
- * frames; attach_client.c: reports and life. */
+ * frames; attach_stock.c: connection IDs; attach_client.c: reports and life. */
 #ifndef ZS_P2P_ATTACH_CLIENT_INTERNAL_H
 #define ZS_P2P_ATTACH_CLIENT_INTERNAL_H
 
+#include "p2p/attach_cids.h"
 #include "p2p/attach_client.h"
 #include "p2p/frame.h"
 
@@ -41,6 +42,12 @@ struct zs_attach_client {
 	struct zs_attach_target alternative[ZS_ATTACH_ALTERNATIVES];
 	uint32_t alternatives;
 	struct zs_attach_memory memory;
+	struct {
+		struct zs_attach_cids pool;
+		uint32_t link;	   /* that was asked */
+		uint64_t asked;	   /* id of the request without an answer, 0: none */
+		uint64_t until_ns; /* asked: waits for the answer so long; else asks no earlier */
+	} stock;
 };
 
 static inline bool zs_attach_link_connected(const struct link *l)
@@ -75,7 +82,17 @@ void zs_attach_link_replace(struct zs_attach_client *c, const struct link *l);
 void zs_attach_link_move(struct zs_attach_client *c, const struct link *l, const zs_pb_Notice *notice);
 void zs_attach_link_saved(struct zs_attach_client *c);
 
+/* attach_stock.c */
+void zs_attach_stock_fill(struct zs_attach_client *c); /* asks, if it may and must */
+uint64_t zs_attach_stock_due(const struct zs_attach_client *c);
+void zs_attach_stock_owner(struct zs_attach_client *c, const struct link *l); /* that was granted */
+void zs_attach_stock_came(struct zs_attach_client *c, const struct link *l, uint64_t id,
+			  const zs_pb_Cids *cids);
+void zs_attach_stock_refused(struct zs_attach_client *c, const struct link *l, uint64_t id,
+			     uint32_t retry_ms);
+
 /* attach_session.c */
+void zs_attach_link_send(struct zs_attach_client *c, struct link *l, const struct zs_attach_frame *frame);
 void zs_attach_link_hello(struct zs_attach_client *c, struct link *l);
 void zs_attach_link_detach(struct zs_attach_client *c, struct link *l);
 void zs_attach_link_read(struct zs_attach_client *c, uint32_t number, const void *bytes, size_t len);

@@ -26,6 +26,14 @@ static void send_frame(struct zs_attach_client *c, struct link *l, const struct 
 	sodium_memzero(out, sizeof(out));
 }
 
+void zs_attach_link_send(struct zs_attach_client *c, struct link *l, const struct zs_attach_frame *frame)
+{
+	uint8_t buf[ZS_ATTACH_FRAME];
+	struct zs_span raw;
+
+	send_frame(c, l, frame, &raw, buf);
+}
+
 static void fill_publish(zs_pb_Publish *out, const struct zs_attach_publish *p)
 {
 	memcpy(out->name, p->name, sizeof(p->name));
@@ -102,23 +110,18 @@ void zs_attach_link_hello(struct zs_attach_client *c, struct link *l)
 void zs_attach_link_detach(struct zs_attach_client *c, struct link *l)
 {
 	struct zs_attach_frame f = { .id = ++l->last_id, .kind = ZS_ATTACH_DETACH };
-	uint8_t buf[ZS_ATTACH_FRAME];
-	struct zs_span raw;
 
 	f.detach.reason = ZS_ATTACH_CLOSE_shutdown;
-	send_frame(c, l, &f, &raw, buf);
+	zs_attach_link_send(c, l, &f);
 }
 
 static void publish_rest(struct zs_attach_client *c, struct link *l)
 {
-	uint8_t buf[ZS_ATTACH_FRAME];
-	struct zs_span raw;
-
 	for (uint32_t i = GIVEN; i < c->config.publishes; i++) {
 		struct zs_attach_frame f = { .id = ++l->last_id, .kind = ZS_ATTACH_PUBLISH };
 
 		fill_publish(&f.publish, &c->config.publish[i]);
-		send_frame(c, l, &f, &raw, buf);
+		zs_attach_link_send(c, l, &f);
 	}
 }
 
@@ -214,6 +217,9 @@ static void granted(struct zs_attach_client *c, struct link *l, const struct zs_
 	sodium_memzero(l->hello, l->hello_len);
 	free(l->hello);
 	l->hello = NULL;
+	zs_attach_stock_owner(c, l);
+	if (f->grant.has_cids)
+		zs_attach_stock_came(c, l, 0, &f->grant.cids);
 	copy = l->session; /* what is told may move or end the link */
 	zs_attach_memory_keep(&c->memory, &known);
 	c->ops.keep_alive(c->ctx, number, zs_attach_retry_silence(copy.spread_ns));
@@ -253,13 +259,15 @@ static void refused(struct zs_attach_client *c, struct link *l, const zs_pb_Erro
 	c->refusal = 0;
 }
 
-static void on_error(struct zs_attach_client *c, struct link *l, const zs_pb_Error *e)
+static void on_error(struct zs_attach_client *c, struct link *l, uint64_t id, const zs_pb_Error *e)
 {
-	if (!l->session.link)
+	if (!l->session.link) {
 		refused(c, l, e);
-	else
-		c->ops.event(c->ctx, &(struct zs_attach_event){
-					 .kind = ZS_ATTACH_EVENT_REFUSED, .link = l->number, .error = e });
+		return;
+	}
+	zs_attach_stock_refused(c, l, id, e->retry_ms);
+	c->ops.event(c->ctx, &(struct zs_attach_event){
+				 .kind = ZS_ATTACH_EVENT_REFUSED, .link = l->number, .id = id, .error = e });
 }
 
 static void on_notice(struct zs_attach_client *c, struct link *l, const zs_pb_Notice *n)
@@ -313,7 +321,7 @@ static void on_frame(struct zs_attach_client *c, struct link *l, const struct zs
 			granted(c, l, f, raw);
 		return;
 	case ZS_ATTACH_ERROR:
-		on_error(c, l, &f->error);
+		on_error(c, l, f->id, &f->error);
 		return;
 	case ZS_ATTACH_NOTICE:
 		on_notice(c, l, &f->notice);
@@ -330,7 +338,9 @@ static void on_frame(struct zs_attach_client *c, struct link *l, const struct zs
 		e.policy = &f->policy;
 		break;
 	case ZS_ATTACH_CIDS_SENT:
+		zs_attach_stock_came(c, l, f->id, &f->cids);
 		e.kind = ZS_ATTACH_EVENT_CIDS;
+		e.id = f->id;
 		e.cids = &f->cids;
 		break;
 	case ZS_ATTACH_HELLO:

@@ -3,6 +3,7 @@
 #ifndef ZS_TESTS_CONTROLPLANE_ATTACH_RIG_H
 #define ZS_TESTS_CONTROLPLANE_ATTACH_RIG_H
 
+#include <errno.h>
 #include <sodium.h>
 #include "rig.h"
 

@@ -78,7 +78,7 @@ static inline void op_open(void *ctx, uint32_t link)
 static inline void op_send(void *ctx, uint32_t link, const void *bytes, size_t len)
 {
 	static const char *const names[] = {
-		"", "", "Hello", "", "Publish", "", "", "", "", "", "", "Detach"
+		"", "", "Hello", "", "Publish", "", "CidAsk", "", "", "", "", "Detach"
 	};
 	struct scripted *s = ctx;
 	struct zs_frame frame;

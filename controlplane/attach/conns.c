@@ -40,7 +40,7 @@ void zs_attach_conn_drop_held(struct zs_attach_conn *conn)
 static void start_lease(struct zs_attach *s, struct slot *slot)
 {
 	slot->lease_ns = s->now_ns + (uint64_t)conf_of(s)->lease_s * ZS_NS_PER_S;
-	zs_attach_wake_slot(s, slot->lease_ns);
+	zs_attach_wake_slot(s, slot, slot->lease_ns);
 }
 
 /* The newest connection went before its session was proven: the one before it serves on, if it is still open. */
@@ -54,7 +54,7 @@ static bool fall_back(struct zs_attach *s, struct slot *slot)
 	slot->now = slot->before;
 	slot->before = failed;
 	zs_attach_session_end(s, slot, &slot->before);
-	zs_attach_wake_slot(s, s->now_ns); /* it may have been unproven itself */
+	zs_attach_wake_slot(s, slot, s->now_ns); /* it may have been unproven itself */
 	s->ops->probe(s->shell, slot->conn->peer.link);
 	return true;
 }
@@ -78,10 +78,8 @@ static void detach(struct zs_attach *s, struct zs_attach_conn *conn)
 		return;
 	slot->conn = NULL;
 	start_lease(s, slot);
-	if (slot->rival) { /* what it waited for is known: soon, not from inside of here */
-		slot->rival->due_ns = s->now_ns;
-		zs_attach_wake_conn(s, s->now_ns);
-	}
+	if (slot->rival) /* what it waited for is known: soon, not from inside of here */
+		zs_attach_wake_conn(s, slot->rival, s->now_ns);
 }
 
 void zs_attach_conn_close(struct zs_attach *s, struct zs_attach_conn *conn, const char *why)
@@ -89,6 +87,7 @@ void zs_attach_conn_close(struct zs_attach *s, struct zs_attach_conn *conn, cons
 	if (conn->state == CONN_CLOSING)
 		return;
 	conn->state = CONN_CLOSING;
+	zs_attach_wake_conn(s, conn, NEVER);
 	detach(s, conn);
 	s->ops->close(s->shell, conn->peer.link, why);
 }
@@ -100,15 +99,14 @@ struct zs_attach_conn *zs_attach_opened(struct zs_attach *s, const struct zs_att
 	zs_attach_set_now(s, now);
 	if (s->counts.connections >= 2 * conf_of(s)->attachments + SPARE)
 		return NULL;
-	conn = calloc(1, sizeof(*conn));
-	if (!conn)
+	if (zs_deadlines_reserve(&s->conn_timers, s->counts.connections + 1) ||
+	    !(conn = calloc(1, sizeof(*conn))))
 		return NULL;
 	conn->peer = *peer;
 	snprintf(conn->group, sizeof(conn->group), "%s", peer->group);
 	conn->peer.group = conn->group;
 	conn->prefix = zs_addr_site(&peer->remote.addr);
-	conn->due_ns = s->now_ns + ZS_ATTACH_HELLO_NS;
-	zs_attach_wake_conn(s, conn->due_ns);
+	zs_attach_wake_conn(s, conn, s->now_ns + ZS_ATTACH_HELLO_NS);
 	conn->next = s->conns;
 	conn->link = &s->conns;
 	if (s->conns)
@@ -120,6 +118,7 @@ struct zs_attach_conn *zs_attach_opened(struct zs_attach *s, const struct zs_att
 
 void zs_attach_conn_forget(struct zs_attach *s, struct zs_attach_conn *conn)
 {
+	zs_attach_wake_conn(s, conn, NEVER);
 	*conn->link = conn->next;
 	if (conn->next)
 		conn->next->link = conn->link;

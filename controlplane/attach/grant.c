@@ -187,7 +187,7 @@ static void commit(struct zs_attach *s, struct offer *o)
 	zs_attach_slot_place(s, o->slot, conn);
 	o->slot->lease_ns = NEVER;
 	conn->state = CONN_GRANTED;
-	conn->due_ns = s->now_ns + ZS_ATTACH_GRACE_NS;
+	conn->grace_ns = s->now_ns + ZS_ATTACH_GRACE_NS;
 	zs_attach_session_put(s, o->slot, &o->session, conn, continuity == ZS_ATTACH_CONTINUITY_resumed);
 	if (old && o->slot->before.conn != old)
 		zs_attach_conn_close(s, old, "a newer session took over");
@@ -282,12 +282,12 @@ void zs_attach_grant_send(struct zs_attach *s, struct zs_attach_conn *conn)
 {
 	struct held *h;
 
-	if (s->now_ns < conn->due_ns && !graced(s, conn->epoch)) {
-		zs_attach_wake_conn(s, s->now_ns + POLL_NS);
+	if (s->now_ns < conn->grace_ns && !graced(s, conn->epoch)) {
+		zs_attach_wake_conn(s, conn, s->now_ns + POLL_NS);
 		return;
 	}
 	conn->state = CONN_ATTACHED;
-	conn->due_ns = NEVER;
+	zs_attach_wake_conn(s, conn, NEVER);
 	while (conn->state == CONN_ATTACHED && (h = conn->held)) {
 		conn->held = h->next;
 		if (s->ops->send(s->shell, conn->peer.link, h->bytes, h->len))

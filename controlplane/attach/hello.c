@@ -22,7 +22,7 @@ void zs_attach_hello_refuse(struct zs_attach *s, struct zs_attach_conn *conn, ui
 	if (++conn->faults >= ZS_ATTACH_FAULTS)
 		zs_attach_conn_close(s, conn, "refused too often");
 	else if (conn->state == CONN_NEW)
-		zs_attach_wake_conn(s, conn->due_ns = s->now_ns + ZS_ATTACH_HELLO_NS);
+		zs_attach_wake_conn(s, conn, s->now_ns + ZS_ATTACH_HELLO_NS);
 }
 
 /* --- checks ----------------------------------------------------------------------------------- */
@@ -159,8 +159,7 @@ static void challenge(struct zs_attach *s, struct zs_attach_conn *conn, struct s
 	slot->rival = conn;
 	conn->slot = slot;
 	conn->state = CONN_PROBING;
-	conn->due_ns = s->now_ns + ZS_ATTACH_PROBE_NS;
-	zs_attach_wake_conn(s, conn->due_ns);
+	zs_attach_wake_conn(s, conn, s->now_ns + ZS_ATTACH_PROBE_NS);
 	zs_attach_conn_hold(conn, whole->bytes, whole->len);
 	s->ops->probe(s->shell, slot->conn->peer.link);
 }

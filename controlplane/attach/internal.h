@@ -16,6 +16,7 @@
 #include "base/gcra.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/deadline.h"
 #include "cid/cid.h"
 #include "p2p/peertable.h"
 #include "relay/keys.h"
@@ -27,6 +28,7 @@
 /* Each is a synced write, so an edge may not have as many as it likes: at once, and a second after that. */
 #define HELLO_BURST   8
 #define PUBLISH_BURST 32
+#define SLOT_ROUND_NS (100 * ZS_NS_PER_MS) /* slots are looked at together, not one by one */
 
 enum conn_state {
 	CONN_NEW,     /* waits for Hello */
@@ -41,9 +43,10 @@ struct zs_attach_conn {
 	enum conn_state state;
 	struct zs_attach_peer peer;
 	char group[32];
-	struct zs_addr prefix; /* zs_addr_site() of where it comes from */
-	uint64_t due_ns;
-	uint64_t epoch; /* GRANTED: of the grace period */
+	struct zs_addr prefix;	  /* zs_addr_site() of where it comes from */
+	struct zs_deadline timer; /* NEW, PROBING, GRANTED */
+	uint64_t grace_ns;	  /* GRANTED: the longest wait for the workers ends */
+	uint64_t epoch;		  /* GRANTED: of the grace period */
 	struct slot *slot;
 	uint8_t instance[ZS_ATTACH_INSTANCE];
 	uint8_t faults;
@@ -91,6 +94,7 @@ struct slot {
 	struct kept kept;
 	struct zs_attach_conn *conn; /* attached now */
 	uint64_t lease_ns;	     /* when it ends; NEVER while attached */
+	struct zs_deadline timer;    /* of lease or proof, whichever is next; may be early */
 	struct zs_addr prefix;	     /* it was last granted to; all zero: to none since the start */
 	struct slot *near;	     /* of the same bucket */
 	struct live now, before;     /* `before` while `now` is to prove itself */
@@ -112,7 +116,7 @@ struct zs_attach {
 	const struct zs_attach_ops *ops;
 	void *shell;
 	uint64_t now_ns, wall_s;
-	uint64_t conn_due_ns, slot_due_ns;
+	struct zs_deadlines conn_timers, slot_timers; /* room for every connection, every slot */
 	bool draining;
 	uint64_t incarnation;
 
@@ -139,6 +143,12 @@ struct zs_attach {
 	struct zs_attach_counts counts;
 };
 
+/* When a slot that waits for `at` is looked at. */
+static inline uint64_t slot_round(uint64_t at)
+{
+	return at > NEVER - SLOT_ROUND_NS ? NEVER : ZS_ALIGN_UP(at, SLOT_ROUND_NS);
+}
+
 static inline const struct zs_conf_attach *conf_of(const struct zs_attach *s)
 {
 	return &s->c->conf->attach;
@@ -151,8 +161,10 @@ void zs_attach_conn_forget(struct zs_attach *s, struct zs_attach_conn *conn);
 
 /* server.c */
 void zs_attach_set_now(struct zs_attach *s, uint64_t now);
-void zs_attach_wake_conn(struct zs_attach *s, uint64_t at);
-void zs_attach_wake_slot(struct zs_attach *s, uint64_t at);
+/* The connection's state ends then; NEVER: it has time. */
+void zs_attach_wake_conn(struct zs_attach *s, struct zs_attach_conn *conn, uint64_t at);
+/* The slot is looked at then, or earlier if it was to be anyway. */
+void zs_attach_wake_slot(struct zs_attach *s, struct slot *slot, uint64_t at);
 void zs_attach_conn_hold(struct zs_attach_conn *conn, const void *bytes, size_t len);
 void zs_attach_conn_drop_held(struct zs_attach_conn *conn);
 

@@ -4,23 +4,21 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SLOT_ROUND_NS (100 * ZS_NS_PER_MS) /* slots are looked at together, not one by one */
-#define BEAT_NS	      (1 * ZS_NS_PER_S)
+#define BEAT_NS (1 * ZS_NS_PER_S)
 
 /* --- time --- */
 
-void zs_attach_wake_conn(struct zs_attach *s, uint64_t at)
+void zs_attach_wake_conn(struct zs_attach *s, struct zs_attach_conn *conn, uint64_t at)
 {
-	if (at < s->conn_due_ns)
-		s->conn_due_ns = at;
+	zs_deadlines_set(&s->conn_timers, &conn->timer, at);
 }
 
-void zs_attach_wake_slot(struct zs_attach *s, uint64_t at)
+void zs_attach_wake_slot(struct zs_attach *s, struct slot *slot, uint64_t at)
 {
-	uint64_t round = at > NEVER - SLOT_ROUND_NS ? at : ZS_ALIGN_UP(at, SLOT_ROUND_NS);
+	uint64_t round = slot_round(at);
 
-	if (round < s->slot_due_ns)
-		s->slot_due_ns = round;
+	if (!slot->timer.place || round < slot->timer.at)
+		zs_deadlines_set(&s->slot_timers, &slot->timer, round);
 }
 
 /* A step back counts as standing still. */
@@ -32,23 +30,33 @@ void zs_attach_set_now(struct zs_attach *s, uint64_t now)
 
 uint64_t zs_attach_deadline(const struct zs_attach *s)
 {
-	uint64_t due = s->conn_due_ns < s->slot_due_ns ? s->conn_due_ns : s->slot_due_ns;
+	uint64_t at[] = { zs_deadlines_next(&s->conn_timers), zs_deadlines_next(&s->slot_timers),
+			  s->now_ns + BEAT_NS };
+	uint64_t least = NEVER;
 
-	return due < s->now_ns + BEAT_NS ? due : s->now_ns + BEAT_NS;
+	for (size_t i = 0; i < ZS_ARRAY_LEN(at); i++)
+		least = at[i] < least ? at[i] : least;
+	return least;
+}
+
+static struct zs_attach_conn *conn_of(struct zs_deadline *d)
+{
+	return (struct zs_attach_conn *)((char *)d - offsetof(struct zs_attach_conn, timer));
+}
+
+static struct slot *slot_of(struct zs_deadline *d)
+{
+	return (struct slot *)((char *)d - offsetof(struct slot, timer));
 }
 
 static void tick_conn(struct zs_attach *s, struct zs_attach_conn *conn)
 {
-	if (conn->state == CONN_GRANTED) {
+	if (conn->state == CONN_GRANTED)
 		zs_attach_grant_send(s, conn);
-	} else if (conn->state == CONN_NEW || conn->state == CONN_PROBING) {
-		if (s->now_ns < conn->due_ns)
-			zs_attach_wake_conn(s, conn->due_ns);
-		else if (conn->state == CONN_PROBING)
-			zs_attach_hello_judged(s, conn, false);
-		else
-			zs_attach_conn_close(s, conn, "no Hello");
-	}
+	else if (conn->state == CONN_PROBING)
+		zs_attach_hello_judged(s, conn, false);
+	else
+		zs_attach_conn_close(s, conn, "no Hello");
 }
 
 static void tick_slot(struct zs_attach *s, struct slot *slot)
@@ -57,33 +65,27 @@ static void tick_slot(struct zs_attach *s, struct slot *slot)
 	if (slot->lease_ns == NEVER)
 		return;
 	if (s->now_ns < slot->lease_ns) {
-		zs_attach_wake_slot(s, slot->lease_ns);
+		zs_attach_wake_slot(s, slot, slot->lease_ns);
 		return;
 	}
 	s->counts.expired++;
 	zs_attach_slot_free(s, slot);
 }
 
-/* A closed connection stays in the list until the shell says so, so a walk never loses its place. */
 void zs_attach_advance(struct zs_attach *s, uint64_t now, uint64_t wall_s)
 {
+	struct zs_deadline *d;
+
 	zs_attach_set_now(s, now);
 	s->wall_s = wall_s;
 	zs_segment_beat(&s->shm.seg, s->now_ns);
 	if (zs_cids_advance(s->cids, wall_s))
 		zs_attach_cids_retire(s);
 	zs_attach_cookies_draw(s);
-	if (s->now_ns >= s->conn_due_ns) {
-		s->conn_due_ns = NEVER;
-		for (struct zs_attach_conn *c = s->conns; c; c = c->next)
-			tick_conn(s, c);
-	}
-	if (s->now_ns >= s->slot_due_ns) {
-		s->slot_due_ns = NEVER;
-		for (uint32_t id = 1; id < s->high; id++)
-			if (s->slot[id]->kept.owner.len)
-				tick_slot(s, s->slot[id]);
-	}
+	while ((d = zs_deadlines_due(&s->conn_timers, s->now_ns)))
+		tick_conn(s, conn_of(d));
+	while ((d = zs_deadlines_due(&s->slot_timers, s->now_ns)))
+		tick_slot(s, slot_of(d));
 }
 
 /* --- the world around --- */
@@ -215,7 +217,6 @@ int zs_attach_new(struct zs_attach **out, struct zs_control *c, struct zs_random
 	s->random = random;
 	s->now_ns = now;
 	s->wall_s = wall_s;
-	s->conn_due_ns = s->slot_due_ns = NEVER;
 	s->bucket_key[0] = zs_random_u64(&random);
 	s->bucket_key[1] = zs_random_u64(&random);
 	rc = open_segment(s, err);
@@ -252,6 +253,8 @@ void zs_attach_delete(struct zs_attach *s)
 	}
 	for (uint32_t id = 1; s->slot && id < s->high; id++)
 		free(s->slot[id]);
+	zs_deadlines_free(&s->conn_timers);
+	zs_deadlines_free(&s->slot_timers);
 	free(s->slot);
 	free(s->owned);
 	zs_peertable_delete(&s->owners);

@@ -94,7 +94,7 @@ void zs_attach_session_put(struct zs_attach *s, struct slot *slot, const struct 
 				   .conn = conn };
 	slot->last_bind_id = v->bind_id ? v->bind_id : slot->last_bind_id;
 	zs_attach_slot_show(s, slot);
-	zs_attach_wake_slot(s, s->now_ns + ZS_ATTACH_PROOF_NS);
+	zs_attach_wake_slot(s, slot, s->now_ns + ZS_ATTACH_PROOF_NS);
 }
 
 /* What proves a session is its packets, which the dataplane does not see yet: until it does, a ping answered on
@@ -114,7 +114,7 @@ void zs_attach_session_tick(struct zs_attach *s, struct slot *slot)
 	if (slot->now.at == ZS_SESSION_NONE || (slot->now.proven && slot->before.at == ZS_SESSION_NONE))
 		return;
 	if (s->now_ns < until) {
-		zs_attach_wake_slot(s, until);
+		zs_attach_wake_slot(s, slot, until);
 		return;
 	}
 	zs_attach_session_end(s, slot, &slot->before);
@@ -161,7 +161,7 @@ static void adopt_slot(struct zs_attach *s, uint32_t id)
 		slot->serial = a.serial;
 	}
 	if (slot->before.at != ZS_SESSION_NONE)
-		zs_attach_wake_slot(s, s->now_ns + ZS_ATTACH_PROOF_NS);
+		zs_attach_wake_slot(s, slot, s->now_ns + ZS_ATTACH_PROOF_NS);
 }
 
 int zs_attach_sessions_load(struct zs_attach *s, struct zs_error *err)

@@ -70,6 +70,20 @@ static const char *walk_live(const struct zs_attach *s, const struct slot *slot,
 	return NULL;
 }
 
+/* What has an end is looked at by then. */
+static const char *walk_timer(const struct slot *slot)
+{
+	const struct live *now = &slot->now;
+	bool unproven = now->at != ZS_SESSION_NONE && (!now->proven || slot->before.at != ZS_SESSION_NONE);
+	uint64_t at = slot->timer.place ? slot->timer.at : NEVER;
+
+	if (at > slot_round(slot->lease_ns))
+		return "a lease that nobody ends";
+	return unproven && at > slot_round(now->granted_ns + ZS_ATTACH_PROOF_NS)
+		   ? "an unproven session that nobody ends"
+		   : NULL;
+}
+
 static const char *walk_slot(const struct zs_attach *s, const struct slot *slot)
 {
 	struct zs_attachment a;
@@ -79,12 +93,12 @@ static const char *walk_slot(const struct zs_attach *s, const struct slot *slot)
 		return "generation 0";
 	if (!slot->kept.owner.len)
 		return slot->kept.ports.count || slot->conn || slot->now.at != ZS_SESSION_NONE ||
-			       !slot->kept.freed_s
+			       !slot->kept.freed_s || slot->timer.place
 			   ? "a free slot in use"
 			   : NULL;
 	if (zs_attach_slot_of(s, &slot->kept.owner) != slot)
 		return "an owner that does not lead to its slot";
-	if (bad || (bad = walk_live(s, slot, &slot->before)))
+	if (bad || (bad = walk_live(s, slot, &slot->before)) || (bad = walk_timer(slot)))
 		return bad;
 	if ((slot->conn == NULL) == (slot->lease_ns == NEVER))
 		return "a lease that runs beside a connection, or none that does without";
@@ -99,7 +113,8 @@ static const char *walk_slot(const struct zs_attach *s, const struct slot *slot)
 
 int zs_attach_walk(const struct zs_attach *s, const char **where)
 {
-	uint32_t owned = 0, sessions = 0, ports = 0, free_slots = 0, listed = 0, conns = 0, written = 0;
+	uint32_t owned = 0, sessions = 0, ports = 0, free_slots = 0, listed = 0, conns = 0, written = 0,
+		 idle = 0; /* connections that wait for nothing */
 
 	for (uint32_t id = 1; id < s->high; id++) {
 		const struct slot *slot = s->slot[id];
@@ -113,16 +128,19 @@ int zs_attach_walk(const struct zs_attach *s, const char **where)
 	}
 	for (uint32_t id = s->free_head; id && listed <= free_slots; id = s->slot[id]->next_free)
 		listed++;
-	for (const struct zs_attach_conn *c = s->conns; c; c = c->next)
+	for (const struct zs_attach_conn *c = s->conns; c; c = c->next) {
 		conns++;
+		idle += c->state == CONN_ATTACHED || c->state == CONN_CLOSING;
+	}
 	for (uint32_t at = 0; at < s->shm.sessions; at++)
 		written += s->shm.session[at].used;
-	*where = owned != s->counts.attachments	  ? "count of attachments"
-		 : sessions != s->counts.sessions ? "count of sessions"
-		 : sessions != written		  ? "sessions in the segment"
-		 : ports != s->counts.ports	  ? "count of ports"
-		 : conns != s->counts.connections ? "count of connections"
-		 : listed != free_slots		  ? "queue of free slots"
-						  : NULL;
+	*where = owned != s->counts.attachments		? "count of attachments"
+		 : sessions != s->counts.sessions	? "count of sessions"
+		 : sessions != written			? "sessions in the segment"
+		 : ports != s->counts.ports		? "count of ports"
+		 : conns != s->counts.connections	? "count of connections"
+		 : conns != s->conn_timers.count + idle ? "timers of connections"
+		 : listed != free_slots			? "queue of free slots"
+							: NULL;
 	return *where ? -EUCLEAN : 0;
 }

@@ -122,6 +122,7 @@ uint32_t zs_attach_slots_near(const struct zs_attach *s, const struct zs_attach_
 
 static void disown(struct zs_attach *s, struct slot *slot)
 {
+	zs_deadlines_set(&s->slot_timers, &slot->timer, NEVER);
 	displace(s, slot);
 	memset(&slot->prefix, 0, sizeof(slot->prefix));
 	zs_peertable_remove(&s->owners, zs_peertable_find(&s->owners, &slot->kept.owner));
@@ -227,7 +228,8 @@ int zs_slots_load(struct zs_attach *s, struct zs_error *err)
 	s->high = 1;
 	s->slot = calloc(s->shm.attachments, sizeof(struct slot *));
 	s->owned = calloc(s->shm.attachments, sizeof(*s->owned));
-	if (!s->slot || !s->owned || zs_peertable_new(&s->owners, s->shm.attachments, key))
+	if (!s->slot || !s->owned || zs_peertable_new(&s->owners, s->shm.attachments, key) ||
+	    zs_deadlines_reserve(&s->slot_timers, s->shm.attachments))
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
 	rc = zs_attach_records_slots(s, err);
 	if (!rc && queue_free(s))
@@ -237,7 +239,7 @@ int zs_slots_load(struct zs_attach *s, struct zs_error *err)
 			continue;
 		s->counts.ports += s->slot[id]->kept.ports.count;
 		s->slot[id]->lease_ns = s->now_ns + lease_ns;
-		zs_attach_wake_slot(s, s->slot[id]->lease_ns);
+		zs_attach_wake_slot(s, s->slot[id], s->slot[id]->lease_ns);
 		zs_attach_ports_reserve(s, s->slot[id]);
 	}
 	if (!rc)

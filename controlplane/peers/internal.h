@@ -2,6 +2,7 @@
 #ifndef ZS_CONTROLPLANE_PEERS_INTERNAL_H
 #define ZS_CONTROLPLANE_PEERS_INTERNAL_H
 
+#include <sys/queue.h>
 #include "base/clock.h"
 #include "node/node.h"
 #include "peers/peers.h"
@@ -32,9 +33,8 @@ struct zs_peers {
 	struct zs_timer *again; /* sockets that could not be had */
 	struct zs_timer *save;	/* the peerstore */
 	bool open[ZS_CONF_P2P_LISTEN];
-	struct peers_link *links;
+	LIST_HEAD(, peers_link) links, broken; /* all, and those that take no frames any more */
 	struct peers_ask *asks;
-	uint64_t link_number; /* of the last one */
 	struct {
 		bool on;
 		struct zs_peer_id peer; /* len 0: all */

@@ -14,34 +14,44 @@
 #define FLUSH_NS ZS_NS_PER_S /* what was said to an edge before its end may take so long to leave */
 #define PROTECT	 "attach"
 
+/* A ping under way. */
+struct probe {
+	LIST_ENTRY(probe) of_link;
+	struct peers_link *link; /* NULL: it is gone */
+};
+
 struct peers_link {
-	struct peers_link *next;
+	LIST_ENTRY(peers_link) all, broken;
 	struct zs_peers *peers;
-	uint64_t number;
 	struct zs_host_conn *conn;
 	struct zs_host_stream *stream; /* NULL: it is gone, and the link soon */
 	struct zs_attach_conn *attach; /* NULL: the server knows that it ended */
 	struct zs_frame frame;
 	struct zs_peer_id peer;
-	bool closing, broken, protected;
+	LIST_HEAD(, probe) probes;
+	bool closing, is_broken, protected;
 	char why[ZS_QUIC_REASON];
 };
 
 static bool is_protected_otherwise(const struct peers_link *l)
 {
-	for (const struct peers_link *o = l->peers->links; o; o = o->next)
-		if (o != l && o->protected && zs_peer_id_eq(&o->peer, &l->peer))
-			return true;
+	const struct peers_link *o;
+
+	LIST_FOREACH(o, &l->peers->links, all)
+	if (o != l && o->protected && zs_peer_id_eq(&o->peer, &l->peer))
+		return true;
 	return false;
 }
 
 static void drop(struct peers_link *l)
 {
-	struct peers_link **at = &l->peers->links;
+	struct probe *probe;
 
-	while (*at != l)
-		at = &(*at)->next;
-	*at = l->next;
+	LIST_FOREACH(probe, &l->probes, of_link)
+	probe->link = NULL;
+	LIST_REMOVE(l, all);
+	if (l->is_broken)
+		LIST_REMOVE(l, broken);
 	if (l->protected && !is_protected_otherwise(l))
 		zs_host_unprotect(l->peers->node.host, &l->peer, PROTECT);
 	zs_host_conn_set_user(l->conn, NULL);
@@ -73,14 +83,9 @@ static void on_ready(void *user, struct zs_host_stream *s)
 		zs_host_stream_reset(s, ZS_HOST_RESOURCES + 1);
 		return;
 	}
-	*l = (struct peers_link){ .next = p->links,
-				  .peers = p,
-				  .number = ++p->link_number,
-				  .conn = conn,
-				  .stream = s,
-				  .peer = peer.id };
+	*l = (struct peers_link){ .peers = p, .conn = conn, .stream = s, .peer = peer.id };
 	zs_frame_init(&l->frame, ZS_ATTACH_FRAME);
-	p->links = l;
+	LIST_INSERT_HEAD(&p->links, l, all);
 	zs_host_conn_set_user(conn, l);
 	zs_host_stream_set_user(s, l);
 	peer.hybrid = !strcmp(peer.group, ZS_TLS_HYBRID);
@@ -141,13 +146,15 @@ static int op_send(void *ctx, void *link, const void *frame, size_t len)
 	uint8_t bytes[ZS_ATTACH_FRAME + ZS_VARINT];
 	struct zs_writer w = zs_writer_of(bytes, sizeof(bytes));
 
-	if (!l->stream || l->broken)
+	if (!l->stream || l->is_broken)
 		return -EPIPE;
 	zs_frame_write(&w, frame, len);
-	l->broken = w.failed ||
-		    zs_host_stream_write(l->stream, bytes, zs_writer_len(&w)) != (ssize_t)zs_writer_len(&w);
+	l->is_broken = w.failed || zs_host_stream_write(l->stream, bytes, zs_writer_len(&w)) !=
+				       (ssize_t)zs_writer_len(&w);
+	if (l->is_broken)
+		LIST_INSERT_HEAD(&l->peers->broken, l, broken);
 	zs_shell_soon(l->peers->node.shell);
-	return l->broken ? -EPIPE : 0;
+	return l->is_broken ? -EPIPE : 0;
 }
 
 static int op_export(void *ctx, void *link, const void *context, size_t len, uint8_t out[32])
@@ -160,37 +167,33 @@ static int op_export(void *ctx, void *link, const void *context, size_t len, uin
 	return 0;
 }
 
-struct probe {
-	struct zs_peers *peers;
-	uint64_t number;
-};
-
 static void on_pong(void *user, uint64_t rtt_ns, const char *text)
 {
-	struct probe probe = *(struct probe *)user;
+	struct probe *probe = user;
+	struct peers_link *l = probe->link;
 
-	free(user);
-	for (struct peers_link *l = probe.peers->links; rtt_ns && l; l = l->next) {
-		if (l->number != probe.number || !l->attach)
-			continue;
-		zs_attach_alive(probe.peers->c->attach, l->attach, peers_now(probe.peers));
-		return;
-	}
+	if (l)
+		LIST_REMOVE(probe, of_link);
+	free(probe);
+	if (rtt_ns && l && l->attach)
+		zs_attach_alive(l->peers->c->attach, l->attach, peers_now(l->peers));
 }
 
 /* Without an answer in time the server acts by itself. */
 static void op_probe(void *ctx, void *link)
 {
 	struct peers_link *l = link;
-	struct probe *probe = malloc(sizeof(*probe));
+	struct probe *probe = l->stream ? malloc(sizeof(*probe)) : NULL;
 	struct zs_error err;
 
 	if (!probe)
 		return;
-	*probe = (struct probe){ l->peers, l->number };
-	if (!l->stream ||
-	    zs_host_conn_ping(l->conn, ZS_ATTACH_PROBE_NS, peers_now(l->peers), on_pong, probe, &err) < 0)
+	probe->link = l;
+	LIST_INSERT_HEAD(&l->probes, probe, of_link);
+	if (zs_host_conn_ping(l->conn, ZS_ATTACH_PROBE_NS, peers_now(l->peers), on_pong, probe, &err) < 0) {
+		LIST_REMOVE(probe, of_link);
 		free(probe);
+	}
 	zs_shell_soon(l->peers->node.shell);
 }
 
@@ -227,10 +230,9 @@ int peers_link_register(struct zs_peers *p)
 
 void peers_link_work(struct zs_peers *p)
 {
-	for (struct peers_link *l = p->links, *next; l; l = next) {
-		next = l->next;
-		if (!l->broken || !l->stream)
-			continue;
+	struct peers_link *l;
+
+	while ((l = LIST_FIRST(&p->broken))) {
 		tell_closed(l);
 		zs_host_stream_reset(l->stream, ZS_HOST_RATE + 1);
 		zs_host_close(l->conn, ZS_HOST_RATE, "the edge does not read what it is sent");

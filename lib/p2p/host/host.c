@@ -153,8 +153,7 @@ void zs_host_receive(struct zs_host *h, const struct zs_udp_datagram *in, size_t
 
 uint64_t zs_host_deadline(const struct zs_host *h)
 {
-	uint64_t at[] = { zs_quic_deadline(h->quic), zs_hdial_deadline(h),
-			  h->timers.count ? h->timers.heap[0]->at : UINT64_MAX,
+	uint64_t at[] = { zs_quic_deadline(h->quic), zs_hdial_deadline(h), zs_deadlines_next(&h->timers),
 			  h->stats.conns || h->dirty ? h->tick_ns : UINT64_MAX, h->raws ? 0 : UINT64_MAX };
 	uint64_t least = UINT64_MAX;
 
@@ -193,11 +192,10 @@ static struct zs_host_stream *stream_of(struct zs_deadline *d)
 
 static void expire_streams(struct zs_host *h)
 {
-	while (h->timers.count && h->timers.heap[0]->at <= h->now) {
-		struct zs_host_stream *s = stream_of(h->timers.heap[0]);
-		zs_deadlines_set(&h->timers, &s->timer, UINT64_MAX);
-		zs_hstream_fail(s, ZS_STREAM_TIMEOUT, 0, NULL);
-	}
+	struct zs_deadline *d;
+
+	while ((d = zs_deadlines_due(&h->timers, h->now)))
+		zs_hstream_fail(stream_of(d), ZS_STREAM_TIMEOUT, 0, NULL);
 }
 
 void zs_host_advance(struct zs_host *h, uint64_t now)

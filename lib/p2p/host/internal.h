@@ -13,7 +13,7 @@
 #include "p2p/envelope.h"
 #include "p2p/host.h"
 #include "p2p/multistream.h"
-#include "p2p/quic/deadline.h"
+#include "base/deadline.h"
 
 #define ZS_HOST_RAWS	  32   /* raw datagrams that wait for a pull */
 #define ZS_HOST_OBSERVED  8    /* addresses at which others see us */

@@ -177,7 +177,7 @@ void zs_quic_receive(struct zs_quic *q, const struct zs_udp_datagram *in, size_t
 uint64_t zs_quic_deadline(const struct zs_quic *q)
 {
 	uint64_t tombs = zs_tombs_deadline(&q->tombs);
-	uint64_t conns = q->deadlines.count ? q->deadlines.heap[0]->at : UINT64_MAX;
+	uint64_t conns = zs_deadlines_next(&q->deadlines);
 
 	if (!TAILQ_EMPTY(&q->due) || q->replies.count)
 		return 0;
@@ -191,12 +191,14 @@ static struct zs_quic_conn *conn_of(struct zs_deadline *d)
 
 void zs_quic_advance(struct zs_quic *q, uint64_t now)
 {
+	struct zs_deadline *d;
+
 	tell_time(q, now);
 	zs_tombs_expire(&q->tombs, q->now);
-	while (q->deadlines.count && q->deadlines.heap[0]->at <= q->now) {
-		struct zs_quic_conn *conn = conn_of(q->deadlines.heap[0]);
-		/* Out of the heap until its pull: a timer that stays due must not hold the others up. */
-		zs_deadlines_set(&q->deadlines, &conn->timer, UINT64_MAX);
+	/* Out of the heap until its pull: a timer that stays due must not hold the others up. */
+	while ((d = zs_deadlines_due(&q->deadlines, q->now))) {
+		struct zs_quic_conn *conn = conn_of(d);
+
 		if (zs_conn_judge(conn, ngtcp2_conn_handle_expiry(conn->ng, q->now)))
 			zs_conn_due(conn);
 	}

@@ -10,7 +10,7 @@
 #include "p2p/quic.h"
 #include "p2p/quic/cid.h"
 #include "p2p/quic/crypto.h"
-#include "p2p/quic/deadline.h"
+#include "base/deadline.h"
 #include "p2p/quic/reply.h"
 #include "p2p/quic/sendbuf.h"
 #include "p2p/quic/token.h"

@@ -134,6 +134,30 @@ static void test_fall_back(void **state)
 	edge_close(&e3);
 }
 
+/* Each session has its own minute, though the timer still stands at the end of the minute before. */
+static void test_two_proofs(void **state)
+{
+	struct world *w = *state;
+	struct zs_attach_frame f = a_hello(1);
+	struct zs_session v;
+	struct edge e1, e2;
+	zs_pb_Grant g1 = attach(w, &e1, 1, ZS_ATTACH_CONTINUITY_fresh), g2;
+
+	pass(w, ZS_ATTACH_PROOF_NS / 2);
+	alive(&e1);
+	add_resume(&f, &g1, e1.grant_hash);
+	edge_open(w, &e2, 1);
+	edge_send(&e2, &f);
+	g2 = granted(&e2, ZS_ATTACH_CONTINUITY_resumed);
+	pass(w, ZS_ATTACH_PROOF_NS - ZS_NS_PER_S);
+	assert_true(session_of(w, g1.receiver, &v) && session_of(w, g2.receiver, &v));
+	pass(w, 2 * ZS_NS_PER_S);
+	assert_false(session_of(w, g1.receiver, &v) || session_of(w, g2.receiver, &v));
+	assert_true(e1.gone && e2.gone);
+	edge_close(&e1);
+	edge_close(&e2);
+}
+
 static void test_instances(void **state)
 {
 	struct world *w = *state;
@@ -465,10 +489,11 @@ static void test_thousand(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROW(test_keys_agree),  ROW(test_replayed_hello),   ROW(test_resume),  ROW(test_instances),
-		ROW(test_lease),       ROW(test_generation_wraps), ROW(test_restart), ROW(test_store_wiped),
-		ROW(test_state_wiped), ROW(test_segment_damaged),  ROW(test_grace),   ROW(test_socket_mode),
-		ROW(test_thousand),    ROW(test_fall_back),
+		ROW(test_keys_agree),	   ROW(test_replayed_hello), ROW(test_resume),
+		ROW(test_instances),	   ROW(test_lease),	     ROW(test_generation_wraps),
+		ROW(test_restart),	   ROW(test_store_wiped),    ROW(test_state_wiped),
+		ROW(test_segment_damaged), ROW(test_grace),	     ROW(test_socket_mode),
+		ROW(test_thousand),	   ROW(test_fall_back),	     ROW(test_two_proofs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,6 @@
 #include "crypto/label.h"
 #include "p2p/quic/cid.h"
 #include "p2p/quic/crypto.h"
-#include "p2p/quic/deadline.h"
 #include "p2p/quic/sendbuf.h"
 #include "p2p/quic/tomb.h"
 #include "unit/p2p/hex.h"
@@ -145,31 +144,6 @@ static void cids_against_an_array(void **state)
 	zs_cids_free(&t);
 }
 
-static void deadlines_against_a_scan(void **state)
-{
-	struct random seed = random_new("deadlines");
-	struct zs_deadline d[100] = { 0 };
-	struct zs_deadlines h = { 0 };
-
-	assert_int_equal(zs_deadlines_reserve(&h, 100), 0);
-	for (int i = 0; i < 30000; i++) {
-		uint64_t at = random_u64(&seed) % 4 ? random_u64(&seed) % 1000 : UINT64_MAX,
-			 first = UINT64_MAX;
-		uint32_t count = 0;
-		zs_deadlines_set(&h, &d[random_u64(&seed) % 100], at);
-		for (int k = 0; k < 100; k++) {
-			if (!d[k].place)
-				continue;
-			count++;
-			first = d[k].at < first ? d[k].at : first;
-			assert_ptr_equal(h.heap[d[k].place - 1], &d[k]);
-		}
-		assert_int_equal(h.count, count);
-		assert_true(!count || h.heap[0]->at == first);
-	}
-	zs_deadlines_free(&h);
-}
-
 static uint8_t byte_at(uint64_t offset)
 {
 	return (uint8_t)(offset * 37 + (offset >> 8));
@@ -265,7 +239,6 @@ int main(void)
 		cmocka_unit_test(every_suite_seals_and_refuses),
 		cmocka_unit_test(retry_tag),
 		cmocka_unit_test(cids_against_an_array),
-		cmocka_unit_test(deadlines_against_a_scan),
 		cmocka_unit_test(sendbuf_against_offsets),
 		cmocka_unit_test(tombs_keep_and_forget),
 	};

@@ -1,4 +1,4 @@
-#include "p2p/quic/deadline.h"
+#include "base/deadline.h"
 
 #include <errno.h>
 #include <stdlib.h>

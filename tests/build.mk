@@ -63,6 +63,14 @@ all: $(B)/tests/p2phost
 $(B)/tests/p2phost: $(call objects,$(wildcard tests/interop/c/*.c)) $(B)/libzsp2p.a $(B)/libzs.a
 	@mkdir -p $(@D) && echo "  LD    $@"
 	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -Wl,--wrap=zs_cert_new -pie -o $@ $(filter %.o,$^) $(B)/libzsp2p.a $(B)/libzs.a $(P2P_LIBS) $(LIB_LIBS)
+# QUIC peers that are routed by connection ID, and a relay that knows that much: tests/interop/cid/README.md.
+all: $(B)/tests/cidpeer $(B)/tests/cidrelay
+$(B)/tests/cidpeer: $(call objects,$(filter-out %/cidrelay.c,$(wildcard tests/interop/cid/*.c))) $(EDGE_OBJ_TESTED) $(B)/libzsp2p.a $(B)/libzs.a
+	@mkdir -p $(@D) && echo "  LD    $@"
+	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $@ $(filter-out %.a,$^) $(EDGE_LIBS)
+$(B)/tests/cidrelay: $(B)/obj/tests/interop/cid/cidrelay.o $(B)/libzsrelay.a $(B)/libzs.a
+	@mkdir -p $(@D) && echo "  LD    $@"
+	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $@ $(filter %.o,$^) $(RELAY_LIBS) $(LIB_LIBS)
 # Many real edges in one process.
 all: $(B)/tests/edges
 $(B)/tests/edges: $(B)/obj/tests/e2e/edges.o $(EDGE_OBJ_TESTED) $(B)/libzsp2p.a $(B)/libzs.a

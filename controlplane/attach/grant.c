@@ -141,21 +141,20 @@ static void describe(struct zs_attach *s, struct offer *o)
 	};
 }
 
-/* Durable with the new Grant's hash, or as before. */
+/* Durable with the new Grant's hash and where it went, or as before. */
 static int store(struct zs_attach *s, struct offer *o)
 {
-	struct slot *slot = o->slot;
-	uint8_t hashes = slot->kept.hashes, hash[2][ZS_ATTACH_HASH];
+	struct kept *k = &o->slot->kept, was = *k;
 	int rc;
 
-	memcpy(hash, slot->kept.hash, sizeof(hash));
-	memcpy(slot->kept.hash[1], slot->kept.hash[0], ZS_ATTACH_HASH);
-	memcpy(slot->kept.hash[0], o->hash, ZS_ATTACH_HASH);
-	slot->kept.hashes = hashes ? 2 : 1;
-	rc = zs_attach_record_slot(s, slot);
+	memcpy(k->hash[1], k->hash[0], ZS_ATTACH_HASH);
+	memcpy(k->hash[0], o->hash, ZS_ATTACH_HASH);
+	k->hashes = was.hashes ? 2 : 1;
+	zs_attach_slot_place(s, o->slot, &o->conn->prefix);
+	rc = zs_attach_record_slot(s, o->slot);
 	if (rc) {
-		memcpy(slot->kept.hash, hash, sizeof(hash));
-		slot->kept.hashes = hashes;
+		zs_attach_slot_place(s, o->slot, &was.prefix);
+		*k = was;
 	}
 	return rc;
 }
@@ -184,7 +183,6 @@ static void commit(struct zs_attach *s, struct offer *o)
 
 	conn->slot = o->slot;
 	o->slot->conn = conn;
-	zs_attach_slot_place(s, o->slot, conn);
 	o->slot->lease_ns = NEVER;
 	conn->state = CONN_GRANTED;
 	conn->grace_ns = s->now_ns + ZS_ATTACH_GRACE_NS;

@@ -108,11 +108,13 @@ static bool sessions_are_left(const struct hearing *h, struct refusal *r)
 	       is_below(r, "sessions", h->s->counts.sessions, conf_of(h->s)->sessions);
 }
 
+/* Whoever has an attachment keeps it, however many strangers came from where it is. */
 static bool prefix_has_room(const struct hearing *h, struct refusal *r)
 {
 	uint32_t limit = conf_of(h->s)->per_prefix;
 
-	return !limit || is_below(r, "prefix", zs_attach_slots_near(h->s, h->conn), limit);
+	return h->slot || !limit ||
+	       is_below(r, "prefix", zs_attach_slots_near(h->s, &h->conn->prefix), limit);
 }
 
 /* From the first that does not pass comes the answer, so the order says who learns what, and what it costs:

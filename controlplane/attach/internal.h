@@ -83,6 +83,7 @@ struct kept {
 	uint16_t generation;
 	uint64_t freed_s;	 /* Unix time, 0: owned */
 	struct zs_peer_id owner; /* len 0: free */
+	struct zs_addr prefix;	 /* it was last granted to; all zero: none */
 	uint8_t hashes;
 	uint8_t hash[2][ZS_ATTACH_HASH]; /* of the last Grants, newest first */
 	struct ports ports;
@@ -95,8 +96,7 @@ struct slot {
 	struct zs_attach_conn *conn; /* attached now */
 	uint64_t lease_ns;	     /* when it ends; NEVER while attached */
 	struct zs_deadline timer;    /* of lease or proof, whichever is next; may be early */
-	struct zs_addr prefix;	     /* it was last granted to; all zero: to none since the start */
-	struct slot *near;	     /* of the same bucket */
+	struct slot *near;	     /* of the same prefix's bucket */
 	struct live now, before;     /* `before` while `now` is to prove itself */
 	uint8_t last_bind_id;
 	struct zs_attach_conn *rival; /* of another instance: waits whether `conn` still lives */
@@ -121,7 +121,7 @@ struct zs_attach {
 	uint64_t incarnation;
 
 	struct zs_attach_conn *conns;
-	struct slot *bucket[BUCKETS]; /* those with a prefix */
+	struct slot *bucket[BUCKETS]; /* those owned, by prefix */
 	uint64_t bucket_key[2];
 
 	struct zs_sessions shm;
@@ -229,10 +229,10 @@ int zs_slots_load(struct zs_attach *s, struct zs_error *err);
 struct slot *zs_attach_slot_of(const struct zs_attach *s, const struct zs_peer_id *owner);
 /* A slot for a new owner, not durable yet; its generation is new. NULL: none is left. */
 struct slot *zs_attach_slot_take(struct zs_attach *s, const struct zs_peer_id *owner);
-/* The slot counts for the prefix that the connection comes from, until another one gets it or it is free. */
-void zs_attach_slot_place(struct zs_attach *s, struct slot *slot, const struct zs_attach_conn *conn);
-/* Attachments of others, leased ones too, last granted to the prefix the connection comes from. */
-uint32_t zs_attach_slots_near(const struct zs_attach *s, const struct zs_attach_conn *conn);
+/* The slot counts for that prefix, until it is another or the slot is free; the caller stores it. */
+void zs_attach_slot_place(struct zs_attach *s, struct slot *slot, const struct zs_addr *prefix);
+/* Attachments, leased ones too, last granted to that prefix. */
+uint32_t zs_attach_slots_near(const struct zs_attach *s, const struct zs_addr *prefix);
 /* Takes zs_attach_slot_take() back; its generation is spent. */
 void zs_attach_slot_untake(struct zs_attach *s, struct slot *slot);
 /* Ends the attachment: sessions, ports, owner; durable. */

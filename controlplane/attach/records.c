@@ -1,7 +1,7 @@
 /* What survives in the store, reader and writer side by side. Numbers big-endian.
  *
- *   "att/slot/" be32 id   {u8 1, u16 generation, u64 freed (Unix time, 0: owned), u8 length, owner, u8 hashes, hashes,
- *                         u8 ports, each {u8 length, name, u16 port, u8 service, u8 protection}}
+ *   "att/slot/" be32 id   {u8 2, u16 generation, u64 freed (Unix time, 0: owned), u8 length, owner, 16 prefix, u8 hashes,
+ *                         hashes, u8 ports, each {u8 length, name, u16 port, u8 service, u8 protection}}
  *   "att/rule/" peer id   {u8 1, u8 denied, three texts {u8 length, text}: name, policy, tenant} */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,12 +9,13 @@
 #include "base/cursor.h"
 #include "store.h"
 
-#define SLOT_PREFIX "att/slot/"
-#define RULE_PREFIX "att/rule/"
-#define PREFIX_LEN  9
-#define SLOT_KEY    (PREFIX_LEN + 4)
-#define VERSION	    1
-#define RECORD_MAX  1024 /* 12 + 45 + 65 + 16 x 37 at most */
+#define SLOT_PREFIX  "att/slot/"
+#define RULE_PREFIX  "att/rule/"
+#define PREFIX_LEN   9
+#define SLOT_KEY     (PREFIX_LEN + 4)
+#define SLOT_VERSION 2
+#define RULE_VERSION 1
+#define RECORD_MAX   1024 /* 12 + 45 + 16 + 65 + 16 x 37 at most */
 
 static void write_text(struct zs_writer *w, const char *text)
 {
@@ -50,11 +51,12 @@ static size_t encode_slot(const struct kept *k, uint8_t out[RECORD_MAX])
 {
 	struct zs_writer w = zs_writer_of(out, RECORD_MAX);
 
-	zs_write_u8(&w, VERSION);
+	zs_write_u8(&w, SLOT_VERSION);
 	zs_write_u16(&w, k->generation);
 	zs_write_u64(&w, k->freed_s);
 	zs_write_u8(&w, k->owner.len);
 	zs_write_bytes(&w, k->owner.bytes, k->owner.len);
+	zs_write_bytes(&w, k->prefix.ip, sizeof(k->prefix.ip));
 	zs_write_u8(&w, k->hashes);
 	zs_write_bytes(&w, k->hash, k->hashes * sizeof(k->hash[0]));
 	zs_write_u8(&w, k->ports.count);
@@ -98,10 +100,11 @@ static bool decode_slot(struct slot *slot, const uint8_t *key, size_t key_len, c
 	k->freed_s = zs_read_u64(&r);
 	owner = zs_read_u8(&r);
 	at = zs_read_span(&r, owner);
-	if (!at || version != VERSION || !k->generation || !slot->id || !zs_reader_done(&id))
+	if (!at || version != SLOT_VERSION || !k->generation || !slot->id || !zs_reader_done(&id))
 		return false;
 	if (owner ? zs_peer_id_decode(&k->owner, at, owner) || k->freed_s : !k->freed_s)
 		return false;
+	zs_read_bytes(&r, k->prefix.ip, sizeof(k->prefix.ip));
 	k->hashes = zs_read_u8(&r);
 	if (k->hashes > ZS_ARRAY_LEN(k->hash) || !zs_read_bytes(&r, k->hash, k->hashes * sizeof(k->hash[0])))
 		return false;
@@ -166,7 +169,7 @@ int zs_attach_record_rule(struct zs_attach *s, const struct zs_attach_rule *rule
 
 	memcpy(key, RULE_PREFIX, PREFIX_LEN);
 	memcpy(key + PREFIX_LEN, rule->peer.bytes, rule->peer.len);
-	zs_write_u8(&w, VERSION);
+	zs_write_u8(&w, RULE_VERSION);
 	zs_write_u8(&w, rule->denied);
 	write_text(&w, rule->name);
 	write_text(&w, rule->policy);
@@ -191,7 +194,7 @@ static int each_rule(void *ctx, const void *key, size_t key_len, const void *val
 	read_text(&r, rule.name, sizeof(rule.name));
 	read_text(&r, rule.policy, sizeof(rule.policy));
 	read_text(&r, rule.tenant, sizeof(rule.tenant));
-	if (version == VERSION && zs_reader_done(&r) && denied <= 1 &&
+	if (version == RULE_VERSION && zs_reader_done(&r) && denied <= 1 &&
 	    !zs_peer_id_decode(&rule.peer, (const uint8_t *)key + PREFIX_LEN, key_len - PREFIX_LEN))
 		e->fn(e->s, &rule);
 	else

@@ -114,7 +114,7 @@ static const char *walk_slot(const struct zs_attach *s, const struct slot *slot)
 int zs_attach_walk(const struct zs_attach *s, const char **where)
 {
 	uint32_t owned = 0, sessions = 0, ports = 0, free_slots = 0, listed = 0, conns = 0, written = 0,
-		 idle = 0; /* connections that wait for nothing */
+		 placed = 0, idle = 0; /* connections that wait for nothing */
 
 	for (uint32_t id = 1; id < s->high; id++) {
 		const struct slot *slot = s->slot[id];
@@ -132,6 +132,9 @@ int zs_attach_walk(const struct zs_attach *s, const char **where)
 		conns++;
 		idle += c->state == CONN_ATTACHED || c->state == CONN_CLOSING;
 	}
+	for (uint32_t i = 0; i < BUCKETS; i++)
+		for (const struct slot *at = s->bucket[i]; at && placed <= owned; at = at->near)
+			placed++;
 	for (uint32_t at = 0; at < s->shm.sessions; at++)
 		written += s->shm.session[at].used;
 	*where = owned != s->counts.attachments		? "count of attachments"
@@ -141,6 +144,7 @@ int zs_attach_walk(const struct zs_attach *s, const char **where)
 		 : conns != s->counts.connections	? "count of connections"
 		 : conns != s->conn_timers.count + idle ? "timers of connections"
 		 : listed != free_slots			? "queue of free slots"
+		 : placed != owned			? "slots by prefix"
 							: NULL;
 	return *where ? -EUCLEAN : 0;
 }

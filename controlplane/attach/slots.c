@@ -92,7 +92,7 @@ static struct slot **bucket_of(struct zs_attach *s, const struct zs_addr *prefix
 
 static void displace(struct zs_attach *s, struct slot *slot)
 {
-	struct slot **at = bucket_of(s, &slot->prefix);
+	struct slot **at = bucket_of(s, &slot->kept.prefix);
 
 	while (*at && *at != slot)
 		at = &(*at)->near;
@@ -100,23 +100,22 @@ static void displace(struct zs_attach *s, struct slot *slot)
 		*at = slot->near;
 }
 
-void zs_attach_slot_place(struct zs_attach *s, struct slot *slot, const struct zs_attach_conn *conn)
+void zs_attach_slot_place(struct zs_attach *s, struct slot *slot, const struct zs_addr *prefix)
 {
-	struct slot **bucket = bucket_of(s, &conn->prefix);
+	struct slot **bucket = bucket_of(s, prefix);
 
 	displace(s, slot);
-	slot->prefix = conn->prefix;
+	slot->kept.prefix = *prefix;
 	slot->near = *bucket;
 	*bucket = slot;
 }
 
-uint32_t zs_attach_slots_near(const struct zs_attach *s, const struct zs_attach_conn *conn)
+uint32_t zs_attach_slots_near(const struct zs_attach *s, const struct zs_addr *prefix)
 {
 	uint32_t n = 0;
 
-	for (const struct slot *at = *bucket_of((struct zs_attach *)s, &conn->prefix); at; at = at->near)
-		n += zs_addr_eq(&at->prefix, &conn->prefix) &&
-		     !zs_peer_id_eq(&at->kept.owner, &conn->peer.id);
+	for (const struct slot *at = *bucket_of((struct zs_attach *)s, prefix); at; at = at->near)
+		n += zs_addr_eq(&at->kept.prefix, prefix);
 	return n;
 }
 
@@ -124,7 +123,7 @@ static void disown(struct zs_attach *s, struct slot *slot)
 {
 	zs_deadlines_set(&s->slot_timers, &slot->timer, NEVER);
 	displace(s, slot);
-	memset(&slot->prefix, 0, sizeof(slot->prefix));
+	memset(&slot->kept.prefix, 0, sizeof(slot->kept.prefix));
 	zs_peertable_remove(&s->owners, zs_peertable_find(&s->owners, &slot->kept.owner));
 	slot->kept.owner.len = 0;
 	slot->kept.hashes = 0;
@@ -183,9 +182,11 @@ void zs_attach_slot_adopt(struct zs_attach *s, struct slot *slot)
 		slot->kept.owner.len = 0;
 		slot->kept.ports.count = 0;
 		slot->kept.freed_s = 1;
+		memset(&slot->kept.prefix, 0, sizeof(slot->kept.prefix));
 		return;
 	}
 	own(s, slot, &owner);
+	zs_attach_slot_place(s, slot, &slot->kept.prefix);
 }
 
 static int by_freed(const void *a, const void *b)

@@ -278,6 +278,38 @@ static void test_prefix_of_leases(void **state)
 	assert_int_equal(outcome(w, 6, &f, false), ZS_ATTACH_ERROR_quota);
 }
 
+/* Strangers of its prefix take no owner's place: not after a restart, not when the quota was lowered; nor is there a second quota for
+ * them. */
+static void test_prefix_spares_owners(void **state)
+{
+	struct world *w = *state;
+	struct zs_attach_frame f = a_hello(1);
+	struct zs_peer_id first = peer_of(1);
+	struct edge e;
+
+	world_conf(w, "{mode: open, per_prefix: 2}");
+	assert_int_equal(outcome(w, 1, &f, false), 0);
+	edge_open_as(w, &e, peer_of(2), 0x0b000001, false);
+	edge_send(&e, &f);
+	granted(&e, ZS_ATTACH_CONTINUITY_fresh);
+	edge_close(&e);
+	assert_int_equal(outcome(w, 2, &f, false), 0); /* it moved to where the first is */
+	world_restart(w);
+	assert_int_equal(outcome(w, 3, &f, false), ZS_ATTACH_ERROR_quota);
+	assert_int_equal(outcome(w, 1, &f, false), 0);
+	assert_int_equal(outcome(w, 2, &f, false), 0);
+	world_conf(w, "{mode: open, per_prefix: 1}");
+	assert_int_equal(outcome(w, 1, &f, false), 0); /* a fresh session, as each hour */
+	assert_int_equal(zs_attach_kick(w->s, zs_attach_find(w->s, &first), w->now, NULL), 0);
+	assert_int_equal(outcome(w, 3, &f, false), ZS_ATTACH_ERROR_quota);
+	edge_open_as(w, &e, peer_of(2), 0x0b000001, false);
+	edge_send(&e, &f);
+	granted(&e, ZS_ATTACH_CONTINUITY_known);
+	edge_close(&e);
+	world_restart(w);
+	assert_int_equal(outcome(w, 3, &f, false), 0); /* both went, and the store knows */
+}
+
 static zs_pb_Port *publish(struct edge *e, const char *name, uint32_t port, bool withdraw)
 {
 	struct zs_attach_frame f = { .id = 9,
@@ -516,10 +548,19 @@ static void test_conf_check(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROW(test_allow_list),	  ROW(test_tokens),    ROW(test_psk),
-		ROW(test_named_refusals), ROW(test_quotas),    ROW(test_prefix_of_leases),
-		ROW(test_ports),	  ROW(test_full_disk), ROW(test_policy_changes),
-		ROW(test_drain),	  ROW(test_detach),    ROW(test_deaf),
+		ROW(test_allow_list),
+		ROW(test_tokens),
+		ROW(test_psk),
+		ROW(test_named_refusals),
+		ROW(test_quotas),
+		ROW(test_prefix_of_leases),
+		ROW(test_prefix_spares_owners),
+		ROW(test_ports),
+		ROW(test_full_disk),
+		ROW(test_policy_changes),
+		ROW(test_drain),
+		ROW(test_detach),
+		ROW(test_deaf),
 		ROW(test_conf_check),
 	};
 

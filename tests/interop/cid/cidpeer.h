@@ -64,6 +64,7 @@ struct command {
 	uint64_t began_ns, give_up_ns;
 	struct conn *conn;
 	struct stream *stream;
+	uint32_t had; /* for dials, when more were asked for */
 };
 
 struct program {
@@ -99,6 +100,8 @@ void answer(struct program *p, json_t *fields); /* takes them */
 __attribute__((format(printf, 2, 3))) void refuse(struct program *p, const char *fmt, ...);
 bool stock_add(struct stock *s, const uint8_t *cid, size_t len);
 bool stock_draw(struct stock *s, uint8_t cid[ZS_BIND_CID]);
+/* An own one: of the stock, else of the control connection. */
+bool draw_own(struct program *p, uint8_t cid[ZS_BIND_CID]);
 /* A binder for that relay, under keys of a session. */
 void take_session(struct program *p, const struct zs_endpoint *relay, const uint8_t root[32],
 		  uint8_t bind_id);
@@ -143,7 +146,10 @@ int offer_open(struct program *p, const char *path);
 void offer_say(struct program *p, const char *what, const void *bytes, size_t len);
 void offer_state(struct program *p); /* bound or not, when that changed */
 
-/* attach.c: the answer comes when there is a session, or a refusal. */
+/* attach.c: the answer comes when there is a session, or connection IDs for dials, or a refusal. */
 void begin_attach(struct program *p, const json_t *c);
+void attach_turn(struct program *p); /* binds with the first connection ID */
+void begin_ask(struct program *p, const json_t *c);
+bool attach_own_cid(struct program *p, uint8_t cid[ZS_BIND_CID]);
 
 #endif

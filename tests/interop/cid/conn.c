@@ -77,7 +77,7 @@ static bool new_cid(struct conn *c, ngtcp2_cid *out)
 {
 	uint8_t cid[ZS_BIND_CID];
 
-	if (!stock_draw(&c->p->own, cid) || !route_add(c, cid))
+	if (!draw_own(c->p, cid) || !route_add(c, cid))
 		return false;
 	ngtcp2_cid_init(out, cid, sizeof(cid));
 	return true;
@@ -261,7 +261,7 @@ static void send_retry(struct program *p, const struct zs_udp_datagram *d, const
 	ngtcp2_ssize n;
 	size_t len;
 
-	if (!stock_draw(&p->own, cid))
+	if (!draw_own(p, cid))
 		return;
 	ngtcp2_cid_init(&scid, cid, sizeof(cid));
 	zs_quic_initial_ctx(&ctx);

@@ -1,17 +1,19 @@
-"""A small relay and peers behind it: what the tests of peers routed by connection ID are made of."""
+"""Peers that are routed by connection ID, behind cidrelay or behind a real relay: what their tests are made of."""
 import os
 import shutil
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from peers import Peer, Refused  # noqa: E402,F401
+from peers import Peer  # noqa: E402
 
 LOOPBACK = {4: "127.0.0.1", 6: "[::1]"}
 OWN, DIALS = 64, 16
 
 
 class Relay(Peer):
+    """cidrelay."""
+
     def __init__(self):
         super().__init__("cidrelay")
         self.port = self.ask("stat")["port"]
@@ -23,37 +25,26 @@ class Relay(Peer):
         return self.ask("mint", id=ident, count=count)["cids"]
 
 
-class Behind:
-    """A peer behind the relay: ngtcp2's, or quinn's with ngtcp2's as its helper. `calls`: whom it may dial."""
+class Endpoint:
+    """ngtcp2's peer, or quinn's with ngtcp2's as its helper, which has to be told of a session before start_stack.
+    wrap: a command to start them with, such as nsenter."""
 
-    def __init__(self, relay, ident, family=4, kind="cid", calls=(), arguments=()):
-        self.relay, self.ident, self.family = relay, ident, family
+    def __init__(self, kind, arguments, wrap=()):
+        self.kind, self.arguments, self.wrap = kind, arguments, wrap
         self.peers, self.folder = [], None
         if kind == "cid":
             self.helper = self.quic = self.start(kind, *arguments)
         else:
             self.folder = tempfile.mkdtemp(prefix="zs-cid-")
-            path = os.path.join(self.folder, "offer")
-            self.helper = self.start("cid", "--offer", path)
-        self.attach()
-        self.helper.ask("cids", own=relay.mint(ident, OWN))
-        for callee in calls:
-            self.may_dial(callee)
-        if kind != "cid":
-            self.quic = self.start(kind, "--helper", path, *arguments)
-        self.seen = self.ask("bound", timeout_ms=10_000)["seen"]
+            self.helper = self.start("cid", "--offer", self.folder + "/offer")
 
     def start(self, *arguments):
-        self.peers.append(Peer(*arguments))
+        self.peers.append(Peer(*arguments, wrap=self.wrap))
         return self.peers[-1]
 
-    def attach(self):
-        """A session, or a fresh one."""
-        session = self.relay.ask("attach", id=self.ident)
-        self.helper.ask("session", root=session["root"], bind_id=session["bind_id"], relay=self.relay.at(self.family))
-
-    def may_dial(self, callee, count=DIALS):
-        self.helper.ask("cids", dial=self.relay.mint(callee, count))
+    def start_stack(self):
+        if self.kind != "cid":
+            self.quic = self.start(self.kind, "--helper", self.folder + "/offer", *self.arguments)
 
     def ask(self, *arguments, **rest):
         return self.quic.ask(*arguments, **rest)
@@ -64,6 +55,9 @@ class Behind:
     def echo(self, conn, size, seed=0, timeout_ms=60_000):
         return self.ask("echo", conn=conn, bytes=size, seed=seed, timeout_ms=timeout_ms)
 
+    def bound(self, timeout_ms=10_000):
+        return self.ask("bound", timeout_ms=timeout_ms)["seen"]
+
     def __enter__(self):
         return self
 
@@ -72,3 +66,39 @@ class Behind:
             peer.__exit__()
         if self.folder:
             shutil.rmtree(self.folder)
+
+
+class Behind(Endpoint):
+    """Behind cidrelay, bound. `calls`: whom it may dial."""
+
+    def __init__(self, relay, ident, family=4, kind="cid", calls=(), arguments=()):
+        super().__init__(kind, arguments)
+        self.relay, self.ident, self.family = relay, ident, family
+        self.attach()
+        self.helper.ask("cids", own=relay.mint(ident, OWN))
+        for callee in calls:
+            self.may_dial(callee)
+        self.start_stack()
+        self.bound()
+
+    def attach(self):
+        """A session, or a fresh one."""
+        session = self.relay.ask("attach", id=self.ident)
+        self.helper.ask("session", root=session["root"], bind_id=session["bind_id"], relay=self.relay.at(self.family))
+
+    def may_dial(self, callee, count=DIALS):
+        self.helper.ask("cids", dial=self.relay.mint(callee, count))
+
+
+class Attached(Endpoint):
+    """Attached to a real relay, HOST:PORT/PEERID, by a control connection; not bound yet."""
+
+    def __init__(self, relay, token=None, kind="cid", arguments=(), wrap=()):
+        super().__init__(kind, arguments, wrap)
+        told = self.helper.ask("attach", relay=relay, timeout_ms=20_000, **({"token": token} if token else {}))
+        self.attachment, self.peer = told["attachment"], told["peer"]
+        self.start_stack()
+
+    def may_dial(self, callee, count=DIALS):
+        """callee: another one of these."""
+        self.helper.ask("ask", peer=callee.peer, count=count, timeout_ms=10_000)

@@ -65,6 +65,11 @@ bool stock_draw(struct stock *s, uint8_t cid[ZS_BIND_CID])
 	return true;
 }
 
+bool draw_own(struct program *p, uint8_t cid[ZS_BIND_CID])
+{
+	return stock_draw(&p->own, cid) || attach_own_cid(p, cid);
+}
+
 void take_session(struct program *p, const struct zs_endpoint *relay, const uint8_t root[32], uint8_t bind_id)
 {
 	if (!p->has_relay)
@@ -274,10 +279,10 @@ static const struct {
 	const char *name;
 	void (*run)(struct program *p, const json_t *c);
 } commands[] = {
-	{ "session", run_session }, { "cids", run_cids },     { "attach", begin_attach },
-	{ "bound", run_bound },	    { "unbind", run_unbind }, { "dial", run_dial },
-	{ "echo", run_echo },	    { "rebind", run_rebind }, { "close", run_close },
-	{ "stat", run_stat },	    { "quit", run_quit },
+	{ "session", run_session }, { "cids", run_cids },   { "attach", begin_attach },
+	{ "ask", begin_ask },	    { "bound", run_bound }, { "unbind", run_unbind },
+	{ "dial", run_dial },	    { "echo", run_echo },   { "rebind", run_rebind },
+	{ "close", run_close },	    { "stat", run_stat },   { "quit", run_quit },
 };
 
 static void run_command(struct program *p, const json_t *c)

@@ -67,11 +67,11 @@ void offer_state(struct program *p)
 		say(o, "unbound\n");
 }
 
-static void hand_out(struct program *p, const char *what, struct stock *from)
+static void hand_out(struct program *p, const char *what)
 {
 	uint8_t cid[ZS_BIND_CID];
 
-	if (stock_draw(from, cid))
+	if (*what == 'o' ? draw_own(p, cid) : stock_draw(&p->dial, cid))
 		offer_say(p, what, cid, sizeof(cid));
 	else
 		say(p->offer, "none\n");
@@ -89,10 +89,8 @@ static void hear(struct program *p, char *line)
 		if (sodium_hex2bin(bytes, sizeof(bytes), rest, strlen(rest), NULL, &len, NULL))
 			return;
 	}
-	if (!strcmp(line, "own"))
-		hand_out(p, "own", &p->own);
-	else if (!strcmp(line, "dial"))
-		hand_out(p, "dial", &p->dial);
+	if (!strcmp(line, "own") || !strcmp(line, "dial"))
+		hand_out(p, line);
 	else if (!strcmp(line, "in") && p->has_relay)
 		zs_binder_receive(&p->binder, bytes, len, &p->binder.relay, now);
 	else if (!strcmp(line, "sent") && p->has_relay)

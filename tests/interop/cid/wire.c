@@ -73,6 +73,7 @@ void turn(struct program *p)
 	for (uint32_t i = 0; i < p->conns; i++)
 		if (p->conn[i])
 			conn_expire(p->conn[i], now);
+	attach_turn(p);
 	pull(p, now);
 	for (uint32_t i = 0; i < p->conns; i++)
 		if (p->conn[i])

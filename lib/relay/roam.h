@@ -1,7 +1,8 @@
 /* Where a session's edge is (docs/PROTOCOL.md, Roaming): data go to the current place; a new one is pending until the
  * ECHO of a PROBE that went there comes from there. So nobody aims an edge's downloads at a third party, and what an
  * unproven place gets is one PROBE a second at most, never more bytes than came from it. Sans-I/O; plain data that may
- * lie in shared memory; one writer. Only authentic packets come here. */
+ * lie in shared memory; one writer. Only authentic packets come here. A PROBE of the edge is answered with ECHO only when it
+ * comes from the current place, or the edge would aim ECHOs. */
 #ifndef ZS_RELAY_ROAM_H
 #define ZS_RELAY_ROAM_H
 

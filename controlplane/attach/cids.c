@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define PER_S 64 /* connection IDs an edge gets a second, and a callee gives to all callers together … */
-#define BURST (16 * PER_S) /* … and at once: two years of it spend a configuration's nonces */
+#define BURST (16 * PER_S) /* … and at once: both together spend a configuration's nonces in a year */
 
 static bool within_rate(const struct zs_attach *s, struct zs_gcra *bucket, uint32_t count)
 {

@@ -117,6 +117,16 @@ static json_t *grant_of(const zs_pb_Grant *g, const uint8_t hash[ZS_ATTACH_HASH]
 			 hex_of(hash, ZS_ATTACH_HASH), "ports", ports);
 }
 
+static json_t *cids_of(const zs_pb_Cids *c)
+{
+	json_t *list = json_array();
+
+	for (pb_size_t i = 0; i < c->cid_count; i++)
+		json_array_append_new(list, hex_of(c->cid[i].bytes, c->cid[i].size));
+	return json_pack("{s:i, s:I, s:i, s:o}", "rotation", (int)c->rotation, "expires",
+			 (json_int_t)c->expires, "retire_mask", (int)c->retire_mask, "cid", list);
+}
+
 /* A name for the keys: equal exactly when they are. */
 static json_t *keys_of(struct attach *a, const uint8_t hash[ZS_ATTACH_HASH])
 {
@@ -135,6 +145,8 @@ static void tell(struct attach *a, const struct zs_attach_frame *f, const struct
 
 	if (f->kind == ZS_ATTACH_ERROR) {
 		json_object_set_new(out, "refused", error_of(&f->error));
+	} else if (f->kind == ZS_ATTACH_CIDS_SENT) {
+		json_object_set_new(out, "cids", cids_of(&f->cids));
 	} else {
 		zs_attach_grant_hash(raw->bytes, raw->len, hash);
 		json_object_set_new(out, "grant", grant_of(&f->grant, hash));
@@ -155,7 +167,7 @@ static void on_data(void *user, struct zs_host_stream *s, const uint8_t *bytes, 
 	zs_host_stream_consume(s, len);
 	while (zs_frame_read(&a->frames, &in, &msg, &msg_len) > 0)
 		if (zs_attach_decode(&f, msg, msg_len, &raw) == 0 && f.id == a->id &&
-		    (f.kind == ZS_ATTACH_GRANT || f.kind == ZS_ATTACH_ERROR))
+		    (f.kind == ZS_ATTACH_GRANT || f.kind == ZS_ATTACH_ERROR || f.kind == ZS_ATTACH_CIDS_SENT))
 			tell(a, &f, &raw);
 	if (fin)
 		zs_host_stream_fin(s);

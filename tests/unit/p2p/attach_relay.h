@@ -77,9 +77,8 @@ static inline void op_open(void *ctx, uint32_t link)
 
 static inline void op_send(void *ctx, uint32_t link, const void *bytes, size_t len)
 {
-	static const char *const names[] = {
-		"", "", "Hello", "", "Publish", "", "CidAsk", "", "", "", "", "Detach"
-	};
+	static const char *const names[] = { "",       "", "Hello", "", "Publish", "",
+					     "CidAsk", "", "",	    "", "",	   "Detach" };
 	struct scripted *s = ctx;
 	struct zs_frame frame;
 	struct zs_reader in = zs_reader_of(bytes, len);

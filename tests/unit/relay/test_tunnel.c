@@ -276,7 +276,8 @@ static void header_against_the_drawing(void **state)
 
 static void forms(void **state)
 {
-	static const uint8_t zero[64], one[64] = { [8] = 1 }, some[64] = { [7] = 1, [18] = 1 };
+	static const uint8_t zero[64], one[64] = { [8] = 1 }, some[64] = { [7] = 1, [18] = 1 },
+				       last[64] = { [7] = 1, [19] = 1 };
 	static const struct zs_tunnel_flow none = { 0, 0, 0 }, theirs = { 5, 1, 0 }, edges = { 5, 0, 1 },
 					   edge0 = { 0, 0, 1 }, relay0 = { 5, 0, 0 }, edge1 = { 5, 1, 1 };
 	static const struct {
@@ -295,6 +296,8 @@ static void forms(void **state)
 		{ 2, 0, &theirs, some, 20, RELAY },
 		{ 2, 0, &edges, one, 20, EDGE },
 		{ 2, 0, &edges, some, 20, 0 },
+		{ 2, 0, &edges, last, 20, 0 },
+
 		{ 2, 0, &none, one, 20, 0 },
 		{ 2, 0, &theirs, some, 19, 0 },
 		{ 2, 0, &theirs, some, 21, 0 },
@@ -382,6 +385,22 @@ static void every_bit(void **state)
 	}
 }
 
+/* In `auth` the length is what the tag says of the payload: both of its bytes. */
+static void auth_length(void **state)
+{
+	struct rig *r = *state;
+	const struct zs_tunnel_head head = { 9, RECEIVER, { 5, 1, 0 }, 1, 1, 0, 3, 2 };
+	uint8_t payload[600] = { 0 }, d[640];
+	struct zs_tunnel_head got;
+
+	for (size_t cut = 0; cut <= 512; cut++) {
+		size_t len = seal(r, &head, ZS_ATTACH_DIR_EDGE, 0, payload, sizeof(payload), d);
+		fresh(r);
+		memmove(d + len - ZS_GCM_TAG - cut, d + len - ZS_GCM_TAG, ZS_GCM_TAG);
+		assert_int_equal(receive(r, d, len - cut, &got), cut ? ZS_DROP_tunnel_tag : ZS_DROPS);
+	}
+}
+
 static void payloads(void **state)
 {
 	const struct zs_endpoint who = { { { 1, [15] = 2 } }, 0x1234 };
@@ -426,6 +445,7 @@ int main(void)
 		cmocka_unit_test(forms),
 		cmocka_unit_test(grants),
 		cmocka_unit_test_setup_teardown(every_bit, setup, teardown),
+		cmocka_unit_test_setup_teardown(auth_length, setup, teardown),
 		cmocka_unit_test(payloads),
 		cmocka_unit_test(ecn),
 	};

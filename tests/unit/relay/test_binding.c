@@ -447,13 +447,17 @@ static void test_generation(void **state)
 	struct rig *r = *state;
 
 	bind_at(r, &r->home);
-	r->relay.generation = 2;
-	r->relay.session[1].bind_id = 0;
-	bind_relay_session(&r->relay, 0, 700, 9, root); /* even with the same numbers */
+	bind_relay_replace(&r->relay, 701, 10, root);
+	use(r, 0);
+	r->counter = 50;
+	bind_at(r, &r->home);
+	r->relay.generation = 2; /* both sessions with the numbers of before */
 	assert_bound(r, NULL);
+	use(r, 1);
+	assert_int_equal(ask(r, ZS_BIND_KIND_bind, NULL, &r->home).outcome, ZS_BIND_CHALLENGED);
 	use(r, 0);
 	assert_int_equal(ask(r, ZS_BIND_KIND_bind, NULL, &r->home).outcome, ZS_BIND_CHALLENGED);
-	assert_int_equal(r->relay.entry.counter[0], 1);
+	assert_false(zs_binding_heard(&r->relay.entry, 702, 11));
 	bind_at(r, &r->home);
 }
 

@@ -10,9 +10,10 @@
 #include "unit/random.h"
 #include "unit/relay/bind_relay.h"
 
-#define RUNS	 40
-#define STEPS	 2000
-#define PLACES	 6
+#define RUNS  40
+#define STEPS 2000
+#define PLACES                                                                                               \
+	8 /* two addresses, two ports, two of the relay's addresses: each differs from another in one alone */
 #define RECORDED 64
 #define SESSIONS 200
 
@@ -88,8 +89,8 @@ static void world_new(struct world *w, uint64_t seed)
 					.unix_s = random_below(&w->rng, UINT32_MAX),
 					.engine = &w->engine };
 	for (int i = 0; i < PLACES; i++) {
-		w->place[i].at.addr = zs_addr_from4(htobe32(0xc0000200 + i / 3));
-		w->place[i].at.port = (uint16_t)(5000 + i / 2);
+		w->place[i].at.addr = zs_addr_from4(htobe32(0xc0000200 + (i >> 2)));
+		w->place[i].at.port = (uint16_t)(5000 + (i >> 1 & 1));
 		w->place[i].local = i % 2;
 	}
 	draw(w);

@@ -10,7 +10,7 @@
  *	zs_binder_init(&b, &session->service[0], &engine);
  *
  *	on ZS_ATTACH_EVENT_GRANTED:	zs_binder_session(&b, event->session->root, event->session->bind_id, now);
- *	on ZS_ATTACH_EVENT_CIDS:	zs_binder_cid(&b, event->cids->cid[0].bytes, now);   one is kept back for this
+ *	when the pool has one:		zs_attach_client_take_cid(client, cid, …), zs_binder_cid(&b, cid, now);   one is kept for this
  *	on ZS_ATTACH_EVENT_ENDED:	if it is the session that was given last, zs_binder_wipe(&b);
  *
  *	for each datagram that came in:

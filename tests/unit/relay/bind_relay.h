@@ -2,16 +2,11 @@
 #ifndef ZS_TEST_BIND_RELAY_H
 #define ZS_TEST_BIND_RELAY_H
 
-#include <openssl/aes.h>
 #include "base/clock.h"
 #include "relay/binding.h"
 
-#define CID_KEY_BYTES 16
-
 struct bind_relay {
-	uint8_t cid_key[CID_KEY_BYTES];
-	uint8_t rotation;
-	uint32_t pop, attachment;
+	uint32_t attachment;
 	uint16_t generation;
 	uint8_t root[2][ZS_ATTACH_SECRET]; /* newest, previous */
 	struct zs_bind_session session[2]; /* bind id 0: there is none */

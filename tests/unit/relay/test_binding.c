@@ -1,6 +1,7 @@
 /* The relay's decision on requests: the vectors and what must be refused, word for word; then the rules one by one. */
 #include "unit/relay/vectors.h"
 
+#include "relay/cidset.h"
 #include "unit/relay/bind_relay.h"
 
 #define UNIX_S	  (12345 * 60 + 7)
@@ -175,16 +176,19 @@ static void test_challenged_again(void **state)
 	}
 }
 
-/* The generation that a connection ID names under the vectors' key; the room of connection IDs has the rest of that reading. */
-static uint16_t generation_of(const struct rig *r, const uint8_t cid[17])
+/* What a connection ID under the vectors' key says. */
+static struct zs_cid decode(const struct rig *r, const uint8_t *cid)
 {
-	uint8_t key[16], plain[16];
-	AES_KEY aes;
+	const struct zs_cid_ref ref = { .at = cid, .len = ZS_CID };
+	struct zs_cidset set;
+	struct zs_cid out;
+	uint8_t key[16];
 
 	vector_bytes(json_object_get(r->v, "inputs"), "cid_key", key, sizeof(key));
-	AES_set_decrypt_key(key, 128, &aes);
-	AES_decrypt(cid + 1, plain, &aes);
-	return (uint16_t)(plain[8] << 8 | plain[9]);
+	zs_cidset_init(&set, zs_aes_best());
+	zs_cidset_put(&set, r->cid[0] >> 5, key);
+	zs_cidset_decode(&set, &ref, 1, &out);
+	return out;
 }
 
 static void test_negative(void **state)
@@ -192,18 +196,22 @@ static void test_negative(void **state)
 	static const struct {
 		const char *reason;
 		enum zs_bind_fault fault;
+		enum zs_cid_verdict cid; /* not OK: this is why, before BIND is looked at */
 	} rows[] = {
-		{ "tag", ZS_BIND_FAULT_tag },
-		{ "kind", ZS_BIND_FAULT_kind },
-		{ "bind key id", ZS_BIND_FAULT_bind_id },
-		{ "answer fields in a request", ZS_BIND_FAULT_fields },
-		{ "zeros", ZS_BIND_FAULT_zeros },
-		{ "first byte", ZS_BIND_FAULT_first_byte },
-		{ "version", ZS_BIND_FAULT_version },
-		{ "cid lengths", ZS_BIND_FAULT_cid_lengths },
-		{ "bind size", ZS_BIND_FAULT_size },
-		{ "cid owner", ZS_BIND_FAULT_owner },
-		{ "counter", ZS_BIND_FAULT_counter },
+		{ "cid zeros", 0, ZS_CID_ZEROS },
+		{ "cid length bits", 0, ZS_CID_LENGTH },
+		{ "cid rotation", 0, ZS_CID_ROTATION },
+		{ "tag", ZS_BIND_FAULT_tag, ZS_CID_OK },
+		{ "kind", ZS_BIND_FAULT_kind, ZS_CID_OK },
+		{ "bind key id", ZS_BIND_FAULT_bind_id, ZS_CID_OK },
+		{ "answer fields in a request", ZS_BIND_FAULT_fields, ZS_CID_OK },
+		{ "zeros", ZS_BIND_FAULT_zeros, ZS_CID_OK },
+		{ "first byte", ZS_BIND_FAULT_first_byte, ZS_CID_OK },
+		{ "version", ZS_BIND_FAULT_version, ZS_CID_OK },
+		{ "cid lengths", ZS_BIND_FAULT_cid_lengths, ZS_CID_OK },
+		{ "bind size", ZS_BIND_FAULT_size, ZS_CID_OK },
+		{ "cid owner", ZS_BIND_FAULT_owner, ZS_CID_OK },
+		{ "counter", ZS_BIND_FAULT_counter, ZS_CID_OK },
 	};
 	struct rig *r = *state;
 	unsigned met = 0, met_rows = 0;
@@ -226,20 +234,24 @@ static void test_negative(void **state)
 		len = vector_bytes(n, "datagram", bytes, sizeof(bytes));
 		for (k = 0; k < ZS_ARRAY_LEN(rows); k++) {
 			struct zs_binding as_before = r->relay.entry;
+			struct zs_cid cid = decode(r, bytes + 6);
 			struct zs_bind_verdict v;
 
 			if (strcmp(rows[k].reason, vector_text(n, "reason")) != 0)
 				continue;
-			v = bind_relay_take(&r->relay, bytes, len, generation_of(r, bytes + 6), &r->home,
-					    LOCAL);
+			met++;
+			met_rows |= 1u << k;
+			assert_int_equal(cid.verdict, rows[k].cid);
+			if (cid.verdict != ZS_CID_OK)
+				continue;
+			assert_int_equal(cid.attachment, ATTACHED);
+			v = bind_relay_take(&r->relay, bytes, len, cid.generation, &r->home, LOCAL);
 			assert_int_equal(v.outcome, ZS_BIND_DROPPED);
 			assert_string_equal(zs_bind_fault_name(v.fault), zs_bind_fault_name(rows[k].fault));
 			assert_memory_equal(&as_before, &r->relay.entry, sizeof(as_before));
-			met++;
-			met_rows |= 1u << k;
 		}
 	}
-	assert_int_equal(met, 17); /* of 20; the other three are about the connection ID's own form */
+	assert_int_equal(met, 20);
 	assert_int_equal(met_rows, (1u << ZS_ARRAY_LEN(rows)) - 1);
 }
 

@@ -24,7 +24,7 @@ DPDK_LIBS = -Wl,--whole-archive $(call archives,$(DPDK_DRIVERS)) -Wl,--no-whole-
 $(eval $(call compile,dataplane,-Ilib -Ibpf -Idataplane -DZS_VERSION='"$(VERSION)"' -DZS_LIBEXEC='"/usr/lib/zerostate"' $(DPDK_CFLAGS)))
 DP_SRC := $(wildcard dataplane/*.c dataplane/stage/*.c)
 DP_OBJ := $(call objects,$(DP_SRC))
-$(eval $(call program,zs-dataplane,$$(DP_OBJ) $$(BPF_OBJ),$$(DPDK_LIBS) $$(LIB_LIBS)))
+$(eval $(call program,zs-dataplane,$$(DP_OBJ) $$(BPF_OBJ) $$(B)/libzsrelay.a,$$(DPDK_LIBS) $$(RELAY_LIBS) $$(LIB_LIBS)))
 endif
 
 # A control plane made of text, for tests of the dataplane alone.

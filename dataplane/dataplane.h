@@ -28,6 +28,7 @@ struct rte_mempool;
 struct zs_worker;
 struct zs_limits;
 struct zs_targets;
+struct zs_binds;
 
 #define ZS_QUEUES_MAX	 ZS_CONF_QUEUES
 #define ZS_HANDOVER_RING 1024 /* mbufs waiting for another worker: 32 bursts */
@@ -78,6 +79,9 @@ struct zs_dp {
 	uint32_t ports;
 	struct zs_worker *worker[ZS_WORKERS_MAX];
 	uint32_t workers;
+	uint16_t service_port;	   /* of connection IDs; 0: nobody attaches here */
+	struct zs_binds *binds;	   /* the binder's */
+	struct zs_senders senders; /* the index in the state segment, with this run's key */
 	struct rte_mempool *pool;
 	struct zs_limits *limits;
 	struct zs_targets *targets;

@@ -1,5 +1,6 @@
 #include <rte_ethdev.h>
 #include "age.h"
+#include "binds.h"
 #include "housekeeping.h"
 #include "judge.h"
 #include "loop/notify.h"
@@ -8,7 +9,8 @@
 #include "steering.h"
 #include "view.h"
 
-#define PERIOD_NS 1000000 /* of a worker's housekeeping: 1 ms */
+#define PERIOD_NS   1000000 /* of a worker's housekeeping: 1 ms */
+#define LEASES_EACH 1024    /* leases looked at in one */
 
 static void refresh_settings(struct zs_worker *w)
 {
@@ -22,7 +24,14 @@ void zs_housekeeping(struct zs_worker *w)
 	w->housekeeping_ns = w->now_ns + PERIOD_NS;
 	atomic_store_explicit(&w->state->heartbeat_ns, w->now_ns, memory_order_relaxed);
 	refresh_settings(w);
+	w->unix_s = zs_clock_wall_ns() / ZS_NS_PER_S;
 	zs_flows_age(w);
+	zs_cids_refresh(&w->cids, w->sessions, w->unix_s);
+	zs_hot_refresh(w);
+	if (w->sessions)
+		zs_policer_tick(&w->policer, w->now_ns, LEASES_EACH);
+	if (w->index == ZS_BINDER)
+		zs_binds_sweep(w);
 	ZS_STAGE_MARK(w, housekeeping, 1);
 }
 

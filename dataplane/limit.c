@@ -7,6 +7,7 @@
 #define TIME_MASK ((1ull << TIME_BITS) - 1)
 #define NS_PER_US 1000u
 #define US_PER_S  1000000u
+#define KIND	  0x9e3779b97f4a7c15u /* keeps the rates of one prefix apart: any odd number */
 
 bool zs_limit_take(uint64_t *tat_ns, uint32_t rate_s, uint32_t burst, uint64_t now_ns)
 {
@@ -75,10 +76,11 @@ static int find_way(_Atomic uint64_t *bucket, uint64_t tag, uint64_t now_us)
 
 /* The times in the table are taken from now on: their clock goes round, ours does not. A word
  * further ahead than a burst reaches was left a round ago, or under another rate. */
-bool zs_limit_prefix(struct zs_limits *l, const struct zs_addr *src, uint32_t rate_s, uint32_t burst,
-		     uint64_t now_ns)
+bool zs_limit_prefix_of(struct zs_limits *l, enum zs_limit_kind kind, const struct zs_addr *src,
+			uint32_t rate_s, uint32_t burst, uint64_t now_ns)
 {
-	uint64_t h = prefix_hash(l, src), tag = h >> TIME_BITS | 1, now = now_ns / NS_PER_US, old, tat;
+	uint64_t h = prefix_hash(l, src) ^ kind * KIND, tag = h >> TIME_BITS | 1, now = now_ns / NS_PER_US,
+		 old, tat;
 	_Atomic uint64_t *bucket = l->prefix[h % ZS_LIMIT_BUCKETS], *word;
 
 	if (!rate_s)
@@ -95,6 +97,12 @@ bool zs_limit_prefix(struct zs_limits *l, const struct zs_addr *src, uint32_t ra
 		tat = now + (tat + NS_PER_US - 1) / NS_PER_US;
 	} while (!atomic_compare_exchange_weak(word, &old, tag << TIME_BITS | (tat & TIME_MASK)));
 	return true;
+}
+
+bool zs_limit_prefix(struct zs_limits *l, const struct zs_addr *src, uint32_t rate_s, uint32_t burst,
+		     uint64_t now_ns)
+{
+	return zs_limit_prefix_of(l, ZS_LIMIT_FLOWS, src, rate_s, burst, now_ns);
 }
 
 static _Atomic uint32_t *prefix_count(struct zs_limits *l, const struct zs_addr *client)

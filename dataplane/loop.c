@@ -49,7 +49,7 @@ static void look_at_sessions(struct zs_worker *w)
 		s = NULL;
 	if (s == w->sessions)
 		return;
-	w->sessions = s;
+	w->sessions = w->policer.v.sessions = s;
 	atomic_store_explicit(&w->sessions_seen, s, memory_order_release);
 }
 

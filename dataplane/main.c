@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "binds.h"
 #include "eal.h"
 #include "flows.h"
 #include "housekeeping.h"
@@ -92,6 +93,7 @@ static int load_conf(struct zs_dp *dp, const struct options *o, struct zs_error 
 		return rc;
 	set_log(dp);
 	dp->workers = dp->conf->dataplane.workers;
+	dp->service_port = dp->conf->p2p.listens ? dp->conf->attach.service_port : 0;
 	ZS_LOG(dp->log, CONFIG_LOADED, "instance=%s workers=%u ports=%u", dp->conf->instance, dp->workers,
 	       dp->conf->dataplane.ports);
 	return 0;
@@ -216,11 +218,12 @@ static int start(struct zs_dp *dp, const sigset_t *set, struct zs_error *err)
 		goto stop_ports;
 	if ((rc = zs_workers_new(dp, err)))
 		goto delete_workers;
-	if ((rc = zs_flows_open(dp, fresh, err)))
+	if ((rc = zs_flows_open(dp, fresh, err)) || (rc = zs_binds_open(dp, err)))
 		goto close_flows;
 	rc = serve(dp, set, err);
 	zs_view_close(dp);
 close_flows:
+	zs_binds_close(dp);
 	zs_flows_close(dp);
 delete_workers:
 	zs_workers_delete(dp);

@@ -5,8 +5,11 @@
 #ifndef ZS_DATAPLANE_WORKER_H
 #define ZS_DATAPLANE_WORKER_H
 
+#include "cids.h"
 #include "dataplane.h"
+#include "hot.h"
 #include "locals.h"
+#include "shm/policer.h"
 
 #define ZS_BURST	  32
 #define ZS_MISSING_SLOTS  256 /* neighbours lately asked for, by hash: one event each 100 ms */
@@ -17,8 +20,9 @@ struct rte_ring;
 
 /* What tx needs to remember of a packet until the port takes it. */
 struct zs_sent {
-	struct zs_flow *flow; /* NULL: none (ICMP, handed over) */
-	uint16_t payload;     /* UDP payload bytes */
+	struct zs_flow *flow;	    /* NULL: none (ICMP, connection IDs, handed over) */
+	struct zs_meter *from, *to; /* of the attachments it came from and goes to; NULL: none */
+	uint16_t payload;	    /* UDP payload bytes */
 	uint16_t ip_len;
 	uint8_t to_client;
 };
@@ -57,8 +61,15 @@ struct zs_worker {
 	struct zs_txbuf tx[ZS_IFACES_MAX];
 	struct rte_ring *inbox[ZS_WORKERS_MAX];	 /* [from]: packets whose flow is ours */
 	struct rte_ring *outbox[ZS_WORKERS_MAX]; /* [from]: packets ready for a port that is ours */
+	/* Attachments. */
+	struct zs_hot *hot;	    /* the state segment's lines for this worker, by attachment */
+	struct zs_account *account; /* the same */
+	struct zs_hot_view hot_view;
+	struct zs_policer policer;
+	struct zs_cids cids;
 	/* Rare things. */
 	uint64_t icmp_tat_ns;
+	uint64_t unix_s; /* as of the last housekeeping */
 	uint32_t missing_ms[ZS_MISSING_SLOTS];
 	uint32_t retry_ms[ZS_MISSING_SLOTS]; /* flows that lately asked again, by hash */
 	uint64_t housekeeping_ns;	     /* next time */

@@ -22,8 +22,8 @@ $(foreach t,$(UNIT_P2P),$(eval $(call unit,$(t),p2p,$$(B)/libzsp2p.a,$$(B)/libzs
 $(foreach t,$(UNIT_RELAY),$(eval $(call unit,$(t),relay,$$(B)/libzsrelay.a,$$(RELAY_LIBS))))
 $(foreach t,$(UNIT_EDGE),$(eval $(call unit,$(t),edge,$$(EDGE_OBJ_TESTED) $$(B)/libzsp2p.a,$$(EDGE_LIBS))))
 # Of the dataplane what knows no DPDK; a test brings what else its subject calls.
-DP_PLAIN := $(addprefix dataplane/,$(addsuffix .c,age calls flows judge limit locals targets view stage/hop stage/newflow))
-$(foreach t,$(UNIT_DP),$(eval $(call unit,$(t),dataplane,$$(B)/libzsdp.a,$$(B)/libzsdp.a)))
+DP_PLAIN := $(addprefix dataplane/,$(addsuffix .c,age binds calls cids flows hot judge limit locals targets view stage/bind stage/cid stage/hop stage/newflow))
+$(foreach t,$(UNIT_DP),$(eval $(call unit,$(t),dataplane,$$(B)/libzsdp.a $$(B)/libzsrelay.a,$$(B)/libzsdp.a $$(RELAY_LIBS))))
 $(B)/libzsdp.a: $(call objects,$(DP_PLAIN))
 	@rm -f $@ && ar rcs $@ $^
 # $(call fuzz,NAME,OBJECTS,LIBS)

@@ -1,5 +1,5 @@
-/* What a packet is to us: the client's side of a published port, the target's side of a
- * flow, an ICMP error about either, or the kernel's. */
+/* What a packet is to us: for the service port, the client's side of a published port, the target's side of a
+ * flow, an ICMP error about any of them, or the kernel's. */
 #include <rte_mbuf.h>
 #include "stage.h"
 
@@ -19,9 +19,13 @@ static enum zs_drop judge(const struct zs_worker *w, const struct zs_item *it)
 	return ZS_DROPS;
 }
 
-/* The published port wins over the source-port range; the configuration keeps them apart. */
+/* The service port comes first, and the published port wins over the source-port range; the configuration keeps them apart. */
 static bool choose_side(const struct zs_worker *w, struct zs_item *it)
 {
+	if (it->p.dst.port == w->dp->service_port) {
+		it->class = ZS_CLASS_CID;
+		return it->p.dst.port != 0;
+	}
 	if (zs_stage_published(w, it, it->p.dst.port)) {
 		it->side = ZS_SIDE_CLIENT;
 		return true;

@@ -16,15 +16,18 @@ int zs_flow_partition_of(const struct zs_dp *dp, uint16_t port)
 	return -1;
 }
 
-void zs_flow_hand_over(struct zs_worker *w, struct zs_item *it, uint32_t partition)
+void zs_hand_over(struct zs_worker *w, struct zs_item *it, uint32_t worker)
 {
-	struct zs_worker *owner = w->dp->worker[w->dp->partition_owner[partition]];
-
 	it->m->port = it->iface;
-	if (rte_ring_sp_enqueue(owner->inbox[w->index], it->m) == 0)
+	if (rte_ring_sp_enqueue(w->dp->worker[worker]->inbox[w->index], it->m) == 0)
 		w->count[ZS_COUNTER_handed_over]++;
 	else
 		zs_stage_drop(w, it->m, ZS_DROP_hand_over);
+}
+
+void zs_flow_hand_over(struct zs_worker *w, struct zs_item *it, uint32_t partition)
+{
+	zs_hand_over(w, it, w->dp->partition_owner[partition]);
 }
 
 static bool mine(const struct zs_worker *w, uint32_t partition)
@@ -145,11 +148,16 @@ uint32_t zs_stage_flow(struct zs_worker *w, struct zs_item **at, uint32_t n)
 	uint32_t on = 0;
 
 	for (uint32_t i = 0; i < n; i++)
-		hash(w, at[i]);
+		if (at[i]->class == ZS_CLASS_FLOW)
+			hash(w, at[i]);
 	for (uint32_t i = 0; i < n; i++) {
 		struct zs_item *it = at[i];
 		enum zs_drop why;
 
+		if (it->class != ZS_CLASS_FLOW) {
+			at[on++] = it;
+			continue;
+		}
 		if (!(it->side == ZS_SIDE_CLIENT ? find_client(w, it) : find_target(w, it)))
 			continue;
 		touch(w, it);

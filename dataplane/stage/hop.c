@@ -1,4 +1,4 @@
-/* Next hops of flows. A flow keeps two indices into the tables and the stamp of the tables
+/* Next hops of flows and of bound addresses. A flow keeps two indices into the tables and the stamp of the tables
  * they were found in; when the tables have changed since, both are found again.
  *
  * A neighbour that is missing is asked for by an event, once each ZS_MISSING_MS; when it is
@@ -48,28 +48,48 @@ static void refresh(struct zs_worker *w, struct zs_flow *f)
 	f->tables_change = w->stamp;
 }
 
-enum zs_drop zs_hop_find(struct zs_worker *w, struct zs_item *it)
+/* Is it time to look again for a neighbour that was missing? Only to ask again: the answer changes the tables. */
+static bool again(struct zs_worker *w, uint64_t hash)
 {
-	struct zs_flow *f = &it->table->flow[it->flow];
-	uint32_t index;
+	uint32_t *asked = &w->retry_ms[hash % ZS_MISSING_SLOTS];
 
-	if (f->tables_change != w->stamp)
-		refresh(w, f);
-	index = it->side == ZS_SIDE_CLIENT ? f->nexthop_target : f->nexthop_client;
+	if (w->now_ms - *asked < ZS_MISSING_MS)
+		return false;
+	*asked = w->now_ms;
+	return true;
+}
+
+/* The frame header for an index that was resolved. */
+static enum zs_drop take(struct zs_worker *w, struct zs_item *it, uint32_t index)
+{
 	if (index == ZS_HOP_UNREACHABLE)
 		return ZS_DROP_no_route;
-	if (index == ZS_NEXTHOP_NONE) {
-		/* Only to ask again: the answer changes the tables. */
-		if (w->now_ms - w->retry_ms[it->hash % ZS_MISSING_SLOTS] >= ZS_MISSING_MS) {
-			w->retry_ms[it->hash % ZS_MISSING_SLOTS] = w->now_ms;
-			refresh(w, f);
-		}
-		return ZS_DROP_no_neighbour;
-	}
-	if (!zs_tables_nexthop(w->tables, index, &it->hop) || !it->hop.used || it->hop.iface >= w->dp->ports)
+	if (index == ZS_NEXTHOP_NONE || !zs_tables_nexthop(w->tables, index, &it->hop) || !it->hop.used ||
+	    it->hop.iface >= w->dp->ports)
 		return ZS_DROP_no_neighbour;
 	if (it->hop.valid)
 		return ZS_DROPS;
 	ask(w, &it->hop);
 	return ZS_DROP_no_neighbour;
+}
+
+enum zs_drop zs_hop_find(struct zs_worker *w, struct zs_item *it)
+{
+	struct zs_flow *f = &it->table->flow[it->flow];
+	const uint32_t *index = it->side == ZS_SIDE_CLIENT ? &f->nexthop_target : &f->nexthop_client;
+
+	if (f->tables_change != w->stamp || (*index == ZS_NEXTHOP_NONE && again(w, it->hash)))
+		refresh(w, f);
+	return take(w, it, *index);
+}
+
+enum zs_drop zs_hop_bound(struct zs_worker *w, struct zs_item *it, struct zs_hot *line)
+{
+	struct zs_nexthop hop;
+
+	if (line->stamp != w->stamp || (line->nexthop == ZS_NEXTHOP_NONE && again(w, it->hash))) {
+		line->nexthop = zs_hop_resolve(w, &line->addr, &hop);
+		line->stamp = w->stamp;
+	}
+	return take(w, it, line->nexthop);
 }

@@ -210,8 +210,10 @@ static enum zs_drop translate(struct zs_worker *w, struct zs_item *it)
 }
 
 /* Of an error about no flow of ours: why it goes no further. */
-static enum zs_drop judge_other(const struct zs_item *it)
+static enum zs_drop judge_other(const struct zs_worker *w, const struct zs_item *it)
 {
+	if (it->p.quoted_src.port == w->dp->service_port)
+		return ZS_DROP_icmp_other; /* whose packet it was is not kept: QUIC probes its path by itself */
 	if (!it->published.used)
 		return ZS_DROP_icmp_malformed;
 	return is_too_big(&it->p) ? ZS_DROP_icmp_client : ZS_DROP_icmp_other;
@@ -219,7 +221,8 @@ static enum zs_drop judge_other(const struct zs_item *it)
 
 ZS_COLD void zs_icmp_take(struct zs_worker *w, struct zs_item *it)
 {
-	bool published = zs_stage_published(w, it, it->p.quoted_src.port);
+	bool published = it->p.quoted_src.port == w->dp->service_port ||
+			 zs_stage_published(w, it, it->p.quoted_src.port);
 	int bad = zs_packet_hygiene(&it->p), at;
 	struct zs_sent sent = { 0 };
 	enum zs_drop why;
@@ -237,7 +240,7 @@ ZS_COLD void zs_icmp_take(struct zs_worker *w, struct zs_item *it)
 	if (bad >= 0)
 		why = (enum zs_drop)bad;
 	else
-		why = it->flow == ZS_FLOW_NONE ? judge_other(it) : translate(w, it);
+		why = it->flow == ZS_FLOW_NONE ? judge_other(w, it) : translate(w, it);
 	if (why != ZS_DROPS) {
 		zs_stage_drop(w, it->m, why);
 		return;

@@ -1,4 +1,4 @@
-/* Turns a flow's packet around: the other side's addresses and ports, TTL - 1, checksums by
+/* Turns a packet around, toward the other side of its flow or where its connection ID leads: addresses and ports, TTL - 1, checksums by
  * difference. Between families the IP header is made anew: DSCP 0 (the other network's
  * classes mean nothing here), ECN copied, no fragmentation, flow label 0.
  *
@@ -12,18 +12,14 @@
 #define IP_UDP	      17
 #define DONT_FRAGMENT 0x40
 
-struct ends {
-	struct zs_endpoint src, dst;
-};
-
 static void put16(uint8_t *at, uint16_t v)
 {
 	at[0] = (uint8_t)(v >> 8);
 	at[1] = (uint8_t)v;
 }
 
-/* What the packet shall carry. false: our own address toward that side is gone. */
-static bool choose(const struct zs_worker *w, const struct zs_item *it, struct ends *e)
+/* A flow's other side. false: our own address toward it is gone. */
+static bool choose(const struct zs_worker *w, const struct zs_item *it, struct zs_ends *e)
 {
 	const struct zs_flow *f = &it->table->flow[it->flow];
 	bool to_target = it->side == ZS_SIDE_CLIENT;
@@ -50,7 +46,7 @@ static void pseudo(uint8_t out[32], const struct zs_addr *src, const struct zs_a
 	}
 }
 
-static void rewrite_udp(const struct zs_item *it, const struct ends *e)
+static void rewrite_udp(const struct zs_item *it, const struct zs_ends *e)
 {
 	struct zs_csum_delta d = { 0 };
 	uint8_t old[32], new[32], ports[4];
@@ -68,11 +64,15 @@ static void rewrite_udp(const struct zs_item *it, const struct ends *e)
 	memcpy(it->l4 + 6, &csum, 2);
 }
 
-static void rewrite4(const struct zs_item *it, const struct ends *e)
+static void rewrite4(const struct zs_item *it, const struct zs_ends *e)
 {
 	struct zs_csum_delta d = { 0 };
 	uint16_t old, new, csum;
 
+	memcpy(&old, it->ip, 2);
+	it->ip[1] = (uint8_t)((it->ip[1] & ~ZS_ECN_MASK) | it->p.ecn);
+	memcpy(&new, it->ip, 2);
+	zs_csum_swap16(&d, old, new);
 	memcpy(&old, it->ip + 8, 2);
 	it->ip[8]--;
 	memcpy(&new, it->ip + 8, 2);
@@ -86,16 +86,17 @@ static void rewrite4(const struct zs_item *it, const struct ends *e)
 	memcpy(it->ip + 10, &csum, 2);
 }
 
-static void rewrite6(const struct zs_item *it, const struct ends *e)
+static void rewrite6(const struct zs_item *it, const struct zs_ends *e)
 {
+	it->ip[1] = (uint8_t)((it->ip[1] & ~(ZS_ECN_MASK << 4)) | it->p.ecn << 4);
 	it->ip[7]--;
 	memcpy(it->ip + 8, e->src.addr.ip, 16);
 	memcpy(it->ip + 24, e->dst.addr.ip, 16);
 }
 
-static uint8_t *make6(const struct zs_item *it, const struct ends *e)
+static uint8_t *make6(const struct zs_item *it, const struct zs_ends *e)
 {
-	uint8_t *ip = it->l4 - IP6_HEADER, ecn = it->ip[1] & 3, ttl = it->ip[8] - 1;
+	uint8_t *ip = it->l4 - IP6_HEADER, ecn = it->p.ecn, ttl = it->ip[8] - 1;
 
 	memset(ip, 0, 8);
 	ip[0] = 0x60;
@@ -108,9 +109,9 @@ static uint8_t *make6(const struct zs_item *it, const struct ends *e)
 	return ip;
 }
 
-static uint8_t *make4(const struct zs_item *it, const struct ends *e)
+static uint8_t *make4(const struct zs_item *it, const struct zs_ends *e)
 {
-	uint8_t *ip = it->l4 - IP4_HEADER, ecn = it->ip[1] >> 4 & 3, ttl = it->ip[7] - 1;
+	uint8_t *ip = it->l4 - IP4_HEADER, ecn = it->p.ecn, ttl = it->ip[7] - 1;
 	uint16_t csum;
 
 	memset(ip, 0, IP4_HEADER);
@@ -130,13 +131,15 @@ static uint8_t *make4(const struct zs_item *it, const struct ends *e)
 /* ZS_DROPS: ready for tx. */
 static enum zs_drop rewrite(struct zs_worker *w, struct zs_item *it)
 {
-	struct ends e;
+	struct zs_ends e;
 	uint32_t length;
 	uint16_t mtu = it->hop.mtu ? it->hop.mtu : w->dp->port[it->hop.iface].mtu;
 	bool to4;
 	uint8_t *ip = it->ip;
 
-	if (!choose(w, it, &e))
+	if (it->class == ZS_CLASS_CID)
+		e = it->ends;
+	else if (!choose(w, it, &e))
 		return ZS_DROP_no_route;
 	to4 = zs_addr_is4(&e.dst.addr);
 	if (it->p.is4 && !to4 && !it->l4[6] && !it->l4[7])

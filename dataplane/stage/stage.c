@@ -26,6 +26,7 @@ void zs_stage_run(struct zs_worker *w, struct zs_burst *b, struct rte_mbuf **mbu
 	for (uint32_t i = 0; i < n; i++) {
 		b->item[i].m = mbuf[i];
 		b->item[i].handed = handed;
+		b->item[i].class = ZS_CLASS_FLOW;
 		b->item[i].iface = (uint8_t)mbuf[i]->port;
 		b->at[i] = &b->item[i];
 	}
@@ -34,6 +35,9 @@ void zs_stage_run(struct zs_worker *w, struct zs_burst *b, struct rte_mbuf **mbu
 	n = on;
 	on = zs_stage_classify(w, b->at, on);
 	ZS_STAGE_MARK(w, classify, n);
+	n = on;
+	on = zs_stage_cid(w, b->at, on);
+	ZS_STAGE_MARK(w, cid, n);
 	n = on;
 	on = zs_stage_flow(w, b->at, on);
 	ZS_STAGE_MARK(w, flow, n);

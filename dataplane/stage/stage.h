@@ -4,7 +4,9 @@
  *
  *   parse      frame and headers, hygiene; the kernel's packets are punted here
  *   classify   emergency stop, own address, which side of a flow: published port (client's
- *              side) or flow source port (target's side); ICMP errors leave for icmp
+ *              side) or flow source port (target's side), or the service port; ICMP errors leave for icmp
+ *   cid        of the service port: connection IDs decoded as one burst, attachments, senders; what the relay itself is
+ *              asked (BIND) ends in bind, at the one worker that binds. No flow is made
  *   flow       hash all, prefetch, find; a miss makes a flow (newflow), another worker's
  *              packet crosses a ring and begins again at parse over there
  *   rewrite    addresses, ports, checksums, TTL, header of the other family, frame header
@@ -19,7 +21,14 @@
 
 enum zs_side { ZS_SIDE_CLIENT /* toward the target */, ZS_SIDE_TARGET /* toward the client */ };
 
+enum zs_class { ZS_CLASS_FLOW, ZS_CLASS_CID };
+
 struct rte_mbuf;
+
+/* What a packet shall carry when it leaves. */
+struct zs_ends {
+	struct zs_endpoint src, dst; /* of one family */
+};
 
 /* One packet of the burst. Pointers and lengths are checked by parse; later stages trust them. */
 struct zs_item {
@@ -31,10 +40,15 @@ struct zs_item {
 	uint8_t iface;
 	uint8_t side;
 	uint8_t handed; /* came over a ring: its flow is ours or nobody's */
+	uint8_t class;	/* enum zs_class */
 	uint8_t local;	/* index of the own address it is for */
 	uint32_t flow;	/* id in table */
 	struct zs_flow_table *table;
 	uint64_t hash;
+	/* Of the service port. */
+	struct zs_cid cid;
+	uint32_t sender; /* the attachment that has bound the source, or ZS_SENDER_NONE */
+	struct zs_ends ends;
 	struct zs_published published;
 	struct zs_nexthop hop;
 };
@@ -50,6 +64,7 @@ void zs_stage_run(struct zs_worker *w, struct zs_burst *b, struct rte_mbuf **mbu
 
 uint32_t zs_stage_parse(struct zs_worker *w, struct zs_item **at, uint32_t n);
 uint32_t zs_stage_classify(struct zs_worker *w, struct zs_item **at, uint32_t n);
+uint32_t zs_stage_cid(struct zs_worker *w, struct zs_item **at, uint32_t n);
 uint32_t zs_stage_flow(struct zs_worker *w, struct zs_item **at, uint32_t n);
 uint32_t zs_stage_rewrite(struct zs_worker *w, struct zs_item **at, uint32_t n);
 void zs_stage_tx(struct zs_worker *w, struct zs_item **at, uint32_t n);
@@ -77,6 +92,8 @@ void zs_flow_end(struct zs_worker *w, struct zs_flow_table *t, uint32_t id, enum
 /* Told of a flow that zs_flow_add evicted. */
 void zs_flow_gone(struct zs_worker *w, const struct zs_flow *f, enum zs_flow_end why);
 
+/* hop.c: the way to a bound address, kept in its line; as zs_hop_find. */
+enum zs_drop zs_hop_bound(struct zs_worker *w, struct zs_item *it, struct zs_hot *line);
 /* hop.c: the next hop of the item's flow toward its side; re-resolved when the tables changed.
  * ZS_DROPS: it->hop is good, else the reason. */
 enum zs_drop zs_hop_find(struct zs_worker *w, struct zs_item *it);
@@ -90,8 +107,29 @@ void zs_icmp_take(struct zs_worker *w, struct zs_item *it);
 
 /* Partition that owns a flow source port, or -1. */
 int zs_flow_partition_of(const struct zs_dp *dp, uint16_t port);
-/* Passes a packet to the worker that owns its flow; ends it here. */
+/* Passes a packet to the worker that owns its flow, or to any; ends it here. */
 void zs_flow_hand_over(struct zs_worker *w, struct zs_item *it, uint32_t partition);
+void zs_hand_over(struct zs_worker *w, struct zs_item *it, uint32_t worker);
+
+/* bind.c: takes a message of the BIND family, whose connection ID was decoded into it->cid, to its end. The binder alone. */
+void zs_bind_take(struct zs_worker *w, struct zs_item *it);
+/* bind.c: may answer a packet of an unknown source to a known connection ID with a NUDGE. The packet goes on. */
+void zs_bind_nudge(struct zs_worker *w, const struct zs_item *it);
+/* originate.c: a datagram of the relay's own, counted as originated and sent. false: no way to dst, or no buffer. */
+bool zs_originate(struct zs_worker *w, const struct zs_ends *ends, const void *payload, uint16_t len);
+/* originate.c: ends a packet that was for the relay itself. */
+void zs_consume(struct zs_worker *w, struct rte_mbuf *m);
+
+/* header.c: IP and UDP headers and the frame's before `payload`; the item describes the new packet, its hop is
+ * found. false: no headroom. */
+struct zs_header {
+	struct zs_endpoint src, dst; /* of one family */
+	uint32_t payload_sum;	     /* zs_csum_add over the payload */
+	uint8_t ecn;
+};
+bool zs_header_put(struct zs_item *it, const struct zs_header *h, uint8_t *payload, uint16_t len);
+/* Sum of a pseudo header and a UDP header without a checksum. */
+uint32_t zs_header_sum(const struct zs_endpoint *src, const struct zs_endpoint *dst, uint16_t udp_len);
 
 /* frame.c: writes the frame header for it->hop before the IP header at `ip`, trims the packet
  * to ip_len. false: no headroom. */

@@ -4,10 +4,14 @@
 #include <rte_ring.h>
 #include "stage.h"
 
-static void count_flow(const struct zs_sent *s)
+static void count(const struct zs_sent *s)
 {
 	struct zs_flow *f = s->flow;
 
+	if (s->from)
+		zs_meter_add(s->from, s->payload);
+	if (s->to)
+		zs_meter_add(s->to, s->payload);
 	if (!f)
 		return;
 	if (s->to_client) {
@@ -51,7 +55,7 @@ static void flush(struct zs_worker *w, uint8_t iface)
 		return;
 	sent = w->out[iface].worker == w->index ? push_port(w, iface, t) : push_ring(w, iface, t);
 	for (uint16_t i = 0; i < sent; i++)
-		count_flow(&t->sent[i]);
+		count(&t->sent[i]);
 	for (uint32_t i = sent; i < t->count; i++)
 		zs_stage_drop(w, t->mbuf[i], ZS_DROP_tx_full);
 	t->count = 0;
@@ -92,15 +96,27 @@ uint32_t zs_tx_outbox(struct zs_worker *w)
 	return total;
 }
 
+static struct zs_sent sent_of(struct zs_worker *w, const struct zs_item *it)
+{
+	struct zs_sent s = { .payload = (uint16_t)(it->l4_len - 8), .ip_len = it->ip_len };
+
+	if (it->class == ZS_CLASS_CID) {
+		s.to = &w->account[it->cid.attachment].meter[ZS_TO_EDGE];
+		if (it->sender != ZS_SENDER_NONE)
+			s.from = &w->account[it->sender].meter[ZS_FROM_EDGE];
+		w->count[ZS_COUNTER_cid_routed]++;
+		return s;
+	}
+	s.flow = &it->table->flow[it->flow];
+	s.to_client = it->side == ZS_SIDE_TARGET;
+	return s;
+}
+
 void zs_stage_tx(struct zs_worker *w, struct zs_item **at, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		struct zs_item *it = at[i];
-		struct zs_sent sent = { .flow = &it->table->flow[it->flow],
-					.payload = (uint16_t)(it->l4_len - 8),
-					.ip_len = it->ip_len,
-					.to_client = it->side == ZS_SIDE_TARGET };
+		struct zs_sent sent = sent_of(w, at[i]);
 
-		zs_tx_put(w, it->hop.iface, it->m, &sent);
+		zs_tx_put(w, at[i]->hop.iface, at[i]->m, &sent);
 	}
 }

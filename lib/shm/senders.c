@@ -63,14 +63,25 @@ static _Atomic uint64_t *empty_in(struct zs_sender_bucket *b)
 	return NULL;
 }
 
-bool zs_senders_insert(struct zs_senders *s, uint64_t hash, uint32_t id)
+/* Where a sender lies, or may lie; NULL: no room. */
+static _Atomic uint64_t *place_for(const struct zs_senders *s, uint64_t hash)
 {
 	_Atomic uint64_t *word = word_of(s, hash);
 
 	if (!word)
 		word = empty_in(&s->bucket[hash & s->mask]);
-	if (!word)
-		word = empty_in(&s->bucket[(hash & s->mask) ^ 1]);
+	return word ? word : empty_in(&s->bucket[(hash & s->mask) ^ 1]);
+}
+
+bool zs_senders_room(const struct zs_senders *s, uint64_t hash)
+{
+	return place_for(s, hash) != NULL;
+}
+
+bool zs_senders_insert(struct zs_senders *s, uint64_t hash, uint32_t id)
+{
+	_Atomic uint64_t *word = place_for(s, hash);
+
 	if (!word)
 		return false;
 	atomic_store_explicit(word, print_of(hash) | (id & ID_MASK), memory_order_relaxed);

@@ -46,6 +46,8 @@ static inline void zs_senders_prefetch(const struct zs_senders *s, uint64_t hash
 /* Any worker: the attachment, or ZS_SENDER_NONE. The id is another process's word: check it. */
 uint32_t zs_senders_find(const struct zs_senders *s, uint64_t hash);
 
+/* Binder: would an insert find room? */
+bool zs_senders_room(const struct zs_senders *s, uint64_t hash);
 /* Binder. An address that another attachment has sent from is the new one's. false: no room. */
 bool zs_senders_insert(struct zs_senders *s, uint64_t hash, uint32_t id);
 /* Binder: nothing happens when the address is another's by now. */

@@ -109,7 +109,8 @@ static inline void rig_state(struct rig *r, uint32_t workers, uint32_t capacity)
 {
 	struct zs_state_shape shape = { .flow_capacity = capacity,
 					.event_capacity = 64,
-					.partitions = workers };
+					.partitions = workers,
+					.attachments = r->conf.attach.capacity };
 	struct zs_error err = { 0 };
 	bool fresh;
 

@@ -91,8 +91,10 @@ static void test_full(void **state)
 	}
 	for (; id < 8 * ATTACHMENTS; id++) {
 		struct zs_endpoint e = { zs_addr_from4(id), 1 };
+		bool room = zs_senders_room(&s, zs_senders_hash(&s, &e, 0));
 		bool in = zs_senders_insert(&s, zs_senders_hash(&s, &e, 0), id);
 
+		assert_int_equal(room, in);
 		refused += !in;
 		assert_int_equal(zs_senders_find(&s, zs_senders_hash(&s, &e, 0)), in ? id : ZS_SENDER_NONE);
 	}

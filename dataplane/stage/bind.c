@@ -1,0 +1,164 @@
+/* What the relay itself is asked on the service port: BIND and UNBIND, at the binder. The decision is relay/binding.h's; here it
+ * gets what the segments say, and what it decides is stored before the answer leaves. */
+#include <string.h>
+#include "binds.h"
+#include "limit.h"
+#include "net/deny.h"
+#include "relay/binding.h"
+#include "stage.h"
+
+#define NUDGE_S	    10 /* a second and source prefix: a rebound peer needs one */
+#define NUDGE_BURST 20
+
+/* What is known of the asking attachment. */
+struct asked {
+	struct zs_worker *w;
+	const struct zs_item *it;
+	struct zs_attachment a;
+	struct zs_session session[2];	 /* newest, previous */
+	struct zs_bind_session alive[2]; /* of those, what the decision sees */
+};
+
+static const struct zs_bind_keys *keys(void *ctx, const struct zs_bind_session *session)
+{
+	const struct asked *q = ctx;
+
+	return zs_binds_keys(q->w->dp->binds, session->user);
+}
+
+/* Public addresses of ours, behind 1:1 NAT, are own ones too. */
+static bool is_own(const struct zs_worker *w, const struct zs_addr *a)
+{
+	const struct zs_conf_attach *c = &w->dp->conf->attach;
+
+	for (uint32_t i = 0; i < c->announces; i++)
+		if (zs_addr_eq(a, &c->announce[i]))
+			return true;
+	return zs_locals_has(&w->locals, a);
+}
+
+static enum zs_bind_status admit(void *ctx, const struct zs_endpoint *from, uint8_t local)
+{
+	const struct asked *q = ctx;
+
+	if (zs_deny_target(&q->w->settings.deny, &from->addr) != ZS_SPECIAL_NONE || is_own(q->w, &from->addr))
+		return ZS_BIND_STATUS_denied;
+	return zs_binds_room(q->w, from, local) ? ZS_BIND_STATUS_ok : ZS_BIND_STATUS_limit;
+}
+
+/* A session of the attachment that may bind: made for this very state segment. */
+static const struct zs_bind_session *live(struct asked *q, int i, uint32_t slot)
+{
+	struct zs_session *s = &q->session[i];
+
+	if (!zs_sessions_slot(q->w->sessions, slot, s) || s->mode != ZS_SESSION_SOCKET ||
+	    s->attachment != q->it->cid.attachment || s->generation != q->a.generation ||
+	    s->incarnation != q->w->dp->state.seg.base->incarnation)
+		return NULL;
+	q->alive[i] = (struct zs_bind_session){ s->receiver, s->bind_id, s };
+	return &q->alive[i];
+}
+
+static enum zs_drop drop_of(enum zs_bind_fault fault)
+{
+	switch (fault) {
+	case ZS_BIND_FAULT_owner:
+	case ZS_BIND_FAULT_bind_id:
+		return ZS_DROP_bind_owner;
+	case ZS_BIND_FAULT_counter:
+		return ZS_DROP_bind_counter;
+	case ZS_BIND_FAULT_secret:
+		return ZS_DROP_bind_secret;
+	case ZS_BIND_FAULT_tag:
+		return ZS_DROP_bind_tag;
+	default:
+		return ZS_DROP_bind_form;
+	}
+}
+
+static const uint8_t counter_of[ZS_BIND_OUTCOMES] = { [ZS_BIND_CHALLENGED] = ZS_COUNTER_bind_challenged,
+						      [ZS_BIND_MOVED] = ZS_COUNTER_bind_moved,
+						      [ZS_BIND_KEPT] = ZS_COUNTER_bind_kept,
+						      [ZS_BIND_ENDED] = ZS_COUNTER_bind_ended,
+						      [ZS_BIND_REFUSED] = ZS_COUNTER_bind_refused };
+
+static void answer(struct zs_worker *w, const struct zs_item *it, const void *bytes, uint16_t len)
+{
+	struct zs_ends ends = { .src = it->p.dst, .dst = it->p.src };
+
+	zs_originate(w, &ends, bytes, len); /* without a way back: whoever asked asks again */
+}
+
+/* ZS_DROPS: it was taken. */
+static enum zs_drop take(struct asked *q)
+{
+	struct zs_worker *w = q->w;
+	const struct zs_item *it = q->it;
+	struct zs_binding before = zs_binds_get(w, it->cid.attachment), after = before;
+	struct zs_cookie_secret secret;
+	struct zs_cookie_secrets secrets = { 0 };
+	static const struct zs_bind_ops ops = { .keys = keys, .admit = admit };
+	struct zs_bind_ask ask = { .bytes = it->l4 + ZS_UDP_LEN,
+				   .len = it->p.payload_len,
+				   .from = it->p.src,
+				   .local = it->local,
+				   .now_ns = w->now_ns,
+				   .unix_s = w->unix_s,
+				   .attachment = it->cid.attachment,
+				   .named = it->cid.generation,
+				   .generation = q->a.generation,
+				   .newest = live(q, 0, q->a.session),
+				   .previous = live(q, 1, q->a.previous),
+				   .secrets = &secrets,
+				   .engine = &w->dp->binds->engine,
+				   .ops = &ops,
+				   .ctx = q };
+	struct zs_bind_verdict v;
+
+	if (zs_sessions_cookie_secret(w->sessions, &secret)) {
+		memcpy(secrets.now, secret.now, sizeof(secrets.now));
+		memcpy(secrets.previous, secret.previous, sizeof(secrets.previous));
+	}
+	zs_binding_decide(&ask, &after, &v);
+	explicit_bzero(&secret, sizeof(secret));
+	explicit_bzero(&secrets, sizeof(secrets));
+	if (v.outcome == ZS_BIND_DROPPED)
+		return drop_of(v.fault);
+	zs_binds_put(w, it->cid.attachment, &before, &after);
+	w->count[counter_of[v.outcome]]++;
+	answer(w, it, v.answer, sizeof(v.answer));
+	return ZS_DROPS;
+}
+
+void zs_bind_take(struct zs_worker *w, struct zs_item *it)
+{
+	struct asked q = { .w = w, .it = it };
+	enum zs_drop why = ZS_DROP_bind_owner;
+
+	if (it->cid.verdict == ZS_CID_OK && it->cid.pop == w->dp->conf->attach.pop &&
+	    it->cid.attachment < w->dp->state.attachments &&
+	    zs_sessions_attachment(w->sessions, it->cid.attachment, &q.a))
+		why = take(&q);
+	else if (it->p.payload_len != ZS_BIND_BYTES)
+		why = ZS_DROP_bind_form;
+	explicit_bzero(q.session, sizeof(q.session));
+	if (why == ZS_DROPS)
+		zs_consume(w, it->m);
+	else
+		zs_stage_drop(w, it->m, why);
+}
+
+ZS_COLD void zs_bind_nudge(struct zs_worker *w, const struct zs_item *it)
+{
+	const uint8_t *payload = it->l4 + ZS_UDP_LEN;
+	uint8_t nudge[ZS_BIND_NUDGE];
+
+	if (it->p.payload_len < ZS_BIND_NUDGE ||
+	    !zs_limit_prefix_of(w->dp->limits, ZS_LIMIT_NUDGES, &it->p.src.addr, NUDGE_S, NUDGE_BURST,
+				w->now_ns))
+		return;
+	/* A long header's connection ID stands behind its length. */
+	zs_bind_write_nudge(payload[0] & 0x80 ? payload + 6 : payload + 1, nudge);
+	if (zs_originate(w, &(struct zs_ends){ .src = it->p.dst, .dst = it->p.src }, nudge, sizeof(nudge)))
+		w->count[ZS_COUNTER_nudges]++;
+}

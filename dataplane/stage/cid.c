@@ -1,0 +1,209 @@
+/* A packet of the service port, from its connection ID to the bound address that this leads to. Pipelined over the burst:
+ *
+ *   open    where the connection ID stands: by RFC 8999's invariants alone, the fixed bit is not looked at
+ *   decode  all of them at once
+ *   aim     whose it is; the lines of attachment and account and the sender's bucket are on their way
+ *   know    who sends; the sender's account is on its way
+ *   route   may it go there, and which way?
+ *
+ * Nothing is kept of a packet but what the two accounts count. */
+#include "binds.h"
+#include "limit.h"
+#include "net/quic.h"
+#include "relay/bind.h"
+#include "stage.h"
+
+#define STRANGER_S                                                                                           \
+	100 /* packets a second and source prefix that `limited` lets through: handshakes, no traffic */
+#define STRANGER_BURST 100
+#define CE	       3
+
+/* false: it has ended. */
+static bool open_head(struct zs_worker *w, struct zs_item *it, struct zs_cid_ref *ref)
+{
+	const uint8_t *payload = it->l4 + ZS_UDP_LEN;
+	struct zs_quic_head head;
+
+	if (zs_bind_is(payload, it->p.payload_len) && w->index != ZS_BINDER) {
+		zs_hand_over(w, it, ZS_BINDER);
+		return false;
+	}
+	if (!zs_quic_read(payload, it->p.payload_len, ZS_CID, &head)) {
+		zs_stage_drop(w, it->m, ZS_DROP_cid_short);
+		return false;
+	}
+	if (head.dcid_len != ZS_CID) {
+		zs_stage_drop(w, it->m, ZS_DROP_cid_malformed);
+		return false;
+	}
+	*ref = (struct zs_cid_ref){ head.dcid, head.dcid_len };
+	return true;
+}
+
+static enum zs_drop judge(const struct zs_worker *w, const struct zs_cid *cid)
+{
+	if (cid->verdict != ZS_CID_OK)
+		return zs_cid_drop(cid->verdict);
+	if (cid->pop != w->dp->conf->attach.pop)
+		return ZS_DROP_backhaul;
+	return cid->attachment < w->dp->state.attachments ? ZS_DROPS : ZS_DROP_cid_stale;
+}
+
+/* false: it has ended. */
+static bool aim(struct zs_worker *w, struct zs_item *it)
+{
+	enum zs_drop why = judge(w, &it->cid);
+
+	if (why != ZS_DROPS) {
+		zs_stage_drop(w, it->m, why);
+		return false;
+	}
+	__builtin_prefetch(&w->hot[it->cid.attachment]);
+	__builtin_prefetch(&w->account[it->cid.attachment]);
+	it->hash = zs_senders_hash(&w->dp->senders, &it->p.src, it->local);
+	zs_senders_prefetch(&w->dp->senders, it->hash);
+	return true;
+}
+
+static void know(struct zs_worker *w, struct zs_item *it)
+{
+	it->sender = zs_senders_find(&w->dp->senders, it->hash);
+	if (it->sender >= w->dp->state.attachments)
+		it->sender = ZS_SENDER_NONE;
+	else
+		__builtin_prefetch(&w->account[it->sender]);
+}
+
+/* Public addresses of ours, behind 1:1 NAT, are own ones too. */
+static bool from_a_relay(const struct zs_worker *w, const struct zs_endpoint *src)
+{
+	const struct zs_conf_attach *c = &w->dp->conf->attach;
+
+	if (src->port != c->service_port && src->port != c->tunnel_port)
+		return false;
+	for (uint32_t i = 0; i < c->announces; i++)
+		if (zs_addr_eq(&src->addr, &c->announce[i]))
+			return true;
+	return false;
+}
+
+/* A sender that has bound nothing: perhaps a NAT gave a bound peer another address. */
+static enum zs_drop judge_stranger(struct zs_worker *w, const struct zs_item *it, const struct zs_hot *to)
+{
+	zs_bind_nudge(w, it);
+	if (!(to->flags & ZS_HOT_STRANGERS))
+		return ZS_DROP_cid_stranger;
+	return zs_limit_prefix_of(w->dp->limits, ZS_LIMIT_STRANGERS, &it->p.src.addr, STRANGER_S,
+				  STRANGER_BURST, w->now_ns)
+		   ? ZS_DROPS
+		   : ZS_DROP_cid_stranger_rate;
+}
+
+/* Who may send has its own limits, and so has who gets it. */
+static enum zs_drop police(struct zs_worker *w, struct zs_item *it, uint32_t id, enum zs_way way)
+{
+	bool ect = it->p.ecn == 1 || it->p.ecn == 2;
+
+	if (!(w->hot[id].flags & ZS_HOT_LIMITED))
+		return ZS_DROPS;
+	switch (zs_policer_packet(&w->policer, id, way, it->p.payload_len, ect, w->now_ns)) {
+	case ZS_POLICE_PASS:
+		return ZS_DROPS;
+	case ZS_POLICE_MARK:
+		it->p.ecn = CE;
+		return ZS_DROPS;
+	default:
+		return ZS_DROP_policed;
+	}
+}
+
+static enum zs_drop charge(struct zs_worker *w, struct zs_item *it)
+{
+	enum zs_drop why = it->sender == ZS_SENDER_NONE ? ZS_DROPS : police(w, it, it->sender, ZS_FROM_EDGE);
+
+	return why == ZS_DROPS ? police(w, it, it->cid.attachment, ZS_TO_EDGE) : why;
+}
+
+/* ZS_DROPS: ready for rewrite. */
+static enum zs_drop route(struct zs_worker *w, struct zs_item *it)
+{
+	struct zs_hot *to = &w->hot[it->cid.attachment];
+	enum zs_drop why;
+
+	if (!to->generation || to->generation != it->cid.generation)
+		return ZS_DROP_cid_stale;
+	if (it->sender == it->cid.attachment)
+		return ZS_DROP_self;
+	if (from_a_relay(w, &it->p.src))
+		return ZS_DROP_loop;
+	if (it->sender == ZS_SENDER_NONE && (why = judge_stranger(w, it, to)) != ZS_DROPS)
+		return why;
+	if (!to->port || to->expires_ns <= w->now_ns || !w->locals.entry[to->local].used ||
+	    zs_addr_is4(&to->addr) != zs_addr_is4(&w->locals.entry[to->local].addr))
+		return ZS_DROP_cid_unbound;
+	if ((why = zs_hop_bound(w, it, to)) != ZS_DROPS)
+		return why;
+	it->ends.src = (struct zs_endpoint){ w->locals.entry[to->local].addr, w->dp->service_port };
+	it->ends.dst = (struct zs_endpoint){ to->addr, to->port };
+	return charge(w, it);
+}
+
+/* Takes those of the service port out of the burst; returns how many there are, the others stay in `at`. */
+static uint32_t collect(struct zs_worker *w, struct zs_item **at, uint32_t n, uint32_t *others,
+			struct zs_item **mine, struct zs_cid_ref *ref)
+{
+	uint32_t k = 0;
+
+	*others = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		struct zs_item *it = at[i];
+
+		if (it->class != ZS_CLASS_CID)
+			at[(*others)++] = it;
+		else if (!w->sessions)
+			zs_stage_drop(w, it->m, ZS_DROP_stopped);
+		else if (open_head(w, it, &ref[k]))
+			mine[k++] = it;
+	}
+	return k;
+}
+
+static uint32_t decode(struct zs_worker *w, struct zs_item **mine, const struct zs_cid_ref *ref, uint32_t n)
+{
+	struct zs_cid cid[ZS_BURST];
+	uint32_t on = 0;
+
+	zs_cidset_decode(&w->cids.set, ref, n, cid);
+	for (uint32_t i = 0; i < n; i++) {
+		struct zs_item *it = mine[i];
+
+		it->cid = cid[i];
+		if (zs_bind_is(it->l4 + ZS_UDP_LEN, it->p.payload_len))
+			zs_bind_take(w, it);
+		else if (aim(w, it))
+			mine[on++] = it;
+	}
+	return on;
+}
+
+uint32_t zs_stage_cid(struct zs_worker *w, struct zs_item **at, uint32_t n)
+{
+	struct zs_cid_ref ref[ZS_BURST];
+	struct zs_item *mine[ZS_BURST];
+	uint32_t on, k = collect(w, at, n, &on, mine, ref);
+
+	if (!k)
+		return on;
+	k = decode(w, mine, ref, k);
+	for (uint32_t i = 0; i < k; i++)
+		know(w, mine[i]);
+	for (uint32_t i = 0; i < k; i++) {
+		enum zs_drop why = route(w, mine[i]);
+
+		if (why == ZS_DROPS)
+			at[on++] = mine[i];
+		else
+			zs_stage_drop(w, mine[i]->m, why);
+	}
+	return on;
+}

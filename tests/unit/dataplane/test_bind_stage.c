@@ -1,0 +1,277 @@
+/* BIND at the worker: what the decision of relay/binding.h does to bindings, senders and other workers, and that nothing else
+ * moves them. */
+#include "cid_rig.h"
+
+#define G CID_GENERATION
+
+/* A peer: what it asks, under the session that cid_attach made. */
+struct asker {
+	uint32_t id;
+	uint64_t counter;
+	struct zs_bind_keys keys;
+};
+
+static void asker_make(struct cid_rig *c, struct asker *a, uint32_t id)
+{
+	uint8_t root[ZS_SESSION_ROOT];
+
+	*a = (struct asker){ .id = id };
+	cid_root(id, root);
+	zs_bind_keys_make(&c->r->dp.binds->engine, root, &a->keys);
+}
+
+static void write_request(struct cid_rig *c, struct asker *a, uint8_t kind, uint16_t lifetime_s,
+			  const uint8_t *cookie, uint8_t out[ZS_BIND_BYTES])
+{
+	struct zs_bind m = { .kind = kind, .bind_id = 1, .lifetime_s = lifetime_s, .counter = ++a->counter };
+
+	cid_mint(c, CID_POP, a->id, G, m.cid);
+	if (cookie)
+		memcpy(m.cookie, cookie, sizeof(m.cookie));
+	zs_bind_write(&c->r->dp.binds->engine, &m, &a->keys.request, out);
+}
+
+static struct zs_bind sent(struct cid_rig *c)
+{
+	struct zs_bind m = { 0 };
+
+	assert_int_equal(c->sent_len, ZS_BIND_BYTES);
+	assert_int_equal(zs_bind_read_answer(c->sent, c->sent_len, &m), ZS_BIND_OK);
+	return m;
+}
+
+static void put(struct cid_rig *c, uint32_t worker, const void *bytes, uint16_t len, struct zs_endpoint from,
+		uint8_t local)
+{
+	struct cid_packet p;
+
+	cid_packet(&p, from, local, bytes, len);
+	assert_false(cid_run(c, worker, &p)); /* it ends here, whatever it is */
+	cid_refresh(c);
+}
+
+/* The whole handshake from an address. */
+static void bind_from(struct cid_rig *c, struct asker *a, struct zs_endpoint from, uint8_t local)
+{
+	uint8_t bytes[ZS_BIND_BYTES];
+	struct zs_bind m;
+
+	write_request(c, a, ZS_BIND_KIND_bind, 75, NULL, bytes);
+	put(c, 0, bytes, sizeof(bytes), from, local);
+	m = sent(c);
+	assert_int_equal(m.kind, ZS_BIND_KIND_challenge);
+	assert_true(zs_addr_eq(&c->to.dst.addr, &from.addr) && c->to.dst.port == from.port);
+	write_request(c, a, ZS_BIND_KIND_bind, 75, m.cookie, bytes);
+	put(c, 0, bytes, sizeof(bytes), from, local);
+	m = sent(c);
+	assert_int_equal(m.kind, ZS_BIND_KIND_bound);
+	assert_int_equal(m.status, ZS_BIND_STATUS_ok);
+	assert_true(zs_addr_eq(&m.seen.addr, &from.addr) && m.seen.port == from.port);
+}
+
+static bool reaches(struct cid_rig *c, struct zs_endpoint from, uint8_t local, uint32_t id, uint16_t port)
+{
+	struct cid_packet p;
+
+	return cid_send(c, &p, from, local, id, G) && p.it.ends.dst.port == port;
+}
+
+static void test_bound_and_rebound(void **state)
+{
+	struct cid_rig *c = *state;
+	struct zs_endpoint x = cid_peer("10.1.0.2", 1000), y = cid_peer("10.2.0.2", 2000),
+			   z = cid_peer("10.2.0.2", 2001);
+	uint8_t bytes[ZS_BIND_BYTES];
+	struct asker a, b;
+
+	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
+	cid_attach(c, 2, G, ZS_STRANGERS_NOTHING);
+	asker_make(c, &a, 1);
+	asker_make(c, &b, 2);
+	bind_from(c, &a, x, 0);
+	bind_from(c, &b, y, 1);
+	assert_int_equal(c->consumed, 4);
+	assert_int_equal(c->originated, 4);
+	assert_true(reaches(c, x, 0, 2, 2000));
+	assert_true(reaches(c, y, 1, 1, 1000));
+	/* Asked from elsewhere: a challenge goes there, data does not. */
+	write_request(c, &b, ZS_BIND_KIND_bind, 75, NULL, bytes);
+	put(c, 0, bytes, sizeof(bytes), z, 1);
+	assert_int_equal(sent(c).kind, ZS_BIND_KIND_challenge);
+	assert_true(reaches(c, x, 0, 2, 2000));
+	bind_from(c, &b, z, 1);
+	assert_true(reaches(c, x, 0, 2, 2001));
+	assert_true(reaches(c, z, 1, 1, 1000));
+	assert_false(reaches(c, y, 1, 1, 1000)); /* the address it left is a stranger's */
+	assert_int_equal(c->drop, ZS_DROP_cid_stranger);
+	/* Kept alive from where it is bound: no challenge. */
+	write_request(c, &b, ZS_BIND_KIND_bind, 75, NULL, bytes);
+	put(c, 0, bytes, sizeof(bytes), z, 1);
+	assert_int_equal(sent(c).kind, ZS_BIND_KIND_bound);
+	write_request(c, &b, ZS_BIND_KIND_unbind, 0, NULL, bytes);
+	put(c, 0, bytes, sizeof(bytes), y, 1);
+	assert_int_equal(sent(c).kind, ZS_BIND_KIND_bound);
+	assert_int_equal(sent(c).lifetime_s, 0);
+	assert_false(reaches(c, x, 0, 2, 2001));
+	assert_int_equal(c->drop, ZS_DROP_cid_unbound);
+	assert_false(reaches(c, z, 1, 1, 1000));
+	assert_int_equal(c->drop, ZS_DROP_cid_stranger);
+}
+
+/* Every bit of an honest request, changed: no answer, no change. And the same once more. */
+static void test_flipped_and_replayed(void **state)
+{
+	struct cid_rig *c = *state;
+	struct zs_endpoint x = cid_peer("10.1.0.2", 1000), thief = cid_peer("10.1.0.2", 6666);
+	uint8_t bytes[ZS_BIND_BYTES];
+	struct zs_binding before;
+	struct asker a;
+
+	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
+	asker_make(c, &a, 1);
+	bind_from(c, &a, x, 0);
+	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
+	before = zs_binds_get(&c->r->worker[0], 1);
+	for (uint32_t bit = 0; bit < 8 * sizeof(bytes); bit++) {
+		uint32_t originated = c->originated;
+
+		bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		put(c, 0, bytes, sizeof(bytes), thief, 0);
+		bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		/* In its first 5 bytes it may cease to be a BIND and be a packet, whose sender is asked to bind. */
+		if (c->originated != originated && c->sent_len != ZS_BIND_NUDGE)
+			fail_msg("bit %u is answered", bit);
+		assert_memory_equal(&before, &c->r->dp.state.binding[1], sizeof(before));
+	}
+	put(c, 0, bytes, sizeof(bytes), x, 0);
+	assert_int_equal(sent(c).kind, ZS_BIND_KIND_bound);
+	put(c, 0, bytes, sizeof(bytes), x, 0);
+	assert_int_equal(c->drop, ZS_DROP_bind_counter);
+	assert_int_equal(c->sent_len, 0);
+	put(c, 0, bytes, sizeof(bytes) - 1, x, 0);
+	assert_int_equal(c->drop, ZS_DROP_bind_form);
+}
+
+static void test_refused(void **state)
+{
+	static const char *const denied[] = { "127.0.0.1", "10.1.0.1", "192.168.1.1", "198.51.100.9" };
+	struct cid_rig *c = *state;
+	uint8_t bytes[ZS_BIND_BYTES];
+	struct asker a;
+
+	c->r->conf.attach.announces = 1;
+	c->r->conf.attach.announce[0] = rig_addr("198.51.100.9");
+	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
+	asker_make(c, &a, 1);
+	for (size_t i = 0; i < ZS_ARRAY_LEN(denied); i++) {
+		write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
+		put(c, 0, bytes, sizeof(bytes), cid_peer(denied[i], 5), 0);
+		assert_int_equal(sent(c).status, ZS_BIND_STATUS_denied);
+	}
+	/* No room for its sender: said so, and nothing is bound. */
+	for (uint32_t i = 0; i <= c->r->dp.senders.mask; i++)
+		for (int k = 0; k < ZS_SENDER_WORDS; k++)
+			atomic_store(&c->r->dp.senders.bucket[i].word[k], 1ull << 63 | 1ull << 20);
+	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
+	put(c, 0, bytes, sizeof(bytes), cid_peer("10.1.0.2", 5), 0);
+	assert_int_equal(sent(c).status, ZS_BIND_STATUS_limit);
+	assert_int_equal(c->r->dp.state.binding[1].port, 0);
+	/* A session made for another state segment: nothing under its keys. */
+	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
+	c->shm.session[1].incarnation++;
+	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
+	put(c, 0, bytes, sizeof(bytes), cid_peer("10.1.0.2", 5), 0);
+	assert_int_equal(c->drop, ZS_DROP_bind_owner);
+	/* The generation of whoever had the slot before. */
+	cid_attach(c, 1, G + 1, ZS_STRANGERS_NOTHING);
+	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
+	put(c, 0, bytes, sizeof(bytes), cid_peer("10.1.0.2", 5), 0);
+	assert_int_equal(c->drop, ZS_DROP_bind_owner);
+}
+
+static void test_other_workers_hand_over(void **state)
+{
+	struct cid_rig *c = *state;
+	uint8_t bytes[ZS_BIND_BYTES];
+	struct asker a;
+
+	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
+	asker_make(c, &a, 1);
+	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
+	put(c, 1, bytes, sizeof(bytes), cid_peer("10.1.0.2", 5), 0);
+	assert_int_equal(c->handed, 1);
+	assert_int_equal(c->originated, 0);
+}
+
+/* Ends by itself: kept alive by nobody, or its attachment went. The sender is free then. */
+static void test_swept(void **state)
+{
+	struct cid_rig *c = *state;
+	struct zs_worker *w = &c->r->worker[ZS_BINDER];
+	struct zs_endpoint x = cid_peer("10.1.0.2", 1000), y = cid_peer("10.2.0.2", 2000);
+	struct asker a, b;
+
+	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
+	cid_attach(c, 2, G, ZS_STRANGERS_NOTHING);
+	asker_make(c, &a, 1);
+	asker_make(c, &b, 2);
+	bind_from(c, &a, x, 0);
+	bind_from(c, &b, y, 1);
+	zs_binds_sweep(w);
+	assert_true(reaches(c, x, 0, 2, 2000));
+	assert_int_equal(zs_sessions_set_attachment(&c->shm, 2, NULL), 0);
+	zs_binds_sweep(w);
+	cid_refresh(c);
+	assert_int_equal(w->count[ZS_COUNTER_bindings_ended], 1);
+	assert_false(reaches(c, y, 1, 1, 1000));
+	assert_int_equal(c->drop, ZS_DROP_cid_stranger);
+	w->now_ns += 75 * ZS_NS_PER_S;
+	zs_binds_sweep(w);
+	assert_int_equal(w->count[ZS_COUNTER_bindings_ended], 2);
+	assert_int_equal(c->r->dp.state.binding[1].port, 0);
+	assert_true(c->r->dp.state.binding[1].counter[0] > 0); /* counters stay */
+}
+
+/* A restarted dataplane, with another number of workers: bindings, counters and sessions go on. */
+static void test_restart(void **state)
+{
+	struct cid_rig *c = *state;
+	struct zs_endpoint x = cid_peer("10.1.0.2", 1000), y = cid_peer("10.2.0.2", 2000);
+	uint8_t bytes[ZS_BIND_BYTES];
+	struct asker a, b;
+
+	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
+	cid_attach(c, 2, G, ZS_STRANGERS_NOTHING);
+	asker_make(c, &a, 1);
+	asker_make(c, &b, 2);
+	/* The rig's time stands still, a restart looks at the clock. */
+	c->r->worker[0].now_ns = zs_clock_ns();
+	bind_from(c, &a, x, 0);
+	bind_from(c, &b, y, 1);
+	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
+	put(c, 0, bytes, sizeof(bytes), x, 0);
+	zs_seqlock_write_begin(&c->r->dp.state.binding[2].seq); /* killed inside */
+	cid_workers(c, 3 - 1);
+	c->r->worker[0].now_ns = zs_clock_ns();
+	cid_refresh(c);
+	put(c, 0, bytes, sizeof(bytes), x, 0);
+	assert_int_equal(c->drop, ZS_DROP_bind_counter);			 /* no replay is believed */
+	assert_true(reaches(c, x, 0, 1, 0) == false && c->drop == ZS_DROP_self); /* its sender is known */
+	assert_int_equal(c->r->dp.state.binding[2].port, 0);
+	assert_true(c->r->dp.state.binding[2].counter[0] > 0);
+	bind_from(c, &b, y, 1);
+	assert_true(reaches(c, y, 1, 1, 1000));
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, cid_setup, cid_teardown)
+	const struct CMUnitTest tests[] = { T(test_bound_and_rebound),
+					    T(test_flipped_and_replayed),
+					    T(test_refused),
+					    T(test_other_workers_hand_over),
+					    T(test_swept),
+					    T(test_restart) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,16 +1,42 @@
-/* Layout, judged front to back in the order of bind.def. Offsets are WIRE numbers; a span that must be zero is a row below. */
+/* Layout, judged front to back in the order of bind.def. The lengths are fixed, so a message is looked at in place once its
+ * length is right. */
 #include "relay/bind.h"
 
+#include <endian.h>
 #include <openssl/mem.h>
 #include <string.h>
-#include "base/check.h"
-#include "base/cursor.h"
 
 #define FIRST	     0xc0
 #define VERSION	     0x5a530001u
 #define VERSION_OURS 0x5a53 /* its upper half */
-#define SEEN	     52	    /* address 18, status 2 */
-#define RESERVED     72
+
+/* Bytes 0–23 of all. */
+struct head {
+	uint8_t first;
+	uint32_t version;
+	uint8_t cid_len, cid[ZS_BIND_CID], scid_len;
+} __attribute__((packed));
+
+/* Everything big-endian. */
+struct wire {
+	struct head head;
+	uint8_t kind, bind_id;
+	uint16_t lifetime_s;
+	uint64_t counter;
+	uint8_t cookie[ZS_BIND_COOKIE];
+	uint8_t addr[16];
+	uint16_t port, status;
+	uint8_t reserved[8];
+	uint8_t tag[ZS_GCM_TAG];
+} __attribute__((packed));
+_Static_assert(sizeof(struct wire) == ZS_BIND_BYTES && offsetof(struct wire, tag) == ZS_BIND_SIGNED,
+	       "layout");
+
+struct nudge {
+	struct head head;
+	uint8_t kind, zeros[3];
+} __attribute__((packed));
+_Static_assert(sizeof(struct nudge) == ZS_BIND_NUDGE, "layout");
 
 const char *zs_bind_fault_name(enum zs_bind_fault fault)
 {
@@ -40,13 +66,10 @@ static void make_key(const struct zs_gcm_engine *e, const uint8_t root[ZS_ATTACH
 		     enum zs_attach_dir dir, struct zs_gcm_key *out)
 {
 	uint8_t b[ZS_ATTACH_SECRET];
-	struct zs_attach_key key;
 
 	zs_attach_bind(root, dir, b);
-	zs_attach_key(b, &key);
-	zs_gcm_key_set(e, out, key.key, key.iv);
+	zs_attach_gcm_key(e, b, out);
 	OPENSSL_cleanse(b, sizeof(b));
-	OPENSSL_cleanse(&key, sizeof(key));
 }
 
 void zs_bind_keys_make(const struct zs_gcm_engine *e, const uint8_t root[ZS_ATTACH_SECRET],
@@ -78,114 +101,108 @@ static bool zero(const uint8_t *bytes, size_t len)
 	return !any;
 }
 
-/* Bytes 0–23, the same for all. */
-static enum zs_bind_fault read_head(struct zs_reader *r, uint8_t cid[ZS_BIND_CID])
+static bool zero16(const uint8_t bytes[16])
 {
-	uint8_t cid_len, scid_len;
+	uint64_t half[2];
 
-	if (zs_read_u8(r) != FIRST)
+	memcpy(half, bytes, sizeof(half));
+	return !(half[0] | half[1]);
+}
+
+static enum zs_bind_fault judge_head(const struct head *h)
+{
+	if (h->first != FIRST)
 		return ZS_BIND_FAULT_first_byte;
-	if (zs_read_u32(r) != VERSION)
+	if (h->version != htobe32(VERSION))
 		return ZS_BIND_FAULT_version;
-	cid_len = zs_read_u8(r);
-	zs_read_bytes(r, cid, ZS_BIND_CID);
-	scid_len = zs_read_u8(r);
-	return cid_len == ZS_BIND_CID && !scid_len ? ZS_BIND_OK : ZS_BIND_FAULT_cid_lengths;
+	return h->cid_len == ZS_BIND_CID && !h->scid_len ? ZS_BIND_OK : ZS_BIND_FAULT_cid_lengths;
 }
 
-static void write_head(struct zs_writer *w, const uint8_t cid[ZS_BIND_CID])
+static void write_head(struct head *h, const uint8_t cid[ZS_BIND_CID])
 {
-	zs_write_u8(w, FIRST);
-	zs_write_u32(w, VERSION);
-	zs_write_u8(w, ZS_BIND_CID);
-	zs_write_bytes(w, cid, ZS_BIND_CID);
-	zs_write_u8(w, 0);
+	*h = (struct head){ .first = FIRST, .version = htobe32(VERSION), .cid_len = ZS_BIND_CID };
+	memcpy(h->cid, cid, ZS_BIND_CID);
 }
 
-static enum zs_bind_fault parse(const void *bytes, size_t len, struct zs_bind *out)
+static void copy(const struct wire *w, struct zs_bind *out)
 {
-	struct zs_reader r = zs_reader_of(bytes, len);
-	enum zs_bind_fault fault;
-
-	if (len != ZS_BIND_BYTES)
-		return ZS_BIND_FAULT_size;
-	fault = read_head(&r, out->cid);
-	if (fault)
-		return fault;
-	out->kind = zs_read_u8(&r);
-	out->bind_id = zs_read_u8(&r);
-	out->lifetime_s = zs_read_u16(&r);
-	out->counter = zs_read_u64(&r);
-	zs_read_bytes(&r, out->cookie, ZS_BIND_COOKIE);
-	zs_read_bytes(&r, out->seen.addr.ip, sizeof(out->seen.addr.ip));
-	out->seen.port = zs_read_u16(&r);
-	out->status = zs_read_u16(&r);
-	return ZS_BIND_OK;
+	*out = (struct zs_bind){ .kind = w->kind,
+				 .bind_id = w->bind_id,
+				 .lifetime_s = be16toh(w->lifetime_s),
+				 .counter = be64toh(w->counter),
+				 .status = be16toh(w->status) };
+	out->seen.port = be16toh(w->port);
+	memcpy(out->cid, w->head.cid, sizeof(out->cid));
+	memcpy(out->cookie, w->cookie, sizeof(out->cookie));
+	memcpy(out->seen.addr.ip, w->addr, sizeof(w->addr));
 }
 
 enum zs_bind_fault zs_bind_read_request(const void *bytes, size_t len, struct zs_bind *out)
 {
-	const uint8_t *b = bytes;
-	enum zs_bind_fault fault = parse(bytes, len, out);
+	const struct wire *w = bytes;
+	enum zs_bind_fault fault;
 
+	if (len != ZS_BIND_BYTES)
+		return ZS_BIND_FAULT_size;
+	fault = judge_head(&w->head);
 	if (fault)
 		return fault;
-	if (out->kind != ZS_BIND_KIND_bind && out->kind != ZS_BIND_KIND_unbind)
+	if (w->kind != ZS_BIND_KIND_bind && w->kind != ZS_BIND_KIND_unbind)
 		return ZS_BIND_FAULT_kind;
-	if (!zero(b + SEEN, RESERVED - SEEN))
+	if (!zero16(w->addr) || w->port || w->status)
 		return ZS_BIND_FAULT_fields;
-	return zero(b + RESERVED, ZS_BIND_SIGNED - RESERVED) ? ZS_BIND_OK : ZS_BIND_FAULT_zeros;
+	copy(w, out);
+	return zero(w->reserved, sizeof(w->reserved)) ? ZS_BIND_OK : ZS_BIND_FAULT_zeros;
 }
 
 bool zs_bind_unbind_ok(const struct zs_bind *m)
 {
-	return m->kind != ZS_BIND_KIND_unbind || (!m->lifetime_s && zero(m->cookie, ZS_BIND_COOKIE));
+	return m->kind != ZS_BIND_KIND_unbind || (!m->lifetime_s && zero16(m->cookie));
 }
 
 static bool answer_ok(const struct zs_bind *m)
 {
 	if (m->kind == ZS_BIND_KIND_challenge)
 		return !m->lifetime_s && !m->status;
-	return zero(m->cookie, ZS_BIND_COOKIE) && m->status <= ZS_BIND_STATUS_stale &&
+	return zero16(m->cookie) && m->status <= ZS_BIND_STATUS_stale &&
 	       m->lifetime_s <= (m->status ? 0 : ZS_BIND_LIFETIME_S);
 }
 
 enum zs_bind_fault zs_bind_read_answer(const void *bytes, size_t len, struct zs_bind *out)
 {
-	const uint8_t *b = bytes;
-	enum zs_bind_fault fault = parse(bytes, len, out);
+	const struct wire *w = bytes;
+	enum zs_bind_fault fault;
 
+	if (len != ZS_BIND_BYTES)
+		return ZS_BIND_FAULT_size;
+	fault = judge_head(&w->head);
 	if (fault)
 		return fault;
-	if (out->kind != ZS_BIND_KIND_challenge && out->kind != ZS_BIND_KIND_bound)
+	if (w->kind != ZS_BIND_KIND_challenge && w->kind != ZS_BIND_KIND_bound)
 		return ZS_BIND_FAULT_kind;
+	copy(w, out);
 	if (!answer_ok(out))
 		return ZS_BIND_FAULT_fields;
-	return zero(b + RESERVED, ZS_BIND_SIGNED - RESERVED) ? ZS_BIND_OK : ZS_BIND_FAULT_zeros;
+	return zero(w->reserved, sizeof(w->reserved)) ? ZS_BIND_OK : ZS_BIND_FAULT_zeros;
 }
 
 void zs_bind_write(const struct zs_gcm_engine *e, const struct zs_bind *m, const struct zs_gcm_key *key,
 		   uint8_t out[ZS_BIND_BYTES])
 {
-	static const uint8_t reserved[ZS_BIND_SIGNED - RESERVED];
-	struct zs_writer w = zs_writer_of(out, ZS_BIND_SIGNED);
+	struct wire *w = (struct wire *)out;
 
-	write_head(&w, m->cid);
-	zs_write_u8(&w, m->kind);
-	zs_write_u8(&w, m->bind_id);
-	zs_write_u16(&w, m->lifetime_s);
-	zs_write_u64(&w, m->counter);
-	zs_write_bytes(&w, m->cookie, ZS_BIND_COOKIE);
-	zs_write_bytes(&w, m->seen.addr.ip, sizeof(m->seen.addr.ip));
-	zs_write_u16(&w, m->seen.port);
-	zs_write_u16(&w, m->status);
-	zs_write_bytes(&w, reserved, sizeof(reserved));
-	ZS_DCHECK(!w.failed && w.at == w.end);
-	zs_gcm_seal(e, &(struct zs_gcm_job){ .key = key,
-					     .counter = m->counter,
-					     .aad = out,
-					     .aad_len = ZS_BIND_SIGNED,
-					     .tag = out + ZS_BIND_SIGNED });
+	*w = (struct wire){ .kind = m->kind,
+			    .bind_id = m->bind_id,
+			    .lifetime_s = htobe16(m->lifetime_s),
+			    .counter = htobe64(m->counter),
+			    .port = htobe16(m->seen.port),
+			    .status = htobe16(m->status) };
+	write_head(&w->head, m->cid);
+	memcpy(w->cookie, m->cookie, sizeof(w->cookie));
+	memcpy(w->addr, m->seen.addr.ip, sizeof(w->addr));
+	zs_gcm_seal(
+	    e, &(struct zs_gcm_job){
+		   .key = key, .counter = m->counter, .aad = out, .aad_len = ZS_BIND_SIGNED, .tag = w->tag });
 }
 
 bool zs_bind_verify(const struct zs_gcm_engine *e, const void *bytes, const struct zs_bind *m,
@@ -202,20 +219,20 @@ bool zs_bind_verify(const struct zs_gcm_engine *e, const void *bytes, const stru
 
 enum zs_bind_fault zs_bind_read_nudge(const void *bytes, size_t len, uint8_t cid[ZS_BIND_CID])
 {
-	struct zs_reader r = zs_reader_of(bytes, len);
+	const struct nudge *n = bytes;
 
 	if (len != ZS_BIND_NUDGE)
 		return ZS_BIND_FAULT_nudge_size;
-	if (read_head(&r, cid) || zs_read_u32(&r) != (uint32_t)ZS_BIND_KIND_nudge << 24)
+	if (judge_head(&n->head) || n->kind != ZS_BIND_KIND_nudge || !zero(n->zeros, sizeof(n->zeros)))
 		return ZS_BIND_FAULT_nudge_form;
+	memcpy(cid, n->head.cid, ZS_BIND_CID);
 	return ZS_BIND_OK;
 }
 
 void zs_bind_write_nudge(const uint8_t cid[ZS_BIND_CID], uint8_t out[ZS_BIND_NUDGE])
 {
-	struct zs_writer w = zs_writer_of(out, ZS_BIND_NUDGE);
+	struct nudge *n = (struct nudge *)out;
 
-	write_head(&w, cid);
-	zs_write_u32(&w, (uint32_t)ZS_BIND_KIND_nudge << 24);
-	ZS_DCHECK(!w.failed && w.at == w.end);
+	*n = (struct nudge){ .kind = ZS_BIND_KIND_nudge };
+	write_head(&n->head, cid);
 }

@@ -100,7 +100,10 @@ static void take(struct request *q, struct zs_binding *b)
 
 static bool returns_cookie(const struct request *q, const struct zs_cookie_of *of)
 {
-	return zs_cookie_verify(q->ask->secrets, of, zs_cookie_step(q->ask->unix_s), q->m.cookie);
+	static const uint8_t none[ZS_BIND_COOKIE];
+
+	return memcmp(q->m.cookie, none, sizeof(none)) != 0 &&
+	       zs_cookie_verify(q->ask->secrets, of, zs_cookie_step(q->ask->unix_s), q->m.cookie);
 }
 
 /* The newest session was told BOUND, so whoever still uses the one before has missed it. */

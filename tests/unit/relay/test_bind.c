@@ -195,6 +195,28 @@ static void test_fields(void **state)
 	}
 }
 
+/* Each byte that has to be zero, one by one. */
+static void test_zeros(void **state)
+{
+	static const uint8_t some[16] = { 1 };
+	const struct zs_bind kinds[] = { { .kind = ZS_BIND_KIND_bind, .counter = 1, .lifetime_s = 75 },
+					 { .kind = ZS_BIND_KIND_bound, .counter = 1, .lifetime_s = 75 } };
+	struct zs_gcm_key key;
+	uint8_t bytes[96];
+	struct zs_bind m;
+
+	zs_gcm_key_set(*state, &key, some, some);
+	for (int answer = 0; answer < 2; answer++) {
+		zs_bind_write(*state, &kinds[answer], &key, bytes);
+		for (int i = answer ? 72 : 52; i < 80; i++) {
+			bytes[i] = 1;
+			assert_int_equal((answer ? zs_bind_read_answer : zs_bind_read_request)(bytes, 96, &m),
+					 i < 72 ? ZS_BIND_FAULT_fields : ZS_BIND_FAULT_zeros);
+			bytes[i] = 0;
+		}
+	}
+}
+
 /* What the relay keeps for itself, and what is a stack's. */
 static void test_is(void **state)
 {
@@ -287,9 +309,9 @@ static void test_cookie(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vectors), cmocka_unit_test(test_nudge), cmocka_unit_test(test_form),
-		cmocka_unit_test(test_fields),	cmocka_unit_test(test_is),    cmocka_unit_test(test_cmac),
-		cmocka_unit_test(test_cookie),
+		cmocka_unit_test(test_vectors), cmocka_unit_test(test_nudge),  cmocka_unit_test(test_form),
+		cmocka_unit_test(test_fields),	cmocka_unit_test(test_zeros),  cmocka_unit_test(test_is),
+		cmocka_unit_test(test_cmac),	cmocka_unit_test(test_cookie),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

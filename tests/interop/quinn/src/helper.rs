@@ -34,14 +34,20 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 fn bytes_of(hex: &str) -> Vec<u8> {
-    (0..hex.len() / 2).filter_map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok()).collect()
+    (0..hex.len() / 2)
+        .filter_map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok())
+        .collect()
 }
 
 impl Helper {
     pub fn connect(path: &str) -> std::io::Result<Arc<Self>> {
         let stream = UnixStream::connect(path)?;
         let lines = BufReader::new(stream.try_clone()?);
-        let helper = Arc::new(Self { stream: stream.into(), state: Mutex::default(), news: Condvar::new() });
+        let helper = Arc::new(Self {
+            stream: stream.into(),
+            state: Mutex::default(),
+            news: Condvar::new(),
+        });
         let reader = helper.clone();
         std::thread::spawn(move || {
             for line in lines.lines().map_while(Result::ok) {
@@ -112,7 +118,9 @@ impl Helper {
     /// One of the stock, and another one asked for.
     fn draw(&self, what: &str, list: fn(&mut State) -> &mut VecDeque<ConnectionId>) -> ConnectionId {
         self.say(what.into());
-        let drawn = self.wait(Duration::from_secs(10), |s| if s.empty { Some(None) } else { list(s).pop_front().map(Some) });
+        let drawn = self.wait(Duration::from_secs(10), |s| {
+            if s.empty { Some(None) } else { list(s).pop_front().map(Some) }
+        });
         drawn.flatten().unwrap_or_else(|| {
             eprintln!("peer: no connection ID is left");
             std::process::exit(3)
@@ -139,7 +147,10 @@ impl Helper {
         let mut s = self.state.lock().unwrap();
         let at = if datagram.first().is_some_and(|b| b & 0x80 != 0) { 6 } else { 1 };
         let Some(cid) = head.get(at..at + CID) else { return };
-        if s.told.as_ref().is_some_and(|(last, when)| last == cid && when.elapsed() < Duration::from_secs(1)) {
+        if s.told
+            .as_ref()
+            .is_some_and(|(last, when)| last == cid && when.elapsed() < Duration::from_secs(1))
+        {
             return;
         }
         s.told = Some((cid.to_vec(), Instant::now()));

@@ -128,7 +128,11 @@ struct Peer {
 }
 
 fn any_of(relay: SocketAddr) -> SocketAddr {
-    if relay.is_ipv4() { "0.0.0.0:0".parse().unwrap() } else { "[::]:0".parse().unwrap() }
+    if relay.is_ipv4() {
+        "0.0.0.0:0".parse().unwrap()
+    } else {
+        "[::]:0".parse().unwrap()
+    }
 }
 
 impl Peer {
@@ -140,10 +144,16 @@ impl Peer {
         let minted = helper.clone();
         config.cid_generator(move || Box::new(Minted(minted.clone())));
         let socket = Shared::open(any_of(relay), &helper)?;
-        let mut endpoint =
-            Endpoint::new_with_abstract_socket(config, Some(server_config(&provider)?), socket, Arc::new(TokioRuntime))?;
+        let mut endpoint = Endpoint::new_with_abstract_socket(config, Some(server_config(&provider)?), socket, Arc::new(TokioRuntime))?;
         endpoint.set_default_client_config(client_config(&provider, &helper)?);
-        let peer = Self { helper, endpoint, relay, conns: vec![], accepted: Arc::default(), retries: Arc::default() };
+        let peer = Self {
+            helper,
+            endpoint,
+            relay,
+            conns: vec![],
+            accepted: Arc::default(),
+            retries: Arc::default(),
+        };
         tokio::spawn(serve(peer.endpoint.clone(), retry, peer.accepted.clone(), peer.retries.clone()));
         Ok(peer)
     }
@@ -155,7 +165,10 @@ impl Peer {
     }
 
     async fn echo(&self, command: &Value) -> Fallible<Value> {
-        let conn = self.conns.get(command["conn"].as_u64().unwrap_or(0) as usize).ok_or("there is no such connection")?;
+        let conn = self
+            .conns
+            .get(command["conn"].as_u64().unwrap_or(0) as usize)
+            .ok_or("there is no such connection")?;
         let bytes = command["bytes"].as_u64().unwrap_or(0);
         let pattern = Arc::new(pattern(command["seed"].as_u64().unwrap_or(0)));
         let began = Instant::now();
@@ -290,7 +303,11 @@ async fn main() -> Fallible<()> {
             break;
         }
         let limit = Duration::from_millis(command["timeout_ms"].as_u64().unwrap_or(120_000));
-        tell(tokio::time::timeout(limit, peer.run(&command)).await.unwrap_or_else(|_| Err("timed out".into())));
+        tell(
+            tokio::time::timeout(limit, peer.run(&command))
+                .await
+                .unwrap_or_else(|_| Err("timed out".into())),
+        );
     }
     peer.endpoint.close(0u32.into(), b"");
     let _ = tokio::time::timeout(Duration::from_secs(1), peer.endpoint.wait_idle()).await;

@@ -21,7 +21,10 @@ impl Shared {
         let copy = socket.try_clone()?;
         let inner = TokioRuntime.wrap_udp_socket(socket)?;
         helper.use_socket(copy);
-        Ok(Arc::new(Self { inner, helper: helper.clone() }))
+        Ok(Arc::new(Self {
+            inner,
+            helper: helper.clone(),
+        }))
     }
 
     /// Keeps what is QUIC's of a train of datagrams, in place; its new length.

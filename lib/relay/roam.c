@@ -19,15 +19,13 @@ bool zs_roam_heard(struct zs_roam *r, const struct zs_roam_place *place, size_t 
 			return false;
 		r->pending = *place;
 		r->has_pending = true;
-		r->credit = 0;
 		random->fill(random->ctx, r->nonce, sizeof(r->nonce));
 	}
 	r->heard_ns = now_ns;
-	r->credit += len;
-	/* The pace is the session's: places that take turns get no more between them. */
-	if (len < ZS_ROAM_PROBE || now_ns < r->next_ns || r->credit < ZS_ROAM_PROBE)
+	/* Each PROBE answers a packet that was no shorter. The pace is the session's: places that take turns get no more
+	 * between them. */
+	if (len < ZS_ROAM_PROBE || now_ns < r->next_ns)
 		return false;
-	r->credit -= ZS_ROAM_PROBE;
 	r->next_ns = now_ns + ZS_ROAM_PACE_NS;
 	return true;
 }

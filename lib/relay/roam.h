@@ -28,10 +28,9 @@ struct zs_roam {
 	uint8_t pad[6];
 	uint64_t heard_ns;		/* last packet from the pending place */
 	uint64_t next_ns;		/* no PROBE before */
-	uint64_t credit;		/* bytes that came from the pending place and were not answered */
 	uint8_t nonce[ZS_TUNNEL_PROBE]; /* of the pending place's PROBEs, as long as it is pending */
 };
-_Static_assert(sizeof(struct zs_roam) == 80, "no holes: it may lie in shared memory");
+_Static_assert(sizeof(struct zs_roam) == 72, "no holes: it may lie in shared memory");
 
 static inline bool zs_roam_at(const struct zs_roam_place *a, const struct zs_roam_place *b)
 {

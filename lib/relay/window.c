@@ -70,17 +70,13 @@ enum zs_drop zs_window_judge(const struct zs_window *w, const struct zs_window_k
 			     const struct zs_tunnel_head *head, uint64_t now_ns, struct zs_window_pick *pick)
 {
 	uint64_t counter = head->counter;
-	uint32_t ahead = (head->epoch - w->epoch) & 7, epoch = w->epoch + ahead;
+	uint32_t ahead = (head->epoch - w->epoch) & 7, epoch = ahead == 7 ? w->epoch - 1 : w->epoch + ahead;
 
 	if (ZS_UNLIKELY(w->failed >= ZS_WINDOW_FAILED))
 		return ZS_DROP_tunnel_receiver;
-	if (ahead == 7) {
-		epoch = w->epoch - 1;
-		if (!w->epoch || now_ns >= w->old_until_ns)
-			return ZS_DROP_tunnel_epoch;
-	} else if (ahead > 1) {
+	if (ahead == 7 && now_ns >= w->old_until_ns)
 		return ZS_DROP_tunnel_epoch;
-	}
+	/* No key is further on than the next; in epoch 0 "the one before" is beyond all. */
 	if (epoch > k->newest || epoch < k->oldest)
 		return ZS_DROP_tunnel_epoch;
 	if (!counter || counter + ZS_WINDOW_BITS <= w->highest ||

@@ -110,10 +110,15 @@ static void sessions_end(void **state)
 	run(w, S);
 	assert_int_equal(w->ended, 2);
 	assert_int_equal(w->reason, ZS_ATTACH_CLOSE_drain);
-	/* The edge does. */
+	/* One that does not continue the session before ends it at once; the edge closes the last. */
 	attach(w, false);
 	run(w, S);
 	assert_int_equal(w->ups, 2);
+	assert_true(zs_edge_tunnel_payload(w->edge) > 0);
+	attach(w, false);
+	assert_int_equal(zs_edge_tunnel_payload(w->edge), 0);
+	run(w, S);
+	assert_int_equal(w->ups, 3);
 	zs_edge_tunnel_shutdown(w->edge, ZS_ATTACH_CLOSE_shutdown, now(w));
 	run(w, S);
 	assert_int_equal(w->relay.session_closed, ZS_ATTACH_CLOSE_shutdown);

@@ -147,6 +147,10 @@ static void spent(void **state)
 	assert_int_equal(next(r, 100).counter, ZS_TUNNEL_COUNTER - 1);
 	assert_int_equal(zs_lane_next(&r->lane, 100, &s), ZS_DROP_tunnel_lane);
 	assert_int_equal(start(r, 0), -ERANGE);
+	r->store = (struct zs_lane_store){ .end = ZS_TUNNEL_COUNTER - ZS_LANE_BLOCK + 1 };
+	r->store.first = r->store.end;
+	assert_int_equal(start(r, 0), 0);
+	assert_int_equal(zs_lane_next(&r->lane, 100, &s), ZS_DROP_tunnel_lane); /* no whole block is left */
 	r->store = (struct zs_lane_store){ .end = 9, .epoch = ZS_LANE_EPOCHS };
 	assert_int_equal(start(r, 0), -ERANGE);
 	r->store.epoch = ZS_LANE_EPOCHS - 1;

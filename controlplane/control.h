@@ -14,6 +14,7 @@
 struct zs_store;
 struct zs_store_batch;
 struct zs_attach;
+struct zs_usage;
 struct zs_program;
 struct zs_netlink;
 struct zs_admin;
@@ -38,6 +39,7 @@ struct zs_control {
 	struct zs_program *program;
 	struct zs_netlink *netlink;
 	struct zs_attach *attach;
+	struct zs_usage *usage; /* of what the attachments sent and got; NULL in tests of others */
 	struct zs_peers *peers; /* NULL: no libp2p host runs */
 	struct zs_admin *admin;
 	struct zs_audit *audit; /* made and ended by admin; without it nothing may be changed */

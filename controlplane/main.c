@@ -1,5 +1,5 @@
 /* zs-controlplane. Start order: capabilities, configuration, log, lock, store, identity, tables,
- * the dataplane's segments, attach, netlink, the libp2p host, admin, metrics, system calls, READY. The end is the reverse. The tables stay
+ * the dataplane's segments, attach, usage, netlink, the libp2p host, admin, metrics, system calls, READY. The end is the reverse. The tables stay
  * behind for the dataplane, which goes on with them. */
 #include <errno.h>
 #include <getopt.h>
@@ -25,6 +25,7 @@
 #include "sandbox.h"
 #include "shm/fault.h"
 #include "state_watch.h"
+#include "usage/clock.h"
 #include "store.h"
 
 #define PROGRAM	  "zs-controlplane"
@@ -50,6 +51,7 @@ struct process {
 	struct options o;
 	int lock;
 	struct zs_attach_clock *attach;
+	struct zs_usage_clock *usage;
 	struct zs_timer *second, *watchdog;
 	uint64_t watchdog_ns;
 };
@@ -281,6 +283,8 @@ static int start_modules(struct process *p, struct zs_error *err)
 	if (!rc)
 		rc = zs_attach_clock_new(&p->attach, c, err);
 	if (!rc)
+		rc = zs_usage_clock_new(&p->usage, c, err);
+	if (!rc)
 		rc = zs_netlink_new(&c->netlink, c, err);
 	if (!rc)
 		rc = zs_peers_new(&c->peers, c, p->attach, err);
@@ -303,6 +307,7 @@ static void end_modules(struct process *p)
 	c->peers = NULL;
 	zs_netlink_delete(c->netlink);
 	c->netlink = NULL;
+	zs_usage_clock_delete(p->usage);
 	zs_attach_clock_delete(p->attach);
 	zs_state_watch_delete(c->watch);
 	zs_program_delete(c->program);

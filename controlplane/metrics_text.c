@@ -10,6 +10,7 @@
 #include "metrics_memory.h"
 #include "metrics_peers.h"
 #include "program.h"
+#include "usage/usage.h"
 
 static void head(FILE *out, const char *name, const char *type, const char *text)
 {
@@ -178,6 +179,20 @@ static void admin(FILE *out, const struct zs_admin_counts *n)
 	      n->connections_refused);
 }
 
+static void usage(FILE *out, const struct zs_usage_sum *sum)
+{
+	static const char *const way[ZS_DIRECTIONS] = {
+		[ZS_TO_EDGE] = "to_edge", [ZS_FROM_EDGE] = "from_edge"
+	};
+
+	head(out, "zs_usage_bytes_total", "counter", "UDP payload of attachments, since the start");
+	for (uint32_t d = 0; d < ZS_DIRECTIONS; d++)
+		fprintf(out, "zs_usage_bytes_total{direction=\"%s\"} %lu\n", way[d], sum->to[d].bytes);
+	head(out, "zs_usage_packets_total", "counter", "packets of attachments, since the start");
+	for (uint32_t d = 0; d < ZS_DIRECTIONS; d++)
+		fprintf(out, "zs_usage_packets_total{direction=\"%s\"} %lu\n", way[d], sum->to[d].packets);
+}
+
 static void attach(FILE *out, const struct zs_attach_counts *n)
 {
 	gauge(out, "zs_attachments", "attachments, leased ones too", n->attachments);
@@ -192,6 +207,7 @@ static void attach(FILE *out, const struct zs_attach_counts *n)
 	for (uint32_t i = 1; i < ZS_ARRAY_LEN(n->refused); i++)
 		fprintf(out, "zs_attach_refused_total{error=\"%s\"} %lu\n",
 			zs_attach_name(ZS_ATTACH_TABLE_ERROR, i), n->refused[i]);
+	total(out, "zs_attach_spent_total", "owners whose bytes were used up", n->spent);
 	total(out, "zs_attach_superseded_total", "connections that a newer instance took over",
 	      n->superseded);
 	total(out, "zs_attach_expired_total", "attachments whose lease ended", n->expired);
@@ -240,6 +256,8 @@ void zs_metrics_write(FILE *out, struct zs_control *c)
 	memory(out);
 	if (c->attach)
 		attach(out, zs_attach_counts(c->attach));
+	if (c->usage)
+		usage(out, zs_usage_total(c->usage));
 	if (c->peers)
 		zs_metrics_peers(out, c->peers);
 	if (n)

@@ -14,10 +14,12 @@ UNIT_BINS := $(addprefix $(B)/tests/,$(UNIT_LIB) $(UNIT_CP) $(UNIT_P2P) $(UNIT_R
 define unit
 $(B)/tests/$(1): $(B)/obj/tests/unit/$(2)/$(1).o $(3) $(B)/libzs.a
 	@mkdir -p $$(@D) && echo "  LD    $$@"
-	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $$@ $$(filter-out %.a,$$^) $(4) $(B)/libzs.a -lcmocka $(LIB_LIBS)
+	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) $$(OWN_LINK) -pie -o $$@ $$(filter-out %.a,$$^) $(4) $(B)/libzs.a -lcmocka $(LIB_LIBS)
 endef
 $(foreach t,$(UNIT_LIB),$(eval $(call unit,$(t),lib,,)))
 $(foreach t,$(UNIT_CP),$(eval $(call unit,$(t),controlplane,$$(CP_OBJ_TESTED) $$(B)/libzsp2p.a,$$(CP_LIBS))))
+# It is killed at every write of the store.
+$(B)/tests/test_usage: OWN_LINK := -Wl,--wrap=zs_store_commit
 $(foreach t,$(UNIT_P2P),$(eval $(call unit,$(t),p2p,$$(B)/libzsp2p.a,$$(B)/libzsp2p.a $$(B)/libzs.a $$(P2P_LIBS))))
 $(foreach t,$(UNIT_RELAY),$(eval $(call unit,$(t),relay,$$(B)/libzsrelay.a,$$(RELAY_LIBS))))
 $(foreach t,$(UNIT_EDGE),$(eval $(call unit,$(t),edge,$$(EDGE_OBJ_TESTED) $$(B)/libzsp2p.a,$$(EDGE_LIBS))))

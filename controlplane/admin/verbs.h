@@ -22,6 +22,10 @@ typedef int zs_verb_fn(struct zs_control *c, json_t *args, json_t **result, stru
 #undef LEVEL
 #undef MUTATING
 
+struct zs_peer_id;
+/* Of args.who: the peer, or the owner of the attachment of that number. -EINVAL, -ENOENT. */
+int zs_verb_owner(struct zs_control *c, json_t *args, struct zs_peer_id *out, struct zs_error *err);
+
 /* An optional number; `otherwise` when it is not there. */
 static inline uint32_t zs_verb_number(json_t *args, const char *name, uint32_t otherwise)
 {

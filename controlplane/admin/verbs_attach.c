@@ -1,4 +1,4 @@
-/* attach list, show, allow, deny, kick. */
+/* attach list, show, allow, deny, limit, kick. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,16 +48,58 @@ static json_t *port_numbers(const struct zs_attach_info *a)
 	return json_string(text);
 }
 
+static json_t *limit_value(enum zs_attach_limit i, uint64_t value)
+{
+	const char *word = zs_attach_limit_words(i);
+
+	if (!word)
+		return json_integer((json_int_t)value);
+	if (value)
+		word = strchr(word, '|') + 1;
+	return json_stringn(word, strcspn(word, "|"));
+}
+
+/* By their names in attach_limits.def. */
+static json_t *limits(const struct zs_attach_info *a)
+{
+	const uint64_t value[ZS_ATTACH_LIMITS] = {
+		[ZS_ATTACH_LIMIT_bit_s] = a->limits->bit_s,
+		[ZS_ATTACH_LIMIT_pkt_s] = a->limits->pkt_s,
+		[ZS_ATTACH_LIMIT_burst] = a->limits->burst,
+		[ZS_ATTACH_LIMIT_flows] = a->limits->flows,
+		[ZS_ATTACH_LIMIT_new_flows_s] = a->limits->new_flows_s,
+		[ZS_ATTACH_LIMIT_bytes] = a->limits->bytes_left,
+		[ZS_ATTACH_LIMIT_excess] = a->mark,
+		[ZS_ATTACH_LIMIT_strangers] = a->limits->strangers,
+	};
+	json_t *o = json_object();
+
+	for (uint32_t i = 0; i < ZS_ATTACH_LIMITS; i++)
+		json_object_set_new(o, zs_attach_limit_name(i), limit_value(i, value[i]));
+	return o;
+}
+
+static json_t *limited(uint32_t set)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < ZS_ATTACH_LIMITS; i++)
+		if (set & 1u << i)
+			json_array_append_new(list, json_string(zs_attach_limit_name(i)));
+	return list;
+}
+
 static json_t *attachment(const struct zs_attach_info *a)
 {
 	return json_pack(
-	    "{s:I,s:i,s:o,s:s,s:s,s:s,s:s,s:s,s:i,s:o,s:s,s:I,s:o,s:o}", "attachment", (json_int_t)a->id,
-	    "generation", a->generation, "peer", peer_text(&a->owner), "name", a->name, "policy", a->policy,
-	    "tenant", a->tenant, "state", a->connected ? "attached" : "leased", "mode",
+	    "{s:I,s:i,s:o,s:s,s:s,s:s,s:s,s:s,s:i,s:o,s:s,s:I,s:o,s:o,s:o,s:o,s:I}", "attachment",
+	    (json_int_t)a->id, "generation", a->generation, "peer", peer_text(&a->owner), "name", a->name,
+	    "policy", a->policy, "tenant", a->tenant, "state", a->connected ? "attached" : "leased", "mode",
 	    a->mode ? zs_attach_name(ZS_ATTACH_TABLE_MODE, a->mode) : "", "sessions", a->sessions, "remote",
 	    a->connected ? zs_view_endpoint(&a->remote) : json_string(""), "group",
 	    a->connected ? a->group : "", "lease_s", (json_int_t)(a->lease_ns / ZS_NS_PER_S), "ports",
-	    ports(a), "port_numbers", port_numbers(a));
+	    ports(a), "port_numbers", port_numbers(a), "limits", limits(a), "limited", limited(a->limited),
+	    "used", (json_int_t)a->used);
 }
 
 struct rules {
@@ -127,6 +169,12 @@ uint32_t zs_verb_attachment(struct zs_control *c, json_t *args, struct zs_error 
 	return (uint32_t)id;
 }
 
+static int no_attachment(uint32_t id, struct zs_error *err)
+{
+	return zs_error_set(err, -ENOENT, ZS_EXIT_REFUSED,
+			    "there is no attachment %u; zsctl attach list names them", id);
+}
+
 int zs_verb_attach_show(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
 	struct zs_attach_info a;
@@ -135,8 +183,7 @@ int zs_verb_attach_show(struct zs_control *c, json_t *args, json_t **result, str
 	if (!(id = zs_verb_attachment(c, args, err)))
 		return err->code;
 	if (!zs_attach_next(c->attach, id - 1, zs_loop_now(c->loop), &a) || a.id != id)
-		return zs_error_set(err, -ENOENT, ZS_EXIT_REFUSED,
-				    "there is no attachment %u; zsctl attach list names them", id);
+		return no_attachment(id, err);
 	*result = attachment(&a);
 	return 0;
 }
@@ -200,5 +247,42 @@ int zs_verb_attach_kick(struct zs_control *c, json_t *args, json_t **result, str
 	    zs_attach_kick(c->attach, id, zs_loop_now(c->loop), err))
 		return err->code;
 	*result = json_pack("{s:I}", "attachment", (json_int_t)id);
+	return 0;
+}
+
+int zs_verb_owner(struct zs_control *c, json_t *args, struct zs_peer_id *out, struct zs_error *err)
+{
+	const char *text = json_string_value(json_object_get(args, "who"));
+	struct zs_attach_info a;
+	uint32_t id;
+
+	if (need_server(c, err))
+		return err->code;
+	if (!zs_peer_id_parse(out, text))
+		return 0;
+	id = zs_verb_attachment(c, args, err);
+	if (!id)
+		return err->code;
+	if (!zs_attach_next(c->attach, id - 1, zs_loop_now(c->loop), &a) || a.id != id)
+		return no_attachment(id, err);
+	*out = a.owner;
+	return 0;
+}
+
+int zs_verb_attach_limit(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
+{
+	json_t *words = json_object_get(args, "limits");
+	struct zs_attach_limits change = { 0 };
+	struct zs_peer_id owner;
+	int rc = zs_verb_owner(c, args, &owner, err);
+
+	for (size_t i = 0; !rc && i < json_array_size(words); i++)
+		rc = zs_attach_limit_parse(&change, json_string_value(json_array_get(words, i)), err);
+	if (!rc)
+		rc = zs_attach_limit(c->attach, &owner, &change, zs_loop_now(c->loop), err);
+	if (rc)
+		return rc;
+	*result = json_pack("{s:o,s:o}", "peer", peer_text(&owner), "limited",
+			    limited(zs_attach_limited(c->attach, &owner)));
 	return 0;
 }

@@ -15,9 +15,9 @@
 #include "p2p/attach_codec.h"
 #include "p2p/peerid.h"
 
-#define ZS_ATTACH_PORTS	   16			/* of one attachment, whatever the configuration says */
-#define ZS_ATTACH_NAME	   33			/* a service's name and its end */
-#define ZS_ATTACH_RULES	   4096			/* peers allowed or denied by command */
+#define ZS_ATTACH_PORTS	   16	/* of one attachment, whatever the configuration says */
+#define ZS_ATTACH_NAME	   33	/* a service's name and its end */
+#define ZS_ATTACH_RULES	   4096 /* peers allowed or denied by command; as many with limits by command */
 #define ZS_ATTACH_HELLO_NS (10 * ZS_NS_PER_S)	/* from opening to Hello */
 #define ZS_ATTACH_PROBE_NS ZS_NS_PER_S		/* an old connection that answers a PING within it stays */
 #define ZS_ATTACH_PROOF_NS (60 * ZS_NS_PER_S)	/* a session without a sign of its edge ends */
@@ -92,12 +92,39 @@ struct zs_attach_rule {
 	bool denied;
 	char name[33], policy[33], tenant[33];
 };
-/* Stored durably, in place of the peer's rule of before. A denied peer's attachment ends at once. -ENOSPC, -ENOENT (no such policy), store's. */
+/* Stored durably, in place of the peer's rule of before. A denied peer's attachment ends at once. -ENOSPC, -ENOENT (no such policy
+ * or tenant), store's. */
 int zs_attach_rule_set(struct zs_attach *s, const struct zs_attach_rule *rule, uint64_t now,
 		       struct zs_error *err);
 typedef void zs_attach_rule_fn(void *ctx, const struct zs_attach_rule *rule, bool configured);
 void zs_attach_rules(const struct zs_attach *s, zs_attach_rule_fn *fn,
 		     void *ctx); /* the configuration's too */
+
+enum zs_attach_limit {
+#define ZS_ATTACH_LIMIT(name, max, words, text) ZS_ATTACH_LIMIT_##name,
+#include "defs/attach_limits.def"
+#undef ZS_ATTACH_LIMIT
+	ZS_ATTACH_LIMITS
+};
+const char *zs_attach_limit_name(enum zs_attach_limit limit);
+const char *zs_attach_limit_words(enum zs_attach_limit limit); /* "drop|mark"; NULL: it is a number */
+
+struct zs_attach_limits {
+	uint32_t set, lifted; /* by 1 << enum zs_attach_limit */
+	uint64_t value[ZS_ATTACH_LIMITS];
+};
+/* Adds KEY=VALUE to a change; KEY=default lifts. -EINVAL and err. */
+int zs_attach_limit_parse(struct zs_attach_limits *change, const char *text, struct zs_error *err);
+/* Limits of that owner, attached or not, above its policy; kept in the store. Its edge is told. -ENOSPC, the store's. */
+int zs_attach_limit(struct zs_attach *s, const struct zs_peer_id *peer, const struct zs_attach_limits *change,
+		    uint64_t now, struct zs_error *err);
+
+/* Which are set, by 1 << enum zs_attach_limit. */
+uint32_t zs_attach_limited(const struct zs_attach *s, const struct zs_peer_id *peer);
+
+/* What the owner of that attachment has used in its larger direction, each time it changed; whoever is beyond its limit is
+ * ended. Ignored when the attachment is another's. */
+void zs_attach_used(struct zs_attach *s, uint32_t id, const struct zs_peer_id *owner, uint64_t used);
 
 /* Ends an attachment: session, ports, slot. Its owner may come again, as a new one. -ENOENT. */
 int zs_attach_kick(struct zs_attach *s, uint32_t id, uint64_t now, struct zs_error *err);
@@ -120,6 +147,10 @@ struct zs_attach_info {
 	uint8_t sessions;
 	uint64_t lease_ns; /* not connected: what is left */
 	const char *name, *policy, *tenant;
+	const zs_pb_Policy *limits; /* in force; bytes_left: of all that it may use */
+	bool mark;
+	uint32_t limited; /* by command, 1 << enum zs_attach_limit */
+	uint64_t used;
 	uint32_t ports;
 	const struct zs_attach_port *port;
 };
@@ -131,11 +162,12 @@ bool zs_attach_next(const struct zs_attach *s, uint32_t after, uint64_t now, str
 struct zs_attach_counts {
 	uint64_t granted[ZS_ATTACH_CONTINUITY_fresh + 1]; /* by continuity */
 	uint64_t refused[ZS_ATTACH_ERROR_busy + 1];	  /* Hello and Publish, by error code */
-	uint64_t superseded, expired, kicked, wiped;
+	uint64_t superseded, expired, kicked, wiped, spent;
 	uint32_t attachments, connections, sessions, ports; /* now */
 };
 const struct zs_attach_counts *zs_attach_counts(const struct zs_attach *s);
 struct zs_segment *zs_attach_segment(struct zs_attach *s);
+uint32_t zs_attach_capacity(const struct zs_attach *s); /* ids are below it */
 struct zs_cids *zs_attach_cids(struct zs_attach *s);
 /* Walker for tests and fuzzers: 0, or -EUCLEAN and *where set. */
 int zs_attach_walk(const struct zs_attach *s, const char **where);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include "program.h"
 #include "shm/qsbr.h"
+#include "usage/usage.h"
 
 #define POLL_NS	     ZS_NS_PER_MS
 #define PORT_ANSWERS (ZS_ATTACH_PORTS + ZS_ARRAY_LEN(((zs_pb_Hello *)0)->publish))
@@ -66,8 +67,7 @@ static void fill(struct zs_attach *s, struct offer *o)
 	g->lease_s = conf_of(s)->lease_s;
 	g->spread_ms = conf_of(s)->spread_ms;
 	g->has_policy = true;
-	g->policy = o->slot->policy;
-	g->policy.serial = o->slot->serial;
+	g->policy = zs_attach_policy_told(o->slot);
 	g->nonce.size = sizeof(g->nonce.bytes);
 	s->random.fill(s->random.ctx, g->nonce.bytes, sizeof(g->nonce.bytes));
 	if (h->mode == ZS_ATTACH_MODE_tunnel) {
@@ -223,6 +223,7 @@ static uint32_t offer(struct zs_attach *s, struct offer *o, const struct admissi
 		return ZS_ATTACH_ERROR_quota;
 	}
 	before = o->slot->kept.ports;
+	o->slot->used = zs_attach_quota_used(s, &o->slot->kept.owner);
 	zs_attach_policy_set(s, o->slot, who);
 	describe(s, o);
 	o->grant.grant.continuity = continuity_of(s, o, fresh);
@@ -276,12 +277,23 @@ static bool graced(const struct zs_attach *s, uint64_t epoch)
 	return true;
 }
 
+/* The cells of the attachment count for this owner from here on. */
+static bool metered(struct zs_attach *s, const struct slot *slot)
+{
+	return !s->c->usage ||
+	       !zs_usage_own(s->c->usage, slot->id, slot->kept.generation, &slot->kept.owner, s->wall_s);
+}
+
 void zs_attach_grant_send(struct zs_attach *s, struct zs_attach_conn *conn)
 {
 	struct held *h;
 
 	if (s->now_ns < conn->grace_ns && !graced(s, conn->epoch)) {
 		zs_attach_wake_conn(s, conn, s->now_ns + POLL_NS);
+		return;
+	}
+	if (!metered(s, conn->slot)) {
+		zs_attach_conn_close(s, conn, "the store failed");
 		return;
 	}
 	conn->state = CONN_ATTACHED;

@@ -6,6 +6,7 @@
 
 #define BUSY_MS	    1000
 #define INSTANCE_MS 5000
+#define SPENT_MS    60000 /* somebody has to raise the limit */
 
 void zs_attach_hello_refuse(struct zs_attach *s, struct zs_attach_conn *conn, uint64_t id,
 			    const struct refusal *r)
@@ -96,6 +97,18 @@ static bool is_below(struct refusal *r, const char *scope, uint32_t current, uin
 	return current < limit;
 }
 
+/* Bytes in all are the owner's: a new attachment does not bring them back. */
+static bool bytes_are_left(const struct hearing *h, struct refusal *r)
+{
+	struct terms t;
+
+	zs_attach_policy_terms(h->s, &h->conn->peer.id, h->who, &t);
+	r->scope = "bytes";
+	r->limit = t.policy.bytes_left;
+	r->current = r->limit ? zs_attach_quota_used(h->s, &h->conn->peer.id) : 0;
+	return !r->limit || r->current < r->limit;
+}
+
 static bool attachments_are_left(const struct hearing *h, struct refusal *r)
 {
 	return h->slot || is_below(r, "attachments", h->s->counts.attachments, conf_of(h->s)->attachments);
@@ -138,6 +151,7 @@ static const struct {
 	{ ZS_ATTACH_ERROR_internal, BUSY_MS, can_hand_keys_over },
 	{ ZS_ATTACH_ERROR_busy, BUSY_MS, has_dataplane },
 	{ ZS_ATTACH_ERROR_busy, BUSY_MS, is_within_owners_rate },
+	{ ZS_ATTACH_ERROR_quota, SPENT_MS, bytes_are_left },
 	{ ZS_ATTACH_ERROR_quota, BUSY_MS, attachments_are_left },
 	{ ZS_ATTACH_ERROR_quota, BUSY_MS, sessions_are_left },
 	{ ZS_ATTACH_ERROR_quota, BUSY_MS, prefix_has_room },

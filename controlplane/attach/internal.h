@@ -4,6 +4,8 @@
  *   frames.c    frames that come in              reply.c    frames that go out
  *   hello.c     who may, who is first            grant.c    keys and the Grant
  *   policy.c    who may, under which limits      rules.c    allowed and denied by command
+ *   limits.c    limits by command                tenants.c  whose limits stand above several
+ *   quota.c     bytes in all
  *   secrets.c   tokens and pre-shared keys       slots.c    owner to attachment, durable
  *   sessions.c  keys in the sessions segment     ports.c    granted ports
  *   records.c   store records                    show.c     what verbs and tests ask
@@ -24,7 +26,6 @@
 
 #define NEVER	      UINT64_MAX
 #define BUCKETS	      1024 /* of slots by source prefix; a power of two */
-#define TENANTS	      (ZS_TENANTS - 1)
 /* Each is a synced write, so an edge may not have as many as it likes: at once, and a second after that. */
 #define HELLO_BURST   8
 #define PUBLISH_BURST 32
@@ -61,13 +62,30 @@ struct held {
 	uint8_t bytes[];
 };
 
+/* Whom an attachment lets dial it by connection ID, among those that are attached. */
+enum callers { CALLERS_ANYONE, CALLERS_TENANT, CALLERS_NOBODY };
+
+/* What an owner's traffic is bound to. */
+struct terms {
+	zs_pb_Policy policy; /* serial aside; bytes_left is all it may use, not what is left */
+	bool mark;
+	enum callers callers;
+	uint32_t tenant;
+	const char *name; /* of the policy; "": none */
+};
+
+struct tenant {
+	char name[33]; /* "": the number is free */
+	uint32_t members;
+	struct zs_police_limits limits;
+	uint64_t bytes;
+	bool mark;
+};
+
 struct ports {
 	uint8_t count;
 	struct zs_attach_port at[ZS_ATTACH_PORTS];
 };
-
-/* Whom an attachment lets dial it by connection ID, among those that are attached. */
-enum callers { CALLERS_ANYONE, CALLERS_TENANT, CALLERS_NOBODY };
 
 /* A session that lives: its entry in the segment, and what the segment need not know. */
 struct live {
@@ -104,9 +122,11 @@ struct slot {
 	struct zs_gcra cids, called; /* connection IDs it got; that callers of it got */
 	enum callers callers;
 	uint64_t serial;
-	zs_pb_Policy policy; /* as told last, serial aside */
+	zs_pb_Policy policy; /* as in struct terms */
+	bool mark, warned;
 	char name[33], policy_name[33];
 	uint32_t tenant;
+	uint64_t used;	    /* bytes of the larger direction, of all its owner ever used */
 	uint32_t next_free; /* id of the slot freed after this one */
 };
 
@@ -137,8 +157,9 @@ struct zs_attach {
 	struct zs_peertable ruled;  /* rules by command */
 	struct zs_attach_rule *rule;
 	struct zs_secrets secrets;
-	char tenant[TENANTS][33];
-	uint32_t tenants;
+	struct zs_peertable limited; /* limits by command */
+	struct zs_attach_limits *limits;
+	struct tenant tenant[ZS_TENANTS]; /* by number; [0] is nobody */
 
 	struct zs_attach_counts counts;
 };
@@ -199,6 +220,12 @@ bool zs_attach_policy_keeps(const struct zs_attach *s, const struct slot *slot, 
 bool zs_attach_policy_set(struct zs_attach *s, struct slot *slot, const struct admission *a);
 int zs_attach_policy_load(struct zs_attach *s); /* the configuration's list and secrets */
 bool zs_attach_policy_exists(const struct zs_conf *conf, const char *name);
+struct zs_police_limits zs_attach_limits_of(const struct zs_conf_policy *p);
+/* What would hold for that owner. */
+void zs_attach_policy_terms(struct zs_attach *s, const struct zs_peer_id *peer, const struct admission *a,
+			    struct terms *out);
+/* The slot's policy as its edge is told. */
+zs_pb_Policy zs_attach_policy_told(const struct slot *slot);
 
 /* cookies.c: a secret for this step of the wall clock, if it has none yet. */
 void zs_attach_cookies_draw(struct zs_attach *s);
@@ -224,6 +251,24 @@ void zs_attach_grant_send(struct zs_attach *s, struct zs_attach_conn *conn);
 const struct zs_attach_rule *zs_attach_rule_of(const struct zs_attach *s, const struct zs_peer_id *peer);
 int zs_attach_rules_load(struct zs_attach *s, struct zs_error *err);
 
+/* limits.c */
+const struct zs_attach_limits *zs_attach_limits_find(const struct zs_attach *s,
+						     const struct zs_peer_id *peer); /* NULL: none */
+int zs_attach_limits_load(struct zs_attach *s, struct zs_error *err);
+void zs_attach_limits_apply(const struct zs_attach *s, const struct zs_peer_id *peer, struct terms *t);
+
+/* tenants.c */
+void zs_attach_tenants_load(struct zs_attach *s); /* the configuration's, into the segment */
+bool zs_attach_tenant_exists(const struct zs_attach *s, const char *name);
+uint32_t zs_attach_tenant_number(struct zs_attach *s, const char *name); /* 0: there is none of that name */
+/* The slot leaves its tenant for that one; 0: for none. */
+void zs_attach_tenant_join(struct zs_attach *s, struct slot *slot, uint32_t number);
+bool zs_attach_tenants_right(const struct zs_attach *s); /* for the walker */
+
+/* quota.c */
+uint64_t zs_attach_quota_used(const struct zs_attach *s, const struct zs_peer_id *owner);
+void zs_attach_quota_judge(struct zs_attach *s, struct slot *slot);
+
 /* slots.c */
 int zs_slots_load(struct zs_attach *s, struct zs_error *err);
 struct slot *zs_attach_slot_of(const struct zs_attach *s, const struct zs_peer_id *owner);
@@ -246,6 +291,12 @@ int zs_attach_record_rule(struct zs_attach *s, const struct zs_attach_rule *rule
 int zs_attach_records_slots(struct zs_attach *s, struct zs_error *err); /* each to slot_adopt */
 typedef void record_rule_fn(struct zs_attach *s, const struct zs_attach_rule *rule);
 int zs_attach_records_rules(struct zs_attach *s, record_rule_fn *fn, struct zs_error *err);
+/* Nothing set: no record. */
+int zs_attach_record_limits(struct zs_attach *s, const struct zs_peer_id *peer,
+			    const struct zs_attach_limits *l, struct zs_error *err);
+typedef void record_limits_fn(struct zs_attach *s, const struct zs_peer_id *peer,
+			      const struct zs_attach_limits *l);
+int zs_attach_records_limits(struct zs_attach *s, record_limits_fn *fn, struct zs_error *err);
 
 /* sessions.c */
 int zs_attach_sessions_load(struct zs_attach *s, struct zs_error *err); /* after the slots */

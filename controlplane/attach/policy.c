@@ -84,49 +84,74 @@ bool zs_attach_policy_admits(const struct zs_attach *s, const struct zs_attach_c
 	return proves(s, conn, h, r);
 }
 
-/* Numbers of tenants, from 1; 0: none, or more names than any configuration has. */
-static uint32_t tenant_of(struct zs_attach *s, const char *name)
+struct zs_police_limits zs_attach_limits_of(const struct zs_conf_policy *p)
 {
-	if (!name[0])
-		return 0;
-	for (uint32_t i = 0; i < s->tenants; i++)
-		if (!strcmp(s->tenant[i], name))
-			return i + 1;
-	if (s->tenants == TENANTS)
-		return 0;
-	snprintf(s->tenant[s->tenants], sizeof(s->tenant[0]), "%s", name);
-	return ++s->tenants;
+	return (struct zs_police_limits){ .bit_s = (uint64_t)p->mbit_s * 1000000,
+					  .pkt_s = p->pkt_s,
+					  .burst = (uint64_t)p->burst_kb << 10,
+					  .flows = p->flows,
+					  .new_flows_s = p->new_flows_s };
+}
+
+static void from_conf(const struct zs_conf_policy *p, struct terms *out)
+{
+	struct zs_police_limits l = zs_attach_limits_of(p);
+
+	out->policy.bit_s = l.bit_s;
+	out->policy.pkt_s = l.pkt_s;
+	out->policy.burst = l.burst;
+	out->policy.flows = l.flows;
+	out->policy.new_flows_s = l.new_flows_s;
+	out->policy.bytes_left = (uint64_t)p->total_mb << 20;
+	out->policy.strangers = !strcmp(p->strangers, "limited");
+	out->mark = !strcmp(p->excess, "mark");
+	out->callers = !strcmp(p->callers, "anyone")   ? CALLERS_ANYONE
+		       : !strcmp(p->callers, "tenant") ? CALLERS_TENANT
+						       : CALLERS_NOBODY;
+}
+
+void zs_attach_policy_terms(struct zs_attach *s, const struct zs_peer_id *peer, const struct admission *a,
+			    struct terms *out)
+{
+	const struct zs_conf_policy *p = policy_named(s->c->conf,
+						      a->policy[0] ? a->policy : conf_of(s)->policy);
+
+	memset(out, 0, sizeof(*out)); /* compared as bytes */
+	out->callers = CALLERS_ANYONE;
+	if (p)
+		from_conf(p, out);
+	zs_attach_limits_apply(s, peer, out);
+	out->name = p ? p->name : "";
+	out->tenant = zs_attach_tenant_number(s, a->tenant);
 }
 
 bool zs_attach_policy_set(struct zs_attach *s, struct slot *slot, const struct admission *a)
 {
-	const char *name = a->policy[0] ? a->policy : conf_of(s)->policy;
-	const struct zs_conf_policy *p = policy_named(s->c->conf, name);
-	uint32_t tenant = tenant_of(s, a->tenant);
-	zs_pb_Policy want;
+	struct terms t;
 	bool differs;
 
-	memset(&want, 0, sizeof(want)); /* compared as bytes */
-	slot->callers = !p || !strcmp(p->callers, "anyone") ? CALLERS_ANYONE
-			: !strcmp(p->callers, "tenant")	    ? CALLERS_TENANT
-							    : CALLERS_NOBODY;
-	if (p) {
-		want.bit_s = (uint64_t)p->mbit_s * 1000000;
-		want.pkt_s = p->pkt_s;
-		want.burst = (uint64_t)p->burst_kb << 10;
-		want.flows = p->flows;
-		want.new_flows_s = p->new_flows_s;
-		want.bytes_left = (uint64_t)p->total_mb << 20;
-		want.strangers = !strcmp(p->strangers, "limited");
-	}
-	differs = !slot->serial || memcmp(&want, &slot->policy, sizeof(want)) || tenant != slot->tenant;
+	zs_attach_policy_terms(s, &slot->kept.owner, a, &t);
+	differs = !slot->serial || memcmp(&t.policy, &slot->policy, sizeof(t.policy)) ||
+		  t.mark != slot->mark || t.tenant != slot->tenant;
+	slot->callers = t.callers;
 	snprintf(slot->name, sizeof(slot->name), "%s", a->name);
-	snprintf(slot->policy_name, sizeof(slot->policy_name), "%s", p ? p->name : "");
-	slot->policy = want;
-	slot->tenant = tenant;
+	snprintf(slot->policy_name, sizeof(slot->policy_name), "%s", t.name);
+	slot->policy = t.policy;
+	slot->mark = t.mark;
+	zs_attach_tenant_join(s, slot, t.tenant);
 	if (differs)
 		slot->serial = slot->serial >= s->wall_s ? slot->serial + 1 : s->wall_s;
 	return differs;
+}
+
+zs_pb_Policy zs_attach_policy_told(const struct slot *slot)
+{
+	zs_pb_Policy told = slot->policy;
+
+	told.serial = slot->serial;
+	if (told.bytes_left) /* 0 would be unlimited */
+		told.bytes_left = told.bytes_left > slot->used ? told.bytes_left - slot->used : 1;
+	return told;
 }
 
 static int load_list(struct zs_attach *s)
@@ -158,6 +183,7 @@ int zs_attach_policy_load(struct zs_attach *s)
 
 	if (rc)
 		return rc;
+	zs_attach_tenants_load(s);
 	if (zs_secrets_load(&s->secrets, conf_of(s)->token_file, conf_of(s)->psk_file, &why)) {
 		zs_control_raise(s->c, ZS_HEALTH_attach_secrets, "%.80s", why.text);
 		ZS_LOG(&s->c->log, ATTACH_SECRETS, "error=\"%s\"", why.text);

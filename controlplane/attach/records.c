@@ -2,7 +2,8 @@
  *
  *   "att/slot/" be32 id   {u8 2, u16 generation, u64 freed (Unix time, 0: owned), u8 length, owner, 16 prefix, u8 hashes,
  *                         hashes, u8 ports, each {u8 length, name, u16 port, u8 service, u8 protection}}
- *   "att/rule/" peer id   {u8 1, u8 denied, three texts {u8 length, text}: name, policy, tenant} */
+ *   "att/rule/" peer id   {u8 1, u8 denied, three texts {u8 length, text}: name, policy, tenant}
+ *   "att/caps/" peer id   {u8 1, u8 count, each {text, u64 value}}: limits by command, by their names in attach_limits.def */
 #include <errno.h>
 #include <stdlib.h>
 #include "attach/internal.h"
@@ -11,10 +12,12 @@
 
 #define SLOT_PREFIX  "att/slot/"
 #define RULE_PREFIX  "att/rule/"
+#define CAPS_PREFIX  "att/caps/"
 #define PREFIX_LEN   9
 #define SLOT_KEY     (PREFIX_LEN + 4)
 #define SLOT_VERSION 2
 #define RULE_VERSION 1
+#define CAPS_VERSION 1
 #define RECORD_MAX   1024 /* 12 + 45 + 16 + 65 + 16 x 37 at most */
 
 static void write_text(struct zs_writer *w, const char *text)
@@ -207,4 +210,81 @@ int zs_attach_records_rules(struct zs_attach *s, record_rule_fn *fn, struct zs_e
 	struct each_rule e = { s, fn };
 
 	return unreadable(zs_store_each(s->c->store, RULE_PREFIX, PREFIX_LEN, each_rule, &e), err);
+}
+
+static size_t encode_limits(const struct zs_attach_limits *l, uint8_t out[RECORD_MAX])
+{
+	struct zs_writer w = zs_writer_of(out, RECORD_MAX);
+
+	zs_write_u8(&w, CAPS_VERSION);
+	zs_write_u8(&w, (uint8_t)__builtin_popcount(l->set));
+	for (uint32_t i = 0; i < ZS_ATTACH_LIMITS; i++) {
+		if (!(l->set & 1u << i))
+			continue;
+		write_text(&w, zs_attach_limit_name(i));
+		zs_write_u64(&w, l->value[i]);
+	}
+	ZS_CHECK(!w.failed, "a record has room for every limit");
+	return zs_writer_len(&w);
+}
+
+int zs_attach_record_limits(struct zs_attach *s, const struct zs_peer_id *peer,
+			    const struct zs_attach_limits *l, struct zs_error *err)
+{
+	struct zs_store_batch *b = zs_store_begin(s->c->store);
+	uint8_t key[PREFIX_LEN + ZS_PEER_ID], value[RECORD_MAX];
+
+	memcpy(key, CAPS_PREFIX, PREFIX_LEN);
+	memcpy(key + PREFIX_LEN, peer->bytes, peer->len);
+	if (l->set)
+		zs_store_put(b, key, PREFIX_LEN + peer->len, value, encode_limits(l, value));
+	else
+		zs_store_del(b, key, PREFIX_LEN + peer->len);
+	return zs_control_commit(s->c, b, err);
+}
+
+/* One that this build does not know is passed over. */
+static void read_limit(struct zs_reader *r, struct zs_attach_limits *l)
+{
+	char name[33];
+	uint64_t value;
+
+	read_text(r, name, sizeof(name));
+	value = zs_read_u64(r);
+	for (uint32_t i = 0; !r->failed && i < ZS_ATTACH_LIMITS; i++) {
+		if (strcmp(name, zs_attach_limit_name(i)))
+			continue;
+		l->set |= 1u << i;
+		l->value[i] = value;
+	}
+}
+
+struct each_limits {
+	struct zs_attach *s;
+	record_limits_fn *fn;
+};
+
+static int each_limits(void *ctx, const void *key, size_t key_len, const void *value, size_t len)
+{
+	struct each_limits *e = ctx;
+	struct zs_reader r = zs_reader_of(value, len);
+	struct zs_attach_limits l = { 0 };
+	struct zs_peer_id peer;
+	uint8_t version = zs_read_u8(&r), count = zs_read_u8(&r);
+
+	while (!r.failed && count--)
+		read_limit(&r, &l);
+	if (version == CAPS_VERSION && zs_reader_done(&r) &&
+	    !zs_peer_id_decode(&peer, (const uint8_t *)key + PREFIX_LEN, key_len - PREFIX_LEN))
+		e->fn(e->s, &peer, &l);
+	else
+		damaged(e->s, "a limit");
+	return 0;
+}
+
+int zs_attach_records_limits(struct zs_attach *s, record_limits_fn *fn, struct zs_error *err)
+{
+	struct each_limits e = { s, fn };
+
+	return unreadable(zs_store_each(s->c->store, CAPS_PREFIX, PREFIX_LEN, each_limits, &e), err);
 }

@@ -45,6 +45,10 @@ int zs_attach_rule_set(struct zs_attach *s, const struct zs_attach_rule *rule, u
 		return zs_error_set(err, -ENOENT, ZS_EXIT_REFUSED,
 				    "there is no policy '%s' in attach.policies of the configuration",
 				    rule->policy);
+	if (!zs_attach_tenant_exists(s, rule->tenant))
+		return zs_error_set(err, -ENOENT, ZS_EXIT_REFUSED,
+				    "there is no tenant '%s' in attach.tenants of the configuration",
+				    rule->tenant);
 	if (is_full(s, rule))
 		return zs_error_set(err, -ENOSPC, ZS_EXIT_REFUSED,
 				    "%u peers have rules already; list them in the configuration",

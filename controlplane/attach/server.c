@@ -113,9 +113,8 @@ void zs_attach_state(struct zs_attach *s, uint64_t incarnation, uint64_t now)
 
 static void tell_policy(struct zs_attach *s, const struct slot *slot)
 {
-	struct zs_attach_frame f = { .kind = ZS_ATTACH_POLICY, .policy = slot->policy };
+	struct zs_attach_frame f = { .kind = ZS_ATTACH_POLICY, .policy = zs_attach_policy_told(slot) };
 
-	f.policy.serial = slot->serial;
 	zs_attach_slot_show(s, slot);
 	if (slot->conn && slot->conn->state == CONN_ATTACHED)
 		zs_attach_send(s, slot->conn, &f);
@@ -141,6 +140,7 @@ void zs_attach_judge(struct zs_attach *s, uint64_t now)
 		if (zs_attach_policy_keeps(s, slot, &who)) {
 			if (zs_attach_policy_set(s, slot, &who))
 				tell_policy(s, slot);
+			zs_attach_quota_judge(s, slot);
 			continue;
 		}
 		if (slot->conn)
@@ -224,6 +224,8 @@ int zs_attach_new(struct zs_attach **out, struct zs_control *c, struct zs_random
 		rc = zs_cids_new(&s->cids, c, random, &s->shm, wall_s, err);
 	if (!rc)
 		rc = zs_attach_rules_load(s, err);
+	if (!rc)
+		rc = zs_attach_limits_load(s, err);
 	if (!rc && zs_attach_policy_load(s))
 		rc = zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
 	if (!rc)
@@ -260,6 +262,8 @@ void zs_attach_delete(struct zs_attach *s)
 	zs_peertable_delete(&s->owners);
 	zs_peertable_delete(&s->listed);
 	zs_peertable_delete(&s->ruled);
+	zs_peertable_delete(&s->limited);
+	free(s->limits);
 	free(s->listed_at);
 	free(s->rule);
 	zs_secrets_free(&s->secrets);

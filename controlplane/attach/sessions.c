@@ -22,6 +22,7 @@ void zs_attach_slot_show(struct zs_attach *s, const struct slot *slot)
 				   .session = slot->now.at,
 				   .previous = slot->before.at,
 				   .tenant = (uint16_t)slot->tenant,
+				   .mark = slot->mark,
 				   .serial = slot->serial };
 
 	zs_police_of(&a.police, &limits);

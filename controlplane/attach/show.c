@@ -12,6 +12,11 @@ struct zs_segment *zs_attach_segment(struct zs_attach *s)
 	return &s->shm.seg;
 }
 
+uint32_t zs_attach_capacity(const struct zs_attach *s)
+{
+	return s->shm.attachments;
+}
+
 uint32_t zs_attach_find(const struct zs_attach *s, const struct zs_peer_id *owner)
 {
 	const struct slot *slot = zs_attach_slot_of(s, owner);
@@ -32,7 +37,11 @@ static void describe(const struct zs_attach *s, const struct slot *slot, uint64_
 				      (slot->before.at != ZS_SESSION_NONE)),
 		.name = slot->name,
 		.policy = slot->policy_name,
-		.tenant = slot->tenant ? s->tenant[slot->tenant - 1] : "",
+		.tenant = s->tenant[slot->tenant].name,
+		.limits = &slot->policy,
+		.mark = slot->mark,
+		.limited = zs_attach_limited(s, &slot->kept.owner),
+		.used = slot->used,
 		.ports = slot->kept.ports.count,
 		.port = slot->kept.ports.at,
 	};
@@ -145,6 +154,7 @@ int zs_attach_walk(const struct zs_attach *s, const char **where)
 		 : conns != s->conn_timers.count + idle ? "timers of connections"
 		 : listed != free_slots			? "queue of free slots"
 		 : placed != owned			? "slots by prefix"
+		 : !zs_attach_tenants_right(s)		? "members of a tenant"
 							: NULL;
 	return *where ? -EUCLEAN : 0;
 }

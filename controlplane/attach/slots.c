@@ -128,7 +128,8 @@ static void disown(struct zs_attach *s, struct slot *slot)
 	slot->kept.owner.len = 0;
 	slot->kept.hashes = 0;
 	slot->serial = 0;
-	slot->tenant = 0;
+	slot->used = 0;
+	zs_attach_tenant_join(s, slot, 0);
 	slot->kept.freed_s = s->wall_s ? s->wall_s : 1;
 	s->counts.attachments--;
 	queue(s, slot);

@@ -117,6 +117,7 @@ static const struct {
 } types[] = {
 	{ "flag", ZS_ARG_FLAG },   { "word", ZS_ARG_WORD },	    { "port", ZS_ARG_PORT },
 	{ "count", ZS_ARG_COUNT }, { "endpoint", ZS_ARG_ENDPOINT }, { "file", ZS_ARG_FILE },
+	{ "words", ZS_ARG_WORDS },
 };
 
 /* One word of a spec: [--name:TYPE]. The table is ours, so a wrong one is a bug. */
@@ -201,7 +202,8 @@ const char *zs_command_usage(const struct zs_command *cmd, char *buf, size_t cap
 			at += (size_t)snprintf(buf + at, cap - at, " %s--%s%s%s%s", open, args[i].name,
 					       value[0] ? " " : "", value, close);
 		else
-			at += (size_t)snprintf(buf + at, cap - at, " %s%s%s", open, value, close);
+			at += (size_t)snprintf(buf + at, cap - at, " %s%s%s%s", open, value,
+					       args[i].type == ZS_ARG_WORDS ? "…" : "", close);
 	}
 	return buf;
 }

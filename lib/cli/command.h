@@ -31,6 +31,7 @@ struct zs_command {
 #define ZS_ARG_NAME	 16
 #define ZS_ARG_CHOICES	 64
 #define ZS_ARG_WORD_MAX	 255 /* bytes of a word, a file's name, an endpoint */
+#define ZS_ARG_WORDS_MAX 16
 #define ZS_ARG_COUNT_MAX UINT32_MAX
 
 enum zs_arg_type {
@@ -40,6 +41,7 @@ enum zs_arg_type {
 	ZS_ARG_COUNT,
 	ZS_ARG_ENDPOINT,
 	ZS_ARG_FILE,
+	ZS_ARG_WORDS, /* one or more words, the last by position: an array */
 	ZS_ARG_CHOICE
 };
 

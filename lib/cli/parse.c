@@ -102,9 +102,25 @@ static const struct zs_arg *find_option(const struct zs_arg *args, unsigned coun
 static const struct zs_arg *next_positional(const struct zs_arg *args, unsigned count, json_t *have)
 {
 	for (unsigned i = 0; i < count; i++)
-		if (!args[i].option && !json_object_get(have, args[i].name))
+		if (!args[i].option && (args[i].type == ZS_ARG_WORDS || !json_object_get(have, args[i].name)))
 			return &args[i];
 	return NULL;
+}
+
+/* One more word of an array, which is made with the first. */
+static int append(json_t *object, const struct zs_arg *arg, const char *text, struct zs_error *err)
+{
+	json_t *list = json_object_get(object, arg->name), *value = NULL;
+	int rc = check_text(arg, text, err);
+
+	if (rc != 0)
+		return rc;
+	if (!list && json_object_set_new(object, arg->name, list = json_array()) != 0)
+		return USAGE(err, "out of memory");
+	if (json_array_size(list) >= ZS_ARG_WORDS_MAX)
+		return USAGE(err, "%s: %d words at most", arg->name, ZS_ARG_WORDS_MAX);
+	value = json_string(text);
+	return value ? json_array_append_new(list, value) : USAGE(err, "%s: not UTF-8", arg->name);
 }
 
 static int put(json_t *object, const struct zs_arg *arg, const char *text, struct zs_error *err)
@@ -112,6 +128,8 @@ static int put(json_t *object, const struct zs_arg *arg, const char *text, struc
 	json_t *value = NULL;
 	int rc;
 
+	if (arg->type == ZS_ARG_WORDS)
+		return append(object, arg, text, err);
 	if (json_object_get(object, arg->name))
 		return USAGE(err, "--%s: given twice", arg->name);
 	if (arg->type == ZS_ARG_FLAG)
@@ -191,6 +209,21 @@ static int check_file(const struct zs_arg *arg, json_t *value, struct zs_error *
 	return check_text(arg, json_string_value(name), err);
 }
 
+static int check_words(const struct zs_arg *arg, json_t *value, struct zs_error *err)
+{
+	size_t count = json_array_size(value); /* 0: no array */
+	int rc = 0;
+
+	if (count < 1 || count > ZS_ARG_WORDS_MAX)
+		return USAGE(err, "%s: must be a list of 1 to %d texts", arg->name, ZS_ARG_WORDS_MAX);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		const char *text = json_string_value(json_array_get(value, i));
+
+		rc = text ? check_text(arg, text, err) : USAGE(err, "%s: must hold text", arg->name);
+	}
+	return rc;
+}
+
 static int check_value(const struct zs_arg *arg, json_t *value, struct zs_error *err)
 {
 	switch (arg->type) {
@@ -203,6 +236,8 @@ static int check_value(const struct zs_arg *arg, json_t *value, struct zs_error 
 		return check_number(arg, json_integer_value(value), err);
 	case ZS_ARG_FILE:
 		return check_file(arg, value, err);
+	case ZS_ARG_WORDS:
+		return check_words(arg, value, err);
 	default:
 		if (!json_is_string(value))
 			return USAGE(err, "%s: must be text", arg->name);

@@ -22,17 +22,35 @@ static int check_policy(const struct checker *c, const char *policy)
 	return policy[0] ? FAIL(c, policy, "policy: there is no '%s' in attach.policies; add it", policy) : 0;
 }
 
-static int check_policies(const struct checker *c)
+static int check_tenant(const struct checker *c, const char *tenant)
 {
 	const struct zs_conf_attach *a = &c->conf->attach;
 
-	for (uint32_t i = 0; i < a->policies; i++)
+	for (uint32_t i = 0; i < a->tenants; i++)
+		if (!strcmp(a->tenants_at[i].name, tenant))
+			return 0;
+	return tenant[0] ? FAIL(c, tenant, "tenant: there is no '%s' in attach.tenants; add it", tenant) : 0;
+}
+
+static int check_names(const struct checker *c, const struct zs_conf_policy *at, uint32_t count,
+		       const char *what)
+{
+	for (uint32_t i = 0; i < count; i++)
 		for (uint32_t j = 0; j < i; j++)
-			if (!strcmp(a->policies_at[i].name, a->policies_at[j].name))
-				return FAIL(c, a->policies_at[i].name,
-					    "name: '%s' is the name of two policies; rename one",
-					    a->policies_at[i].name);
-	return check_policy(c, a->policy);
+			if (!strcmp(at[i].name, at[j].name))
+				return FAIL(c, at[i].name, "name: '%s' is the name of two %s; rename one",
+					    at[i].name, what);
+	return 0;
+}
+
+static int check_policies(const struct checker *c)
+{
+	const struct zs_conf_attach *a = &c->conf->attach;
+	int ret = check_names(c, a->policies_at, a->policies, "policies");
+
+	if (!ret)
+		ret = check_names(c, a->tenants_at, a->tenants, "tenants");
+	return ret ? ret : check_policy(c, a->policy);
 }
 
 static int check_allow(const struct checker *c)
@@ -42,6 +60,8 @@ static int check_allow(const struct checker *c)
 
 	for (uint32_t i = 0; !ret && i < a->allowed; i++) {
 		ret = check_policy(c, a->allow[i].policy);
+		if (!ret)
+			ret = check_tenant(c, a->allow[i].tenant);
 		for (uint32_t j = 0; !ret && j < i; j++)
 			if (!strcmp(a->allow[i].peer, a->allow[j].peer))
 				ret = FAIL(c, a->allow[i].peer, "peer: '%.40s' is allowed twice; keep one",

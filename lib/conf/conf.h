@@ -20,6 +20,7 @@
 #define ZS_CONF_ROUTES	      32   /* static ones, per VLAN of a port */
 #define ZS_CONF_ALLOWED	      1024 /* peers that may attach; more are allowed by command */
 #define ZS_CONF_POLICIES      64
+#define ZS_CONF_TENANTS	      256
 #define ZS_CONF_ALTERNATIVES  8	 /* of a drain notice */
 #define ZS_CONF_ANNOUNCE      8	 /* addresses in a port's announcement */
 #define ZS_CONF_P2P_LISTEN    8	 /* sockets of the libp2p host */
@@ -78,11 +79,12 @@ struct zs_conf_publish {
 	uint32_t line; /* in the file */
 };
 
-/* What an attachment may do, each direction apart; 0: unlimited. */
+/* What an attachment or a tenant may do, each direction apart; 0: unlimited. */
 struct zs_conf_policy {
 	char name[33];
 	uint32_t mbit_s, pkt_s, burst_kb, flows, new_flows_s, total_mb;
-	char strangers[16]; /* nothing, limited */
+	char excess[8];	    /* drop, mark */
+	char strangers[16]; /* nothing, limited; an attachment's alone, as callers */
 	char callers[16];   /* anyone, tenant, nobody */
 };
 
@@ -97,6 +99,8 @@ struct zs_conf_attach {
 	struct zs_conf_allow allow[ZS_CONF_ALLOWED];
 	uint32_t policies;
 	struct zs_conf_policy policies_at[ZS_CONF_POLICIES];
+	uint32_t tenants;
+	struct zs_conf_policy tenants_at[ZS_CONF_TENANTS];
 	char policy[33]; /* of whoever has none of its own; "": unlimited */
 	uint32_t attachments, capacity, sessions, ports, per_prefix;
 	char token_file[108], psk_file[108]; /* "": none */

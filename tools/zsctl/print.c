@@ -249,41 +249,6 @@ static void print_lists(const struct zsctl *z, json_t *r)
 	}
 }
 
-static void print_attachment(json_t *r)
-{
-	printf("attachment     %lld, generation %lld, %s\n", (long long)num(r, "attachment"),
-	       (long long)num(r, "generation"), str(r, "state"));
-	printf("owner          %s %s\n", str(r, "peer"), str(r, "name"));
-	printf("policy         %s%s%s\n", str(r, "policy")[0] ? str(r, "policy") : "unlimited",
-	       str(r, "tenant")[0] ? ", tenant " : "", str(r, "tenant"));
-	if (str(r, "remote")[0])
-		printf("connected      %s, %s\n", str(r, "remote"), str(r, "group"));
-	else
-		printf("lease          ends in %lld s\n", (long long)num(r, "lease_s"));
-	printf("sessions       %lld %s\n", (long long)num(r, "sessions"), str(r, "mode"));
-	zsctl_table(json_object_get(r, "ports"),
-		    "name:service,#port:port,#service:number,protection:protection,held:held", "no port");
-}
-
-static void print_attach_list(json_t *r)
-{
-	json_t *row;
-	size_t i;
-
-	json_array_foreach(json_object_get(r, "attachments"), i,
-			   row) if (strcmp(str(row, "state"), "leased") != 0)
-	    json_object_del(row, "lease_s"); /* nothing runs out */
-	zsctl_table(json_object_get(r, "attachments"),
-		    "#attachment:no,#generation:generation,peer:peer,name:name,state:state,#lease_s:lease_s,"
-		    "mode:mode,"
-		    "remote:remote,port_numbers:ports",
-		    "nobody is attached");
-	zsctl_table(json_object_get(r, "rules"),
-		    "peer:peer,verdict:verdict,name:name,policy:policy,tenant:tenant,origin:origin",
-		    "no peer is allowed or denied by name");
-	printf("mode %s\n", str(r, "mode"));
-}
-
 static void print_stop(json_t *r)
 {
 	bool stored = yes(r, "stored"), recorded = yes(r, "recorded");
@@ -309,13 +274,17 @@ void zsctl_print(const struct zsctl *z, json_t *r)
 	case ZS_COMMAND_publish_del:
 		return (void)printf("port %lld is withdrawn\n", (long long)num(r, "port"));
 	case ZS_COMMAND_attach_list:
-		return print_attach_list(r);
+		return zsctl_print_attachments(r);
 	case ZS_COMMAND_attach_show:
-		return print_attachment(r);
+		return zsctl_print_attachment(r);
 	case ZS_COMMAND_attach_allow:
 	case ZS_COMMAND_attach_deny:
 		return (void)printf("%s may%s attach\n", str(r, "peer"),
 				    strcmp(str(r, "verdict"), "denied") ? "" : " not");
+	case ZS_COMMAND_attach_limit:
+		return zsctl_print_limited(r);
+	case ZS_COMMAND_show_usage:
+		return zsctl_print_usage(r);
 	case ZS_COMMAND_attach_kick:
 		return (void)printf("attachment %lld is ended\n", (long long)num(r, "attachment"));
 	case ZS_COMMAND_cid_mint:

@@ -54,6 +54,12 @@ int zsctl_completion(const struct zsctl *z);
 int zsctl_keys_guard(const char *path, struct zs_error *err);
 int zsctl_keys_save(const char *path, json_t *result, struct zs_error *err);
 
+/* print_attach.c */
+void zsctl_print_attachment(json_t *result);
+void zsctl_print_attachments(json_t *result);
+void zsctl_print_limited(json_t *result);
+void zsctl_print_usage(json_t *result);
+
 /* print_cids.c */
 void zsctl_print_minted(json_t *result);
 void zsctl_print_decoded(json_t *result);

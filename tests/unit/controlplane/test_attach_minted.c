@@ -129,12 +129,12 @@ static void test_callers(void **state)
 		char text[1024], id[2][ZS_PEER_ID_TEXT];
 		struct edge a, b;
 
-		snprintf(
-		    text, sizeof(text),
-		    "{mode: allow, policies: [{name: p, callers: %s}], allow: [{peer: %s, tenant: '%s'}, "
-		    "{peer: %s, policy: p, tenant: '%s'}]}",
-		    rows[i].callers, zs_peer_id_format(&caller, id[0]), rows[i].tenant,
-		    zs_peer_id_format(&callee, id[1]), rows[i].tenant[0] ? "red" : "");
+		snprintf(text, sizeof(text),
+			 "{mode: allow, tenants: [{name: red}, {name: blue}], policies: [{name: p, callers: "
+			 "%s}], allow: [{peer: %s, tenant: '%s'}, "
+			 "{peer: %s, policy: p, tenant: '%s'}]}",
+			 rows[i].callers, zs_peer_id_format(&caller, id[0]), rows[i].tenant,
+			 zs_peer_id_format(&callee, id[1]), rows[i].tenant[0] ? "red" : "");
 		world_conf(w, text);
 		attach(w, &a, 1, i ? ZS_ATTACH_CONTINUITY_known : ZS_ATTACH_CONTINUITY_fresh);
 		attach(w, &b, 2, i ? ZS_ATTACH_CONTINUITY_known : ZS_ATTACH_CONTINUITY_fresh);

@@ -429,13 +429,13 @@ static void test_policy_changes(void **state)
 	zs_pb_Policy p;
 	zs_pb_Grant g;
 
-	world_conf(w,
-		   "{mode: open, policy: tin, policies: [{name: tin, mbit_s: 5}, {name: gold, pkt_s: 9}]}");
+	world_conf(w, "{mode: open, policy: tin, policies: [{name: tin, mbit_s: 5}, {name: gold, pkt_s: 9}], "
+		      "tenants: [{name: t}]}");
 	g = attach(w, &e, 1, ZS_ATTACH_CONTINUITY_fresh);
 	assert_int_equal(g.policy.bit_s, 5000000);
 	assert_int_not_equal(g.policy.serial, 0);
-	world_conf(w,
-		   "{mode: open, policy: tin, policies: [{name: tin, mbit_s: 6}, {name: gold, pkt_s: 9}]}");
+	world_conf(w, "{mode: open, policy: tin, policies: [{name: tin, mbit_s: 6}, {name: gold, pkt_s: 9}], "
+		      "tenants: [{name: t}]}");
 	p = last(&e, ZS_ATTACH_POLICY)->policy;
 	assert_int_equal(p.bit_s, 6000000);
 	assert_true(p.serial > g.policy.serial);
@@ -453,6 +453,9 @@ static void test_policy_changes(void **state)
 	assert_int_equal(zs_attach_rule_set(w->s, &rule, w->now, NULL), 0);
 	assert_int_equal(last(&e, ZS_ATTACH_POLICY)->policy.serial, p.serial);
 	strcpy(rule.policy, "silver");
+	assert_int_equal(zs_attach_rule_set(w->s, &rule, w->now, NULL), -ENOENT);
+	strcpy(rule.policy, "gold");
+	strcpy(rule.tenant, "u");
 	assert_int_equal(zs_attach_rule_set(w->s, &rule, w->now, NULL), -ENOENT);
 	edge_close(&e);
 }

@@ -1,137 +1,7 @@
 /* The policer on a virtual clock: rates with several workers, shares of a tenant, bursts, marks, leases that come
  * back or die with their worker, clocks that jump, a naive model; then real threads. */
-#include "unit/lib/shm_test.h"
-
 #include <pthread.h>
-#include "base/check.h"
-#include "shm/policer.h"
-
-#define MS	(1000000ull)
-#define S	(1000 * MS)
-#define WORKERS 4
-#define IDS	64
-#define PACKET	1200
-
-static const struct zs_sessions_shape small = { .attachments = IDS, .sessions = 64 };
-
-/* A relay's shared memory and its workers. */
-struct world {
-	struct zs_sessions sessions;
-	struct zs_buckets *bucket, *tenant;
-	struct zs_account *account[WORKERS];
-	struct zs_policer *worker[WORKERS];
-};
-
-static void *lines(size_t n)
-{
-	void *p = aligned_alloc(64, n * 64);
-
-	memset(p, 0, n * 64);
-	return p;
-}
-
-static struct world *world_new(struct scratch *s)
-{
-	struct world *w = calloc(1, sizeof(*w));
-	struct zs_error err = { 0 };
-	bool fresh;
-
-	assert_int_equal(zs_sessions_open_writer(&w->sessions, s->dir, &small, &fresh, &err), 0);
-	w->bucket = lines(IDS);
-	w->tenant = lines(ZS_TENANTS);
-	for (uint32_t i = 0; i < WORKERS; i++) {
-		w->account[i] = lines(IDS);
-		w->worker[i] = malloc(sizeof(*w->worker[i]));
-		zs_policer_init(w->worker[i], &(struct zs_policer_view){ &w->sessions, w->bucket, w->tenant,
-									 w->account[i] });
-	}
-	return w;
-}
-
-static void world_free(struct world *w)
-{
-	for (uint32_t i = 0; i < WORKERS; i++) {
-		free(w->account[i]);
-		free(w->worker[i]);
-	}
-	free(w->bucket);
-	free(w->tenant);
-	zs_sessions_close(&w->sessions);
-	free(w);
-}
-
-static void limit(struct world *w, uint32_t id, uint16_t tenant, struct zs_police_limits limits, bool mark)
-{
-	struct zs_attachment a = { .used = 1,
-				   .generation = 1,
-				   .session = ZS_SESSION_NONE,
-				   .previous = ZS_SESSION_NONE,
-				   .tenant = tenant,
-				   .mark = mark };
-
-	zs_police_of(&a.police, &limits);
-	assert_int_equal(zs_sessions_set_attachment(&w->sessions, id, &a), 0);
-}
-
-static void limit_tenant(struct world *w, uint16_t number, struct zs_police_limits limits, uint32_t members,
-			 bool mark)
-{
-	struct zs_tenant t = { .used = 1, .mark = mark, .members = members };
-
-	zs_police_of(&t.police, &limits);
-	zs_police_share(&t.share_bytes, &t.share_packets, &limits, members);
-	assert_int_equal(zs_sessions_set_tenant(&w->sessions, number, &t), 0);
-}
-
-/* Packets of one size at an even pace, from one attachment through one worker. */
-struct source {
-	uint32_t worker, id, size;
-	uint64_t bit_s;
-	bool ect;
-	uint64_t next, offered, bytes, marked, packets; /* counted after the warm-up */
-};
-
-static void offer(struct world *w, struct source *f, uint64_t now, bool count)
-{
-	enum zs_police_verdict v = zs_policer_packet(w->worker[f->worker], f->id, ZS_TO_EDGE, f->size, f->ect,
-						     now);
-
-	f->next += f->size * 8 * S / f->bit_s;
-	f->offered += count;
-	f->packets += count && v != ZS_POLICE_DROP;
-	f->bytes += count && v != ZS_POLICE_DROP ? f->size : 0;
-	f->marked += count && v == ZS_POLICE_MARK;
-}
-
-/* From `begin`, 1 s of warm-up and 10 s that count. */
-static void run(struct world *w, struct source *f, uint32_t sources, uint64_t begin)
-{
-	uint64_t end = begin + 11 * S, tick = begin;
-
-	for (uint32_t i = 0; i < sources; i++)
-		f[i].next = begin + i * 1000;
-	for (;;) {
-		struct source *at = f;
-
-		for (uint32_t i = 1; i < sources; i++)
-			if (f[i].next < at->next)
-				at = &f[i];
-		if (at->next >= end)
-			return;
-		for (; tick < at->next; tick += MS)
-			for (uint32_t i = 0; i < WORKERS; i++)
-				zs_policer_tick(w->worker[i], tick, 256);
-		offer(w, at, at->next, at->next >= begin + S);
-	}
-}
-
-static void assert_near(uint64_t bytes, uint64_t bit_s, const char *what)
-{
-	double error = (double)bytes * 8 / 10 / (double)bit_s - 1;
-
-	if (error > 0.01 || error < -0.01)
-		fail_msg("%s: %.3f %% off %lu bit/s", what, error * 100, (unsigned long)bit_s);
-}
+#include "unit/lib/policer_world.h"
 
 /* --- rates --- */
 
@@ -256,22 +126,31 @@ static void test_own_first(void **state)
 	world_free(w);
 }
 
-/* --- bursts, marks --- */
-
-static uint32_t at_once(struct world *w, uint32_t worker, uint32_t id, uint32_t size, bool ect, uint64_t now,
-			uint32_t *marked)
+/* What the tenant refuses costs nobody anything of its own. */
+static void test_undone(void **state)
 {
-	uint32_t passed = 0;
-	enum zs_police_verdict v;
+	struct world *w = world_new(*state);
+	_Atomic uint64_t *own = &w->bucket[1].to[ZS_TO_EDGE].bytes,
+			 *share = &w->bucket[1].to[ZS_TO_EDGE].share;
+	_Atomic uint64_t *tenant = &w->tenant[3].to[ZS_TO_EDGE].bytes;
 
-	*marked = 0;
-	while (passed < 100000 &&
-	       (v = zs_policer_packet(w->worker[worker], id, ZS_TO_EDGE, size, ect, now)) != ZS_POLICE_DROP) {
-		passed++;
-		*marked += v == ZS_POLICE_MARK;
-	}
-	return passed;
+	limit_tenant(w, 3, (struct zs_police_limits){ .bit_s = 1000000, .burst = 1000 }, 1, true); /* 8 ms */
+	limit(w, 1, 3, (struct zs_police_limits){ .bit_s = 8000000, .pkt_s = 1000 }, false);
+	*own = *share = 9 * S;
+	*tenant = 9 * S + 17 * MS; /* more than two bursts ahead: even within the share there is no room … */
+	assert_int_equal(zs_policer_packet(w->worker[0], 1, ZS_TO_EDGE, 1000, false, 9 * S), ZS_POLICE_DROP);
+	assert_true(*own == 9 * S && *share == 9 * S);
+	assert_true(w->bucket[1].to[ZS_TO_EDGE].packets <= 9 * S);
+	assert_int_equal(zs_policer_packet(w->worker[0], 1, ZS_TO_EDGE, 1000, true, 9 * S), ZS_POLICE_MARK);
+	*share = 9 * S + 10 * MS; /* … and beyond the share not where there was some */
+	*tenant = 9 * S + 9 * MS;
+	*own = 9 * S;
+	assert_int_equal(zs_policer_packet(w->worker[0], 1, ZS_TO_EDGE, 1000, false, 9 * S), ZS_POLICE_DROP);
+	assert_true(*own == 9 * S && *share == 9 * S + 10 * MS && *tenant == 9 * S + 9 * MS);
+	world_free(w);
 }
+
+/* --- bursts, marks --- */
 
 static void test_bursts(void **state)
 {
@@ -326,6 +205,7 @@ static void test_return(void **state)
 {
 	struct world *w = world_new(*state);
 	uint32_t marked, first;
+	uint64_t share;
 
 	limit_tenant(w, 3, (struct zs_police_limits){ .bit_s = 80000000 }, 1, false);
 	limit(w, 1, 3, (struct zs_police_limits){ .bit_s = 80000000, .pkt_s = 100000 }, false);
@@ -333,6 +213,7 @@ static void test_return(void **state)
 	assert_in_range(w->account[0][1].lease[ZS_TO_EDGE].bytes, 8000, 9000); /* 1 ms less a packet */
 	first = at_once(w, 1, 1, 1000, false, 9 * S, &marked);
 	assert_in_range(first, 89, 91); /* 100 less the lease */
+	share = w->bucket[1].to[ZS_TO_EDGE].share;
 	for (uint32_t i = 0; i < 3; i++) {
 		zs_policer_tick(w->worker[0], 9 * S + 4 * MS, 1);
 		assert_true(w->account[0][1].lease[ZS_TO_EDGE].bytes > 0);
@@ -340,8 +221,15 @@ static void test_return(void **state)
 	zs_policer_tick(w->worker[0], 9 * S + 6 * MS, 1);
 	assert_int_equal(w->account[0][1].lease[ZS_TO_EDGE].bytes, 0);
 	assert_int_equal(w->worker[0]->count, 0);
+	assert_true(w->bucket[1].to[ZS_TO_EDGE].share < share); /* of the share too */
 	/* 6 ms are 60 packets, and the 9 of the lease */
 	assert_in_range(at_once(w, 1, 1, 1000, false, 9 * S + 6 * MS, &marked), 68, 70);
+	/* one that is renewed stays */
+	for (uint32_t i = 0; i < 30; i++)
+		zs_policer_packet(w->worker[0], 1, ZS_TO_EDGE, 900, false, 9 * S + 20 * MS + i * MS / 10);
+	zs_policer_packet(w->worker[0], 1, ZS_TO_EDGE, 9500, false, 9 * S + 24 * MS);
+	zs_policer_tick(w->worker[0], 9 * S + 26 * MS, 1);
+	assert_true(w->account[0][1].lease[ZS_TO_EDGE].bytes > 0);
 	world_free(w);
 }
 
@@ -353,8 +241,7 @@ static void test_stale(void **state)
 
 	limit(w, 1, 0, (struct zs_police_limits){ .bit_s = 80000000 }, false);
 	zs_policer_packet(w->worker[0], 1, ZS_TO_EDGE, 1000, false, 9 * S);
-	assert_int_equal(at_once(w, 1, 1, 1000, false, 10 * S, &marked), 100);
-	assert_int_equal(at_once(w, 0, 1, 1000, false, 10 * S, &marked), 9); /* what it brought back */
+	assert_int_equal(at_once(w, 0, 1, 1000, false, 10 * S, &marked), 100); /* not 9 more */
 	assert_int_equal(at_once(w, 1, 1, 1000, false, 10 * S, &marked), 0);
 	world_free(w);
 }
@@ -410,6 +297,7 @@ static void test_many(void **state)
 	assert_int_equal(w->worker[0]->count, 0);
 	for (uint32_t id = 1; id <= n; id++) {
 		assert_int_equal(w->account[0][id].lease[ZS_TO_EDGE].listed, 0);
+		assert_int_equal(w->account[0][id].lease[ZS_TO_EDGE].bytes, 0);
 		assert_int_equal(at_once(w, 1, id, 1000, false, 9 * S + 7 * MS, &marked), 100);
 	}
 	world_free(w);
@@ -457,9 +345,14 @@ static void test_flows(void **state)
 	for (n = 0; zs_policer_new_flow(w->worker[n & 1], 2, ZS_TO_EDGE, 0, 0, 9 * S);)
 		n++;
 	assert_int_equal(n, 5); /* of the tenant's 15 */
+	limit(w, 4, 3, (struct zs_police_limits){ .new_flows_s = 1 }, false);
+	assert_false(
+	    zs_policer_new_flow(w->worker[0], 4, ZS_TO_EDGE, 0, 0, 9 * S)); /* the tenant's refusal … */
+	assert_true(
+	    zs_policer_new_flow(w->worker[0], 4, ZS_TO_EDGE, 0, 0, 9 * S + 70 * MS)); /* … costs none */
 	assert_true(zs_policer_new_flow(w->worker[0], 1, ZS_FROM_EDGE, 0, 0, 9 * S));
-	assert_true(zs_policer_new_flow(w->worker[0], 1, ZS_TO_EDGE, 0, 0, 9 * S + 101 * MS));
-	assert_false(zs_policer_new_flow(w->worker[0], 1, ZS_TO_EDGE, 0, 0, 9 * S + 102 * MS));
+	assert_true(zs_policer_new_flow(w->worker[0], 1, ZS_TO_EDGE, 0, 0, 9 * S + 140 * MS));
+	assert_false(zs_policer_new_flow(w->worker[0], 1, ZS_TO_EDGE, 0, 0, 9 * S + 141 * MS));
 	world_free(w);
 }
 
@@ -572,6 +465,40 @@ static void test_threads(void **state)
 	world_free(w);
 }
 
+static void *empty(void *arg)
+{
+	struct racer *r = arg;
+	struct zs_policer *p = r->w->worker[r->worker];
+
+	for (uint32_t id = 1; id < 20; id++)
+		while (zs_policer_packet(p, id, ZS_TO_EDGE, 113, false, 9 * S) == ZS_POLICE_PASS)
+			r->bytes += 113;
+	return NULL;
+}
+
+/* Time stands still: what passes is the bursts to the byte, however many take from them at once. */
+static void test_one_word(void **state)
+{
+	struct world *w = world_new(*state);
+	struct racer r[WORKERS];
+	pthread_t thread[WORKERS];
+	uint64_t sum = 0;
+
+	for (uint32_t id = 1; id < 20; id++)
+		limit(w, id, 0, (struct zs_police_limits){ .bit_s = 1000000, .burst = ROUNDS(8000000) },
+		      false);
+	for (uint32_t i = 0; i < WORKERS; i++) {
+		r[i] = (struct racer){ .w = w, .worker = i };
+		assert_int_equal(pthread_create(&thread[i], NULL, empty, &r[i]), 0);
+	}
+	for (uint32_t i = 0; i < WORKERS; i++) {
+		pthread_join(thread[i], NULL);
+		sum += r[i].bytes;
+	}
+	assert_in_range(sum, 19 * (ROUNDS(8000000) - 113), 19 * ROUNDS(8000000));
+	world_free(w);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, scratch_setup, scratch_teardown)
@@ -579,7 +506,8 @@ int main(void)
 		TEST(test_rates),     TEST(test_packet_rate), TEST(test_below),	  TEST(test_shares),
 		TEST(test_own_first), TEST(test_bursts),      TEST(test_marks),	  TEST(test_return),
 		TEST(test_stale),     TEST(test_killed),      TEST(test_many),	  TEST(test_clocks),
-		TEST(test_flows),     TEST(test_model),	      TEST(test_threads),
+		TEST(test_flows),     TEST(test_model),	      TEST(test_threads), TEST(test_one_word),
+		TEST(test_undone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

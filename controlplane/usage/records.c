@@ -1,0 +1,177 @@
+/* What the store keeps of usage, reader and writer side by side. Numbers big-endian.
+ *
+ *   "use/last/" be32 attachment  {u8 1, u64 incarnation, u16 generation, u8 length, owner, u8 workers,
+ *                                each per direction {u64 bytes, u64 packets}}
+ *   "use/sums/" peer id          {u8 1, per direction {u64 bytes, u64 packets}, u64 first, u64 last (Unix time)} */
+#include <errno.h>
+#include <stdlib.h>
+#include "base/cursor.h"
+#include "store.h"
+#include "usage/internal.h"
+
+#define LAST_PREFIX "use/last/"
+#define SUMS_PREFIX "use/sums/"
+#define PREFIX_LEN  9
+#define VERSION	    1
+#define SUM_LEN	    (1 + ZS_DIRECTIONS * 16 + 16)
+#define LAST_MAX    (1 + 8 + 2 + 1 + ZS_PEER_ID + 1 + ZS_WORKERS_MAX * ZS_DIRECTIONS * 16)
+
+static void write_meters(struct zs_writer *w, const struct zs_meter m[ZS_DIRECTIONS])
+{
+	for (uint32_t d = 0; d < ZS_DIRECTIONS; d++) {
+		zs_write_u64(w, m[d].bytes);
+		zs_write_u64(w, m[d].packets);
+	}
+}
+
+static void read_meters(struct zs_reader *r, struct zs_meter m[ZS_DIRECTIONS])
+{
+	for (uint32_t d = 0; d < ZS_DIRECTIONS; d++) {
+		m[d].bytes = zs_read_u64(r);
+		m[d].packets = zs_read_u64(r);
+	}
+}
+
+static size_t sum_key(const struct zs_peer_id *owner, uint8_t key[PREFIX_LEN + ZS_PEER_ID])
+{
+	memcpy(key, SUMS_PREFIX, PREFIX_LEN);
+	memcpy(key + PREFIX_LEN, owner->bytes, owner->len);
+	return PREFIX_LEN + owner->len;
+}
+
+static void put_sum(struct zs_store_batch *b, const struct zs_peer_id *owner, const struct zs_usage_sum *sum)
+{
+	uint8_t key[PREFIX_LEN + ZS_PEER_ID], value[SUM_LEN];
+	struct zs_writer w = zs_writer_of(value, sizeof(value));
+	size_t len = sum_key(owner, key);
+
+	zs_write_u8(&w, VERSION);
+	write_meters(&w, sum->to);
+	zs_write_u64(&w, sum->first_s);
+	zs_write_u64(&w, sum->last_s);
+	zs_store_put(b, key, len, value, zs_writer_len(&w));
+}
+
+static bool has_sum(const struct zs_usage *u, const struct owner *o)
+{
+	return o->sum.first_s && (o->known || u->stored_sums < ZS_USAGE_SUMS);
+}
+
+void zs_usage_record(const struct zs_usage *u, struct zs_store_batch *b, const struct cursor *k)
+{
+	const struct zs_peer_id *owner = &u->owners.id[k->owner];
+	uint8_t key[PREFIX_LEN + 4], value[LAST_MAX];
+	struct zs_writer kw = zs_writer_of(key, sizeof(key)), w = zs_writer_of(value, sizeof(value));
+
+	zs_write_bytes(&kw, LAST_PREFIX, PREFIX_LEN);
+	zs_write_u32(&kw, k->attachment);
+	zs_write_u8(&w, VERSION);
+	zs_write_u64(&w, k->incarnation);
+	zs_write_u16(&w, k->generation);
+	zs_write_u8(&w, owner->len);
+	zs_write_bytes(&w, owner->bytes, owner->len);
+	zs_write_u8(&w, (uint8_t)k->workers);
+	for (uint32_t i = 0; i < k->workers; i++)
+		write_meters(&w, k->last[i]);
+	zs_store_put(b, key, sizeof(key), value, zs_writer_len(&w));
+	if (has_sum(u, &u->owner[k->owner]))
+		put_sum(b, owner, &u->owner[k->owner].sum);
+}
+
+void zs_usage_recorded(struct zs_usage *u, struct cursor *k)
+{
+	struct owner *o = &u->owner[k->owner];
+
+	if (!o->known && has_sum(u, o)) {
+		o->known = true;
+		u->stored_sums++;
+	}
+	k->changed = false;
+}
+
+static bool read_sum(const void *value, size_t len, struct zs_usage_sum *out)
+{
+	struct zs_reader r = zs_reader_of(value, len);
+	uint8_t version = zs_read_u8(&r);
+
+	read_meters(&r, out->to);
+	out->first_s = zs_read_u64(&r);
+	out->last_s = zs_read_u64(&r);
+	return version == VERSION && zs_reader_done(&r);
+}
+
+bool zs_usage_record_sum(const struct zs_usage *u, const struct zs_peer_id *owner, struct zs_usage_sum *out)
+{
+	uint8_t key[PREFIX_LEN + ZS_PEER_ID], value[SUM_LEN];
+	size_t key_len = sum_key(owner, key), len;
+
+	return !zs_store_get(u->c->store, key, key_len, value, sizeof(value), &len) && len == sizeof(value) &&
+	       read_sum(value, len, out);
+}
+
+static struct cursor *read_last(struct zs_usage *u, const uint8_t *key, size_t key_len, const void *value,
+				size_t len)
+{
+	struct zs_reader kr = zs_reader_of(key + PREFIX_LEN, key_len - PREFIX_LEN);
+	struct zs_reader r = zs_reader_of(value, len);
+	uint8_t version = zs_read_u8(&r), owner_len, workers;
+	uint64_t incarnation = zs_read_u64(&r);
+	uint16_t generation = zs_read_u16(&r);
+	uint32_t attachment = zs_read_u32(&kr);
+	struct zs_peer_id owner;
+	const uint8_t *at;
+	struct cursor *k;
+
+	owner_len = zs_read_u8(&r);
+	at = zs_read_span(&r, owner_len);
+	workers = zs_read_u8(&r);
+	if (r.failed || version != VERSION || workers > ZS_WORKERS_MAX || !zs_reader_done(&kr) ||
+	    attachment >= u->attachments || zs_peer_id_decode(&owner, at, owner_len))
+		return NULL;
+	k = zs_usage_cursor_new(u, attachment, &owner, workers);
+	if (!k)
+		return NULL;
+	k->incarnation = incarnation;
+	k->generation = generation;
+	for (uint32_t i = 0; i < workers; i++)
+		read_meters(&r, k->last[i]);
+	if (zs_reader_done(&r))
+		return k;
+	zs_usage_cursor_free(u, k);
+	return NULL;
+}
+
+/* One of a larger capacity is left out: its cells are gone, the sum stays. */
+static int each_last(void *ctx, const void *key, size_t key_len, const void *value, size_t len)
+{
+	struct zs_usage *u = ctx;
+	struct cursor *k = read_last(u, key, key_len, value, len);
+
+	if (!k) {
+		ZS_LOG(&u->c->log, STORE_FAILED, "error=\"damaged record of usage\"");
+		return 0;
+	}
+	u->at[k->attachment] = k;
+	if (k->attachment >= u->high)
+		u->high = k->attachment + 1;
+	return 0;
+}
+
+static int each_sum(void *ctx, const void *key, size_t key_len, const void *value, size_t len)
+{
+	struct zs_usage *u = ctx;
+
+	u->stored_sums++;
+	return 0;
+}
+
+int zs_usage_records_load(struct zs_usage *u, struct zs_error *err)
+{
+	int rc = zs_store_each(u->c->store, SUMS_PREFIX, PREFIX_LEN, each_sum, u);
+
+	if (!rc)
+		rc = zs_store_each(u->c->store, LAST_PREFIX, PREFIX_LEN, each_last, u);
+	return rc ? zs_error_set(err, rc, ZS_EXIT_RESOURCE, "usage cannot be read from the store: %s",
+				 strerror(-rc))
+		  : 0;
+}

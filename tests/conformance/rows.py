@@ -1,7 +1,8 @@
 """The rows: {packet in, verdict, packet out}. They know no engine.
 
 The tables are the lab's: client 10.77.1.2/fd77:1::2, server 10.77.2.2/fd77:2::2, published ports
-4443 -> server v4:443 and 4446 -> server v6:443, 10007 -> an attachment, flow ports 20000-32767.
+4443 -> server v4:443 and 4446 -> server v6:443, 10007 -> an attachment, flow ports 20000-32767. Four peers are bound
+at the service port 4433: two on each side, one of each family.
 
 A row is (name, side, frame, verdict, out):
   side     where the frame enters: "client" or "server"
@@ -17,6 +18,11 @@ C4, R4, S4, T4 = addr("10.77.1.2"), addr("10.77.1.1"), addr("10.77.2.1"), addr("
 C6, R6, S6, T6 = addr("fd77:1::2"), addr("fd77:1::1"), addr("fd77:2::1"), addr("fd77:2::2")
 PORT4, PORT6, TARGET = 4443, 4446, 443
 ATTACHED = 10007  # an attachment's, whose edge is not there
+CONTROL, SERVICE = 4001, 4433
+BOUND = bytes.fromhex("c05a530001")  # how each message of the BIND family begins
+# Where a peer is, the relay's address there, and that address's place in the Grant.
+PEERS = {"c4": ("client", "10.77.1.1", 0), "c6": ("client", "10.77.1.1", 1), "s4": ("server", "10.77.2.1", 2),
+         "s6": ("server", "10.77.2.1", 3)}
 DATA = bytes(range(64))
 
 
@@ -38,6 +44,43 @@ def s(x, packet, **e):
 
 def out44(x, data=DATA, ttl=63, tos=0, csum=None, **ip):
     return ip4(S4, T4, udp(S4, T4, x.sport["44"], TARGET, data, csum=csum), ttl=ttl, tos=tos, **ip)
+
+
+def short(x, to, size=64, first=0x40):
+    """A short header with a connection ID of that peer, padded to so many bytes."""
+    return (bytes([first]) + x.cid(to) + DATA)[:size]
+
+
+def long(x, to, version=1, dcid=None, size=100):
+    dcid = x.cid(to) if dcid is None else dcid
+    return (struct.pack("!BIB", 0xC3, version, len(dcid)) + dcid + b"\x08SOURCEID" + DATA)[:size]
+
+
+def by_cid(x, sender, data, u=None, sport=None, **ip):
+    """Keeps `data` for what comes out."""
+    x.data = data
+    src, dst = {"c4": (C4, R4), "c6": (C6, R6)}[sender]
+    sport = x.port[sender] if sport is None else sport
+    u = udp(src, dst, sport, SERVICE, data) if u is None else u(src, dst, sport)
+    return c(x, ip4(src, dst, u, **ip) if len(src) == 4 else ip6(src, dst, u, **ip))
+
+
+def to_peer(x, to, csum=None, **ip):
+    """What comes out for it."""
+    src, dst = {"s4": (S4, T4), "s6": (S6, T6)}[to]
+    u = udp(src, dst, SERVICE, x.port[to], x.data, csum=csum)
+    return (ip4 if len(src) == 4 else ip6)(src, dst, u, **{"ttl": 63, **ip})
+
+
+def ask(kind=1, **put):
+    """A BIND of 96 bytes, byte by byte."""
+    def made(x):
+        m = bytearray(struct.pack("!BIB", 0xC0, 0x5A530001, 17) + x.cid("c4") + b"\0" + bytes([kind, x.bind_id["c4"]]) + bytes(70))
+        m[35] = 255  # a counter that was not used
+        for at, value in put.items():
+            m[int(at[1:])] = value
+        return bytes(m)
+    return made
 
 
 def wrong(u, by=1):
@@ -119,7 +162,67 @@ ROWS = [
      lambda x: out44(x, data=b"p")),
     ("identification is kept", "client", lambda x: c(x, to_relay4(x, ident=0xBEEF, frag=0)), "tx", None,
      lambda x: out44(x, ident=0xBEEF, frag=0)),
+    # --- connection IDs ---------------------------------------------------------------------------
+    ("connection ID, 4 to 4", "client", lambda x: by_cid(x, "c4", short(x, "s4")), "tx", None, lambda x: to_peer(x, "s4")),
+    ("connection ID, 6 to 6", "client", lambda x: by_cid(x, "c6", short(x, "s6")), "tx", None, lambda x: to_peer(x, "s6")),
+    ("connection ID, 4 to 6", "client", lambda x: by_cid(x, "c4", short(x, "s6")), "tx", None, lambda x: to_peer(x, "s6")),
+    ("connection ID, 6 to 4", "client", lambda x: by_cid(x, "c6", short(x, "s4")), "tx", "learn:64",
+     lambda x: to_peer(x, "s4")),
+    ("connection ID in a long header", "client", lambda x: by_cid(x, "c4", long(x, "s4")), "tx", None,
+     lambda x: to_peer(x, "s4")),
+    ("of a version that nobody knows", "client", lambda x: by_cid(x, "c4", long(x, "s4", version=0xFACEB00C)), "tx", None,
+     lambda x: to_peer(x, "s4")),
+    ("of version negotiation", "client", lambda x: by_cid(x, "c4", long(x, "s4", version=0)), "tx", None,
+     lambda x: to_peer(x, "s4")),
+    ("connection ID, fixed bit greased", "client", lambda x: by_cid(x, "c4", short(x, "s4", first=0)), "tx", None,
+     lambda x: to_peer(x, "s4")),
+    ("connection ID and nothing more", "client", lambda x: by_cid(x, "c4", short(x, "s4", size=18)), "tx", None,
+     lambda x: to_peer(x, "s4")),
+    ("connection ID, DSCP and CE kept", "client", lambda x: by_cid(x, "c4", short(x, "s4"), tos=0xBB), "tx", None,
+     lambda x: to_peer(x, "s4", tos=0xBB)),
+    ("connection ID, 4 to 6: ECN kept, DSCP not", "client", lambda x: by_cid(x, "c4", short(x, "s6"), tos=0xBA), "tx", None,
+     lambda x: to_peer(x, "s6", tclass=2)),
+    ("connection ID, 6 to 6: traffic class kept", "client", lambda x: by_cid(x, "c6", short(x, "s6"), tclass=0xBB), "tx", None,
+     lambda x: to_peer(x, "s6", tclass=0xBB)),
+    ("connection ID, TTL 2 goes out as 1", "client", lambda x: by_cid(x, "c4", short(x, "s4"), ttl=2), "tx", None,
+     lambda x: to_peer(x, "s4", ttl=1)),
+    ("connection ID, checksum zero stays zero", "client",
+     lambda x: by_cid(x, "c4", short(x, "s4"), u=lambda a, b, p: udp(a, b, p, SERVICE, x.data, csum=0)), "tx", None,
+     lambda x: to_peer(x, "s4", csum=0)),
+    ("connection ID, checksum zero toward IPv6", "client",
+     lambda x: by_cid(x, "c4", short(x, "s6"), u=lambda a, b, p: udp(a, b, p, SERVICE, x.data, csum=0)),
+     "udp_checksum_zero", None, None),
+    ("connection ID, TTL 1", "client", lambda x: by_cid(x, "c4", short(x, "s4"), ttl=1), "ttl", None, None),
+    ("connection ID of a peer without limits for strangers", "client",
+     lambda x: by_cid(x, "c4", short(x, "s4"), sport=9), "cid_stranger", None, None),
+    ("connection ID of the sender", "client", lambda x: by_cid(x, "c4", short(x, "c4")), "self", None, None),
+    ("connection ID, one byte missing", "client", lambda x: by_cid(x, "c4", short(x, "s4", size=17)), "cid_short", None, None),
+    ("no payload on the service port", "client", lambda x: by_cid(x, "c4", b""), "cid_short", None, None),
+    ("a long header that ends in its connection ID", "client", lambda x: by_cid(x, "c4", long(x, "s4", size=22)), "cid_short",
+     None, None),
+    ("a long header with 16 bytes of it", "client", lambda x: by_cid(x, "c4", long(x, "s4", dcid=x.cid("s4")[:16])),
+     "cid_malformed", None, None),
+    ("a connection ID that is unroutable", "client", lambda x: by_cid(x, "c4", b"\x40\xf0" + DATA), "cid_unroutable", None, None),
+    ("a connection ID of other length bits", "client",
+     lambda x: by_cid(x, "c4", b"\x40" + bytes([x.cid("s4")[0] ^ 1]) + DATA), "cid_malformed", None, None),
+    ("a connection ID of no configuration", "client",
+     lambda x: by_cid(x, "c4", b"\x40" + bytes([(x.cid("s4")[0] + 0x20 & 0xFF) % 0xE0]) + DATA), "cid_config", None, None),
+    ("a connection ID with another block", "client",
+     lambda x: by_cid(x, "c4", b"\x40" + x.cid("s4")[:1] + DATA), "cid_malformed", None, None),
+    # --- BIND -------------------------------------------------------------------------------------
+    ("BIND, one byte missing", "client", lambda x: by_cid(x, "c4", ask()(x)[:95]), "bind_form", None, None),
+    ("BIND, one byte more", "client", lambda x: by_cid(x, "c4", ask()(x) + b"\0"), "bind_form", None, None),
+    ("BIND of another version of ours", "client", lambda x: by_cid(x, "c4", ask(_4=2)(x)), "bind_form", None, None),
+    ("a kind that only the relay sends", "client", lambda x: by_cid(x, "c4", ask(kind=2)(x)), "bind_form", None, None),
+    ("BIND with a zero that is not", "client", lambda x: by_cid(x, "c4", ask(_72=1)(x)), "bind_form", None, None),
+    ("BIND under no bind id of a session", "client", lambda x: by_cid(x, "c4", ask(_25=x.bind_id["c4"] ^ 1)(x)), "bind_owner", None, None),
+    ("BIND with a counter of before", "client", lambda x: by_cid(x, "c4", ask(_35=1)(x)), "bind_counter", None, None),
+    ("BIND without its tag", "client", lambda x: by_cid(x, "c4", ask()(x)), "bind_tag", None, None),
+    ("UNBIND by a stranger, without its tag", "client", lambda x: by_cid(x, "c4", ask(kind=4)(x), sport=9), "bind_tag", None, None),
     # --- ICMP ------------------------------------------------------------------------------------
+    ("fragmentation needed about a connection ID's packet", "server",
+     lambda x: s(x, ip4(T4, S4, icmp4(3, 4, ip4(S4, T4, udp(S4, T4, SERVICE, x.port["s4"], DATA), ttl=60)[:28], rest=1280),
+                        proto=ICMP4)), "icmp_other", None, None),
     ("fragmentation needed goes back to the client", "server", lambda x: s(x, too_big(x)), "tx", None, None),
     ("packet too big goes back to the client", "server", lambda x: s(x, too_big6(x)), "tx", None, None),
     ("fragmentation needed with a wrong ICMP checksum", "server", lambda x: s(x, too_big(x, wrong=0x0100)),

@@ -1,14 +1,21 @@
 """Runs the rows against whatever engine holds the lab's relay. Usage:
-rows_run.py CLIENT_NS RELAY_MAC_THERE SERVER_NS RELAY_MAC_THERE ADMIN_SOCKET
+rows_run.py CLIENT_NS RELAY_MAC_THERE SERVER_NS RELAY_MAC_THERE ADMIN_SOCKET RELAY_PEER_ID
 
-The relay is seen from outside alone: frames in, frames out, and what `show drops` answers."""
+The relay is seen from outside alone: frames in, frames out, and what `show drops` answers. Peers of tests/interop/cid bind the
+sockets that connection IDs lead to and are then stopped: what reaches them they do not answer."""
+import contextlib
+import os
+import signal
 import struct
 import sys
 import time
 
-from frames import ICMP6, ip_packet, mac, sums_right
-from labnet import Admin, Wire, delta
-from rows import ROWS
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "interop"), os.path.join(HERE, "..", "interop", "cid")]
+from frames import ICMP6, ip_packet, mac, sums_right  # noqa: E402
+from lab import Attached  # noqa: E402
+from labnet import Admin, Wire, delta  # noqa: E402
+from rows import BOUND, CONTROL, PEERS, ROWS  # noqa: E402
 
 
 class Context:
@@ -17,6 +24,15 @@ class Context:
         self.peer_mac = {side: wire.mac for side, wire in self.wire.items()}
         self.relay_mac = {"client": mac(client_mac), "server": mac(server_mac)}
         self.admin, self.sport = Admin(admin), {}
+        self.port, self.attachment, self.bind_id = {}, {}, {}  # of the peers, by name
+
+    def bind(self, name, peer):
+        self.port[name] = int(peer.bound().rsplit(":", 1)[1])
+        self.attachment[name], self.bind_id[name] = str(peer.attachment), peer.bind_id
+        peer.helper.process.send_signal(signal.SIGSTOP)
+
+    def cid(self, name):
+        return bytes.fromhex(self.admin.result("cid mint", who=self.attachment[name], count=1)["cids"][0])
 
     def drops(self):
         return {r["reason"]: r["count"] for r in self.admin.result("show drops", all=True)["reasons"]}
@@ -27,9 +43,16 @@ class Context:
             packet = ip_packet(frame)
             if not packet or frame[6:12] != self.relay_mac[side]:
                 return False
-            # MLD and ND are the relay's kernel's own.
+            # MLD, ND and the control connection are the relay's kernel's own, BOUND keeps a binding.
+            if udp_source(packet) == CONTROL or BOUND in packet:
+                return False
             return packet[0] >> 4 == 4 or not (packet[6] == 0 or packet[6] == ICMP6 and packet[40] >= 128)
         return ip_packet(self.wire[side].wait_frame(of_the_worker, seconds) or b"")
+
+
+def udp_source(packet):
+    at, proto = (20, packet[9]) if packet[0] >> 4 == 4 else (40, packet[6])
+    return struct.unpack("!H", packet[at:at + 2])[0] if proto == 17 else 0
 
 
 def mask_ident(packet):
@@ -88,6 +111,16 @@ def check(x, row):
 
 def main():
     x = Context(*sys.argv[1:6])
+    with contextlib.ExitStack() as stack:
+        for name, (space, relay, service) in PEERS.items():
+            wrap = ("nsenter", "--net=/run/netns/" + sys.argv[1 if space == "client" else 3], "--")
+            peer = stack.enter_context(Attached(f"{relay}:{CONTROL}/{sys.argv[6]}", wrap=wrap, service=service))
+            stack.callback(peer.helper.process.send_signal, signal.SIGCONT)
+            x.bind(name, peer)
+        return run(x)
+
+
+def run(x):
     bad = 0
     for row in ROWS:
         try:

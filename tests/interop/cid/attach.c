@@ -33,12 +33,13 @@ bool attach_own_cid(struct program *p, uint8_t cid[ZS_BIND_CID])
 
 static void on_session(struct program *p, const struct zs_attach_session *s)
 {
-	if (!s->services) {
-		snprintf(p->attach_why, sizeof(p->attach_why), "the relay names no service address");
+	if (p->service >= s->services) {
+		snprintf(p->attach_why, sizeof(p->attach_why), "the relay names %u service addresses",
+			 s->services);
 		return;
 	}
 	p->attachment = s->attachment;
-	take_session(p, &s->service[0], s->root, (uint8_t)s->bind_id);
+	take_session(p, &s->service[p->service], s->root, (uint8_t)s->bind_id);
 }
 
 /* For a dial: each once. The client kept our own already. */
@@ -98,6 +99,7 @@ void begin_attach(struct program *p, const json_t *c)
 		refuse(p, "%s", err.text);
 		return;
 	}
+	p->service = (uint32_t)json_integer_value(json_object_get(c, "service"));
 	p->now.step = step_attach;
 	zs_edge_start(p->edge);
 }

@@ -75,6 +75,7 @@ struct program {
 	struct zs_gcm_engine engine;
 	struct zs_binder binder;
 	bool has_relay, retry;
+	uint32_t service; /* which of the relay's service addresses is bound at */
 	struct stock own, dial;
 	SSL_CTX *client_tls, *server_tls;
 	EVP_AEAD_CTX *retry_key;

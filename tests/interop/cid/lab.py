@@ -56,7 +56,10 @@ class Endpoint:
         return self.ask("echo", conn=conn, bytes=size, seed=seed, timeout_ms=timeout_ms)
 
     def bound(self, timeout_ms=10_000):
-        return self.ask("bound", timeout_ms=timeout_ms)["seen"]
+        """Where it is bound. quinn's answer has no bind_id."""
+        told = self.ask("bound", timeout_ms=timeout_ms)
+        self.bind_id = told.get("bind_id")
+        return told["seen"]
 
     def __enter__(self):
         return self
@@ -91,11 +94,12 @@ class Behind(Endpoint):
 
 
 class Attached(Endpoint):
-    """Attached to a real relay, HOST:PORT/PEERID, by a control connection; not bound yet."""
+    """Attached to a real relay, HOST:PORT/PEERID, by a control connection; not bound yet. service: the place in the Grant of
+    the address to bind at."""
 
-    def __init__(self, relay, token=None, kind="cid", arguments=(), wrap=()):
+    def __init__(self, relay, token=None, kind="cid", arguments=(), wrap=(), service=0):
         super().__init__(kind, arguments, wrap)
-        told = self.helper.ask("attach", relay=relay, timeout_ms=20_000, **({"token": token} if token else {}))
+        told = self.helper.ask("attach", relay=relay, service=service, timeout_ms=20_000, **({"token": token} if token else {}))
         self.attachment, self.peer = told["attachment"], told["peer"]
         self.start_stack()
 

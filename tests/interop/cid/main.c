@@ -135,8 +135,8 @@ static json_t *endpoint_of(const struct zs_endpoint *ep)
 static void step_bound(struct program *p)
 {
 	if (p->has_relay && p->binder.state == ZS_BINDER_BOUND)
-		answer(p, json_pack("{s:o, s:I}", "seen", endpoint_of(&p->binder.seen), "counter",
-				    (json_int_t)p->binder.counter));
+		answer(p, json_pack("{s:o, s:I, s:i}", "seen", endpoint_of(&p->binder.seen), "counter",
+				    (json_int_t)p->binder.counter, "bind_id", p->binder.bind_id));
 }
 
 static void step_unbound(struct program *p)

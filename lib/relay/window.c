@@ -38,8 +38,6 @@ static void make_next(struct zs_window_keys *k, const struct zs_gcm_engine *e)
 	zs_attach_ratchet(k->secret, k->secret);
 	k->newest++;
 	zs_attach_gcm_key(e, k->secret, slot(k, k->newest));
-	if (k->newest - k->oldest >= ZS_ARRAY_LEN(k->key))
-		k->oldest = k->newest - (uint32_t)ZS_ARRAY_LEN(k->key) + 1;
 }
 
 int zs_window_load(struct zs_window_keys *k, const struct zs_gcm_engine *e, const struct zs_window *w,
@@ -48,9 +46,9 @@ int zs_window_load(struct zs_window_keys *k, const struct zs_gcm_engine *e, cons
 	if (w->epoch >= ZS_LANE_EPOCHS)
 		return -ERANGE;
 	memset(k, 0, sizeof(*k));
-	k->oldest = k->newest = w->epoch ? w->epoch - 1 : 0;
-	zs_attach_lane_at(r, dir, lane, k->oldest, k->secret);
-	zs_attach_gcm_key(e, k->secret, slot(k, k->oldest));
+	k->newest = w->epoch ? w->epoch - 1 : 0;
+	zs_attach_lane_at(r, dir, lane, k->newest, k->secret);
+	zs_attach_gcm_key(e, k->secret, slot(k, k->newest));
 	zs_window_prepare(k, e, w);
 	return 0;
 }
@@ -77,7 +75,7 @@ enum zs_drop zs_window_judge(const struct zs_window *w, const struct zs_window_k
 	if (ahead == 7 && now_ns >= w->old_until_ns)
 		return ZS_DROP_tunnel_epoch;
 	/* No key is further on than the next; in epoch 0 "the one before" is beyond all. */
-	if (epoch > k->newest || epoch < k->oldest)
+	if (epoch > k->newest)
 		return ZS_DROP_tunnel_epoch;
 	if (!counter || counter + ZS_WINDOW_BITS <= w->highest ||
 	    (counter <= w->highest && is_seen(w, counter)))

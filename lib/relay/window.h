@@ -27,12 +27,12 @@ struct zs_window {
 };
 _Static_assert(sizeof(struct zs_window) == 64 + ZS_WINDOW_BITS / 8, "a line and the bits: 17 lines");
 
-/* Keys of epoch e − 1, e, e + 1, at index epoch modulo 3. */
+/* Keys of epoch e − 1, e, e + 1, at index epoch modulo 3: a key is made over one that is three epochs old. */
 struct zs_window_keys {
 	struct zs_gcm_key key[3];
 	uint8_t secret[ZS_ATTACH_SECRET]; /* of epoch `newest` */
 	uint32_t newest;
-	uint32_t oldest;
+	uint32_t pad;
 };
 
 struct zs_window_pick {

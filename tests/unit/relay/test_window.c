@@ -235,7 +235,6 @@ static void heir(const void *shared, void *ctx)
 	struct zs_window_pick pick;
 
 	r->window = life->window;
-	r->keys.oldest = 0;
 	r->keys.newest = UINT32_MAX; /* keys are not what is tested here */
 	for (uint32_t n = 0; n < life->acts; n++)
 		assert_int_equal(judge(r, life->acted[n], r->window.epoch, S, &pick), ZS_DROP_tunnel_replay);

@@ -33,7 +33,7 @@ static void retry_proves_the_address(void **state)
 
 static void retry_tokens_are_bound(void **state)
 {
-	struct zs_endpoint peer, other;
+	struct zs_endpoint peer, other, host;
 	struct zs_quic_tokens t, u;
 	uint64_t seed = 5;
 	struct zs_random random = { fill_random, &seed };
@@ -42,6 +42,7 @@ static void retry_tokens_are_bound(void **state)
 
 	zs_endpoint_parse(&peer, "192.0.2.1:5000");
 	zs_endpoint_parse(&other, "192.0.2.1:5001");
+	zs_endpoint_parse(&host, "192.0.2.2:5000");
 	ngtcp2_cid_init(&scid, (const uint8_t *)"retry678", 8);
 	ngtcp2_cid_init(&odcid, (const uint8_t *)"original90123", 13);
 	assert_int_equal(zs_quic_tokens_init(&t, secret), 0);
@@ -51,6 +52,7 @@ static void retry_tokens_are_bound(void **state)
 	assert_int_equal(zs_quic_retry_check(&t, token, len, &peer, &scid, 2001, 1000, &got), -EACCES);
 	assert_int_equal(zs_quic_retry_check(&t, token, len, &peer, &scid, 999, 1000, &got), -EACCES);
 	assert_int_equal(zs_quic_retry_check(&t, token, len, &other, &scid, 1500, 1000, &got), -EACCES);
+	assert_int_equal(zs_quic_retry_check(&t, token, len, &host, &scid, 1500, 1000, &got), -EACCES);
 	assert_int_equal(zs_quic_retry_check(&t, token, len, &peer, &odcid, 1500, 1000, &got), -EACCES);
 	for (size_t i = 1; i < len; i++) {
 		token[i] ^= 4;

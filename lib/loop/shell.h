@@ -1,6 +1,6 @@
 /* The one socket shell: an endpoint without I/O (lib/p2p's host) on UDP sockets and a timer of a loop. Datagrams go in as they
  * come, what is due goes out at the end of every turn, each from the socket whose address it names. Path MTU
- * discovery is the endpoint's: no socket fragments. zs-controlplane and zs-edge share it. One thread, the loop's. */
+ * discovery is the endpoint's: no socket fragments. lib/node runs hosts on it. One thread, the loop's. */
 #ifndef ZS_LOOP_SHELL_H
 #define ZS_LOOP_SHELL_H
 

@@ -79,15 +79,20 @@ static void fill(struct zs_attach *s, struct offer *o)
 	put_addresses(s, o);
 }
 
-/* What was refused first, then every port there is. */
+/* Every port there is, then what was refused: so an edge that meets names of an earlier run of its own knows what stood in the way. */
 static void answer_ports(struct zs_attach *s, struct offer *o)
 {
+	zs_pb_Port refused[ZS_ARRAY_LEN(o->hello->publish)];
+	uint32_t n = 0;
+
 	for (uint32_t i = 0; i < o->hello->publish_count; i++) {
-		zs_attach_port_publish(s, o->slot, &o->hello->publish[i], &o->answer[o->answers]);
-		o->answers += o->answer[o->answers].has_error;
+		zs_attach_port_publish(s, o->slot, &o->hello->publish[i], &refused[n]);
+		n += refused[n].has_error;
 	}
 	for (uint32_t i = 0; o->hello->mode == ZS_ATTACH_MODE_tunnel && i < o->slot->kept.ports.count; i++)
 		zs_attach_port_tell(s, &o->slot->kept.ports.at[i], &o->answer[o->answers++]);
+	memcpy(&o->answer[o->answers], refused, n * sizeof(refused[0]));
+	o->answers += n;
 }
 
 /* As many ports as fit; the rest follows in frames of its own. */

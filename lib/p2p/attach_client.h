@@ -52,7 +52,7 @@ struct zs_attach_session {
 enum zs_attach_event_kind {
 	ZS_ATTACH_EVENT_STATE,	 /* it changed, or an attempt beside a serving session failed */
 	ZS_ATTACH_EVENT_GRANTED, /* keys stand at both ends; call proved when a packet went each way */
-	ZS_ATTACH_EVENT_PORT,	 /* granted, or refused: port.error */
+	ZS_ATTACH_EVENT_PORT,	 /* granted; refused: port.error; withdrawn: neither error nor port */
 	ZS_ATTACH_EVENT_POLICY,
 	ZS_ATTACH_EVENT_CIDS,
 	ZS_ATTACH_EVENT_NOTICE,

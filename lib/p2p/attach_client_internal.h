@@ -1,5 +1,5 @@
 /* Inside the attach client: links and who decides what. attach_links.c: links and their failures; attach_session.c:
- * frames; attach_stock.c: connection IDs; attach_client.c: reports and life. */
+ * frames; attach_ports.c: names; attach_stock.c: connection IDs; attach_client.c: reports and life. */
 #ifndef ZS_P2P_ATTACH_CLIENT_INTERNAL_H
 #define ZS_P2P_ATTACH_CLIENT_INTERNAL_H
 
@@ -19,7 +19,13 @@ struct link {
 	struct zs_frame frame;
 	uint8_t *hello; /* the submessage as sent, until Grant */
 	size_t hello_len;
-	uint64_t last_id;		  /* of our frames */
+	uint64_t last_id; /* of our frames */
+	struct link_ports {
+		uint64_t
+		    asked[ZS_ATTACH_PUBLISHED]; /* by name: the request since Hello that counts, 0: none */
+		uint64_t wanting;		/* bit n: name n was refused for want of room */
+		uint8_t withdrawn, room;	/* names; those whose room nobody has yet */
+	} ports;
 	struct zs_attach_known told;	  /* Resume in Hello; relay.len 0: none */
 	struct zs_attach_session session; /* link 0: none yet */
 };
@@ -81,6 +87,13 @@ void zs_attach_link_replace(struct zs_attach_client *c, const struct link *l);
 /* The relay goes away: to one of its alternatives, if it named any. */
 void zs_attach_link_move(struct zs_attach_client *c, const struct link *l, const zs_pb_Notice *notice);
 void zs_attach_link_saved(struct zs_attach_client *c);
+
+/* attach_ports.c */
+/* Asks for the names from there on that no Publish asked for yet. */
+void zs_attach_ports_publish(struct zs_attach_client *c, struct link *l, uint32_t from);
+/* Ports of a Grant, or one of its own frame with that id. Bit n: there is nothing to tell of at[n]. */
+uint64_t zs_attach_ports_came(struct zs_attach_client *c, struct link *l, uint64_t id, const zs_pb_Port *at,
+			      uint32_t count);
 
 /* attach_stock.c */
 void zs_attach_stock_fill(struct zs_attach_client *c); /* asks, if it may and must */

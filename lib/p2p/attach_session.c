@@ -115,16 +115,6 @@ void zs_attach_link_detach(struct zs_attach_client *c, struct link *l)
 	zs_attach_link_send(c, l, &f);
 }
 
-static void publish_rest(struct zs_attach_client *c, struct link *l)
-{
-	for (uint32_t i = GIVEN; i < c->config.publishes; i++) {
-		struct zs_attach_frame f = { .id = ++l->last_id, .kind = ZS_ATTACH_PUBLISH };
-
-		fill_publish(&f.publish, &c->config.publish[i]);
-		zs_attach_link_send(c, l, &f);
-	}
-}
-
 /* --- Grant ------------------------------------------------------------------------------------ */
 
 static struct zs_endpoint endpoint_of(const uint8_t *bytes)
@@ -180,7 +170,8 @@ static void fill_session(struct zs_attach_client *c, struct link *l, const zs_pb
 		s->service[s->services] = endpoint_of(g->service_addrs[s->services].bytes);
 }
 
-static void tell_grant(struct zs_attach_client *c, uint32_t number, const zs_pb_Grant *g,
+/* `quiet`: bit n, its port n is nothing to tell. */
+static void tell_grant(struct zs_attach_client *c, uint32_t number, const zs_pb_Grant *g, uint64_t quiet,
 		       const struct zs_attach_session *session)
 {
 	struct zs_attach_event e = { .link = number };
@@ -191,7 +182,8 @@ static void tell_grant(struct zs_attach_client *c, uint32_t number, const zs_pb_
 	e.kind = ZS_ATTACH_EVENT_PORT;
 	for (pb_size_t i = 0; i < g->ports_count; i++) {
 		e.port = &g->ports[i];
-		c->ops.event(c->ctx, &e);
+		if (!(quiet >> i & 1))
+			c->ops.event(c->ctx, &e);
 	}
 	e.kind = ZS_ATTACH_EVENT_POLICY;
 	e.policy = &g->policy;
@@ -211,6 +203,7 @@ static void granted(struct zs_attach_client *c, struct link *l, const struct zs_
 					 .generation = f->grant.generation };
 	struct zs_attach_session copy;
 	uint32_t number = l->number;
+	uint64_t quiet;
 
 	zs_attach_grant_hash(raw->bytes, raw->len, known.grant_hash);
 	fill_session(c, l, &f->grant, known.grant_hash);
@@ -223,12 +216,13 @@ static void granted(struct zs_attach_client *c, struct link *l, const struct zs_
 	copy = l->session; /* what is told may move or end the link */
 	zs_attach_memory_keep(&c->memory, &known);
 	c->ops.keep_alive(c->ctx, number, zs_attach_retry_silence(copy.spread_ns));
-	publish_rest(c, l);
+	quiet = zs_attach_ports_came(c, l, HELLO_ID, f->grant.ports, f->grant.ports_count);
+	zs_attach_ports_publish(c, l, GIVEN);
 	if (f->grant.continuity != ZS_ATTACH_CONTINUITY_resumed)
 		zs_attach_link_replace(c, l);
 	zs_attach_link_reach(c, l, ZS_ATTACH_STATE_authenticated);
 	zs_attach_link_saved(c);
-	tell_grant(c, number, &f->grant, &copy);
+	tell_grant(c, number, &f->grant, quiet, &copy);
 	sodium_memzero(&copy, sizeof(copy));
 }
 
@@ -332,6 +326,8 @@ static void on_frame(struct zs_attach_client *c, struct link *l, const struct zs
 	case ZS_ATTACH_PORT:
 		e.kind = ZS_ATTACH_EVENT_PORT;
 		e.port = &f->port;
+		if (zs_attach_ports_came(c, l, f->id, &f->port, 1))
+			return;
 		break;
 	case ZS_ATTACH_POLICY:
 		e.kind = ZS_ATTACH_EVENT_POLICY;

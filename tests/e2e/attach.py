@@ -52,6 +52,27 @@ def in_words(lab):
     ok("in words: " + found.group(0))
 
 
+def renames(lab):
+    """Names and ports of an earlier command line give way to those of this one, at the relay's two ports for each."""
+    def run(*names):
+        edge = Edge(lab, "renamer", *names)
+        check(f"{names} is granted", edge.process.wait(15) == 0, edge.lines)
+        edge.read()
+        withdrawn = sorted(x["name"] for x in edge.lines if x.get("withdrawn"))
+        row = lab.zsctl("attach", "show", edge.find("self")["peer"])
+        return withdrawn, {p["name"]: p["port"] for p in row["ports"]}, row["attachment"]
+    _, first, who = run("web", "old")
+    asked = max(first.values()) + 1
+    gone, second, _ = run("web", "new")
+    check("the old name made room for the new one", gone == ["old"] and second.keys() == {"web", "new"} and second["web"] == first["web"], (gone, second))
+    gone, third, _ = run(f"web:{asked}", "new")
+    check("the name moved to another port", gone == ["web"] and third == {"web": asked, "new": second["new"]}, (gone, third))
+    listed = {p["port"] for p in lab.zsctl("publish", "list")["published"]}
+    check("what was withdrawn is free", not {first["web"], first["old"]} & listed, listed)
+    lab.zsctl("attach", "kick", str(who))
+    ok(f"a renamed service takes the old one's place, a name moves from port {first['web']} to {asked}")
+
+
 def is_behind_a_nat(lab, known):
     """Neither the mapped port nor the inner address takes anything from anybody else."""
     with Namespace(lab.relay_ns):
@@ -331,6 +352,7 @@ def main():
     edge, known = attaches(lab)
     is_behind_a_nat(lab, known)
     in_words(lab)
+    renames(lab)
     stolen_state(lab, known)
     replays(lab)
     edge, known = second_instance(lab, edge, known)

@@ -143,6 +143,8 @@ class Edge:
         ports, announced = {}, []
         while len(ports) < 2:
             line = self.wait(what + ": its ports", "port", 5)
+            if line["withdrawn"]:
+                continue
             ports[line["name"]] = line["port"]
             announced += line["announce"]
         return got | {"ports": ports, "announced": announced}

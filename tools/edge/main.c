@@ -27,7 +27,8 @@ struct process {
 	struct zs_edge *edge;
 	struct zs_timer *end, *watchdog;
 	uint64_t watchdog_ns;
-	bool answered[ZS_ATTACH_PUBLISHED], refused, renewed, ending, unsaved;
+	bool answered[ZS_ATTACH_PUBLISHED], refused[ZS_ATTACH_PUBLISHED]; /* names, the last answer */
+	bool renewed, ending, unsaved;
 	struct zs_error err; /* why it ends, exit 0: on purpose */
 };
 
@@ -75,7 +76,7 @@ static bool begins_anew(struct process *p, const struct zs_attach_event *event)
 /* --once-ready: has the one attempt come to its end? */
 static void judge(struct process *p, const struct zs_attach_event *event)
 {
-	bool all = zs_attach_client_state(zs_edge_client(p->edge)) == ZS_ATTACH_STATE_active;
+	bool all = zs_attach_client_state(zs_edge_client(p->edge)) == ZS_ATTACH_STATE_active, refused = false;
 
 	if (p->ending)
 		return;
@@ -89,11 +90,13 @@ static void judge(struct process *p, const struct zs_attach_event *event)
 		end_soon(p);
 		return;
 	}
-	for (uint32_t i = 0; i < p->o.publishes; i++)
+	for (uint32_t i = 0; i < p->o.publishes; i++) {
 		all = all && p->answered[i];
+		refused |= p->refused[i];
+	}
 	if (!all)
 		return;
-	if (p->refused)
+	if (refused)
 		zs_error_set(&p->err, -EACCES, ZS_EXIT_REFUSED,
 			     "a name did not get its port; the lines above say why");
 	end_soon(p);
@@ -103,10 +106,14 @@ static void judge(struct process *p, const struct zs_attach_event *event)
 
 static void note_port(struct process *p, const zs_pb_Port *port)
 {
-	for (uint32_t i = 0; i < p->o.publishes; i++)
-		if (!strcmp(p->o.publish[i].name, port->name))
-			p->answered[i] = true;
-	p->refused |= port->has_error;
+	if (!port->port && !port->has_error)
+		return; /* withdrawn: what is wanted in its place is still to come */
+	for (uint32_t i = 0; i < p->o.publishes; i++) {
+		if (strcmp(p->o.publish[i].name, port->name) != 0)
+			continue;
+		p->answered[i] = true;
+		p->refused[i] = port->has_error;
+	}
 }
 
 static void save(struct process *p)

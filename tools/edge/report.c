@@ -67,6 +67,10 @@ static void say_port(const struct zs_edge_options *o, const zs_pb_Port *port)
 		say_refusal(port->name, &port->error);
 		return;
 	}
+	if (!port->port) {
+		printf("%s: withdrawn, as it was published before\n", port->name);
+		return;
+	}
 	printf("%s: published at", port->name);
 	for (pb_size_t i = 0; i < port->announce_count; i++) {
 		struct zs_endpoint ep = announced(port, i);
@@ -132,9 +136,10 @@ static json_t *port_json(const struct zs_edge_options *o, const zs_pb_Port *port
 		struct zs_endpoint ep = announced(port, i);
 		json_array_append_new(list, json_string(zs_endpoint_format(&ep, at)));
 	}
-	return json_pack("{s:s,s:s,s:i,s:s?,s:o,s:o*}", "schema", "zs-edge.port/1", "name", port->name,
-			 "port", (int)port->port, "target", target ? zs_endpoint_format(target, at) : NULL,
-			 "announce", list, "error", port->has_error ? error_json(&port->error) : NULL);
+	return json_pack("{s:s,s:s,s:i,s:b,s:s?,s:o,s:o*}", "schema", "zs-edge.port/1", "name", port->name,
+			 "port", (int)port->port, "withdrawn", !port->port && !port->has_error, "target",
+			 target ? zs_endpoint_format(target, at) : NULL, "announce", list, "error",
+			 port->has_error ? error_json(&port->error) : NULL);
 }
 
 static json_t *event_json(const struct zs_edge_options *o, const struct zs_attach_event *e)

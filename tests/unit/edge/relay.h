@@ -107,6 +107,7 @@ static inline void relay_grant(struct relay *r, const zs_pb_Hello *hello, const 
 		p->port = 20000u + i;
 		p->service = 1u + i;
 		if (hello->publish[i].port == 1) {
+			p->port = p->service = 0;
 			p->has_error = true;
 			p->error.code = ZS_ATTACH_ERROR_port_taken;
 		}

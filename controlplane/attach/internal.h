@@ -285,9 +285,18 @@ void zs_attach_slot_free(struct zs_attach *s, struct slot *slot);
 void zs_attach_slot_adopt(struct zs_attach *s,
 			  struct slot *slot); /* a record read at the start; taken over */
 
-/* records.c */
+/* records.c. The readers judge what no memory is safe from; false: damaged, *out is spoilt. */
+#define ATTACH_RECORD 1024 /* 12 + 45 + 16 + 65 + 16 x 37 at most */
+bool zs_attach_record_read_slot(struct kept *out, const void *value, size_t len);
+size_t zs_attach_record_write_slot(const struct kept *k, uint8_t out[ATTACH_RECORD]);
+bool zs_attach_record_read_rule(struct zs_attach_rule *out, const void *peer, size_t peer_len,
+				const void *value, size_t len);
+size_t zs_attach_record_write_rule(const struct zs_attach_rule *rule, uint8_t out[ATTACH_RECORD]);
+bool zs_attach_record_read_limits(struct zs_attach_limits *out, const void *value, size_t len);
+size_t zs_attach_record_write_limits(const struct zs_attach_limits *l, uint8_t out[ATTACH_RECORD]);
 int zs_attach_record_slot(struct zs_attach *s, const struct slot *slot);
 int zs_attach_record_rule(struct zs_attach *s, const struct zs_attach_rule *rule, struct zs_error *err);
+int zs_attach_record_no_rule(struct zs_attach *s, const struct zs_peer_id *peer, struct zs_error *err);
 int zs_attach_records_slots(struct zs_attach *s, struct zs_error *err); /* each to slot_adopt */
 typedef void record_rule_fn(struct zs_attach *s, const struct zs_attach_rule *rule);
 int zs_attach_records_rules(struct zs_attach *s, record_rule_fn *fn, struct zs_error *err);

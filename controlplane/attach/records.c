@@ -15,10 +15,10 @@
 #define CAPS_PREFIX  "att/caps/"
 #define PREFIX_LEN   9
 #define SLOT_KEY     (PREFIX_LEN + 4)
+#define PEER_KEY     (PREFIX_LEN + ZS_PEER_ID)
 #define SLOT_VERSION 2
 #define RULE_VERSION 1
 #define CAPS_VERSION 1
-#define RECORD_MAX   1024 /* 12 + 45 + 16 + 65 + 16 x 37 at most */
 
 static void write_text(struct zs_writer *w, const char *text)
 {
@@ -50,9 +50,9 @@ static void slot_key(uint8_t key[SLOT_KEY], uint32_t id)
 	zs_write_u32(&w, id);
 }
 
-static size_t encode_slot(const struct kept *k, uint8_t out[RECORD_MAX])
+size_t zs_attach_record_write_slot(const struct kept *k, uint8_t out[ATTACH_RECORD])
 {
-	struct zs_writer w = zs_writer_of(out, RECORD_MAX);
+	struct zs_writer w = zs_writer_of(out, ATTACH_RECORD);
 
 	zs_write_u8(&w, SLOT_VERSION);
 	zs_write_u16(&w, k->generation);
@@ -75,7 +75,17 @@ static size_t encode_slot(const struct kept *k, uint8_t out[RECORD_MAX])
 	return zs_writer_len(&w);
 }
 
-static bool decode_port(struct zs_reader *r, struct ports *ports)
+/* One name, one port, one service number each. */
+static bool is_new(const struct ports *ports, const struct zs_attach_port *p)
+{
+	for (uint32_t i = 0; i < ports->count; i++)
+		if (!strcmp(ports->at[i].name, p->name) || ports->at[i].port == p->port ||
+		    ports->at[i].service == p->service)
+			return false;
+	return true;
+}
+
+static bool read_port(struct zs_reader *r, struct ports *ports)
 {
 	struct zs_attach_port *p = &ports->at[ports->count];
 
@@ -84,49 +94,56 @@ static bool decode_port(struct zs_reader *r, struct ports *ports)
 	p->service = zs_read_u8(r);
 	p->protection = zs_read_u8(r);
 	if (r->failed || !p->name[0] || !p->port || p->service < 1 || p->service > ZS_SERVICE_MAX ||
-	    p->protection > 1)
+	    p->protection > 1 || !is_new(ports, p))
 		return false;
 	ports->count++;
 	return true;
 }
 
-static bool decode_slot(struct slot *slot, const uint8_t *key, size_t key_len, const void *value, size_t len)
+static bool read_ports(struct zs_reader *r, struct ports *ports)
 {
-	struct zs_reader id = zs_reader_of(key + PREFIX_LEN, key_len - PREFIX_LEN),
-			 r = zs_reader_of(value, len);
-	struct kept *k = &slot->kept;
-	uint8_t version = zs_read_u8(&r), owner, ports;
+	uint8_t count = zs_read_u8(r);
+
+	if (count > ZS_ATTACH_PORTS)
+		return false;
+	while (ports->count < count)
+		if (!read_port(r, ports))
+			return false;
+	return true;
+}
+
+/* Owned, or freed at some time; a free one has nothing. */
+static bool is_whole(const struct kept *k)
+{
+	return k->generation && (k->owner.len ? !k->freed_s : k->freed_s && !k->hashes && !k->ports.count);
+}
+
+bool zs_attach_record_read_slot(struct kept *k, const void *value, size_t len)
+{
+	struct zs_reader r = zs_reader_of(value, len);
+	uint8_t version = zs_read_u8(&r), owner;
 	const uint8_t *at;
 
-	slot->id = zs_read_u32(&id);
-	k->generation = zs_read_u16(&r);
+	*k = (struct kept){ .generation = zs_read_u16(&r) };
 	k->freed_s = zs_read_u64(&r);
 	owner = zs_read_u8(&r);
 	at = zs_read_span(&r, owner);
-	if (!at || version != SLOT_VERSION || !k->generation || !slot->id || !zs_reader_done(&id))
-		return false;
-	if (owner ? zs_peer_id_decode(&k->owner, at, owner) || k->freed_s : !k->freed_s)
+	if (!at || version != SLOT_VERSION || (owner && zs_peer_id_decode(&k->owner, at, owner)))
 		return false;
 	zs_read_bytes(&r, k->prefix.ip, sizeof(k->prefix.ip));
 	k->hashes = zs_read_u8(&r);
 	if (k->hashes > ZS_ARRAY_LEN(k->hash) || !zs_read_bytes(&r, k->hash, k->hashes * sizeof(k->hash[0])))
 		return false;
-	ports = zs_read_u8(&r);
-	if (ports > ZS_ATTACH_PORTS)
-		return false;
-	while (ports--)
-		if (!decode_port(&r, &k->ports))
-			return false;
-	return zs_reader_done(&r);
+	return read_ports(&r, &k->ports) && zs_reader_done(&r) && is_whole(k);
 }
 
 int zs_attach_record_slot(struct zs_attach *s, const struct slot *slot)
 {
 	struct zs_store_batch *b = zs_store_begin(s->c->store);
-	uint8_t key[SLOT_KEY], value[RECORD_MAX];
+	uint8_t key[SLOT_KEY], value[ATTACH_RECORD];
 
 	slot_key(key, slot->id);
-	zs_store_put(b, key, sizeof(key), value, encode_slot(&slot->kept, value));
+	zs_store_put(b, key, sizeof(key), value, zs_attach_record_write_slot(&slot->kept, value));
 	return zs_control_commit(s->c, b, NULL);
 }
 
@@ -138,11 +155,14 @@ static void damaged(struct zs_attach *s, const char *what)
 static int each_slot(void *ctx, const void *key, size_t key_len, const void *value, size_t len)
 {
 	struct zs_attach *s = ctx;
+	struct zs_reader id = zs_reader_of((const uint8_t *)key + PREFIX_LEN, key_len - PREFIX_LEN);
 	struct slot *slot = calloc(1, sizeof(*slot));
 
 	if (!slot)
 		return -ENOMEM;
-	if (decode_slot(slot, key, key_len, value, len) && slot->id < s->shm.attachments) {
+	slot->id = zs_read_u32(&id);
+	if (zs_reader_done(&id) && slot->id && slot->id < s->shm.attachments &&
+	    zs_attach_record_read_slot(&slot->kept, value, len)) {
 		zs_attach_slot_adopt(s, slot);
 		return 0;
 	}
@@ -164,20 +184,55 @@ int zs_attach_records_slots(struct zs_attach *s, struct zs_error *err)
 	return unreadable(zs_store_each(s->c->store, SLOT_PREFIX, PREFIX_LEN, each_slot, s), err);
 }
 
-int zs_attach_record_rule(struct zs_attach *s, const struct zs_attach_rule *rule, struct zs_error *err)
+size_t zs_attach_record_write_rule(const struct zs_attach_rule *rule, uint8_t out[ATTACH_RECORD])
 {
-	struct zs_store_batch *b = zs_store_begin(s->c->store);
-	uint8_t key[PREFIX_LEN + ZS_PEER_ID], value[RECORD_MAX];
-	struct zs_writer w = zs_writer_of(value, sizeof(value));
+	struct zs_writer w = zs_writer_of(out, ATTACH_RECORD);
 
-	memcpy(key, RULE_PREFIX, PREFIX_LEN);
-	memcpy(key + PREFIX_LEN, rule->peer.bytes, rule->peer.len);
 	zs_write_u8(&w, RULE_VERSION);
 	zs_write_u8(&w, rule->denied);
 	write_text(&w, rule->name);
 	write_text(&w, rule->policy);
 	write_text(&w, rule->tenant);
-	zs_store_put(b, key, PREFIX_LEN + rule->peer.len, value, zs_writer_len(&w));
+	return zs_writer_len(&w);
+}
+
+bool zs_attach_record_read_rule(struct zs_attach_rule *out, const void *peer, size_t peer_len,
+				const void *value, size_t len)
+{
+	struct zs_reader r = zs_reader_of(value, len);
+	uint8_t version = zs_read_u8(&r), denied = zs_read_u8(&r);
+
+	*out = (struct zs_attach_rule){ .denied = denied };
+	read_text(&r, out->name, sizeof(out->name));
+	read_text(&r, out->policy, sizeof(out->policy));
+	read_text(&r, out->tenant, sizeof(out->tenant));
+	return version == RULE_VERSION && zs_reader_done(&r) && denied <= 1 &&
+	       !zs_peer_id_decode(&out->peer, peer, peer_len);
+}
+
+static size_t peer_key(uint8_t key[PEER_KEY], const char *prefix, const struct zs_peer_id *peer)
+{
+	memcpy(key, prefix, PREFIX_LEN);
+	memcpy(key + PREFIX_LEN, peer->bytes, peer->len);
+	return PREFIX_LEN + peer->len;
+}
+
+int zs_attach_record_rule(struct zs_attach *s, const struct zs_attach_rule *rule, struct zs_error *err)
+{
+	struct zs_store_batch *b = zs_store_begin(s->c->store);
+	uint8_t key[PEER_KEY], value[ATTACH_RECORD];
+
+	zs_store_put(b, key, peer_key(key, RULE_PREFIX, &rule->peer), value,
+		     zs_attach_record_write_rule(rule, value));
+	return zs_control_commit(s->c, b, err);
+}
+
+int zs_attach_record_no_rule(struct zs_attach *s, const struct zs_peer_id *peer, struct zs_error *err)
+{
+	struct zs_store_batch *b = zs_store_begin(s->c->store);
+	uint8_t key[PEER_KEY];
+
+	zs_store_del(b, key, peer_key(key, RULE_PREFIX, peer));
 	return zs_control_commit(s->c, b, err);
 }
 
@@ -189,16 +244,10 @@ struct each_rule {
 static int each_rule(void *ctx, const void *key, size_t key_len, const void *value, size_t len)
 {
 	struct each_rule *e = ctx;
-	struct zs_reader r = zs_reader_of(value, len);
-	struct zs_attach_rule rule = { 0 };
-	uint8_t version = zs_read_u8(&r), denied = zs_read_u8(&r);
+	struct zs_attach_rule rule;
 
-	rule.denied = denied != 0;
-	read_text(&r, rule.name, sizeof(rule.name));
-	read_text(&r, rule.policy, sizeof(rule.policy));
-	read_text(&r, rule.tenant, sizeof(rule.tenant));
-	if (version == RULE_VERSION && zs_reader_done(&r) && denied <= 1 &&
-	    !zs_peer_id_decode(&rule.peer, (const uint8_t *)key + PREFIX_LEN, key_len - PREFIX_LEN))
+	if (zs_attach_record_read_rule(&rule, (const uint8_t *)key + PREFIX_LEN, key_len - PREFIX_LEN, value,
+				       len))
 		e->fn(e->s, &rule);
 	else
 		damaged(e->s, "who may attach");
@@ -212,9 +261,9 @@ int zs_attach_records_rules(struct zs_attach *s, record_rule_fn *fn, struct zs_e
 	return unreadable(zs_store_each(s->c->store, RULE_PREFIX, PREFIX_LEN, each_rule, &e), err);
 }
 
-static size_t encode_limits(const struct zs_attach_limits *l, uint8_t out[RECORD_MAX])
+size_t zs_attach_record_write_limits(const struct zs_attach_limits *l, uint8_t out[ATTACH_RECORD])
 {
-	struct zs_writer w = zs_writer_of(out, RECORD_MAX);
+	struct zs_writer w = zs_writer_of(out, ATTACH_RECORD);
 
 	zs_write_u8(&w, CAPS_VERSION);
 	zs_write_u8(&w, (uint8_t)__builtin_popcount(l->set));
@@ -232,14 +281,13 @@ int zs_attach_record_limits(struct zs_attach *s, const struct zs_peer_id *peer,
 			    const struct zs_attach_limits *l, struct zs_error *err)
 {
 	struct zs_store_batch *b = zs_store_begin(s->c->store);
-	uint8_t key[PREFIX_LEN + ZS_PEER_ID], value[RECORD_MAX];
+	uint8_t key[PEER_KEY], value[ATTACH_RECORD];
+	size_t len = peer_key(key, CAPS_PREFIX, peer);
 
-	memcpy(key, CAPS_PREFIX, PREFIX_LEN);
-	memcpy(key + PREFIX_LEN, peer->bytes, peer->len);
 	if (l->set)
-		zs_store_put(b, key, PREFIX_LEN + peer->len, value, encode_limits(l, value));
+		zs_store_put(b, key, len, value, zs_attach_record_write_limits(l, value));
 	else
-		zs_store_del(b, key, PREFIX_LEN + peer->len);
+		zs_store_del(b, key, len);
 	return zs_control_commit(s->c, b, err);
 }
 
@@ -259,6 +307,17 @@ static void read_limit(struct zs_reader *r, struct zs_attach_limits *l)
 	}
 }
 
+bool zs_attach_record_read_limits(struct zs_attach_limits *out, const void *value, size_t len)
+{
+	struct zs_reader r = zs_reader_of(value, len);
+	uint8_t version = zs_read_u8(&r), count = zs_read_u8(&r);
+
+	*out = (struct zs_attach_limits){ 0 };
+	while (!r.failed && count--)
+		read_limit(&r, out);
+	return version == CAPS_VERSION && zs_reader_done(&r);
+}
+
 struct each_limits {
 	struct zs_attach *s;
 	record_limits_fn *fn;
@@ -267,14 +326,10 @@ struct each_limits {
 static int each_limits(void *ctx, const void *key, size_t key_len, const void *value, size_t len)
 {
 	struct each_limits *e = ctx;
-	struct zs_reader r = zs_reader_of(value, len);
-	struct zs_attach_limits l = { 0 };
+	struct zs_attach_limits l;
 	struct zs_peer_id peer;
-	uint8_t version = zs_read_u8(&r), count = zs_read_u8(&r);
 
-	while (!r.failed && count--)
-		read_limit(&r, &l);
-	if (version == CAPS_VERSION && zs_reader_done(&r) &&
+	if (zs_attach_record_read_limits(&l, value, len) &&
 	    !zs_peer_id_decode(&peer, (const uint8_t *)key + PREFIX_LEN, key_len - PREFIX_LEN))
 		e->fn(e->s, &peer, &l);
 	else

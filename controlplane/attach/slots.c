@@ -180,10 +180,7 @@ void zs_attach_slot_adopt(struct zs_attach *s, struct slot *slot)
 	if (!owner.len)
 		return;
 	if (zs_attach_slot_of(s, &owner)) { /* two records of one owner: none of our making */
-		slot->kept.owner.len = 0;
-		slot->kept.ports.count = 0;
-		slot->kept.freed_s = 1;
-		memset(&slot->kept.prefix, 0, sizeof(slot->kept.prefix));
+		slot->kept = (struct kept){ .generation = slot->kept.generation, .freed_s = 1 };
 		return;
 	}
 	own(s, slot, &owner);

@@ -67,7 +67,18 @@ int zs_cids_draw(struct zs_cids *s, struct config *config, uint64_t start_s, uin
 /* `next` durable, then in force and published. */
 int zs_cids_commit(struct zs_cids *s, const struct config next[ZS_CID_ROTATIONS], struct zs_error *err);
 
-/* records.c. -ENOENT: this store never had any. */
+/* records.c. Records as bytes; false: damaged, *out is spoilt. */
+#define CID_RECORD   (2 + 4 + 4 * 8 + NAME + ZS_AES_KEY)
+#define NONCE_RECORD (2 + ZS_CID_ROTATIONS * 8)
+/* Where the nonces of each configuration that is minted from may go on, by serial. */
+struct reserved {
+	uint32_t count, serial[ZS_CID_ROTATIONS], end[ZS_CID_ROTATIONS];
+};
+bool zs_config_read(struct config *out, const void *value, size_t len);
+void zs_config_write(const struct config *c, uint8_t out[CID_RECORD]);
+bool zs_reserved_read(struct reserved *out, const void *value, size_t len);
+size_t zs_reserved_write(const struct reserved *in, uint8_t out[NONCE_RECORD]);
+/* -ENOENT: this store never had any. */
 int zs_cids_load(struct zs_cids *s, struct zs_error *err);
 int zs_cids_store(struct zs_cids *s, const struct config config[ZS_CID_ROTATIONS], struct zs_error *err);
 /* Where the nonces of configuration `n` may go on; 0: the record has none of it. */

@@ -15,19 +15,15 @@
 #define CONF_PREFIX  "cid/conf/"
 #define NONCE_PREFIX "cid/nonce/"
 #define VERSION	     1
-#define CONF_LEN     (2 + 4 + 4 * 8 + NAME + ZS_AES_KEY)
-#define NONCE_MAX    (2 + ZS_CID_ROTATIONS * 8)
 
-enum { LIVE = 1, MINTS = 2, USED = 4 };
+enum { LIVE = 1, MINTS = 2, USED = 4, FLAGS = LIVE | MINTS | USED };
 
 /* --- configurations --- */
 
-static void put_config(struct zs_store_batch *b, uint8_t n, const struct config *c)
+void zs_config_write(const struct config *c, uint8_t out[CID_RECORD])
 {
-	uint8_t key[sizeof(CONF_PREFIX)] = CONF_PREFIX, value[CONF_LEN];
-	struct zs_writer w = zs_writer_of(value, sizeof(value));
+	struct zs_writer w = zs_writer_of(out, CID_RECORD);
 
-	key[sizeof(key) - 1] = n;
 	zs_write_u8(&w, VERSION);
 	zs_write_u8(&w, (uint8_t)((c->live ? LIVE : 0) | (c->mints ? MINTS : 0) | (c->used ? USED : 0)));
 	zs_write_u32(&w, c->serial);
@@ -37,11 +33,20 @@ static void put_config(struct zs_store_batch *b, uint8_t n, const struct config 
 	zs_write_u64(&w, c->withdrawn_s);
 	zs_write_bytes(&w, c->name, NAME);
 	zs_write_bytes(&w, c->key, ZS_AES_KEY);
-	zs_store_put(b, key, sizeof(key), value, zs_writer_len(&w));
+	ZS_CHECK(!w.failed && zs_writer_len(&w) == CID_RECORD, "a configuration's record");
+}
+
+static void put_config(struct zs_store_batch *b, uint8_t n, const struct config *c)
+{
+	uint8_t key[sizeof(CONF_PREFIX)] = CONF_PREFIX, value[CID_RECORD];
+
+	key[sizeof(key) - 1] = n;
+	zs_config_write(c, value);
+	zs_store_put(b, key, sizeof(key), value, sizeof(value));
 	sodium_memzero(value, sizeof(value));
 }
 
-static bool read_config(struct config *c, const void *value, size_t len)
+bool zs_config_read(struct config *c, const void *value, size_t len)
 {
 	struct zs_reader r = zs_reader_of(value, len);
 	uint8_t version = zs_read_u8(&r), flags = zs_read_u8(&r);
@@ -54,7 +59,8 @@ static bool read_config(struct config *c, const void *value, size_t len)
 	c->withdrawn_s = zs_read_u64(&r);
 	zs_read_bytes(&r, c->name, NAME);
 	zs_read_bytes(&r, c->key, ZS_AES_KEY);
-	return zs_reader_done(&r) && version == VERSION && c->live == !c->withdrawn_s;
+	return zs_reader_done(&r) && version == VERSION && !(flags & ~FLAGS) && c->serial &&
+	       c->live == !c->withdrawn_s;
 }
 
 static int each_config(void *ctx, const void *key, size_t key_len, const void *value, size_t len)
@@ -62,7 +68,7 @@ static int each_config(void *ctx, const void *key, size_t key_len, const void *v
 	struct zs_cids *s = ctx;
 	uint8_t n = key_len == sizeof(CONF_PREFIX) ? ((const uint8_t *)key)[key_len - 1] : ZS_CID_ROTATIONS;
 
-	return n < ZS_CID_ROTATIONS && read_config(&s->config[n], value, len) ? 0 : -EUCLEAN;
+	return n < ZS_CID_ROTATIONS && zs_config_read(&s->config[n], value, len) ? 0 : -EUCLEAN;
 }
 
 int zs_cids_load(struct zs_cids *s, struct zs_error *err)
@@ -107,10 +113,6 @@ int zs_cids_store(struct zs_cids *s, const struct config config[ZS_CID_ROTATIONS
 
 /* --- nonces --- */
 
-struct reserved {
-	uint32_t count, serial[ZS_CID_ROTATIONS], end[ZS_CID_ROTATIONS];
-};
-
 static size_t nonce_key(uint8_t key[sizeof(NONCE_PREFIX) + 3], uint32_t attachment)
 {
 	struct zs_writer w = zs_writer_of(key, sizeof(NONCE_PREFIX) + 3);
@@ -120,25 +122,49 @@ static size_t nonce_key(uint8_t key[sizeof(NONCE_PREFIX) + 3], uint32_t attachme
 	return zs_writer_len(&w);
 }
 
+bool zs_reserved_read(struct reserved *out, const void *value, size_t len)
+{
+	struct zs_reader r = zs_reader_of(value, len);
+	uint8_t version = zs_read_u8(&r), count = zs_read_u8(&r);
+
+	*out = (struct reserved){ 0 };
+	for (; out->count < count && out->count < ZS_CID_ROTATIONS; out->count++) {
+		uint32_t serial = zs_read_u32(&r);
+
+		for (uint32_t i = 0; i < out->count; i++)
+			if (out->serial[i] == serial)
+				return false;
+		out->serial[out->count] = serial;
+		out->end[out->count] = zs_read_u32(&r);
+	}
+	return version == VERSION && zs_reader_done(&r) && out->count == count;
+}
+
+size_t zs_reserved_write(const struct reserved *in, uint8_t out[NONCE_RECORD])
+{
+	struct zs_writer w = zs_writer_of(out, NONCE_RECORD);
+
+	zs_write_u8(&w, VERSION);
+	zs_write_u8(&w, (uint8_t)in->count);
+	for (uint32_t i = 0; i < in->count; i++) {
+		zs_write_u32(&w, in->serial[i]);
+		zs_write_u32(&w, in->end[i]);
+	}
+	ZS_CHECK(!w.failed, "a record has room for every live configuration");
+	return zs_writer_len(&w);
+}
+
 /* A record that cannot be read is an error, never none: its nonces would come again. */
 static int read_reserved(struct zs_cids *s, uint32_t attachment, struct reserved *out)
 {
-	uint8_t key[sizeof(NONCE_PREFIX) + 3], value[NONCE_MAX];
+	uint8_t key[sizeof(NONCE_PREFIX) + 3], value[NONCE_RECORD];
 	size_t len = 0;
 	int rc = zs_store_get(s->c->store, key, nonce_key(key, attachment), value, sizeof(value), &len);
-	struct zs_reader r = zs_reader_of(value, len < sizeof(value) ? len : sizeof(value));
-	uint8_t version, count;
 
 	*out = (struct reserved){ 0 };
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
-	version = zs_read_u8(&r);
-	count = zs_read_u8(&r);
-	for (; out->count < count && out->count < ZS_CID_ROTATIONS; out->count++) {
-		out->serial[out->count] = zs_read_u32(&r);
-		out->end[out->count] = zs_read_u32(&r);
-	}
-	return version == VERSION && zs_reader_done(&r) ? 0 : -EUCLEAN;
+	return len <= sizeof(value) && zs_reserved_read(out, value, len) ? 0 : -EUCLEAN;
 }
 
 int zs_cids_nonces_load(struct zs_cids *s, uint32_t attachment, uint32_t serial, uint32_t *from)
@@ -163,29 +189,25 @@ static bool live_serial(const struct zs_cids *s, uint32_t serial)
 
 int zs_cids_nonces_store(struct zs_cids *s, uint32_t attachment, unsigned n, uint32_t end)
 {
-	uint8_t key[sizeof(NONCE_PREFIX) + 3], value[NONCE_MAX];
-	struct zs_writer w = zs_writer_of(value, sizeof(value));
+	uint8_t key[sizeof(NONCE_PREFIX) + 3], value[NONCE_RECORD];
 	struct config *c = &s->config[n], used = *c;
 	struct zs_store_batch *b;
-	struct reserved have;
+	struct reserved have, next = { 0 };
 	int rc = read_reserved(s, attachment, &have);
 
 	if (rc)
 		return rc;
 	b = zs_store_begin(s->c->store);
-	zs_write_u8(&w, VERSION);
-	zs_write_u8(&w, 0);
 	for (uint32_t i = 0; i < have.count; i++) {
 		if (have.serial[i] == c->serial || !live_serial(s, have.serial[i]))
 			continue;
-		zs_write_u32(&w, have.serial[i]);
-		zs_write_u32(&w, have.end[i]);
+		next.serial[next.count] = have.serial[i];
+		next.end[next.count++] = have.end[i];
 	}
-	zs_write_u32(&w, c->serial);
-	zs_write_u32(&w, end);
-	ZS_CHECK(!w.failed, "a record has room for every live configuration");
-	value[1] = (uint8_t)((zs_writer_len(&w) - 2) / 8);
-	zs_store_put(b, key, nonce_key(key, attachment), value, zs_writer_len(&w));
+	ZS_CHECK(next.count < ZS_CID_ROTATIONS, "each live configuration has one serial");
+	next.serial[next.count] = c->serial;
+	next.end[next.count++] = end;
+	zs_store_put(b, key, nonce_key(key, attachment), value, zs_reserved_write(&next, value));
 	used.used = true;
 	if (!c->used)
 		put_config(b, (uint8_t)n, &used);

@@ -309,6 +309,30 @@ class Swarm:
         return found
 
 
+def spent():
+    """Seconds of CPU that the machine has spent so far, and its processors."""
+    with open("/proc/stat", encoding="ascii") as stat:
+        lines = stat.read().splitlines()
+    user, nice, system, _, _, irq, soft, steal = (int(x) for x in lines[0].split()[1:9])
+    return (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK"), sum(x[:3] == "cpu" for x in lines) - 1
+
+
+def used(pids):
+    """Seconds of CPU of these processes and of those below them."""
+    total, todo = 0, list(pids)
+    while todo:
+        pid = todo.pop()
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+                fields = stat.read().rpartition(")")[2].split()
+            with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as below:
+                todo += below.read().split()
+        except FileNotFoundError:
+            continue
+        total += sum(int(x) for x in fields[11:15])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
 def returns(swarm, before, what, ms):
     """All of them come back after a restart that just ended; the worst second and when the last one came."""
     up = time.time()
@@ -324,12 +348,25 @@ def returns(swarm, before, what, ms):
     return max(late) <= SPREAD_S and max(seconds.values()) <= 2 * EDGES / SPREAD_S
 
 
+def all_return(swarm, before, what, restart, planes):
+    """One try. Another one only where others had more than a quarter of the machine meanwhile: a thousand handshakes need the rest."""
+    for _ in range(3):
+        pids = [swarm.process.pid, *(p.process.pid for p in planes)]
+        (was, cpus), ours, began = spent(), used(pids), time.monotonic()
+        good = returns(swarm, before, what, restart())
+        others = (spent()[0] - was - used(pids) + ours) / cpus / (time.monotonic() - began)
+        if good or others < 0.25:
+            break
+        ok(f"others had {others:.0%} of the machine: once more")
+    check(f"{what}: back within the spread, in no second more than twice their share", good)
+
+
 def restarted(plane):
     plane.tell("stop")
     return plane.tell("start")["ms"]
 
 
-def a_thousand(lab, control):
+def a_thousand(lab, control, dataplane):
     swarm = Swarm(lab)
     began = time.monotonic()
     before = swarm.gather("a thousand edges", 60)
@@ -337,10 +374,8 @@ def a_thousand(lab, control):
     ok(f"{EDGES} edges from {len(lab.sources.split(','))} networks attached in {time.monotonic() - began:.0f} s")
     time.sleep(2)
     swarm.lines()
-    # A machine that is busy with other things delays some of a thousand: once more then.
-    check("within the spread, and in no second more than twice their share",
-          any(returns(swarm, before, f"kill -9 with {EDGES} edges", control.killed_and_back()) for _ in range(2)))
-    check("the same after SIGTERM", any(returns(swarm, before, "SIGTERM and start", restarted(control)) for _ in range(2)))
+    all_return(swarm, before, f"kill -9 with {EDGES} edges", control.killed_and_back, (control, dataplane))
+    all_return(swarm, before, "SIGTERM and start", lambda: restarted(control), (control, dataplane))
     swarm.process.send_signal(signal.SIGTERM)
     check("the load ends", swarm.process.wait(20) == 0)
 
@@ -364,7 +399,7 @@ def main():
     edge.end()
     groups(lab, builds)
     lab.apply("wide.yaml")
-    a_thousand(lab, control)
+    a_thousand(lab, control, dataplane)
     for plane in (dataplane, control):
         plane.tell("stop")
 

@@ -6,6 +6,18 @@
 #define SWEEP_SHARE 2048
 #define ENDS_MAX    32 /* flows ended in one slice */
 
+/* Is the attachment that opened the flow gone, or another's by now? */
+static bool detached(const struct zs_worker *w, const struct zs_addr *a)
+{
+	struct zs_attached end = zs_attached_of(a);
+	struct zs_attachment now;
+
+	if (!zs_is_attached(a) || !w->sessions || end.attachment >= w->sessions->attachments ||
+	    zs_seqlock_read(&w->sessions->attachment[end.attachment].seq) & 1)
+		return false;
+	return !zs_sessions_attachment(w->sessions, end.attachment, &now) || now.generation != end.generation;
+}
+
 /* Has the published port gone, or got another target? Without tables, or while the entry is being
  * written, nothing is known and nothing ends. */
 static bool unpublished(const struct zs_flow *f, const void *ctx)
@@ -15,7 +27,8 @@ static bool unpublished(const struct zs_flow *f, const void *ctx)
 
 	if (!w->tables || zs_seqlock_read(&w->tables->published[f->port].seq) & 1)
 		return false;
-	return !zs_tables_published(w->tables, f->port, &p) || p.generation != f->published_generation;
+	return !zs_tables_published(w->tables, f->port, &p) || p.generation != f->published_generation ||
+	       detached(w, &f->client.addr);
 }
 
 static void sweep(struct zs_worker *w, struct zs_flow_table *t)

@@ -29,6 +29,7 @@ struct zs_worker;
 struct zs_limits;
 struct zs_targets;
 struct zs_binds;
+struct zs_window_keys;
 
 #define ZS_QUEUES_MAX	 ZS_CONF_QUEUES
 #define ZS_HANDOVER_RING 1024 /* mbufs waiting for another worker: 32 bursts */
@@ -79,9 +80,12 @@ struct zs_dp {
 	uint32_t ports;
 	struct zs_worker *worker[ZS_WORKERS_MAX];
 	uint32_t workers;
-	uint16_t service_port;	   /* of connection IDs; 0: nobody attaches here */
-	struct zs_binds *binds;	   /* the binder's */
-	struct zs_senders senders; /* the index in the state segment, with this run's key */
+	uint16_t service_port;		    /* of connection IDs; 0: nobody attaches here */
+	struct zs_binds *binds;		    /* the binder's */
+	struct zs_senders senders;	    /* the index in the state segment, with this run's key */
+	uint16_t tunnel_port;		    /* 0: nobody attaches here */
+	struct zs_window_keys *window_keys; /* state.windows: an entry is its session's owner's */
+	uint64_t *window_tag;		    /* of the session that those keys are of */
 	struct rte_mempool *pool;
 	struct zs_limits *limits;
 	struct zs_targets *targets;

@@ -7,6 +7,7 @@
 #include "second.h"
 #include "stage/mark.h"
 #include "steering.h"
+#include "tunnels.h"
 #include "view.h"
 
 #define PERIOD_NS   1000000 /* of a worker's housekeeping: 1 ms */
@@ -25,7 +26,9 @@ void zs_housekeeping(struct zs_worker *w)
 	atomic_store_explicit(&w->state->heartbeat_ns, w->now_ns, memory_order_relaxed);
 	refresh_settings(w);
 	w->unix_s = zs_clock_wall_ns() / ZS_NS_PER_S;
+	zs_entropy_refill(&w->entropy);
 	zs_flows_age(w);
+	zs_tunnels_keep(w);
 	zs_cids_refresh(&w->cids, w->sessions, w->unix_s);
 	zs_hot_refresh(w);
 	if (w->sessions)

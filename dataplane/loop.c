@@ -13,6 +13,7 @@
 #include "sandbox.h"
 #include "stage/mark.h"
 #include "stage/stage.h"
+#include "tunnels.h"
 
 #define SLEEP_FIRST_US 1
 #define PAUSES	       16 /* between two empty polls while spinning */
@@ -50,6 +51,7 @@ static void look_at_sessions(struct zs_worker *w)
 	if (s == w->sessions)
 		return;
 	w->sessions = w->policer.v.sessions = s;
+	zs_tunnels_forget(w);
 	atomic_store_explicit(&w->sessions_seen, s, memory_order_release);
 }
 

@@ -23,6 +23,7 @@
 #include "sandbox.h"
 #include "second.h"
 #include "steering.h"
+#include "tunnels.h"
 #include "view.h"
 #include "worker.h"
 
@@ -94,6 +95,7 @@ static int load_conf(struct zs_dp *dp, const struct options *o, struct zs_error 
 	set_log(dp);
 	dp->workers = dp->conf->dataplane.workers;
 	dp->service_port = dp->conf->p2p.listens ? dp->conf->attach.service_port : 0;
+	dp->tunnel_port = dp->conf->p2p.listens ? dp->conf->attach.tunnel_port : 0;
 	ZS_LOG(dp->log, CONFIG_LOADED, "instance=%s workers=%u ports=%u", dp->conf->instance, dp->workers,
 	       dp->conf->dataplane.ports);
 	return 0;
@@ -136,7 +138,9 @@ static int open_segments(struct zs_dp *dp, bool *fresh, struct zs_error *err)
 	struct zs_state_shape shape = { .flow_capacity = dp->conf->flows.capacity,
 					.event_capacity = CONFIG_EVENTS,
 					.partitions = dp->workers,
-					.attachments = dp->conf->attach.capacity };
+					.attachments = dp->conf->attach.capacity,
+					.sessions = zs_sessions_slots(dp->conf->attach.capacity),
+					.windows = dp->conf->attach.lanes };
 	struct zs_events_shape events = { .capacity = CONFIG_EVENTS };
 	int rc;
 
@@ -218,12 +222,14 @@ static int start(struct zs_dp *dp, const sigset_t *set, struct zs_error *err)
 		goto stop_ports;
 	if ((rc = zs_workers_new(dp, err)))
 		goto delete_workers;
-	if ((rc = zs_flows_open(dp, fresh, err)) || (rc = zs_binds_open(dp, err)))
+	if ((rc = zs_flows_open(dp, fresh, err)) || (rc = zs_binds_open(dp, err)) ||
+	    (rc = zs_tunnels_open(dp, err)))
 		goto close_flows;
 	rc = serve(dp, set, err);
 	zs_view_close(dp);
 close_flows:
 	zs_binds_close(dp);
+	zs_tunnels_close(dp);
 	zs_flows_close(dp);
 delete_workers:
 	zs_workers_delete(dp);

@@ -1,5 +1,5 @@
-/* Keys are made from copies of the tables: each published port and the service port on each own address, and the
- * flow source-port range as one key per address. What must not be steered never is: ports that
+/* Keys are made from copies of the tables: each published port, the service port and the tunnel's on each own
+ * address, and the flow source-port range as one key per address. What must not be steered never is: ports that
  * are neither published nor in the range stay the kernel's. */
 #include <string.h>
 #include "steering.h"
@@ -50,6 +50,8 @@ static void collect(struct wanted *w, const struct zs_dp *dp, const struct zs_ta
 		want(w, dp, &l, 0);
 		if (dp->service_port)
 			want(w, dp, &l, dp->service_port);
+		if (dp->tunnel_port)
+			want(w, dp, &l, dp->tunnel_port);
 		for (uint32_t port = 1; port < ZS_UDP_PORTS; port++)
 			if (t->published[port].used)
 				want(w, dp, &l, (uint16_t)port);

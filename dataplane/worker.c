@@ -69,6 +69,7 @@ static int make_worker(struct zs_dp *dp, uint32_t index)
 	if (getrandom(&w->random, sizeof(w->random), 0) < 0)
 		return -errno;
 	w->random |= 1;
+	zs_entropy_refill(&w->entropy);
 	w->settings.busy_poll_us = dp->conf->dataplane.busy_poll_us;
 	w->settings.sleep_max_us = dp->conf->dataplane.sleep_max_us;
 	for (uint32_t from = 0; from < dp->workers; from++) {

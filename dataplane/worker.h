@@ -7,6 +7,7 @@
 
 #include "cids.h"
 #include "dataplane.h"
+#include "entropy.h"
 #include "hot.h"
 #include "locals.h"
 #include "shm/policer.h"
@@ -16,6 +17,7 @@
 #define ZS_TABLES_STOPPED 0   /* stamp of no tables at all */
 
 struct rte_mbuf;
+struct zs_tunnels;
 struct rte_ring;
 
 /* What tx needs to remember of a packet until the port takes it. */
@@ -51,6 +53,8 @@ struct zs_worker {
 	struct zs_locals locals;
 	struct zs_settings settings;
 	uint32_t random;
+	struct zs_tunnels *tunnels;
+	struct zs_entropy entropy;
 	/* Queues this worker polls, and how it sends on each port. */
 	uint32_t polls;
 	struct {

@@ -181,8 +181,7 @@ int zs_attach_kick(struct zs_attach *s, uint32_t id, uint64_t now, struct zs_err
 static int open_segment(struct zs_attach *s, struct zs_error *err)
 {
 	uint32_t capacity = s->c->conf->attach.capacity;
-	struct zs_sessions_shape shape = { .attachments = capacity,
-					   .sessions = capacity > CONFIG_SESSIONS ? capacity : 0 };
+	struct zs_sessions_shape shape = { .attachments = capacity, .sessions = zs_sessions_slots(capacity) };
 	struct zs_error why = { 0 };
 	bool fresh;
 	int rc = zs_sessions_open_writer(&s->shm, s->c->shm_dir, &shape, &fresh, &why);

@@ -1,5 +1,5 @@
-/* What a packet is to us: for the service port, the client's side of a published port, the target's side of a
- * flow, an ICMP error about any of them, or the kernel's. */
+/* What a packet is to us: for the service port, a tunnel's datagram, the client's side of a published port, the
+ * target's side of a flow, an ICMP error about any of them, or the kernel's. */
 #include <rte_mbuf.h>
 #include "stage.h"
 
@@ -26,6 +26,10 @@ static bool choose_side(const struct zs_worker *w, struct zs_item *it)
 		it->class = ZS_CLASS_CID;
 		return it->p.dst.port != 0;
 	}
+	if (it->p.dst.port == w->dp->tunnel_port && it->p.dst.port) {
+		it->class = ZS_CLASS_TUNNEL;
+		return true;
+	}
 	if (zs_stage_published(w, it, it->p.dst.port)) {
 		it->side = ZS_SIDE_CLIENT;
 		return true;
@@ -44,6 +48,8 @@ static bool classify(struct zs_worker *w, struct zs_item *it)
 		zs_stage_drop(w, it->m, ZS_DROP_stopped);
 		return false;
 	}
+	if (it->inner) /* judged where it was opened */
+		return true;
 	local = zs_locals_find(&w->locals, &it->p.dst.addr, it->iface, it->p.vlan);
 	if (local == ZS_LOCAL_NONE) {
 		zs_stage_punt(w, it);

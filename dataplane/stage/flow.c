@@ -4,7 +4,6 @@
  * its partition by the port it came to. Partitions of other workers are only read here, to
  * see whether a client's packet belongs there. */
 #include <rte_mbuf.h>
-#include <rte_ring.h>
 #include "limit.h"
 #include "stage.h"
 
@@ -16,13 +15,20 @@ int zs_flow_partition_of(const struct zs_dp *dp, uint16_t port)
 	return -1;
 }
 
-void zs_hand_over(struct zs_worker *w, struct zs_item *it, uint32_t worker)
+/* The partition that a target's packet names, or -1: by its port, or by the top bits of its flow number. */
+static int named(const struct zs_worker *w, const struct zs_item *it)
 {
-	it->m->port = it->iface;
-	if (rte_ring_sp_enqueue(w->dp->worker[worker]->inbox[w->index], it->m) == 0)
-		w->count[ZS_COUNTER_handed_over]++;
-	else
-		zs_stage_drop(w, it->m, ZS_DROP_hand_over);
+	uint32_t at = it->p.dst.port / ZS_FLOW_NUMBERS;
+
+	if (!it->inner)
+		return zs_flow_partition_of(w->dp, it->p.dst.port);
+	return at < w->dp->partitions ? (int)at : -1;
+}
+
+/* The port in the flow's key: who opens a flow from within a tunnel is found by its end alone. */
+static uint16_t own_port(const struct zs_item *it)
+{
+	return it->inner && it->side == ZS_SIDE_CLIENT ? 0 : it->p.dst.port;
 }
 
 void zs_flow_hand_over(struct zs_worker *w, struct zs_item *it, uint32_t partition)
@@ -38,15 +44,15 @@ static bool mine(const struct zs_worker *w, uint32_t partition)
 /* The partition to look into first. */
 static uint32_t home(const struct zs_worker *w, const struct zs_item *it)
 {
-	if (it->side == ZS_SIDE_TARGET)
-		return (uint32_t)zs_flow_partition_of(w->dp, it->p.dst.port);
-	return w->dp->home[w->index];
+	int at = it->side == ZS_SIDE_TARGET ? named(w, it) : -1;
+
+	return at >= 0 ? (uint32_t)at : w->dp->home[w->index];
 }
 
 static void hash(struct zs_worker *w, struct zs_item *it)
 {
 	it->table = &w->dp->partition[home(w, it)];
-	it->hash = zs_flow_hash(it->table, &it->p.src, it->p.dst.port, it->local);
+	it->hash = zs_flow_hash(it->table, &it->p.src, own_port(it), it->local);
 	if (it->side == ZS_SIDE_CLIENT)
 		zs_flow_prefetch_client(it->table, it->hash);
 	else
@@ -61,24 +67,23 @@ static int elsewhere(const struct zs_worker *w, const struct zs_item *it)
 
 		if (t == it->table)
 			continue;
-		if (zs_flow_find_client(t, it->hash, &it->p.src, it->p.dst.port, it->local) != ZS_FLOW_NONE)
+		if (zs_flow_find_client(t, it->hash, &it->p.src, own_port(it), it->local) != ZS_FLOW_NONE)
 			return (int)i;
 	}
 	return -1;
 }
 
 /* A flow of an entry that was withdrawn or aimed elsewhere ends when its next packet comes. */
-static bool outdated(struct zs_worker *w, struct zs_item *it)
+static void judge(struct zs_worker *w, struct zs_item *it)
 {
 	struct zs_flow *f = &it->table->flow[it->flow];
 
-	if (it->side == ZS_SIDE_TARGET)
+	if (it->side == ZS_SIDE_TARGET || it->inner)
 		zs_stage_published(w, it, f->port);
 	if (it->published.used && it->published.generation == f->published_generation)
-		return false;
+		return;
 	zs_flow_end(w, it->table, it->flow, ZS_FLOW_END_UNPUBLISHED);
 	it->flow = ZS_FLOW_NONE;
-	return true;
 }
 
 static void touch(struct zs_worker *w, struct zs_item *it)
@@ -101,7 +106,7 @@ static bool find_client(struct zs_worker *w, struct zs_item *it)
 
 	it->flow = ZS_FLOW_NONE;
 	if (mine(w, at))
-		it->flow = zs_flow_find_client(it->table, it->hash, &it->p.src, it->p.dst.port, it->local);
+		it->flow = zs_flow_find_client(it->table, it->hash, &it->p.src, own_port(it), it->local);
 	if (it->flow == ZS_FLOW_NONE && (w->dp->partitions > 1 || !mine(w, at))) {
 		other = elsewhere(w, it);
 		at = other >= 0 ? (uint32_t)other : at;
@@ -113,12 +118,14 @@ static bool find_client(struct zs_worker *w, struct zs_item *it)
 			return false;
 		}
 		it->table = &w->dp->partition[at];
-		it->flow = zs_flow_find_client(it->table, it->hash, &it->p.src, it->p.dst.port, it->local);
+		it->flow = zs_flow_find_client(it->table, it->hash, &it->p.src, own_port(it), it->local);
 	}
-	if (it->flow != ZS_FLOW_NONE && !outdated(w, it))
-		return true;
-	if ((why = zs_flow_make(w, it)) == ZS_DROPS)
-		return true;
+	if (it->flow != ZS_FLOW_NONE)
+		judge(w, it);
+	if (it->inner && !zs_flow_inner(w, it))
+		return false;
+	if (it->flow != ZS_FLOW_NONE || (why = zs_flow_make(w, it)) == ZS_DROPS)
+		return zs_flow_opened(w, it);
 	/* The port's flows are counted over all workers: who has one to give for it makes this one. */
 	if (why == ZS_DROP_flow_limit_port && !it->handed &&
 	    (other = zs_flow_room_elsewhere(w, it->p.dst.port)) >= 0)
@@ -130,17 +137,31 @@ static bool find_client(struct zs_worker *w, struct zs_item *it)
 
 static bool find_target(struct zs_worker *w, struct zs_item *it)
 {
-	uint32_t at = home(w, it);
+	int at = named(w, it);
 
-	if (!mine(w, at)) {
-		zs_flow_hand_over(w, it, at);
+	it->flow = ZS_FLOW_NONE;
+	if (at >= 0 && !mine(w, (uint32_t)at)) {
+		zs_flow_hand_over(w, it, (uint32_t)at);
 		return false;
 	}
-	it->flow = zs_flow_find_target(it->table, it->hash, &it->p.src, it->p.dst.port, it->local);
-	if (it->flow != ZS_FLOW_NONE && !outdated(w, it))
+	if (at >= 0)
+		it->flow = zs_flow_find_target(it->table, it->hash, &it->p.src, it->p.dst.port, it->local);
+	if (it->flow != ZS_FLOW_NONE)
+		judge(w, it);
+	if (it->inner)
+		return zs_flow_inner(w, it);
+	if (it->flow != ZS_FLOW_NONE)
 		return true;
 	zs_stage_drop(w, it->m, ZS_DROP_stranger);
 	return false;
+}
+
+/* Does the flow's other end lie behind a tunnel? */
+static bool toward_attached(const struct zs_item *it)
+{
+	const struct zs_flow *f = &it->table->flow[it->flow];
+
+	return zs_is_attached(it->side == ZS_SIDE_CLIENT ? &f->target.addr : &f->client.addr);
 }
 
 uint32_t zs_stage_flow(struct zs_worker *w, struct zs_item **at, uint32_t n)
@@ -161,7 +182,8 @@ uint32_t zs_stage_flow(struct zs_worker *w, struct zs_item **at, uint32_t n)
 		if (!(it->side == ZS_SIDE_CLIENT ? find_client(w, it) : find_target(w, it)))
 			continue;
 		touch(w, it);
-		if ((why = zs_hop_find(w, it)) == ZS_DROPS)
+		it->sealed = toward_attached(it);
+		if (it->sealed || (why = zs_hop_find(w, it)) == ZS_DROPS)
 			at[on++] = it;
 		else
 			zs_stage_drop(w, it->m, why);

@@ -43,8 +43,11 @@ static void refresh(struct zs_worker *w, struct zs_flow *f)
 {
 	struct zs_nexthop hop;
 
-	f->nexthop_client = zs_hop_resolve(w, &f->client.addr, &hop);
-	f->nexthop_target = zs_hop_resolve(w, &f->target.addr, &hop);
+	f->nexthop_client = f->nexthop_target = ZS_NEXTHOP_NONE;
+	if (!zs_is_attached(&f->client.addr))
+		f->nexthop_client = zs_hop_resolve(w, &f->client.addr, &hop);
+	if (!zs_is_attached(&f->target.addr))
+		f->nexthop_target = zs_hop_resolve(w, &f->target.addr, &hop);
 	f->tables_change = w->stamp;
 }
 
@@ -60,16 +63,16 @@ static bool again(struct zs_worker *w, uint64_t hash)
 }
 
 /* The frame header for an index that was resolved. */
-static enum zs_drop take(struct zs_worker *w, struct zs_item *it, uint32_t index)
+static enum zs_drop take(struct zs_worker *w, uint32_t index, struct zs_nexthop *hop)
 {
 	if (index == ZS_HOP_UNREACHABLE)
 		return ZS_DROP_no_route;
-	if (index == ZS_NEXTHOP_NONE || !zs_tables_nexthop(w->tables, index, &it->hop) || !it->hop.used ||
-	    it->hop.iface >= w->dp->ports)
+	if (index == ZS_NEXTHOP_NONE || !zs_tables_nexthop(w->tables, index, hop) || !hop->used ||
+	    hop->iface >= w->dp->ports)
 		return ZS_DROP_no_neighbour;
-	if (it->hop.valid)
+	if (hop->valid)
 		return ZS_DROPS;
-	ask(w, &it->hop);
+	ask(w, hop);
 	return ZS_DROP_no_neighbour;
 }
 
@@ -80,16 +83,25 @@ enum zs_drop zs_hop_find(struct zs_worker *w, struct zs_item *it)
 
 	if (f->tables_change != w->stamp || (*index == ZS_NEXTHOP_NONE && again(w, it->hash)))
 		refresh(w, f);
-	return take(w, it, *index);
+	return take(w, *index, &it->hop);
+}
+
+enum zs_drop zs_hop_toward(struct zs_worker *w, const struct zs_addr *addr, struct zs_hop_memo *memo,
+			   uint64_t hash, struct zs_nexthop *hop)
+{
+	if (memo->stamp != w->stamp || (memo->index == ZS_NEXTHOP_NONE && again(w, hash))) {
+		memo->index = zs_hop_resolve(w, addr, hop);
+		memo->stamp = w->stamp;
+	}
+	return take(w, memo->index, hop);
 }
 
 enum zs_drop zs_hop_bound(struct zs_worker *w, struct zs_item *it, struct zs_hot *line)
 {
-	struct zs_nexthop hop;
+	struct zs_hop_memo memo = { line->nexthop, line->stamp };
+	enum zs_drop why = zs_hop_toward(w, &line->addr, &memo, it->hash, &it->hop);
 
-	if (line->stamp != w->stamp || (line->nexthop == ZS_NEXTHOP_NONE && again(w, it->hash))) {
-		line->nexthop = zs_hop_resolve(w, &line->addr, &hop);
-		line->stamp = w->stamp;
-	}
-	return take(w, it, line->nexthop);
+	line->nexthop = memo.index;
+	line->stamp = memo.stamp;
+	return why;
 }

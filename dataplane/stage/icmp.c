@@ -12,16 +12,10 @@
 #include <rte_mbuf.h>
 #include "limit.h"
 #include "net/checksum.h"
-#include "stage.h"
+#include "icmp.h"
 
-#define ICMP_RATE_S 100 /* errors translated a second and worker: path changes are rare */
-#define ICMP_BURST  50
-#define QUOTE_MAX4  548 /* so that the whole is 576, what every IPv4 host takes (RFC 1812) */
-#define QUOTE_MAX6  1232
-#define MTU_MIN	    1280 /* RFC 8200's least; what QUIC needs (1,200 bytes of UDP payload) fits */
-#define HEADER_GAP  20	 /* between the two families' IP headers */
-#define TTL	    64
-#define HEADROOM    (2 * ZS_IP6_LEN + ZS_ICMP_LEN + ZS_ETH_LEN + ZS_VLAN_LEN)
+#define HEADER_GAP 20 /* between the two families' IP headers */
+#define HEADROOM   (2 * ZS_IP6_LEN + ZS_ICMP_LEN + ZS_ETH_LEN + ZS_VLAN_LEN)
 
 static void put16(uint8_t *at, uint16_t v)
 {
@@ -88,30 +82,6 @@ struct rebuilt {
 	bool to4;
 };
 
-static void write_ip(uint8_t *ip, bool is4, const struct zs_addr *src, const struct zs_addr *dst,
-		     uint8_t proto, uint16_t payload, uint8_t ttl)
-{
-	memset(ip, 0, is4 ? ZS_IP4_MIN : ZS_IP6_LEN);
-	if (!is4) {
-		ip[0] = 0x60;
-		put16(ip + 4, payload);
-		ip[6] = proto;
-		ip[7] = ttl;
-		memcpy(ip + 8, src->ip, 16);
-		memcpy(ip + 24, dst->ip, 16);
-		return;
-	}
-	ip[0] = 0x45;
-	put16(ip + 2, (uint16_t)(payload + ZS_IP4_MIN));
-	ip[6] = 0x40;
-	ip[8] = ttl;
-	ip[9] = proto;
-	memcpy(ip + 12, src->ip + 12, 4);
-	memcpy(ip + 16, dst->ip + 12, 4);
-	uint16_t csum = (uint16_t)~zs_csum_fold(zs_csum_add(0, ip, ZS_IP4_MIN));
-	memcpy(ip + 10, &csum, 2);
-}
-
 /* The quoted UDP header as the client sent it: ports back, checksum by difference. */
 static void restore_udp(uint8_t *udp, const struct zs_packet *p, const struct rebuilt *r)
 {
@@ -131,31 +101,13 @@ static void restore_udp(uint8_t *udp, const struct zs_packet *p, const struct re
 	memcpy(udp + 6, &csum, 2);
 }
 
-static void write_icmp(uint8_t *icmp, const struct rebuilt *r, uint32_t mtu, uint16_t len)
-{
-	uint8_t pseudo[8] = { 0, 0, (uint8_t)(len >> 8), (uint8_t)len, 0, 0, 0, ZS_PROTO_ICMP6 };
-	uint32_t sum = 0;
-	uint16_t csum;
-
-	memset(icmp, 0, ZS_ICMP_LEN);
-	icmp[0] = r->to4 ? 3 : 2;
-	icmp[1] = r->to4 ? 4 : 0;
-	put16(icmp + 6, (uint16_t)mtu);
-	if (!r->to4) {
-		sum = zs_csum_add(sum, r->from->ip, 16);
-		sum = zs_csum_add(sum, r->src.addr.ip, 16);
-		sum = zs_csum_add(sum, pseudo, sizeof(pseudo));
-	}
-	csum = (uint16_t)~zs_csum_fold(zs_csum_add(sum, icmp, len));
-	memcpy(icmp + 2, &csum, 2);
-}
-
 /* Makes the new packet around the quoted UDP header. */
 static void rebuild(struct zs_item *it, const struct rebuilt *r, uint32_t mtu)
 {
 	uint16_t header = r->to4 ? ZS_IP4_MIN : ZS_IP6_LEN, udp_len;
 	uint8_t *udp = it->frame + it->p.quoted_l4_off, *quote, *icmp;
-	uint16_t rest = (uint16_t)(it->ip + it->ip_len - udp), most = r->to4 ? QUOTE_MAX4 : QUOTE_MAX6;
+	uint16_t rest = (uint16_t)(it->ip + it->ip_len - udp),
+		 most = r->to4 ? ZS_ICMP_QUOTE_4 : ZS_ICMP_QUOTE_6;
 	uint8_t ttl = it->frame[it->p.quoted_off + (it->p.is4 ? 8 : 7)];
 
 	if (rest > most - header)
@@ -164,12 +116,12 @@ static void rebuild(struct zs_item *it, const struct rebuilt *r, uint32_t mtu)
 	restore_udp(udp, &it->p, r);
 	quote = udp - header;
 	icmp = quote - ZS_ICMP_LEN;
-	write_ip(quote, r->to4, &r->src.addr, &r->dst.addr, ZS_PROTO_UDP, udp_len, ttl);
-	write_icmp(icmp, r, mtu, (uint16_t)(ZS_ICMP_LEN + header + rest));
+	zs_icmp_write_ip(quote, &r->src.addr, &r->dst.addr, ZS_PROTO_UDP, udp_len, ttl);
+	zs_icmp_write(icmp, r->from, &r->src.addr, mtu, (uint16_t)(ZS_ICMP_LEN + header + rest));
 	it->ip = icmp - header;
 	it->ip_len = (uint16_t)(header + ZS_ICMP_LEN + header + rest);
-	write_ip(it->ip, r->to4, r->from, &r->src.addr, r->to4 ? ZS_PROTO_ICMP : ZS_PROTO_ICMP6,
-		 (uint16_t)(it->ip_len - header), TTL);
+	zs_icmp_write_ip(it->ip, r->from, &r->src.addr, r->to4 ? ZS_PROTO_ICMP : ZS_PROTO_ICMP6,
+			 (uint16_t)(it->ip_len - header), ZS_ICMP_TTL);
 }
 
 static bool choose(const struct zs_worker *w, const struct zs_item *it, struct rebuilt *r)
@@ -197,9 +149,9 @@ static enum zs_drop translate(struct zs_worker *w, struct zs_item *it)
 	if (!choose(w, it, &r) || !sum_is_good(it) ||
 	    !zs_addr_eq(&it->p.quoted_src.addr, &w->locals.entry[it->local].addr))
 		return ZS_DROP_icmp_malformed;
-	if (it->p.icmp_mtu < MTU_MIN)
+	if (it->p.icmp_mtu < ZS_ICMP_MTU_MIN)
 		return ZS_DROP_icmp_mtu;
-	if (!zs_limit_take(&w->icmp_tat_ns, ICMP_RATE_S, ICMP_BURST, w->now_ns))
+	if (!zs_limit_take(&w->icmp_tat_ns, ZS_ICMP_RATE_S, ZS_ICMP_BURST, w->now_ns))
 		return ZS_DROP_icmp_rate;
 	if ((why = zs_hop_find(w, it)) != ZS_DROPS)
 		return why;

@@ -4,6 +4,7 @@
 #include "shm/flow_port.h"
 #include "stage.h"
 #include "targets.h"
+#include "tunnels.h"
 
 /* The port's own target is looked at without the index, which is a tick behind a new port. Of a
  * target's other ports nothing is known: its host may well be a client. */
@@ -16,21 +17,32 @@ static bool from_a_target(const struct zs_worker *w, const struct zs_item *it)
 }
 
 /* The target is judged again here: the tables are another process's word. */
+static enum zs_drop judge_target(struct zs_worker *w, const struct zs_item *it)
+{
+	const struct zs_published *p = &it->published;
+
+	struct zs_aim aim;
+
+	if (p->kind == ZS_PUBLISHED_ATTACHED)
+		return zs_tunnel_aim(w, p->attachment, p->attachment_generation, &aim) ? ZS_DROPS
+										       : ZS_DROP_no_endpoint;
+	if (zs_deny_target(&w->settings.deny, &p->target) != ZS_SPECIAL_NONE ||
+	    zs_locals_has(&w->locals, &p->target) || !p->target_port)
+		return ZS_DROP_target_denied;
+	return from_a_target(w, it) ? ZS_DROP_src_target : ZS_DROPS;
+}
+
 static enum zs_drop judge(struct zs_worker *w, const struct zs_item *it)
 {
 	const struct zs_published *p = &it->published;
 	const struct zs_settings *s = &w->settings;
 	struct zs_limits *l = w->dp->limits;
+	enum zs_drop why;
 
 	if (!p->used)
 		return ZS_DROP_not_published;
-	if (p->kind != ZS_PUBLISHED_TARGET)
-		return ZS_DROP_no_endpoint;
-	if (zs_deny_target(&w->settings.deny, &p->target) != ZS_SPECIAL_NONE ||
-	    zs_locals_has(&w->locals, &p->target) || !p->target_port)
-		return ZS_DROP_target_denied;
-	if (from_a_target(w, it))
-		return ZS_DROP_src_target;
+	if ((why = judge_target(w, it)) != ZS_DROPS)
+		return why;
 	if (p->drain)
 		return ZS_DROP_draining;
 	if (s->max_flows_per_prefix && zs_limit_prefix_flows(l, &it->p.src.addr) >= s->max_flows_per_prefix)
@@ -87,7 +99,8 @@ void zs_flow_gone(struct zs_worker *w, const struct zs_flow *f, enum zs_flow_end
 {
 	static const uint8_t counter[] = { [ZS_FLOW_END_IDLE] = ZS_COUNTER_flows_expired,
 					   [ZS_FLOW_END_EVICTED] = ZS_COUNTER_flows_evicted,
-					   [ZS_FLOW_END_UNPUBLISHED] = ZS_COUNTER_flows_ended };
+					   [ZS_FLOW_END_UNPUBLISHED] = ZS_COUNTER_flows_ended,
+					   [ZS_FLOW_END_CLOSED] = ZS_COUNTER_flows_closed };
 
 	w->count[counter[why]]++;
 	zs_limit_flow_gone(w->dp->limits, f->port, &f->client.addr);
@@ -97,15 +110,23 @@ void zs_flow_gone(struct zs_worker *w, const struct zs_flow *f, enum zs_flow_end
 void zs_flow_end(struct zs_worker *w, struct zs_flow_table *t, uint32_t id, enum zs_flow_end why)
 {
 	zs_flow_gone(w, &t->flow[id], why);
-	zs_flow_remove(t, id);
+	zs_flow_finish(t, id, w->now_ms);
 }
 
-/* Which own address faces the target: of the interface its next hop is on. */
-static enum zs_drop aim(struct zs_worker *w, struct zs_item *it, struct zs_flow_new *want)
+/* Which own address faces the target: of the interface its next hop is on. An attachment's end has neither:
+ * the way to it is the session's, looked up for each packet. */
+static enum zs_drop aim(struct zs_worker *w, struct zs_flow_new *want)
 {
 	struct zs_nexthop hop;
 	int local;
 
+	want->nexthop_client = want->nexthop_target = ZS_NEXTHOP_NONE;
+	if (!zs_is_attached(&want->client.addr))
+		want->nexthop_client = zs_hop_resolve(w, &want->client.addr, &hop);
+	if (zs_is_attached(&want->target.addr)) {
+		want->local_target = ZS_LOCAL_ATTACHED;
+		return ZS_DROPS;
+	}
 	want->nexthop_target = zs_hop_resolve(w, &want->target.addr, &hop);
 	if (want->nexthop_target == ZS_HOP_UNREACHABLE)
 		return ZS_DROP_no_route;
@@ -113,8 +134,16 @@ static enum zs_drop aim(struct zs_worker *w, struct zs_item *it, struct zs_flow_
 	if (local == ZS_LOCAL_NONE)
 		return ZS_DROP_no_route;
 	want->local_target = (uint8_t)local;
-	want->nexthop_client = zs_hop_resolve(w, &want->client.addr, &hop);
 	return ZS_DROPS;
+}
+
+static struct zs_endpoint target_of(const struct zs_published *p)
+{
+	struct zs_attached end = { p->attachment, p->attachment_generation, p->service };
+
+	if (p->kind == ZS_PUBLISHED_ATTACHED)
+		return (struct zs_endpoint){ zs_attached_addr(&end), 0 };
+	return (struct zs_endpoint){ p->target, p->target_port };
 }
 
 enum zs_drop zs_flow_make(struct zs_worker *w, struct zs_item *it)
@@ -125,7 +154,7 @@ enum zs_drop zs_flow_make(struct zs_worker *w, struct zs_item *it)
 					  [ZS_FLOW_BUCKET] = ZS_DROP_flow_full,
 					  [ZS_FLOW_PORT_FULL] = ZS_DROP_flow_limit_port };
 	struct zs_flow_new want = { .client = it->p.src,
-				    .target = { it->published.target, it->published.target_port },
+				    .target = target_of(&it->published),
 				    .port = it->p.dst.port,
 				    .local_client = it->local,
 				    .published_generation = it->published.generation,
@@ -135,7 +164,7 @@ enum zs_drop zs_flow_make(struct zs_worker *w, struct zs_item *it)
 	enum zs_flow_error rc;
 	enum zs_drop why;
 
-	if ((why = judge(w, it)) != ZS_DROPS || (why = aim(w, it, &want)) != ZS_DROPS)
+	if ((why = judge(w, it)) != ZS_DROPS || (why = aim(w, &want)) != ZS_DROPS)
 		return why;
 	rc = zs_flow_add(it->table, &want, zs_worker_random(w), &it->flow, &evicted);
 	if (evicted.used)

@@ -11,6 +11,11 @@ void zs_consume(struct zs_worker *w, struct rte_mbuf *m)
 	rte_pktmbuf_free(m);
 }
 
+struct rte_mbuf *zs_stage_new(struct zs_worker *w)
+{
+	return rte_pktmbuf_alloc(w->dp->pool);
+}
+
 bool zs_originate(struct zs_worker *w, const struct zs_ends *ends, const void *payload, uint16_t len)
 {
 	struct zs_header h = { .src = ends->src,
@@ -24,7 +29,7 @@ bool zs_originate(struct zs_worker *w, const struct zs_ends *ends, const void *p
 	if (index == ZS_HOP_UNREACHABLE || index == ZS_NEXTHOP_NONE || !it.hop.used || !it.hop.valid ||
 	    it.hop.iface >= w->dp->ports)
 		return false;
-	it.m = rte_pktmbuf_alloc(w->dp->pool);
+	it.m = zs_stage_new(w);
 	if (!it.m)
 		return false;
 	at = (uint8_t *)it.m->buf_addr + HEADERS;

@@ -33,6 +33,8 @@ static bool parse(struct zs_worker *w, struct zs_item *it)
 {
 	enum zs_parse rc;
 
+	if (zs_stage_resume(it))
+		return true;
 	if (!flatten(it)) {
 		zs_stage_drop(w, it->m, ZS_DROP_no_mbuf);
 		return false;

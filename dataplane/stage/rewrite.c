@@ -128,6 +128,19 @@ static uint8_t *make4(const struct zs_item *it, const struct zs_ends *e)
 	return ip;
 }
 
+/* What came out of a tunnel has no headers to change. */
+static enum zs_drop make(struct zs_item *it, const struct zs_ends *e, uint16_t mtu)
+{
+	struct zs_header h = { e->src, e->dst, it->payload_sum, it->p.ecn };
+	uint32_t header = zs_addr_is4(&e->dst.addr) ? IP4_HEADER : IP6_HEADER;
+
+	if (header + ZS_UDP_LEN + it->payload_len > mtu)
+		return ZS_DROP_mtu;
+	if (!it->summed)
+		h.payload_sum = zs_csum_add(0, it->payload, it->payload_len);
+	return zs_header_put(it, &h, it->payload, it->payload_len) ? ZS_DROPS : ZS_DROP_no_mbuf;
+}
+
 /* ZS_DROPS: ready for tx. */
 static enum zs_drop rewrite(struct zs_worker *w, struct zs_item *it)
 {
@@ -141,6 +154,8 @@ static enum zs_drop rewrite(struct zs_worker *w, struct zs_item *it)
 		e = it->ends;
 	else if (!choose(w, it, &e))
 		return ZS_DROP_no_route;
+	if (it->inner)
+		return make(it, &e, mtu);
 	to4 = zs_addr_is4(&e.dst.addr);
 	if (it->p.is4 && !to4 && !it->l4[6] && !it->l4[7])
 		return ZS_DROP_udp_checksum_zero;
@@ -166,7 +181,7 @@ uint32_t zs_stage_rewrite(struct zs_worker *w, struct zs_item **at, uint32_t n)
 	uint32_t on = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		enum zs_drop why = rewrite(w, at[i]);
+		enum zs_drop why = at[i]->sealed ? ZS_DROPS : rewrite(w, at[i]);
 
 		if (why == ZS_DROPS)
 			at[on++] = at[i];

@@ -1,5 +1,6 @@
-/* The stages in order, and the two ends that are not tx. */
+/* The stages in order, the ends that are not tx, and what else needs DPDK for a single packet. */
 #include <rte_mbuf.h>
+#include <rte_ring.h>
 #include "mark.h"
 #include "stage.h"
 
@@ -19,6 +20,14 @@ ZS_COLD void zs_stage_punt(struct zs_worker *w, struct zs_item *it)
 	rte_pktmbuf_free(it->m);
 }
 
+void zs_stage_push(struct zs_worker *w, struct rte_mbuf *m, uint32_t worker)
+{
+	if (rte_ring_sp_enqueue(w->dp->worker[worker]->inbox[w->index], m) == 0)
+		w->count[ZS_COUNTER_handed_over]++;
+	else
+		zs_stage_drop(w, m, ZS_DROP_hand_over);
+}
+
 void zs_stage_run(struct zs_worker *w, struct zs_burst *b, struct rte_mbuf **mbuf, uint32_t n, bool handed)
 {
 	uint32_t on = n;
@@ -27,6 +36,7 @@ void zs_stage_run(struct zs_worker *w, struct zs_burst *b, struct rte_mbuf **mbu
 		b->item[i].m = mbuf[i];
 		b->item[i].handed = handed;
 		b->item[i].class = ZS_CLASS_FLOW;
+		b->item[i].inner = b->item[i].sealed = 0;
 		b->item[i].iface = (uint8_t)mbuf[i]->port;
 		b->at[i] = &b->item[i];
 	}
@@ -39,8 +49,14 @@ void zs_stage_run(struct zs_worker *w, struct zs_burst *b, struct rte_mbuf **mbu
 	on = zs_stage_cid(w, b->at, on);
 	ZS_STAGE_MARK(w, cid, n);
 	n = on;
+	on = zs_stage_tunnel_in(w, b->at, on);
+	ZS_STAGE_MARK(w, tunnel_in, n);
+	n = on;
 	on = zs_stage_flow(w, b->at, on);
 	ZS_STAGE_MARK(w, flow, n);
+	n = on;
+	on = zs_stage_tunnel_out(w, b->at, on);
+	ZS_STAGE_MARK(w, tunnel_out, n);
 	n = on;
 	on = zs_stage_rewrite(w, b->at, on);
 	ZS_STAGE_MARK(w, rewrite, n);

@@ -4,11 +4,14 @@
  *
  *   parse      frame and headers, hygiene; the kernel's packets are punted here
  *   classify   emergency stop, own address, which side of a flow: published port (client's
- *              side) or flow source port (target's side), or the service port; ICMP errors leave for icmp
+ *              side) or flow source port (target's side), the service port or the tunnel's; ICMP errors leave for icmp
  *   cid        of the service port: connection IDs decoded as one burst, attachments, senders; what the relay itself is
  *              asked (BIND) ends in bind, at the one worker that binds. No flow is made
+ *   tunnel_in  session, window and keys of a datagram, opened; what was in it goes on as if it had
+ *              come from the attachment's end of its flow, control messages end here
  *   flow       hash all, prefetch, find; a miss makes a flow (newflow), another worker's
- *              packet crosses a ring and begins again at parse over there
+ *              packet crosses a ring and begins again at parse, or here when it came out of a tunnel
+ *   tunnel_out toward an attachment: lane, header, sealed; the rest passes
  *   rewrite    addresses, ports, checksums, TTL, header of the other family, frame header
  *   tx         to the port's queue, or by a ring to the worker that holds the queue
  *
@@ -21,7 +24,7 @@
 
 enum zs_side { ZS_SIDE_CLIENT /* toward the target */, ZS_SIDE_TARGET /* toward the client */ };
 
-enum zs_class { ZS_CLASS_FLOW, ZS_CLASS_CID };
+enum zs_class { ZS_CLASS_FLOW, ZS_CLASS_CID, ZS_CLASS_TUNNEL };
 
 struct rte_mbuf;
 
@@ -41,6 +44,9 @@ struct zs_item {
 	uint8_t side;
 	uint8_t handed; /* came over a ring: its flow is ours or nobody's */
 	uint8_t class;	/* enum zs_class */
+	uint8_t inner;	/* came out of a tunnel: enum zs_tunnel_type; 0: straight off the wire */
+	uint8_t auth;	/* inner: its payload came in clear */
+	uint8_t sealed; /* goes into a tunnel: rewrite has nothing to do */
 	uint8_t local;	/* index of the own address it is for */
 	uint32_t flow;	/* id in table */
 	struct zs_flow_table *table;
@@ -49,6 +55,11 @@ struct zs_item {
 	struct zs_cid cid;
 	uint32_t sender; /* the attachment that has bound the source, or ZS_SENDER_NONE */
 	struct zs_ends ends;
+	/* Of what came out of a tunnel; p.src is the attachment's end, p.dst.port the flow number, p.ecn the inner. */
+	uint8_t *payload;
+	uint16_t payload_len;
+	uint8_t summed; /* payload_sum is what the sender's checksum says of it */
+	uint32_t payload_sum;
 	struct zs_published published;
 	struct zs_nexthop hop;
 };
@@ -65,7 +76,9 @@ void zs_stage_run(struct zs_worker *w, struct zs_burst *b, struct rte_mbuf **mbu
 uint32_t zs_stage_parse(struct zs_worker *w, struct zs_item **at, uint32_t n);
 uint32_t zs_stage_classify(struct zs_worker *w, struct zs_item **at, uint32_t n);
 uint32_t zs_stage_cid(struct zs_worker *w, struct zs_item **at, uint32_t n);
+uint32_t zs_stage_tunnel_in(struct zs_worker *w, struct zs_item **at, uint32_t n);
 uint32_t zs_stage_flow(struct zs_worker *w, struct zs_item **at, uint32_t n);
+uint32_t zs_stage_tunnel_out(struct zs_worker *w, struct zs_item **at, uint32_t n);
 uint32_t zs_stage_rewrite(struct zs_worker *w, struct zs_item **at, uint32_t n);
 void zs_stage_tx(struct zs_worker *w, struct zs_item **at, uint32_t n);
 
@@ -99,17 +112,33 @@ enum zs_drop zs_hop_bound(struct zs_worker *w, struct zs_item *it, struct zs_hot
 enum zs_drop zs_hop_find(struct zs_worker *w, struct zs_item *it);
 /* Resolves an address: index, or the sentinel for no route. Tells of a missing neighbour. */
 uint32_t zs_hop_resolve(struct zs_worker *w, const struct zs_addr *addr, struct zs_nexthop *hop);
+/* The same for an address of the caller's, who keeps the memo (stamp 0: nothing yet). `hash`: anything that tells askers
+ * apart. */
+struct zs_hop_memo {
+	uint32_t index, stamp; /* of the next hop, as of these tables */
+};
+enum zs_drop zs_hop_toward(struct zs_worker *w, const struct zs_addr *addr, struct zs_hop_memo *memo,
+			   uint64_t hash, struct zs_nexthop *hop);
 #define ZS_HOP_UNREACHABLE (ZS_NEXTHOP_NONE - 1) /* no route; kept in a flow like an index */
 
 /* icmp.c: takes an ICMP error for an own address to its end: sent on translated, handed over,
  * punted or dropped. */
 void zs_icmp_take(struct zs_worker *w, struct zs_item *it);
+/* icmp_write.c: tells the client of a published port that the item's payload must not be longer than `payload`; rate-limited.
+ * The item stays the caller's. */
+void zs_icmp_too_big(struct zs_worker *w, const struct zs_item *it, uint32_t payload);
 
 /* Partition that owns a flow source port, or -1. */
 int zs_flow_partition_of(const struct zs_dp *dp, uint16_t port);
-/* Passes a packet to the worker that owns its flow, or to any; ends it here. */
-void zs_flow_hand_over(struct zs_worker *w, struct zs_item *it, uint32_t partition);
+/* pass.c: passes a packet to another worker, by a ring; ends it here. What came out of a tunnel goes on there at its
+ * flow, all else begins at parse. */
 void zs_hand_over(struct zs_worker *w, struct zs_item *it, uint32_t worker);
+/* stage.c: into another worker's inbox, counted; or dropped. */
+void zs_stage_push(struct zs_worker *w, struct rte_mbuf *m, uint32_t worker);
+/* The item of a packet that came out of a tunnel on another worker. false: it did not. */
+bool zs_stage_resume(struct zs_item *it);
+/* Passes a packet to the worker that owns its flow; ends it here. */
+void zs_flow_hand_over(struct zs_worker *w, struct zs_item *it, uint32_t partition);
 
 /* bind.c: takes a message of the BIND family, whose connection ID was decoded into it->cid, to its end. The binder alone. */
 void zs_bind_take(struct zs_worker *w, struct zs_item *it);
@@ -117,8 +146,16 @@ void zs_bind_take(struct zs_worker *w, struct zs_item *it);
 void zs_bind_nudge(struct zs_worker *w, const struct zs_item *it);
 /* originate.c: a datagram of the relay's own, counted as originated and sent. false: no way to dst, or no buffer. */
 bool zs_originate(struct zs_worker *w, const struct zs_ends *ends, const void *payload, uint16_t len);
+/* originate.c: an empty packet, with room for all headers and a payload as long as any. NULL: none left. */
+struct rte_mbuf *zs_stage_new(struct zs_worker *w);
 /* originate.c: ends a packet that was for the relay itself. */
 void zs_consume(struct zs_worker *w, struct rte_mbuf *m);
+
+/* inner.c: what came out of a tunnel meets its flow, which may be none. true: go on (OPEN: make the flow); false: it
+ * has ended. */
+bool zs_flow_inner(struct zs_worker *w, struct zs_item *it);
+/* inner.c: the item has its flow. false: it was an OPEN, which ends here. */
+bool zs_flow_opened(struct zs_worker *w, struct zs_item *it);
 
 /* header.c: IP and UDP headers and the frame's before `payload`; the item describes the new packet, its hop is
  * found. false: no headroom. */

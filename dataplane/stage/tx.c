@@ -96,6 +96,14 @@ uint32_t zs_tx_outbox(struct zs_worker *w)
 	return total;
 }
 
+/* The meter of an attachment's end. */
+static struct zs_meter *meter_of(struct zs_worker *w, const struct zs_addr *end, int direction)
+{
+	uint32_t attachment = zs_attached_of(end).attachment;
+
+	return attachment < w->dp->state.attachments ? &w->account[attachment].meter[direction] : NULL;
+}
+
 static struct zs_sent sent_of(struct zs_worker *w, const struct zs_item *it)
 {
 	struct zs_sent s = { .payload = (uint16_t)(it->l4_len - 8), .ip_len = it->ip_len };
@@ -109,6 +117,12 @@ static struct zs_sent sent_of(struct zs_worker *w, const struct zs_item *it)
 	}
 	s.flow = &it->table->flow[it->flow];
 	s.to_client = it->side == ZS_SIDE_TARGET;
+	if (it->inner)
+		s.from = meter_of(w, &it->p.src.addr, ZS_FROM_EDGE);
+	if (!it->sealed)
+		return s;
+	s.payload = it->payload_len;
+	s.to = meter_of(w, s.to_client ? &s.flow->client.addr : &s.flow->target.addr, ZS_TO_EDGE);
 	return s;
 }
 

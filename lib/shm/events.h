@@ -14,7 +14,7 @@ enum zs_event_kind {
 	ZS_EVENT_NEIGHBOUR_MISSING, /* addr is wanted on iface/vlan */
 };
 
-enum zs_flow_end { ZS_FLOW_END_IDLE = 1, ZS_FLOW_END_EVICTED, ZS_FLOW_END_UNPUBLISHED };
+enum zs_flow_end { ZS_FLOW_END_IDLE = 1, ZS_FLOW_END_EVICTED, ZS_FLOW_END_UNPUBLISHED, ZS_FLOW_END_CLOSED };
 
 struct zs_event {
 	uint8_t kind;

@@ -117,6 +117,11 @@ struct zs_sessions {
 	struct zs_changelog changes; /* attachment ids: of an attachment or one of its sessions */
 };
 
+/* Slots of sessions beside so many attachments: each may have one, and two for a while. */
+static inline uint32_t zs_sessions_slots(uint32_t attachments)
+{
+	return attachments > CONFIG_SESSIONS ? attachments : CONFIG_SESSIONS;
+}
 /* The shape with the build's capacities in the place of zeros; NULL: all of them. */
 struct zs_sessions_shape zs_sessions_shaped(const struct zs_sessions_shape *shape);
 /* Sets the view's pointers from seg. -EPROTO: a region is missing or has an impossible size. */

@@ -54,7 +54,9 @@ static int bind(struct zs_state *s)
 	s->health = region(s, "@health", ZS_HEALTHS * sizeof(*s->health), NULL);
 	if (!s->worker || !s->iface || !s->health)
 		return -EPROTO;
-	return bind_flows(s) == 0 && s->by_client && s->by_target ? zs_state_bind_relay(s) : -EPROTO;
+	if (bind_flows(s) < 0 || !s->by_client || !s->by_target || zs_state_bind_relay(s) < 0)
+		return -EPROTO;
+	return zs_state_bind_tunnels(s);
 }
 
 static int bind_or_leave(struct zs_state *s, int (*binds)(struct zs_state *s), struct zs_error *err)
@@ -110,6 +112,8 @@ static int renew(struct zs_state *s, const char *dir, struct zs_state_shape shap
 		shape.flow_capacity = s->flow_capacity;
 	if (shape.partitions < s->partitions)
 		shape.partitions = s->partitions;
+	if (shape.windows < s->windows)
+		shape.windows = s->windows;
 	rc = zs_segment_new(&fresh.seg, dir, &zs_state_kind, &shape, err);
 	if (rc == 0)
 		rc = bind_or_leave(&fresh, bind, err);
@@ -117,8 +121,10 @@ static int renew(struct zs_state *s, const char *dir, struct zs_state_shape shap
 		return rc;
 	if (!foreign)
 		carry_counts(s, &fresh);
-	if (!foreign && fresh.attachments == s->attachments)
+	if (!foreign && fresh.attachments == s->attachments && fresh.sessions == s->sessions) {
 		zs_state_carry_relay(s, &fresh);
+		zs_state_carry_tunnels(s, &fresh);
+	}
 	carry_flows(s, &fresh);
 	rc = zs_segment_supersede(&s->seg, &fresh.seg, err);
 	if (rc < 0) {
@@ -165,7 +171,7 @@ int zs_state_open_writer(struct zs_state *s, const char *dir, const struct zs_st
 	if (rc < 0)
 		return rc;
 	if (foreign || want.flow_capacity > s->flow_capacity || want.partitions > s->partitions ||
-	    want.attachments != s->attachments)
+	    want.attachments != s->attachments || want.sessions != s->sessions || want.windows > s->windows)
 		rc = renew(s, dir, want, foreign, err);
 	if (rc < 0) {
 		zs_segment_leave(&s->seg);

@@ -23,6 +23,7 @@
 #include "shm/ring.h"
 #include "shm/senders.h"
 #include "shm/tables.h"
+#include "shm/tunnels.h"
 
 #define ZS_STATE_VERSION     2		/* 1 had nothing of attachments */
 #define ZS_FLOW_CAPACITY_MAX (1u << 24) /* Kconfig's limit */
@@ -88,6 +89,8 @@ struct zs_state_shape {
 	uint32_t event_capacity; /* per ring, power of two */
 	uint32_t partitions;	 /* of the flow table, at least the workers; 0 = 1, at most ZS_WORKERS_MAX */
 	uint32_t attachments;	 /* power of two; 0 = Kconfig's */
+	uint32_t sessions;	 /* slots, as the sessions segment has them; 0 = Kconfig's */
+	uint32_t windows;	 /* lanes of edges; 0 = ZS_WINDOWS */
 };
 
 /* Health the dataplane reports: one word per code of health.def that is its own (0 = fine). */
@@ -116,6 +119,11 @@ struct zs_state {
 	struct zs_account *account;	 /* the same, see zs_state_account */
 	struct zs_buckets *bucket;
 	struct zs_buckets *tenant; /* ZS_TENANTS, by number */
+	/* Tunnels, by slot of the session. */
+	uint32_t sessions, windows;
+	struct zs_tunnel_session *tunnel_session;
+	struct zs_tunnel_lane *tunnel_lane; /* partitions × sessions: a worker's are together */
+	struct zs_window *tunnel_window;    /* a pool: tunnel_session.window says whose */
 };
 
 /* The lines of one worker, `attachments` of them. */
@@ -129,6 +137,13 @@ static inline struct zs_account *zs_state_account(const struct zs_state *s, uint
 	return &s->account[(size_t)worker * s->attachments];
 }
 
+/* For the segment's own files (state_tunnels.c): rows of the members and of the regions, and the same as below. */
+#define ZS_STATE_TUNNEL_MEMBERS 40
+uint32_t zs_state_tunnel_members(struct zs_segment_field *out);
+uint32_t zs_state_tunnel_regions(struct zs_segment_field *out, uint32_t n,
+				 const struct zs_state_shape *shape);
+int zs_state_bind_tunnels(struct zs_state *s);
+void zs_state_carry_tunnels(const struct zs_state *old, struct zs_state *fresh);
 /* For the segment's own files (state_relay.c): binds the regions of attachments, -EPROTO; copies them from a segment
  * of the same capacity and fewer or as many workers. */
 int zs_state_bind_relay(struct zs_state *s);

@@ -2,7 +2,7 @@
  *
  * Regions: @worker @iface @health @flow_head @by_client @by_target @flow; the last four hold
  * `partitions` equal parts. Of attachments: @binding @binding_head @binding_change @sender @hot @account @bucket @tenant_bucket;
- * @hot and @account hold `partitions` equal parts. The rows "names.counters", "names.drops", "names.stages" and
+ * @hot and @account hold `partitions` equal parts. Of tunnels: see state_tunnels.c. The rows "names.counters", "names.drops", "names.stages" and
  * "names.health" hash the names of the definition tables, so a process never reads one counter
  * as another. */
 #include "shm/state.h"
@@ -156,6 +156,13 @@ struct zs_state_shape zs_state_shaped(const struct zs_state_shape *shape)
 		s.partitions = 1;
 	if (s.attachments == 0)
 		s.attachments = CONFIG_ATTACHMENTS;
+	if (s.sessions == 0)
+		s.sessions = CONFIG_SESSIONS;
+	if (s.windows == 0)
+		s.windows = ZS_WINDOWS;
+	ZS_CHECK(s.sessions <= ZS_SESSIONS_MAX && !(s.sessions & (s.sessions - 1)) &&
+		     s.windows <= ZS_WINDOWS_MAX,
+		 "sessions %u, windows %u", s.sessions, s.windows);
 	ZS_CHECK(s.attachments <= ZS_ATTACHMENTS_MAX && !(s.attachments & (s.attachments - 1)),
 		 "attachments %u", s.attachments);
 	ZS_CHECK(s.flow_capacity <= ZS_FLOW_CAPACITY_MAX && s.partitions <= ZS_WORKERS_MAX,
@@ -185,8 +192,10 @@ static uint32_t fields(struct zs_segment_field *out, const void *shape)
 			 sizeof(struct zs_flow_bucket);
 	uint32_t n = ZS_ARRAY_LEN(members);
 
-	_Static_assert(ZS_ARRAY_LEN(members) + 19 <= ZS_SEGMENT_FIELDS, "field table is full");
+	_Static_assert(ZS_ARRAY_LEN(members) + 22 + ZS_STATE_TUNNEL_MEMBERS <= ZS_SEGMENT_FIELDS,
+		       "field table is full");
 	memcpy(out, members, sizeof(members));
+	n += zs_state_tunnel_members(out + n);
 	n = put_names(out, n, "names.counters", counter_names);
 	n = put_names(out, n, "names.drops", drop_names);
 	n = put_names(out, n, "names.stages", stage_names);
@@ -199,7 +208,8 @@ static uint32_t fields(struct zs_segment_field *out, const void *shape)
 	n = zs_segment_put_region(out, n, "@by_target", index);
 	n = zs_segment_put_region(out, n, "@flow",
 				  (uint64_t)s.partitions * s.flow_capacity * sizeof(struct zs_flow));
-	return put_relay(out, n, &s);
+	n = put_relay(out, n, &s);
+	return zs_state_tunnel_regions(out, n, &s);
 }
 
 /* Rows of what a flow is made of; copies them out of a field table and returns how many. */

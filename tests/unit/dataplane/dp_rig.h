@@ -10,6 +10,7 @@
 #include "limit.h"
 #include "stage/stage.h"
 #include "targets.h"
+#include "tunnels.h"
 
 #define RIG_CLIENT_PORT 4443
 #define RIG_NOW_MS	1000000
@@ -104,23 +105,33 @@ static inline void rig_workers(struct rig *r, uint32_t workers)
 	}
 }
 
+static inline void rig_close(struct rig *r)
+{
+	zs_tunnels_close(&r->dp);
+	if (r->dp.state.seg.base)
+		zs_state_close(&r->dp.state);
+}
+
 /* Opens (again) the state segment and its flows for so many workers. */
 static inline void rig_state(struct rig *r, uint32_t workers, uint32_t capacity)
 {
 	struct zs_state_shape shape = { .flow_capacity = capacity,
 					.event_capacity = 64,
 					.partitions = workers,
-					.attachments = r->conf.attach.capacity };
+					.attachments = r->conf.attach.capacity,
+					.sessions = 64,
+					.windows = 16 };
 	struct zs_error err = { 0 };
 	bool fresh;
 
-	if (r->dp.state.seg.base)
-		zs_state_close(&r->dp.state);
+	rig_close(r);
 	assert_int_equal(zs_state_open_writer(&r->dp.state, r->dp.shm_dir, &shape, &fresh, &err), 0);
 	r->dp.workers = workers;
 	memset(&r->limits, 0, sizeof(r->limits));
 	assert_int_equal(zs_flows_open(&r->dp, fresh, &err), 0);
 	rig_workers(r, workers);
+	r->conf.attach.sessions = 8;
+	assert_int_equal(zs_tunnels_open(&r->dp, &err), 0);
 }
 
 static inline int rig_setup(void **state)
@@ -157,8 +168,7 @@ static inline int rig_teardown(void **state)
 	void *scratch = r->scratch;
 
 	zs_flows_close(&r->dp);
-	if (r->dp.state.seg.base)
-		zs_state_close(&r->dp.state);
+	rig_close(r);
 	zs_tables_close(&r->writer);
 	scratch_teardown(&scratch);
 	free(r);

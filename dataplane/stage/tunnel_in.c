@@ -1,0 +1,250 @@
+/* A burst of tunnel datagrams: headers, sessions, windows and keys, then all opened, then one by one what they
+ * mean. What carries a flow goes on as an item whose source is the attachment's end.
+ *
+ * Everything of a session is its owner's: another worker's datagram crosses a ring unopened. */
+#include <rte_mbuf.h>
+#include "net/checksum.h"
+#include "stage.h"
+#include "tunnels.h"
+
+struct arrival {
+	struct zs_item *it;
+	struct zs_tunnel_head head;
+	struct zs_window *window;
+	struct zs_window_keys *keys;
+	struct zs_window_pick pick;
+	uint64_t tag;
+	uint32_t slot;
+	int64_t fresh; /* window of a lane not seen before, -1: it was */
+	uint8_t aad[ZS_TUNNEL_AAD];
+};
+
+static uint8_t *datagram(const struct arrival *a)
+{
+	return a->it->l4 + ZS_UDP_LEN;
+}
+
+static uint16_t length(const struct arrival *a)
+{
+	return (uint16_t)(a->it->l4_len - ZS_UDP_LEN);
+}
+
+/* The session and its owner. false: the item has ended. */
+static bool find_session(struct zs_worker *w, struct arrival *a)
+{
+	uint32_t owner;
+
+	a->slot = w->sessions ? a->head.receiver & (w->sessions->sessions - 1) : UINT32_MAX;
+	a->tag = zs_tunnel_known(w, a->slot);
+	if (!a->tag ||
+	    __atomic_load_n(&w->sessions->session[a->slot].receiver, __ATOMIC_RELAXED) != a->head.receiver) {
+		zs_stage_drop(w, a->it->m, ZS_DROP_tunnel_receiver);
+		return false;
+	}
+	owner = zs_tunnel_claim(&w->dp->state.tunnel_session[a->slot], w->index, w->dp->workers);
+	if (owner != w->index) {
+		zs_hand_over(w, a->it, owner);
+		return false;
+	}
+	zs_tunnel_begin(w, a->slot, a->tag);
+	return true;
+}
+
+/* Window and key. ZS_DROPS: to be opened. */
+static enum zs_drop find_key(struct zs_worker *w, struct arrival *a)
+{
+	const struct zs_tunnel_session *s = &w->dp->state.tunnel_session[a->slot];
+	enum zs_drop why = ZS_DROP_tunnel_receiver;
+
+	a->fresh = -1;
+	if (s->ended)
+		return why;
+	if (!s->window[a->head.lane]) {
+		a->fresh = zs_tunnel_window_try(w, a->slot, a->tag, a->head.lane, &why);
+		if (a->fresh < 0)
+			return why;
+		a->window = &w->dp->state.tunnel_window[a->fresh];
+		a->keys = &w->tunnels->keys[a->fresh];
+	} else {
+		a->window = zs_tunnel_window(w, a->slot, a->tag, a->head.lane, &a->keys);
+		if (!a->window)
+			return why;
+		zs_window_prefetch(a->window, a->head.counter);
+	}
+	return zs_window_judge(a->window, a->keys, &a->head, w->now_ns, &a->pick);
+}
+
+/* What the sender's own checksum says of a payload that the tag does not cover: the datagram's sum without its
+ * headers and tag, so that what was damaged on the way stays wrong. */
+static void sum_clear(struct zs_item *it, const uint8_t *at, uint16_t len)
+{
+	uint32_t rest = zs_header_sum(&it->p.src, &it->p.dst, it->l4_len);
+	uint16_t tag = zs_csum_fold(zs_csum_add(0, at + len - ZS_GCM_TAG, ZS_GCM_TAG));
+
+	it->summed = it->p.l4_csum != 0;
+	rest = zs_csum_add(rest, at, ZS_TUNNEL_HEADER);
+	rest += len & 1 ? (uint16_t)(tag << 8 | tag >> 8) : tag;
+	it->payload_sum = (uint32_t)(uint16_t)~it->p.l4_csum +
+			  (uint16_t)~zs_csum_fold((rest & 0xffff) + (rest >> 16));
+}
+
+static void fail(struct zs_worker *w, struct arrival *a)
+{
+	if (a->fresh >= 0)
+		zs_tunnel_window_drop(w, (uint32_t)a->fresh);
+	else if (zs_window_failed(a->window))
+		w->dp->state.tunnel_session[a->slot].ended = 1;
+	zs_stage_drop(w, a->it->m, ZS_DROP_tunnel_tag);
+}
+
+/* The flow's end that it comes from, and the flow's number where a port would be. From here on it may be any
+ * worker's. */
+static void take_flow(struct zs_worker *w, struct arrival *a)
+{
+	const struct zs_known *k = &w->tunnels->known[a->slot];
+	const struct zs_tunnel_flow *f = &a->head.flow;
+	struct zs_attached end = { k->attachment, k->generation, f->service };
+	bool ours = f->opener == ZS_TUNNEL_RELAY;
+	struct zs_item *it = a->it;
+
+	it->class = ZS_CLASS_FLOW;
+	it->inner = a->head.type;
+	it->auth = a->head.auth;
+	it->handed = 0;
+	it->local = ZS_LOCAL_ATTACHED;
+	it->side = ours ? ZS_SIDE_TARGET : ZS_SIDE_CLIENT;
+	it->p.src = (struct zs_endpoint){ zs_attached_addr(&end), ours ? 0 : f->number };
+	it->p.dst.port = ours ? f->number : 0;
+}
+
+/* An authentic datagram. true: it goes on to its flow. */
+static bool act(struct zs_worker *w, struct arrival *a, bool newest)
+{
+	struct zs_item *it = a->it;
+	struct zs_tunnel_heard h = { .slot = a->slot,
+				     .tag = a->tag,
+				     .head = &a->head,
+				     .from = { it->p.src, it->local },
+				     .bytes = length(a),
+				     .newest = newest };
+	enum zs_drop why;
+
+	it->payload = datagram(a) + ZS_TUNNEL_HEADER;
+	it->payload_len = (uint16_t)(length(a) - ZS_TUNNEL_OVERHEAD);
+	why = zs_tunnel_form(&a->head, ZS_TUNNEL_EDGE, it->payload, it->payload_len);
+	zs_tunnel_heard(w, &h);
+	if (why == ZS_DROPS && a->head.type == ZS_TUNNEL_DATA)
+		why = zs_tunnel_flow_id(&a->head.flow) ? zs_tunnel_ecn(a->head.ecn, it->p.ecn, &it->p.ecn)
+						       : ZS_DROP_tunnel_type;
+	if (why != ZS_DROPS) {
+		zs_stage_drop(w, it->m, why);
+		return false;
+	}
+	if (!zs_tunnel_flow_id(&a->head.flow)) {
+		zs_tunnel_control(w, &h, it->payload);
+		zs_tunnel_consume(w, it->m, zs_tunnel_counter(a->head.type));
+		return false;
+	}
+	take_flow(w, a);
+	return true;
+}
+
+static bool settle(struct zs_worker *w, struct arrival *a, bool ok)
+{
+	enum zs_drop why;
+	bool newest = false;
+
+	if (!ok) {
+		fail(w, a);
+		return false;
+	}
+	why = zs_window_accept(a->window, a->head.counter, a->pick.epoch, w->now_ns, &newest);
+	if (why != ZS_DROPS) {
+		zs_stage_drop(w, a->it->m, why);
+		return false;
+	}
+	if (a->fresh >= 0)
+		zs_tunnel_window_keep(w, a->slot, a->head.lane, (uint32_t)a->fresh);
+	zs_tunnel_accepted(w, w->dp->state.tunnel_session[a->slot].window[a->head.lane] - 1);
+	w->count[ZS_COUNTER_tunnel_in]++;
+	return act(w, a, newest);
+}
+
+/* A lane not seen before is settled at once: a burst may hold several of its datagrams. */
+static bool open_alone(struct zs_worker *w, struct arrival *a)
+{
+	struct zs_gcm_job job;
+
+	zs_tunnel_job(&job, &a->head, datagram(a), length(a), a->pick.key, a->aad);
+	return settle(w, a, zs_gcm_open(&w->tunnels->engine, &job));
+}
+
+/* Reads headers and finds sessions; those that are ours are in `all` then. */
+static uint32_t read_all(struct zs_worker *w, struct zs_item **at, uint32_t n, struct arrival *all)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct arrival *a = &all[count];
+		enum zs_drop why;
+
+		a->it = at[i];
+		why = zs_tunnel_read(&a->head, datagram(a), length(a));
+		if (why != ZS_DROPS) {
+			zs_stage_drop(w, at[i]->m, why);
+			continue;
+		}
+		if (find_session(w, a)) {
+			__builtin_prefetch(w->dp->state.tunnel_session[a->slot].window);
+			count++;
+		}
+	}
+	return count;
+}
+
+static uint32_t open_burst(struct zs_worker *w, struct zs_item **at, uint32_t n, struct zs_item **on)
+{
+	struct arrival all[ZS_BURST];
+	struct zs_gcm_job job[ZS_BURST];
+	uint32_t count = read_all(w, at, n, all), jobs = 0, out = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct arrival *a = &all[i];
+		enum zs_drop why = find_key(w, a);
+
+		if (why != ZS_DROPS) {
+			if (a->fresh >= 0)
+				zs_tunnel_window_drop(w, (uint32_t)a->fresh);
+			zs_stage_drop(w, a->it->m, why);
+			continue;
+		}
+		if (a->head.auth)
+			sum_clear(a->it, datagram(a), length(a));
+		if (a->fresh >= 0) {
+			if (open_alone(w, a))
+				on[out++] = a->it;
+			continue;
+		}
+		all[jobs] = *a;
+		a = &all[jobs];
+		zs_tunnel_job(&job[jobs++], &a->head, datagram(a), length(a), a->pick.key, a->aad);
+	}
+	zs_gcm_open_burst(&w->tunnels->engine, job, jobs);
+	for (uint32_t i = 0; i < jobs; i++)
+		if (settle(w, &all[i], job[i].ok))
+			on[out++] = all[i].it;
+	return out;
+}
+
+uint32_t zs_stage_tunnel_in(struct zs_worker *w, struct zs_item **at, uint32_t n)
+{
+	struct zs_item *tunnel[ZS_BURST];
+	uint32_t on = 0, count = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (at[i]->class == ZS_CLASS_TUNNEL)
+			tunnel[count++] = at[i];
+		else
+			at[on++] = at[i];
+	return count ? on + open_burst(w, tunnel, count, at + on) : on;
+}

@@ -1,0 +1,138 @@
+/* A worker's tunnels: which sessions it knows, its lanes toward them, the windows and keys of those it owns. Main
+ * makes and unmakes it; all else is the worker's own thread.
+ *
+ * A session is found by its slot. What the worker has judged of a slot stands in `known` beside the sequence
+ * number of the entry it judged, so a packet reads one word of the sessions segment. Keys are made at a session's
+ * first packet, a few µs, and ahead of time in housekeeping after that. */
+#ifndef ZS_DATAPLANE_TUNNELS_H
+#define ZS_DATAPLANE_TUNNELS_H
+
+#include "shm/tunnels.h"
+#include "stage/stage.h"
+
+#define ZS_TUNNEL_WANTS	 64 /* keys asked for between two housekeepings; the sweep finds the rest */
+#define ZS_TUNNEL_OPENED 1024
+
+/* What this worker knows of a session's slot. */
+struct zs_known {
+	uint64_t tag; /* 0: no tunnel of this state segment */
+	uint32_t seq; /* of the entry when it was judged */
+	uint32_t way; /* index + 1 */
+	uint32_t attachment;
+	uint16_t generation;
+};
+
+/* This worker's way to a session. */
+struct zs_tunnel_way {
+	struct zs_lane lane;
+	uint64_t tag;
+	uint32_t slot, peer; /* the edge's receiver id */
+	uint16_t max_payload;
+	struct zs_addr hop_to; /* where the memo's next hop leads */
+	struct zs_hop_memo hop;
+};
+
+struct zs_tunnels {
+	struct zs_gcm_engine engine;
+	uint32_t sessions; /* slots of `known` */
+	uint32_t ways, ways_left, windows_left;
+	struct zs_known *known;
+	struct zs_tunnel_way *way;
+	uint32_t *way_free, *window_free;
+	struct zs_window_keys
+	    *keys; /* by window; all workers share the array, an entry is its session's owner's */
+	uint64_t *keys_tag;
+	uint32_t want_way[ZS_TUNNEL_WANTS], want_window[ZS_TUNNEL_WANTS];
+	uint32_t want_ways, want_windows;
+	uint32_t sweep;
+	uint64_t unseen_tat_ns;
+	struct {
+		uint32_t flow, ms;
+	} opened[ZS_TUNNEL_OPENED]; /* flows whose OPEN went out lately, by hash */
+};
+
+/* Where to send for an attachment. */
+struct zs_aim {
+	struct zs_tunnel_path path;
+	uint64_t tag;
+	uint32_t slot;
+};
+
+/* Main: memory for all workers, before they start; windows that the run before left are given out. */
+int zs_tunnels_open(struct zs_dp *dp, struct zs_error *err);
+void zs_tunnels_close(struct zs_dp *dp);
+
+/* The sessions segment is another one. */
+void zs_tunnels_forget(struct zs_worker *w);
+/* Housekeeping: keys that are wanted, a slice of the sweep. */
+void zs_tunnels_keep(struct zs_worker *w);
+
+/* The tag of the session in a slot, or 0. */
+uint64_t zs_tunnel_known(struct zs_worker *w, uint32_t slot);
+/* The newest session of an attachment that has an endpoint. false: none. */
+bool zs_tunnel_aim(struct zs_worker *w, uint32_t attachment, uint16_t generation, struct zs_aim *out);
+/* The way to a known session, made when it is new. NULL: no room, or the lane is spent. */
+struct zs_tunnel_way *zs_tunnel_way(struct zs_worker *w, uint32_t slot, uint64_t tag);
+/* After a stamp was taken: has the next key to be made? */
+void zs_tunnel_sent(struct zs_worker *w, struct zs_tunnel_way *way);
+
+/* Owner: the session of a slot, begun anew when its tag is another. */
+void zs_tunnel_begin(struct zs_worker *w, uint32_t slot, uint64_t tag);
+/* Owner: window and keys of a lane that was seen. */
+struct zs_window *zs_tunnel_window(struct zs_worker *w, uint32_t slot, uint64_t tag, uint8_t lane,
+				   struct zs_window_keys **keys);
+/* Owner: an empty window for a lane not seen yet, which is nobody's until zs_tunnel_window_keep; -1: none is left, or
+ * too many were asked for lately (*why). */
+int64_t zs_tunnel_window_try(struct zs_worker *w, uint32_t slot, uint64_t tag, uint8_t lane,
+			     enum zs_drop *why);
+void zs_tunnel_window_keep(struct zs_worker *w, uint32_t slot, uint8_t lane, uint32_t window);
+void zs_tunnel_window_drop(struct zs_worker *w, uint32_t window);
+/* After a datagram was accepted: has the next key to be made? */
+void zs_tunnel_accepted(struct zs_worker *w, uint32_t window);
+
+/* Owner, now and then: path MTU, what a session needs by the clock. */
+void zs_tunnel_tend(struct zs_worker *w, uint32_t slot, uint64_t tag);
+
+/* --- stage/tunnel_control.c --- */
+
+/* An authentic datagram, as its session's owner hears it. */
+struct zs_tunnel_heard {
+	const struct zs_tunnel_head *head;
+	uint64_t tag;
+	uint32_t slot;
+	struct zs_roam_place from;
+	uint16_t bytes; /* header and tag included */
+	bool newest;
+};
+/* Where the edge is; may send a PROBE. */
+void zs_tunnel_heard(struct zs_worker *w, const struct zs_tunnel_heard *h);
+/* What it says without a flow. */
+void zs_tunnel_control(struct zs_worker *w, const struct zs_tunnel_heard *h, const uint8_t *payload);
+/* By which counter it is consumed. */
+enum zs_counter zs_tunnel_counter(uint8_t type);
+
+struct zs_control_out {
+	struct zs_tunnel_flow flow;
+	uint8_t type;
+	const uint8_t *payload; /* `len` bytes, then zeros up to `whole` */
+	uint16_t len, whole;
+};
+/* Makes a control datagram toward aim->path. false: it cannot be sent now, and is not counted as made. */
+bool zs_tunnel_send(struct zs_worker *w, const struct zs_aim *aim, const struct zs_control_out *c);
+/* Tells the attachment's end of a flow that it ended. */
+void zs_tunnel_close(struct zs_worker *w, const struct zs_endpoint *end, uint16_t reason);
+
+/* --- stage/tunnel_out.c --- */
+
+/* The next hop of a path, and our own address there. ZS_DROPS: found. */
+enum zs_drop zs_tunnel_hop(struct zs_worker *w, struct zs_tunnel_way *way, const struct zs_tunnel_path *path,
+			   struct zs_nexthop *hop, struct zs_endpoint *src);
+
+/* It was the relay's own: counted as consumed, and by `kind`. */
+static inline void zs_tunnel_consume(struct zs_worker *w, struct rte_mbuf *m, enum zs_counter kind)
+{
+	w->count[kind]++;
+	zs_consume(w, m);
+}
+
+#endif

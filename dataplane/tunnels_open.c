@@ -1,0 +1,143 @@
+/* The workers' memory for tunnels. Windows that sessions of the run before hold stay theirs, the rest is dealt out. */
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "tunnels.h"
+
+/* Zeroed and on pages of its own: keys are read at random, so huge pages where the kernel gives them. */
+static void *map(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	madvise(p, bytes, MADV_HUGEPAGE);
+	madvise(p, bytes, MADV_DONTDUMP);
+	return p;
+}
+
+static void unmap(void *p, size_t bytes)
+{
+	if (p)
+		munmap(p, bytes);
+}
+
+static size_t keys_bytes(const struct zs_dp *dp)
+{
+	return (size_t)dp->state.windows * sizeof(struct zs_window_keys);
+}
+
+static size_t ways_bytes(const struct zs_tunnels *t)
+{
+	return (size_t)t->ways * sizeof(struct zs_tunnel_way);
+}
+
+static struct zs_tunnels *make(struct zs_dp *dp, struct zs_window_keys *keys, uint64_t *keys_tag)
+{
+	struct zs_tunnels *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->sessions = dp->state.sessions;
+	t->ways = dp->conf->attach.sessions;
+	t->keys = keys;
+	t->keys_tag = keys_tag;
+	t->known = calloc(t->sessions, sizeof(*t->known));
+	t->way = map(ways_bytes(t));
+	t->way_free = calloc(t->ways, sizeof(*t->way_free));
+	t->window_free = calloc(dp->state.windows, sizeof(*t->window_free));
+	while (t->way_free && t->ways_left < t->ways) {
+		t->way_free[t->ways_left] = t->ways - t->ways_left;
+		t->ways_left++;
+	}
+	zs_gcm_engine_best(&t->engine);
+	return t;
+}
+
+static bool is_whole(const struct zs_tunnels *t)
+{
+	return t && t->known && t->way && t->way_free && t->window_free;
+}
+
+/* A window that two lanes name, or none there is, is neither's: its lane is unseen from now on, under keys that end with
+ * its session. Damage alone comes to this. */
+static void deal(struct zs_dp *dp, uint8_t *taken)
+{
+	uint32_t next = 0;
+
+	for (uint32_t slot = 0; slot < dp->state.sessions; slot++) {
+		struct zs_tunnel_session *s = &dp->state.tunnel_session[slot];
+
+		for (uint32_t lane = 0; lane < ZS_TUNNEL_LANES; lane++) {
+			uint32_t window = s->window[lane] - 1;
+
+			if (!s->window[lane])
+				continue;
+			if (window >= dp->state.windows || taken[window])
+				s->ended = 1;
+			else
+				taken[window] = 1;
+		}
+	}
+	for (uint32_t i = dp->state.windows; i-- > 0;) {
+		struct zs_tunnels *t = dp->worker[next % dp->workers]->tunnels;
+
+		if (taken[i])
+			continue;
+		t->window_free[t->windows_left++] = i;
+		next++;
+	}
+}
+
+int zs_tunnels_open(struct zs_dp *dp, struct zs_error *err)
+{
+	uint8_t *taken = calloc(1, dp->state.windows);
+
+	dp->window_keys = map(keys_bytes(dp));
+	dp->window_tag = calloc(dp->state.windows, sizeof(*dp->window_tag));
+	if (!taken || !dp->window_keys || !dp->window_tag)
+		goto no_memory;
+	for (uint32_t i = 0; i < dp->workers; i++) {
+		dp->worker[i]->tunnels = make(dp, dp->window_keys, dp->window_tag);
+		if (!is_whole(dp->worker[i]->tunnels))
+			goto no_memory;
+	}
+	deal(dp, taken);
+	free(taken);
+	return 0;
+no_memory:
+	free(taken);
+	return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE,
+			    "no memory for tunnels: lower attach.sessions or attach.lanes");
+}
+
+static void unmake(struct zs_tunnels *t)
+{
+	for (uint32_t i = 0; t->way && i < t->ways; i++)
+		if (t->way[i].tag)
+			zs_lane_wipe(&t->way[i].lane);
+	zs_gcm_engine_fini(&t->engine);
+	unmap(t->way, ways_bytes(t));
+	free(t->window_free);
+	free(t->way_free);
+	free(t->known);
+	free(t);
+}
+
+void zs_tunnels_close(struct zs_dp *dp)
+{
+	for (uint32_t i = 0; i < dp->workers; i++) {
+		if (dp->worker[i] && dp->worker[i]->tunnels)
+			unmake(dp->worker[i]->tunnels);
+		if (dp->worker[i])
+			dp->worker[i]->tunnels = NULL;
+	}
+	if (dp->window_keys)
+		sodium_memzero(dp->window_keys, keys_bytes(dp));
+	unmap(dp->window_keys, keys_bytes(dp));
+	free(dp->window_tag);
+	dp->window_keys = NULL;
+	dp->window_tag = NULL;
+}

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sodium.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #define LIMITS "{expires_s: 20, stage_s: 5, live_s: 40, rest_s: 10}"
@@ -89,9 +90,12 @@ static void test_a_life_of_configurations(void **state)
 	struct pop *p = one_pop();
 	uint8_t first = pop_minting(p), second;
 	struct zs_cids_batch old = mint(p, 1, 1, 1);
+	struct zs_cid_config shown;
 	struct zs_cids_info info;
 
 	second = pop_rotate(p);
+	assert_true(zs_sessions_cid_config(&p->shm, first, &shown) && shown.successor_s == p->now + 5);
+	assert_true(zs_sessions_cid_config(&p->shm, second, &shown) && !shown.successor_s);
 	assert_int_not_equal(first, second);
 	assert_int_equal(pop_state(p, second), ZS_CIDS_STAGED);
 	assert_int_equal(mint(p, 1, 1, 1).rotation, first);
@@ -271,6 +275,39 @@ static void test_the_record_is_bounded(void **state)
 	pop_delete(p);
 }
 
+/* A disk that is full: nothing is given out, rotated, imported or withdrawn that would not be so after a crash. */
+static void test_full_disk(void **state)
+{
+	struct pop *p = one_pop(), *other = pop_new(2, 8, LIMITS);
+	struct rlimit was, none = { 0 };
+	struct zs_cids_imported done;
+	struct zs_cids_batch got;
+	uint8_t first, n;
+
+	first = mint(p, 5, 1, 60).rotation;
+	pop_rotate(p);
+	pop_pass(p, 44);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	none.rlim_max = was.rlim_max;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_true(zs_cids_mint(p->s, 5, 1, 64, &got) <
+		    0); /* of the second configuration: none is reserved */
+	assert_true(zs_cids_rotate(p->s, &n, &p->r.err) < 0);
+	assert_true(pop_carry(other, p, &done) < 0);
+	assert_false(pop_pass(p, 10)); /* due, and not withdrawn yet */
+	assert_int_equal(pop_state(p, first), ZS_CIDS_DECODING);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	assert_true(pop_pass(p, 1));
+	assert_int_equal(pop_state(p, first), ZS_CIDS_RESTING);
+	assert_int_equal(decoded(p, mint(p, 5, 1, 1).cid[0]).nonce, 0);
+	pop_restart(p);
+	assert_int_equal(decoded(p, mint(p, 5, 1, 1).cid[0]).nonce, ZS_CIDS_BLOCK);
+	pop_delete(p);
+	pop_delete(other);
+}
+
 /* --- sharing --- */
 
 static void test_two_pops_share(void **state)
@@ -300,6 +337,24 @@ static void test_two_pops_share(void **state)
 	assert_true(of_a.rotation == next && of_b.rotation == next);
 	assert_memory_not_equal(of_a.cid[0], of_b.cid[0], ZS_CID); /* the PoPs' numbers differ */
 	assert_int_equal(decoded(a, of_b.cid[0]).pop, 2);
+	pop_delete(a);
+	pop_delete(b);
+}
+
+/* An old one of another PoP lives as long here as one that was replaced today, though what replaces it began long ago. */
+static void test_an_old_one_comes_late(void **state)
+{
+	struct pop *a = pop_new(1, 7, LIMITS), *b = pop_new(2, 8, LIMITS);
+	struct zs_cids_batch of_a = mint(a, 1, 1, 1);
+	struct zs_cids_imported done;
+
+	pop_rotate(b);
+	pop_pass(b, 60);
+	assert_int_equal(pop_carry(a, b, &done), 0);
+	assert_false(pop_pass(b, 39));
+	assert_int_equal(decoded(b, of_a.cid[0]).verdict, ZS_CID_OK);
+	assert_true(pop_pass(b, 1));
+	assert_int_equal(decoded(b, of_a.cid[0]).verdict, ZS_CID_CONFIG);
 	pop_delete(a);
 	pop_delete(b);
 }
@@ -533,7 +588,9 @@ int main(void)
 		cmocka_unit_test(test_damaged_nonces_mint_nothing),
 		cmocka_unit_test(test_nonces_run_out),
 		cmocka_unit_test(test_the_record_is_bounded),
+		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_two_pops_share),
+		cmocka_unit_test(test_an_old_one_comes_late),
 		cmocka_unit_test(test_numbers_that_collide),
 		cmocka_unit_test(test_conflicts),
 		cmocka_unit_test(test_no_minting_from_what_was_forgotten),

@@ -155,6 +155,7 @@ static const struct row {
 	{ "attach: {tunnel_port: 10000}\n", 1, "lies in attach.ports" },
 	{ "attach: {service_port: 20000}\n", 1, "lies in flows.ports" },
 	{ "attach: {service_port: 4434}\n", 1, "the tunnel's port" },
+	{ "cids: {expires_s: 61, live_s: 60}\n", 1, "longer than cids.live_s" },
 	/* the libp2p host */
 	{ "p2p:\n  listen:\n  - 0.0.0.0:4001\n  - 0.0.0.0:4001\n", 4, "stands here twice" },
 	{ "p2p:\n  listen: ['0.0.0.0:20000']\n", 2, "lies in flows.ports" },

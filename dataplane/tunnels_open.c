@@ -76,7 +76,7 @@ static void deal(struct zs_dp *dp, uint8_t *taken)
 			if (!s->window[lane])
 				continue;
 			if (window >= dp->state.windows || taken[window])
-				s->ended = 1;
+				zs_tunnel_end(s);
 			else
 				taken[window] = 1;
 		}

@@ -216,7 +216,7 @@ void zs_tunnel_control(struct zs_worker *w, const struct zs_tunnel_heard *h, con
 		take_echo(w, h, payload);
 		break;
 	case ZS_TUNNEL_TYPE_CLOSE:
-		session_at(w, h->slot)->ended = 1;
+		zs_tunnel_end(session_at(w, h->slot));
 		break;
 	default: /* KEEPALIVE: that it came is all it says */
 		break;

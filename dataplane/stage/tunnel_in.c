@@ -93,7 +93,7 @@ static void fail(struct zs_worker *w, struct arrival *a)
 	if (a->fresh >= 0)
 		zs_tunnel_window_drop(w, (uint32_t)a->fresh);
 	else if (zs_window_failed(a->window))
-		w->dp->state.tunnel_session[a->slot].ended = 1;
+		zs_tunnel_end(&w->dp->state.tunnel_session[a->slot]);
 	zs_stage_drop(w, a->it->m, ZS_DROP_tunnel_tag);
 }
 

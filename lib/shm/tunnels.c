@@ -38,6 +38,12 @@ uint32_t zs_tunnel_claim(struct zs_tunnel_session *t, uint32_t worker, uint32_t 
 	return owner - 1;
 }
 
+void zs_tunnel_end(struct zs_tunnel_session *t)
+{
+	t->ended = 1;
+	zs_seqlock_put(&t->path, &(struct zs_tunnel_path){ 0 }, sizeof(t->path));
+}
+
 bool zs_tunnel_path_get(const struct zs_tunnel_session *t, uint64_t tag, struct zs_tunnel_path *out)
 {
 	if (__atomic_load_n(&t->tag, __ATOMIC_ACQUIRE) != tag || !tag)

@@ -57,6 +57,8 @@ uint64_t zs_tunnel_tag(const struct zs_session *v);
 struct zs_lane_store *zs_tunnel_lane_take(struct zs_tunnel_lane *l, uint64_t tag);
 /* Any worker: who owns the slot now; the caller, when nobody running did (`workers` run). */
 uint32_t zs_tunnel_claim(struct zs_tunnel_session *t, uint32_t worker, uint32_t workers);
+/* Owner (or nobody running): nothing is taken from or sent to this session any more. */
+void zs_tunnel_end(struct zs_tunnel_session *t);
 /* A whole copy of the path. false: there is none, or it is another session's. */
 bool zs_tunnel_path_get(const struct zs_tunnel_session *t, uint64_t tag, struct zs_tunnel_path *out);
 

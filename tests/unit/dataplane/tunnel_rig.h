@@ -44,6 +44,8 @@ struct tunnel_rig {
 	uint32_t clients;
 	struct frame seen[RIG_FRAMES]; /* every datagram that left for the edge, whole frames */
 	uint32_t sights;
+	struct frame said[RIG_FRAMES]; /* every datagram that came from the edge, as it came */
+	uint32_t sayings;
 	uint64_t arrived;
 	uint64_t seed;
 	uint32_t worker; /* who receives */
@@ -276,6 +278,8 @@ static inline bool rig_step(struct tunnel_rig *t)
 		struct frame f = t->up[0];
 
 		memmove(t->up, t->up + 1, --t->ups * sizeof(f));
+		assert_true(t->sayings < RIG_FRAMES);
+		t->said[t->sayings++] = f;
 		rig_datagram(t, &t->at, f.bytes[RIG_FRAME - 1], f.bytes, (uint16_t)f.len);
 		return true;
 	}
@@ -421,6 +425,13 @@ static inline void rig_up(struct tunnel_rig *t, uint32_t workers)
 	v = rig_session(t);
 	rig_attach(t, &v, ZS_SESSION_NONE);
 	rig_advance(t, 1);
+}
+
+/* The dataplane is killed and comes back with what is in shared memory. */
+static inline void rig_restart(struct tunnel_rig *t, uint32_t workers)
+{
+	fake_clear(&t->port);
+	rig_open(t, workers);
 }
 
 /* A client's packet to the published port. */

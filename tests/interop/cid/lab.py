@@ -3,9 +3,10 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from peers import Peer  # noqa: E402
+from peers import Peer, Refused  # noqa: E402
 
 LOOPBACK = {4: "127.0.0.1", 6: "[::1]"}
 OWN, DIALS = 64, 16
@@ -104,5 +105,12 @@ class Attached(Endpoint):
         self.start_stack()
 
     def may_dial(self, callee, count=DIALS):
-        """callee: another one of these."""
-        self.helper.ask("ask", peer=callee.peer, count=count, timeout_ms=10_000)
+        """callee: another one of these. A connection that was just granted serves a moment later."""
+        end = time.monotonic() + 5
+        while True:
+            try:
+                return self.helper.ask("ask", peer=callee.peer, count=count, timeout_ms=10_000)
+            except Refused as e:
+                if "not connected" not in str(e) or time.monotonic() > end:
+                    raise
+                time.sleep(0.05)

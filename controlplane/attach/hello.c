@@ -103,6 +103,12 @@ static bool bytes_are_left(const struct hearing *h, struct refusal *r)
 	struct terms t;
 
 	zs_attach_policy_terms(h->s, &h->conn->peer.id, h->who, &t);
+	if (zs_attach_quota_tenant_spent(h->s, t.tenant)) {
+		r->scope = "tenant";
+		r->current = h->s->tenant[t.tenant].used;
+		r->limit = h->s->tenant[t.tenant].bytes;
+		return false;
+	}
 	r->scope = "bytes";
 	r->limit = t.policy.bytes_left;
 	r->current = r->limit ? zs_attach_quota_used(h->s, &h->conn->peer.id) : 0;

@@ -78,7 +78,8 @@ struct tenant {
 	char name[33]; /* "": the number is free */
 	uint32_t members;
 	struct zs_police_limits limits;
-	uint64_t bytes;
+	uint64_t bytes; /* in all; 0: unlimited */
+	uint64_t used;	/* of the larger direction */
 	bool mark;
 };
 
@@ -267,6 +268,7 @@ bool zs_attach_tenants_right(const struct zs_attach *s); /* for the walker */
 
 /* quota.c */
 uint64_t zs_attach_quota_used(const struct zs_attach *s, const struct zs_peer_id *owner);
+bool zs_attach_quota_tenant_spent(const struct zs_attach *s, uint32_t tenant);
 void zs_attach_quota_judge(struct zs_attach *s, struct slot *slot);
 
 /* slots.c */

@@ -51,7 +51,10 @@ void zs_attach_tenants_load(struct zs_attach *s)
 		if (!t)
 			t = unused(s);
 		ZS_CHECK(t, "a number for each tenant");
-		snprintf(t->name, sizeof(t->name), "%s", p->name);
+		if (strcmp(t->name, p->name)) {
+			t->used = 0; /* until usage says */
+			snprintf(t->name, sizeof(t->name), "%s", p->name);
+		}
 		t->limits = zs_attach_limits_of(p);
 		t->bytes = (uint64_t)p->total_mb << 20;
 		t->mark = !strcmp(p->excess, "mark");
@@ -99,4 +102,29 @@ bool zs_attach_tenants_right(const struct zs_attach *s)
 	for (uint32_t i = 1; i < ZS_TENANTS; i++)
 		right &= members[i] == s->tenant[i].members && (!members[i] || s->tenant[i].name[0]);
 	return right;
+}
+
+uint32_t zs_attach_tenant_of(const struct zs_attach *s, uint32_t id, const struct zs_peer_id *owner,
+			     const char **name)
+{
+	const struct slot *slot = id < s->high ? s->slot[id] : NULL;
+
+	if (!slot || !slot->tenant || !zs_peer_id_eq(&slot->kept.owner, owner))
+		return 0;
+	*name = s->tenant[slot->tenant].name;
+	return slot->tenant;
+}
+
+void zs_attach_tenant_used(struct zs_attach *s, const char *name, uint64_t used)
+{
+	struct tenant *t = named(s, name);
+	bool spent;
+
+	if (!t)
+		return;
+	t->used = used;
+	spent = zs_attach_quota_tenant_spent(s, (uint32_t)(t - s->tenant));
+	for (uint32_t id = 1; spent && id < s->high; id++)
+		if (s->slot[id]->tenant == (uint32_t)(t - s->tenant))
+			zs_attach_quota_judge(s, s->slot[id]);
 }

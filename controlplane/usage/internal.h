@@ -16,10 +16,17 @@ struct owner {
 	struct zs_usage_sum sum;
 };
 
+/* A tenant's sum, by the number that the attach server has for it now. */
+struct tenant_sum {
+	char name[33]; /* "": not asked for yet */
+	struct zs_usage_sum sum;
+};
+
 /* What was read last of an attachment's cells, and to whom it was counted. */
 struct cursor {
 	uint32_t attachment;
-	uint32_t owner; /* in u->owners and u->owner */
+	uint32_t owner;	 /* in u->owners and u->owner */
+	uint32_t tenant; /* it was counted to last; 0: none */
 	uint16_t generation;
 	bool changed; /* not stored yet */
 	uint64_t incarnation;
@@ -37,6 +44,7 @@ struct zs_usage {
 	uint64_t due_ns, round_ns;
 	struct zs_peertable owners;
 	struct owner *owner; /* by slot of owners */
+	struct tenant_sum tenant[ZS_TENANTS];
 	uint64_t stored_sums;
 	struct zs_usage_sum total; /* since the start */
 };
@@ -52,6 +60,7 @@ void zs_usage_recorded(struct zs_usage *u, struct cursor *k);
 /* Fills u->at and u->stored_sums. */
 int zs_usage_records_load(struct zs_usage *u, struct zs_error *err);
 /* false: the store has none. */
+bool zs_usage_record_tenant(const struct zs_usage *u, const char *name, struct zs_usage_sum *out);
 bool zs_usage_record_sum(const struct zs_usage *u, const struct zs_peer_id *owner, struct zs_usage_sum *out);
 
 #endif

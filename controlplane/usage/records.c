@@ -2,15 +2,18 @@
  *
  *   "use/last/" be32 attachment  {u8 1, u64 incarnation, u16 generation, u8 length, owner, u8 workers,
  *                                each per direction {u64 bytes, u64 packets}}
+ *   "use/tens/" tenant's name    as the next
  *   "use/sums/" peer id          {u8 1, per direction {u64 bytes, u64 packets}, u64 first, u64 last (Unix time)} */
 #include <errno.h>
 #include <stdlib.h>
+#include "base/check.h"
 #include "base/cursor.h"
 #include "store.h"
 #include "usage/internal.h"
 
 #define LAST_PREFIX "use/last/"
 #define SUMS_PREFIX "use/sums/"
+#define TENS_PREFIX "use/tens/"
 #define PREFIX_LEN  9
 #define VERSION	    1
 #define SUM_LEN	    (1 + ZS_DIRECTIONS * 16 + 16)
@@ -32,24 +35,32 @@ static void read_meters(struct zs_reader *r, struct zs_meter m[ZS_DIRECTIONS])
 	}
 }
 
-static size_t sum_key(const struct zs_peer_id *owner, uint8_t key[PREFIX_LEN + ZS_PEER_ID])
+/* Of an owner or a tenant. */
+struct sum_key {
+	uint8_t bytes[PREFIX_LEN + ZS_PEER_ID];
+	size_t len;
+};
+
+static struct sum_key key_of(const char *prefix, const void *id, size_t len)
 {
-	memcpy(key, SUMS_PREFIX, PREFIX_LEN);
-	memcpy(key + PREFIX_LEN, owner->bytes, owner->len);
-	return PREFIX_LEN + owner->len;
+	struct sum_key key = { .len = PREFIX_LEN + len };
+
+	ZS_CHECK(key.len <= sizeof(key.bytes), "a key of %zu bytes", key.len);
+	memcpy(key.bytes, prefix, PREFIX_LEN);
+	memcpy(key.bytes + PREFIX_LEN, id, len);
+	return key;
 }
 
-static void put_sum(struct zs_store_batch *b, const struct zs_peer_id *owner, const struct zs_usage_sum *sum)
+static void put_sum(struct zs_store_batch *b, const struct sum_key *key, const struct zs_usage_sum *sum)
 {
-	uint8_t key[PREFIX_LEN + ZS_PEER_ID], value[SUM_LEN];
+	uint8_t value[SUM_LEN];
 	struct zs_writer w = zs_writer_of(value, sizeof(value));
-	size_t len = sum_key(owner, key);
 
 	zs_write_u8(&w, VERSION);
 	write_meters(&w, sum->to);
 	zs_write_u64(&w, sum->first_s);
 	zs_write_u64(&w, sum->last_s);
-	zs_store_put(b, key, len, value, zs_writer_len(&w));
+	zs_store_put(b, key->bytes, key->len, value, zs_writer_len(&w));
 }
 
 static bool has_sum(const struct zs_usage *u, const struct owner *o)
@@ -74,8 +85,17 @@ void zs_usage_record(const struct zs_usage *u, struct zs_store_batch *b, const s
 	for (uint32_t i = 0; i < k->workers; i++)
 		write_meters(&w, k->last[i]);
 	zs_store_put(b, key, sizeof(key), value, zs_writer_len(&w));
-	if (has_sum(u, &u->owner[k->owner]))
-		put_sum(b, owner, &u->owner[k->owner].sum);
+	if (has_sum(u, &u->owner[k->owner])) {
+		struct sum_key at = key_of(SUMS_PREFIX, owner->bytes, owner->len);
+
+		put_sum(b, &at, &u->owner[k->owner].sum);
+	}
+	if (k->tenant) {
+		const struct tenant_sum *t = &u->tenant[k->tenant];
+		struct sum_key at = key_of(TENS_PREFIX, t->name, strlen(t->name));
+
+		put_sum(b, &at, &t->sum);
+	}
 }
 
 void zs_usage_recorded(struct zs_usage *u, struct cursor *k)
@@ -100,13 +120,27 @@ static bool read_sum(const void *value, size_t len, struct zs_usage_sum *out)
 	return version == VERSION && zs_reader_done(&r);
 }
 
+static bool get_sum(const struct zs_usage *u, const struct sum_key *key, struct zs_usage_sum *out)
+{
+	uint8_t value[SUM_LEN];
+	size_t len;
+
+	return !zs_store_get(u->c->store, key->bytes, key->len, value, sizeof(value), &len) &&
+	       len == sizeof(value) && read_sum(value, len, out);
+}
+
 bool zs_usage_record_sum(const struct zs_usage *u, const struct zs_peer_id *owner, struct zs_usage_sum *out)
 {
-	uint8_t key[PREFIX_LEN + ZS_PEER_ID], value[SUM_LEN];
-	size_t key_len = sum_key(owner, key), len;
+	struct sum_key key = key_of(SUMS_PREFIX, owner->bytes, owner->len);
 
-	return !zs_store_get(u->c->store, key, key_len, value, sizeof(value), &len) && len == sizeof(value) &&
-	       read_sum(value, len, out);
+	return get_sum(u, &key, out);
+}
+
+bool zs_usage_record_tenant(const struct zs_usage *u, const char *name, struct zs_usage_sum *out)
+{
+	struct sum_key key = key_of(TENS_PREFIX, name, strlen(name));
+
+	return get_sum(u, &key, out);
 }
 
 static struct cursor *read_last(struct zs_usage *u, const uint8_t *key, size_t key_len, const void *value,

@@ -5,6 +5,7 @@
 #include "usage/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "attach/attach.h"
 #include "base/check.h"
@@ -91,6 +92,8 @@ static void count_cell(struct zs_usage *u, struct cursor *k, uint32_t worker, ui
 	k->changed = true;
 	add_sum(&u->owner[k->owner].sum, dir, n, wall_s);
 	add_sum(&u->total, dir, n, wall_s);
+	if (k->tenant)
+		add_sum(&u->tenant[k->tenant].sum, dir, n, wall_s);
 }
 
 /* The state segment, if there is one whose cells can be read. */
@@ -116,6 +119,22 @@ static struct cursor *widen(struct zs_usage *u, struct cursor *k, uint32_t worke
 	return u->at[wider->attachment] = wider;
 }
 
+/* The tenant that its owner has now. A number may be another tenant's since a reload. */
+static void place(struct zs_usage *u, struct cursor *k)
+{
+	const struct zs_peer_id *owner = &u->owners.id[k->owner];
+	const char *name = "";
+	struct tenant_sum *t;
+
+	k->tenant = u->c->attach ? zs_attach_tenant_of(u->c->attach, k->attachment, owner, &name) : 0;
+	t = &u->tenant[k->tenant];
+	if (!k->tenant || !strcmp(t->name, name))
+		return;
+	*t = (struct tenant_sum){ 0 };
+	snprintf(t->name, sizeof(t->name), "%s", name);
+	zs_usage_record_tenant(u, name, &t->sum);
+}
+
 static struct cursor *count(struct zs_usage *u, struct cursor *k, uint64_t wall_s)
 {
 	const struct zs_state *s = cells(u);
@@ -124,6 +143,7 @@ static struct cursor *count(struct zs_usage *u, struct cursor *k, uint64_t wall_
 	if (!s || k->attachment >= s->attachments)
 		return k;
 	k = widen(u, k, s->partitions);
+	place(u, k);
 	if (k->incarnation != incarnation) {
 		memset(k->last, 0, k->workers * sizeof(k->last[0]));
 		k->incarnation = incarnation;
@@ -146,9 +166,12 @@ static uint64_t larger(const struct zs_usage_sum *sum)
 
 static void tell(struct zs_usage *u, const struct cursor *k)
 {
-	if (u->c->attach)
-		zs_attach_used(u->c->attach, k->attachment, &u->owners.id[k->owner],
-			       larger(&u->owner[k->owner].sum));
+	if (!u->c->attach)
+		return;
+	zs_attach_used(u->c->attach, k->attachment, &u->owners.id[k->owner], larger(&u->owner[k->owner].sum));
+	if (k->tenant)
+		zs_attach_tenant_used(u->c->attach, u->tenant[k->tenant].name,
+				      larger(&u->tenant[k->tenant].sum));
 }
 
 static int store_range(struct zs_usage *u, uint32_t from, uint32_t to)
@@ -333,8 +356,10 @@ int zs_usage_new(struct zs_usage **out, struct zs_control *c, uint32_t attachmen
 		return rc;
 	}
 	for (uint32_t id = 0; id < u->high; id++)
-		if (u->at[id])
+		if (u->at[id]) {
+			place(u, u->at[id]);
 			tell(u, u->at[id]);
+		}
 	*out = u;
 	return 0;
 }

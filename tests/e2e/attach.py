@@ -176,6 +176,20 @@ def rules(lab):
     ok(f"allowed by zsctl it attaches without; denied it is ended at once: {why}")
 
 
+def limits(lab, known):
+    """By command, above the policy: in force at once, still there after a restart, lifted again. Nothing was sent yet."""
+    who = str(known["attachment"])
+    lab.zsctl("attach", "limit", who, "bit_s=5M", "bytes=1G", "excess=mark")
+    shown = lab.zsctl("attach", "show", who)
+    check("attach show", shown["limits"]["bit_s"] == 5000000 and shown["limits"]["excess"] == "mark" and set(shown["limited"]) == {"bit_s", "bytes", "excess"}, shown)
+    usage = lab.zsctl("show", "usage", who)["usage"]
+    check("show usage", usage[0]["attachment"] == known["attachment"] and usage[0]["limit"] == 1000000000 and
+          usage[0]["to_edge"]["bytes"] == usage[0]["from_edge"]["bytes"] == shown["used"] == 0, usage)
+    lab.zsctl("attach", "limit", shown["peer"], "bit_s=default", "bytes=default", "excess=default")
+    check("lifted", lab.zsctl("attach", "show", who)["limited"] == [])
+    ok("zsctl attach limit: 5 Mbit/s, 1 GB, excess marked; shown, and lifted by the owner's name")
+
+
 def refusals_by_policy(lab):
     ok("three names where two are granted: " + Edge(lab, "greedy", "a", "b", "c").refused("quota") + "; status 9")
     greedy = lab.zsctl("attach", "list")["attachments"]
@@ -393,7 +407,7 @@ def main():
     edge, known = second_instance(lab, edge, known)
     control_dies(lab, control, edge, known)
     other = state_is_wiped(lab, dataplane, edge, known)
-    store_is_wiped(lab, control, edge, known, other)
+    limits(lab, store_is_wiped(lab, control, edge, known, other))
     rules(lab)
     refusals_by_policy(lab)
     edge.end()

@@ -283,6 +283,7 @@ static void test_backwards(void **state)
 
 static int writes_left = -1; /* of the child, before the one that kills it; negative: lives */
 static bool kill_after;
+static int failing; /* the write that fails, from 1; 0: none */
 int __real_zs_store_commit(struct zs_store_batch *b, struct zs_error *err);
 int __wrap_zs_store_commit(struct zs_store_batch *b, struct zs_error *err);
 
@@ -291,6 +292,10 @@ int __wrap_zs_store_commit(struct zs_store_batch *b, struct zs_error *err)
 	bool now = writes_left == 0;
 	int rc;
 
+	if (failing && --failing == 0) {
+		zs_store_abort(b);
+		return -EIO;
+	}
 	if (writes_left >= 0)
 		writes_left--;
 	if (now && !kill_after)
@@ -317,6 +322,50 @@ static void script(struct meter_world *w)
 			traffic(w, id, (n + 1) % 2, ZS_TO_EDGE, 7);
 		}
 	}
+}
+
+/* A write of one slice fails, that of the next does not: what it stores of an owner in both is right after a kill. */
+static void test_failed_write(void **state)
+{
+	struct meter_world *w = *state;
+	struct zs_state_shape shape = shape_of(1);
+	const uint32_t far = ZS_USAGE_SLICE + 1;
+	struct zs_peer_id one = peer_of(1);
+	struct zs_usage_sum sum;
+	bool fresh;
+
+	shape.attachments = 2 * ZS_USAGE_SLICE;
+	assert_int_equal(zs_state_open_writer(&w->writer, w->r.c.shm_dir, &shape, &fresh, &w->r.err), 0);
+	assert_int_equal(zs_state_open_reader(&w->reader, w->r.c.shm_dir, &w->r.err), 0);
+	w->r.c.state = &w->reader;
+	for (uint32_t life = 0; life < 3; life++) {
+		rig_open(&w->r);
+		assert_int_equal(zs_usage_new(&w->u, &w->r.c, shape.attachments,
+					      &(struct zs_random){ .fill = fill }, &w->r.err),
+				 0);
+		if (life == 0) {
+			assert_int_equal(zs_usage_own(w->u, 1, 1, &one, 5), 0);
+			assert_int_equal(zs_usage_own(w->u, far, 1, &one, 5), 0);
+			zs_meter_add(&zs_state_account(&w->writer, 0)[1].meter[ZS_TO_EDGE], 100);
+			zs_meter_add(&zs_state_account(&w->writer, 0)[far].meter[ZS_TO_EDGE], 10);
+			failing = 1;
+		}
+		zs_usage_advance(w->u, w->now, w->wall_s);
+		zs_usage_advance(w->u, w->now += ZS_USAGE_PAUSE_NS, w->wall_s);
+		assert_true(zs_usage_of(w->u, &one, &sum));
+		assert_int_equal(sum.to[ZS_TO_EDGE].bytes, life < 2 ? 110 : 113);
+		if (life == 1) { /* and a hand-over that fails changes nothing */
+			zs_meter_add(&zs_state_account(&w->writer, 0)[1].meter[ZS_TO_EDGE], 1);
+			failing = 1;
+			assert_int_equal(zs_usage_own(w->u, 1, 2, &(struct zs_peer_id){ 1, { 7 } }, 5), -EIO);
+			zs_meter_add(&zs_state_account(&w->writer, 0)[1].meter[ZS_TO_EDGE], 2);
+			round_passes(w);
+			assert_true(zs_usage_of(w->u, &one, &sum));
+			assert_int_equal(sum.to[ZS_TO_EDGE].bytes, 113);
+		}
+		control_close(w);
+	}
+	dataplane_close(w);
 }
 
 static bool child(struct meter_world *w, int writes, bool after)
@@ -419,6 +468,58 @@ static void test_quota(void **state)
 	zs_state_close(&writer);
 }
 
+/* What two attachments of a tenant used is the tenant's, over a restart of the control plane too. */
+static void test_tenant(void **state)
+{
+	struct world *w = *state;
+	struct zs_attach_rule rule = { .tenant = "lab" };
+	struct zs_attach_frame f = a_hello(1);
+	struct zs_state writer, reader;
+	struct zs_state_shape shape = { .flow_capacity = 64, .event_capacity = 64, .partitions = 1 };
+	struct zs_random random = { .fill = fill };
+	struct edge e[2];
+	zs_pb_Grant g[2];
+	bool fresh;
+
+	shape.attachments = zs_attach_capacity(w->s);
+	assert_int_equal(zs_state_open_writer(&writer, w->r.c.shm_dir, &shape, &fresh, &w->r.err), 0);
+	assert_int_equal(zs_state_open_reader(&reader, w->r.c.shm_dir, &w->r.err), 0);
+	w->r.c.state = &reader;
+	world_conf(w, "{mode: open, tenants: [{name: lab, total_mb: 1}, {name: other}]}");
+	for (int life = 0; life < 2; life++) {
+		assert_int_equal(zs_usage_new(&w->r.c.usage, &w->r.c, shape.attachments, &random, &w->r.err),
+				 0);
+		for (uint8_t i = 0; i < 2; i++) {
+			rule.peer = peer_of(i);
+			assert_int_equal(zs_attach_rule_set(w->s, &rule, w->now, NULL), 0);
+			g[i] = attach(w, &e[i], i,
+				      life ? ZS_ATTACH_CONTINUITY_known : ZS_ATTACH_CONTINUITY_fresh);
+			zs_meter_add(&zs_state_account(&writer, 0)[g[i].attachment].meter[ZS_TO_EDGE],
+				     300000);
+		}
+		assert_int_equal(zs_usage_settle(w->r.c.usage, w->now, w->wall_s), 0);
+		assert_int_equal(e[0].gone, life == 1); /* 600,000, then 1,200,000 of 1,048,576 */
+		assert_int_equal(e[1].gone, life == 1);
+		edge_close(&e[0]);
+		edge_close(&e[1]);
+		if (life == 0) {
+			zs_usage_delete(w->r.c.usage);
+			w->r.c.usage = NULL;
+			world_restart(w);
+			w->r.c.state = &reader;
+		}
+	}
+	edge_open(w, &e[0], 0);
+	edge_send(&e[0], &f);
+	assert_string_equal(refused(&e[0], ZS_ATTACH_ERROR_quota)->scope, "tenant");
+	edge_close(&e[0]);
+	zs_usage_delete(w->r.c.usage);
+	w->r.c.usage = NULL;
+	w->r.c.state = NULL;
+	zs_state_close(&reader);
+	zs_state_close(&writer);
+}
+
 /* --- a model --- */
 
 static void test_model(void **state)
@@ -477,7 +578,9 @@ int main(void)
 		ROW(test_incarnations),
 		ROW(test_backwards),
 		ROW(test_killed),
+		ROW(test_failed_write),
 		cmocka_unit_test_setup_teardown(test_quota, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_tenant, world_setup, world_teardown),
 		ROW(test_model),
 	};
 

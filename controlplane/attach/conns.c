@@ -143,7 +143,7 @@ void zs_attach_alive(struct zs_attach *s, struct zs_attach_conn *conn, uint64_t 
 	if (!slot || slot->conn != conn || conn->state != CONN_ATTACHED)
 		return;
 	if (slot->now.conn == conn)
-		zs_attach_session_prove(s, slot);
+		zs_attach_session_pinged(s, slot);
 	if (slot->rival)
 		zs_attach_hello_judged(s, slot->rival, true);
 }

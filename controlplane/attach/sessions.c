@@ -7,6 +7,14 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#define LOOK_NS                                                                                              \
+	(200 * ZS_NS_PER_MS) /* between two looks whether the dataplane has seen a session carry packets */
+
+static uint64_t soonest(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 bool zs_attach_session_lives(const struct zs_attach *s, const struct live *live)
 {
 	return live->at != ZS_SESSION_NONE && s->incarnation && live->incarnation == s->incarnation;
@@ -95,11 +103,31 @@ void zs_attach_session_put(struct zs_attach *s, struct slot *slot, const struct 
 				   .conn = conn };
 	slot->last_bind_id = v->bind_id ? v->bind_id : slot->last_bind_id;
 	zs_attach_slot_show(s, slot);
-	zs_attach_wake_slot(s, slot, s->now_ns + ZS_ATTACH_PROOF_NS);
+	zs_attach_wake_slot(s, slot, s->now_ns + LOOK_NS);
 }
 
-/* What proves a session is its packets, which the dataplane does not see yet: until it does, a ping answered on
- * the connection after the Grant. */
+bool zs_attach_session_carries(const struct zs_attach *s, const struct live *live)
+{
+	const struct zs_state *state = s->c->state;
+	struct zs_session v;
+	bool carries;
+
+	if (!state || live->mode != ZS_SESSION_TUNNEL || !zs_attach_session_lives(s, live) ||
+	    !zs_sessions_slot(&s->shm, live->at, &v))
+		return false;
+	carries = zs_state_tunnel_proven(state, &v);
+	sodium_memzero(&v, sizeof(v));
+	return carries;
+}
+
+/* What proves a session is its packets, each way. Where the dataplane carries none of this edge's, as while it is
+ * not there, a ping answered on the connection after the Grant does. */
+void zs_attach_session_pinged(struct zs_attach *s, struct slot *slot)
+{
+	if (!zs_attach_session_carries(s, &slot->before))
+		zs_attach_session_prove(s, slot);
+}
+
 void zs_attach_session_prove(struct zs_attach *s, struct slot *slot)
 {
 	if (slot->now.at == ZS_SESSION_NONE || slot->now.proven)
@@ -114,8 +142,12 @@ void zs_attach_session_tick(struct zs_attach *s, struct slot *slot)
 
 	if (slot->now.at == ZS_SESSION_NONE || (slot->now.proven && slot->before.at == ZS_SESSION_NONE))
 		return;
+	if (zs_attach_session_carries(s, &slot->now)) {
+		zs_attach_session_prove(s, slot);
+		return;
+	}
 	if (s->now_ns < until) {
-		zs_attach_wake_slot(s, slot, until);
+		zs_attach_wake_slot(s, slot, soonest(s->now_ns + LOOK_NS, until));
 		return;
 	}
 	zs_attach_session_end(s, slot, &slot->before);

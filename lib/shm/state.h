@@ -162,6 +162,8 @@ void zs_state_close(struct zs_state *s);
  * reader (`fresh` is ignored). -EINVAL: no such partition. */
 int zs_state_flow_table(const struct zs_state *s, uint32_t index, const uint8_t hash_key[16], bool fresh,
 			struct zs_flow_table *out);
+/* Has this session carried a datagram each way? Its edge answered a PROBE where it is now. */
+bool zs_state_tunnel_proven(const struct zs_state *s, const struct zs_session *v);
 /* Sums over all worker slots. */
 void zs_state_sum(const struct zs_state *s, struct zs_worker_counters *out);
 

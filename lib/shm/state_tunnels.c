@@ -101,3 +101,11 @@ void zs_state_carry_tunnels(const struct zs_state *old, struct zs_state *fresh)
 	memcpy(fresh->tunnel_lane, old->tunnel_lane, lanes * sizeof(*old->tunnel_lane));
 	memcpy(fresh->tunnel_window, old->tunnel_window, old->windows * sizeof(*old->tunnel_window));
 }
+
+bool zs_state_tunnel_proven(const struct zs_state *s, const struct zs_session *v)
+{
+	struct zs_tunnel_path path;
+
+	return zs_tunnel_path_get(&s->tunnel_session[v->receiver & (s->sessions - 1)], zs_tunnel_tag(v),
+				  &path);
+}

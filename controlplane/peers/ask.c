@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/check.h"
 #include "cli/view.h"
+#include "node/dnsaddr.h"
 #include "peers/internal.h"
 
 #define ASKS 16 /* at a time; the admin server has 32 connections */
@@ -16,8 +17,9 @@ struct peers_ask {
 	struct zs_peer_id peer;
 	struct zs_later *later; /* NULL: nobody waits any more, a ping still runs */
 	struct zs_resolve *query;
+	struct zs_dnsaddr *search;
 	struct zs_dial_target target;
-	struct zs_addr addr[ZS_RESOLVE_ADDRS]; /* of the target; none: by what is known of the peer */
+	struct zs_endpoint at[ZS_DNSADDR_ENDPOINTS]; /* of the target; none: by what is known of the peer */
 	uint32_t addrs, tried;
 	struct zs_host_conn *dial; /* to one of them, under way */
 	bool pinging;
@@ -33,6 +35,9 @@ static void drop(struct peers_ask *a)
 	if (a->query)
 		zs_resolve_cancel(a->query);
 	a->query = NULL;
+	if (a->search)
+		zs_dnsaddr_cancel(a->search);
+	a->search = NULL;
 	if (a->dial) {
 		zs_host_close(a->dial, ZS_HOST_NONE, "given up");
 		zs_shell_soon(a->peers->node.shell);
@@ -152,12 +157,13 @@ static void on_pong(void *user, uint64_t rtt_ns, const char *text)
 static int dial_next(struct peers_ask *a, struct zs_error *err)
 {
 	struct zs_peers *p = a->peers;
+	enum zs_gater_origin origin = a->target.host == ZS_DIAL_IP ? ZS_GATER_CONFIGURED : ZS_GATER_LEARNT;
 
 	while (a->tried < a->addrs) {
-		const struct zs_endpoint at = { .addr = a->addr[a->tried++], .port = a->target.port };
+		const struct zs_endpoint at = a->at[a->tried++];
 		char text[ZS_GATER_TEXT];
 		enum zs_special class;
-		enum zs_gate gate = zs_gater_judge(&p->gater, &at, ZS_GATER_CONFIGURED, &class);
+		enum zs_gate gate = zs_gater_judge(&p->gater, &at, origin, &class);
 
 		if (gate != ZS_GATE_OPEN)
 			zs_error_set(err, -EPERM, ZS_EXIT_REFUSED, "%s",
@@ -224,7 +230,7 @@ static void each(struct zs_peers *p, const struct zs_peer_id *peer,
 {
 	for (struct peers_ask *a = p->asks, *next; a; a = next) {
 		next = a->next;
-		if (a->later && !a->query && zs_peer_id_eq(&a->peer, peer))
+		if (a->later && !a->query && !a->search && zs_peer_id_eq(&a->peer, peer))
 			fn(a, text);
 	}
 }
@@ -282,30 +288,45 @@ void peers_ask_disconnected(struct zs_peers *p, struct zs_host_conn *conn, const
 
 /* --- the question ----------------------------------------------------------------------------- */
 
-static void resolved(void *ctx, const struct zs_addr *addrs, uint32_t count, const char *why)
+static void found(void *ctx, const struct zs_endpoint *at, uint32_t count, const char *why)
 {
 	struct peers_ask *a = ctx;
 
-	a->query = NULL;
-	for (uint32_t i = 0; i < count; i++)
-		a->addr[a->addrs++] = addrs[i];
+	a->search = NULL;
+	memcpy(a->at, at, count * sizeof(*at));
+	a->addrs = count;
 	if (count)
 		proceed_later(a);
 	else
 		fail(a, why);
 }
 
+static void resolved(void *ctx, const struct zs_addr *addrs, uint32_t count, const char *why)
+{
+	struct peers_ask *a = ctx;
+	struct zs_endpoint at[ZS_RESOLVE_ADDRS];
+
+	a->query = NULL;
+	for (uint32_t i = 0; i < count; i++)
+		at[i] = (struct zs_endpoint){ .addr = addrs[i], .port = a->target.port };
+	found(a, at, count, why);
+}
+
 static int start(struct peers_ask *a, json_t **result, struct zs_error *err)
 {
 	int rc;
 
-	if (!a->target.port) /* a peer id: by what is known of it */
-		return proceed(a, result, err);
 	if (a->target.host == ZS_DIAL_IP) {
-		a->addr[a->addrs++] = a->target.addr;
+		if (a->target.port) /* else a peer id: by what is known of it */
+			a->at[a->addrs++] = (struct zs_endpoint){ .addr = a->target.addr,
+								  .port = a->target.port };
 		return proceed(a, result, err);
 	}
-	rc = zs_node_resolve(&a->query, a->peers->resolver, &a->target, resolved, a);
+	rc = a->target.host == ZS_DIAL_DNSADDR
+		 ? zs_dnsaddr_start(&a->search, a->peers->resolver, a->target.name, &a->peer, found, a)
+		 : zs_node_resolve(&a->query, a->peers->resolver, &a->target, resolved, a);
+	if (rc == -EINVAL)
+		return zs_error_set(err, rc, ZS_EXIT_USAGE, "the name is too long for a /dnsaddr");
 	return rc ? zs_error_set(err, rc, ZS_EXIT_RESOURCE, "out of memory") : -EINPROGRESS;
 }
 
@@ -320,11 +341,10 @@ static int read_who(struct peers_ask *a, const char *who, struct zs_error *err)
 				 "neither a peer id nor a multiaddr; write ID (12D3KooW…, 16Uiu2…, Qm…) or "
 				 "/ip4/ADDR/udp/PORT/quic-v1/p2p/ID")
 			   : 0;
-	if (zs_multiaddr_parse(&addr, who) || zs_multiaddr_dial(&addr, &a->target) ||
-	    a->target.host == ZS_DIAL_DNSADDR)
+	if (zs_multiaddr_parse(&addr, who) || zs_multiaddr_dial(&addr, &a->target))
 		return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE,
-				    "no address of a QUIC host; write /ip4/ADDR/udp/PORT/quic-v1/p2p/ID, or "
-				    "/dns/NAME/udp/…");
+				    "no address of a QUIC host; write /ip4/ADDR/udp/PORT/quic-v1/p2p/ID, "
+				    "/dns/NAME/udp/… or /dnsaddr/NAME/p2p/ID");
 	if (!a->target.peer.len)
 		return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE,
 				    "the address names no peer; end it with /p2p/ID");

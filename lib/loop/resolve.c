@@ -14,6 +14,8 @@
 
 #define TIMEOUT_MS 2000 /* of one server's first answer; doubles */
 #define TRIES	   3
+#define UDP_BYTES  1232		      /* of an answer that no path cuts in pieces; longer ones come by TCP */
+enum { CLASS_IN = 1, TYPE_TXT = 16 }; /* RFC 1035 */
 
 struct watched {
 	TAILQ_ENTRY(watched) link;
@@ -26,11 +28,14 @@ struct zs_resolve {
 	TAILQ_ENTRY(zs_resolve) link;
 	struct zs_resolver *resolver;
 	struct zs_timer *timer;
-	zs_resolve_fn *fn;
+	zs_resolve_fn *fn; /* NULL: texts are asked for */
+	zs_resolve_texts_fn *texts_fn;
 	void *ctx;
 	bool answered, cancelled;
 	uint32_t count;
 	struct zs_addr addr[ZS_RESOLVE_ADDRS];
+	char *texts;
+	size_t texts_len;
 	char why[ZS_ERROR_TEXT], name[256];
 };
 
@@ -108,6 +113,7 @@ static void forget(struct zs_resolve *q)
 {
 	TAILQ_REMOVE(&q->resolver->questions, q, link);
 	zs_timer_delete(q->timer);
+	free(q->texts);
 	free(q);
 }
 
@@ -115,8 +121,10 @@ static void tell(void *ctx)
 {
 	struct zs_resolve *q = ctx;
 
-	if (!q->cancelled)
+	if (!q->cancelled && q->fn)
 		q->fn(q->ctx, q->addr, q->count, q->why);
+	else if (!q->cancelled)
+		q->texts_fn(q->ctx, q->texts, q->texts_len, q->why);
 	forget(q);
 }
 
@@ -132,6 +140,20 @@ static bool next_of(const struct ares_addrinfo_node **at, int family, struct zs_
 			return true;
 		}
 	return false;
+}
+
+/* `nothing`: what is missing, NULL: something came. */
+static void answered(struct zs_resolve *q, int status, const char *nothing)
+{
+	if (nothing)
+		snprintf(q->why, sizeof(q->why),
+			 "%.100s: %.80s; see whether the name is right and DNS answers", q->name,
+			 status == ARES_SUCCESS ? nothing : ares_strerror(status));
+	q->answered = true;
+	if (status == ARES_EDESTRUCTION)
+		forget(q);
+	else
+		zs_timer_after(q->timer, 1);
 }
 
 static void on_answer(void *ctx, int status, int timeouts, struct ares_addrinfo *info)
@@ -150,15 +172,60 @@ static void on_answer(void *ctx, int status, int timeouts, struct ares_addrinfo 
 	}
 	if (info)
 		ares_freeaddrinfo(info);
-	if (!q->count)
-		snprintf(q->why, sizeof(q->why),
-			 "%.100s: %.80s; see whether the name is right and DNS answers", q->name,
-			 status == ARES_SUCCESS ? "no address" : ares_strerror(status));
-	q->answered = true;
-	if (status == ARES_EDESTRUCTION)
-		forget(q);
-	else
-		zs_timer_after(q->timer, 1);
+	answered(q, status, q->count ? NULL : "no address");
+}
+
+/* A record is one text in chunks, the first of which says so. */
+static void keep_texts(struct zs_resolve *q, const struct ares_txt_ext *chunk)
+{
+	size_t at = 0;
+
+	while (chunk) {
+		bool fits = true;
+
+		do {
+			fits = fits && at + chunk->length < ZS_RESOLVE_TEXTS &&
+			       !memchr(chunk->txt, '\0', chunk->length);
+			if (fits)
+				memcpy(q->texts + at, chunk->txt, chunk->length);
+			at += fits ? chunk->length : 0;
+			chunk = chunk->next;
+		} while (chunk && !chunk->record_start);
+		if (fits) {
+			q->texts[at++] = '\0';
+			q->texts_len = at;
+		}
+		at = q->texts_len;
+	}
+}
+
+static void on_texts(void *ctx, int status, int timeouts, unsigned char *reply, int len)
+{
+	struct zs_resolve *q = ctx;
+	struct ares_txt_ext *chunks = NULL;
+
+	if (status == ARES_SUCCESS)
+		status = ares_parse_txt_reply_ext(reply, len, &chunks);
+	if (chunks) {
+		keep_texts(q, chunks);
+		ares_free_data(chunks);
+	}
+	answered(q, status, q->texts_len ? NULL : "no text");
+}
+
+static struct zs_resolve *question(struct zs_resolver *r, const char *name, void *ctx)
+{
+	struct zs_resolve *q = calloc(1, sizeof(*q));
+
+	if (!q || zs_timer_new(&q->timer, r->loop, tell, q)) {
+		free(q);
+		return NULL;
+	}
+	q->resolver = r;
+	q->ctx = ctx;
+	snprintf(q->name, sizeof(q->name), "%s", name);
+	TAILQ_INSERT_TAIL(&r->questions, q, link);
+	return q;
 }
 
 int zs_resolve_start(struct zs_resolve **out, struct zs_resolver *r, const char *name,
@@ -168,19 +235,32 @@ int zs_resolve_start(struct zs_resolve **out, struct zs_resolver *r, const char 
 		[ZS_RESOLVE_ANY] = AF_UNSPEC, [ZS_RESOLVE_IP4] = AF_INET, [ZS_RESOLVE_IP6] = AF_INET6
 	};
 	const struct ares_addrinfo_hints hints = { .ai_family = families[family], .ai_socktype = SOCK_DGRAM };
-	struct zs_resolve *q = calloc(1, sizeof(*q));
+	struct zs_resolve *q = question(r, name, ctx);
 
 	if (!q)
 		return -ENOMEM;
-	*q = (struct zs_resolve){ .resolver = r, .fn = fn, .ctx = ctx };
-	snprintf(q->name, sizeof(q->name), "%s", name);
-	if (zs_timer_new(&q->timer, r->loop, tell, q)) {
-		free(q);
-		return -ENOMEM;
-	}
-	TAILQ_INSERT_TAIL(&r->questions, q, link);
+	q->fn = fn;
 	*out = q;
 	ares_getaddrinfo(r->channel, name, NULL, &hints, on_answer, q);
+	set_timer(r);
+	return 0;
+}
+
+int zs_resolve_texts(struct zs_resolve **out, struct zs_resolver *r, const char *name,
+		     zs_resolve_texts_fn *fn, void *ctx)
+{
+	struct zs_resolve *q = question(r, name, ctx);
+
+	if (!q)
+		return -ENOMEM;
+	q->texts_fn = fn;
+	q->texts = malloc(ZS_RESOLVE_TEXTS);
+	if (!q->texts) {
+		forget(q);
+		return -ENOMEM;
+	}
+	*out = q;
+	ares_query(r->channel, name, CLASS_IN, TYPE_TXT, on_texts, q);
 	set_timer(r);
 	return 0;
 }
@@ -195,9 +275,12 @@ void zs_resolve_cancel(struct zs_resolve *q)
 int zs_resolver_new(struct zs_resolver **out, struct zs_loop *loop, const char *servers, struct zs_error *err)
 {
 	struct zs_resolver *r = calloc(1, sizeof(*r));
-	struct ares_options options = {
-		.timeout = TIMEOUT_MS, .tries = TRIES, .sock_state_cb = on_socket, .sock_state_cb_data = r
-	};
+	struct ares_options options = { .flags = ARES_FLAG_EDNS,
+					.ednspsz = UDP_BYTES,
+					.timeout = TIMEOUT_MS,
+					.tries = TRIES,
+					.sock_state_cb = on_socket,
+					.sock_state_cb_data = r };
 	int rc;
 
 	if (!r || zs_timer_new(&r->timer, loop, on_timer, r)) {
@@ -208,7 +291,8 @@ int zs_resolver_new(struct zs_resolver **out, struct zs_loop *loop, const char *
 	TAILQ_INIT(&r->watched);
 	TAILQ_INIT(&r->questions);
 	rc = ares_init_options(&r->channel, &options,
-			       ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
+			       ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
+				   ARES_OPT_SOCK_STATE_CB);
 	if (rc == ARES_SUCCESS && servers) {
 		rc = ares_set_servers_ports_csv(r->channel, servers);
 		if (rc != ARES_SUCCESS)

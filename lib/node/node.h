@@ -35,7 +35,8 @@ void zs_node_close(struct zs_node *n);
 struct zs_random zs_node_random(void);
 void zs_node_fill(void *out, size_t len);
 
-/* The addresses of a target's name, as zs_resolve_start(). -EPROTONOSUPPORT: it is an address already, or /dnsaddr. */
+/* The addresses of a target's name, as zs_resolve_start(). -EPROTONOSUPPORT: it is an address already, or
+ * /dnsaddr (node/dnsaddr.h). */
 int zs_node_resolve(struct zs_resolve **out, struct zs_resolver *r, const struct zs_dial_target *target,
 		    zs_resolve_fn *fn, void *ctx);
 

@@ -12,6 +12,7 @@
 #include "metrics_text.h"
 #include "peers/internal.h"
 #include "rig.h"
+#include "unit/p2p/dns.h"
 
 #define NOBODY "12D3KooWHHybYhyVCJZ1ASkMLr6hq1ckkzzNTsEhFMDZRLGbUpPn"
 
@@ -266,7 +267,7 @@ static void test_refused_by_name(void **state)
 		{ "{\"who\":\"edge\"}", "neither a peer id nor a multiaddr" },
 		{ "{\"who\":\"/ip4/127.0.0.1/udp/9/quic-v1\"}", "names no peer" },
 		{ "{\"who\":\"/ip4/127.0.0.1/tcp/9/p2p/" NOBODY "\"}", "no address of a QUIC host" },
-		{ "{\"who\":\"/dnsaddr/relay.test/p2p/" NOBODY "\"}", "no address of a QUIC host" },
+		{ "{\"who\":\"/dnsaddr/relay.test\"}", "names no peer" },
 		{ "{\"who\":\"" NOBODY "\"}", "no address" },
 		{ "{\"who\":\"" NOBODY "\",\"timeout\":26}", "timeout: 1 to 25 seconds" },
 		{ "{\"who\":\"" NOBODY "\",\"timeout\":0}", "timeout: 1 to 25 seconds" },
@@ -287,6 +288,48 @@ static void test_refused_by_name(void **state)
 	assert_string_equal(text(a, "error"), "this is the relay itself");
 	json_decref(a);
 	close_plane(&two[0]);
+}
+
+/* A name is asked for where the peer is; what it says is a stranger's word, and of another peer it is none. */
+static void test_dnsaddr(void **state)
+{
+	struct plane *two = *state;
+	struct zs_endpoint local = { .addr = zs_addr_from4(htobe32(0x7f000001)) };
+	char args[256], record[256], at[ZS_ENDPOINT_TEXT];
+	const struct dns_text texts[] = { { "_dnsaddr.pop.test", record },
+					  { "_dnsaddr.deny.test",
+					    "dnsaddr=/ip4/224.0.0.1/udp/9/quic-v1/p2p/" NOBODY },
+					  { NULL, NULL } };
+	struct dns_zone zone = { .texts = texts };
+	struct zs_peers *peers;
+	struct zs_udp *dns;
+	json_t *a;
+
+	open_plane(&two[0], "");
+	open_plane(&two[1], "");
+	peers = two[0].r.c.peers;
+	assert_int_equal(zs_udp_open(&dns, two[0].r.c.loop, &local, 0, dns_serve, &zone, &two[0].r.err), 0);
+	local = zs_udp_local(dns);
+	zs_resolver_delete(peers->resolver);
+	assert_int_equal(
+	    zs_resolver_new(&peers->resolver, two[0].r.c.loop, zs_endpoint_format(&local, at), &two[0].r.err),
+	    0);
+	snprintf(record, sizeof(record), "dnsaddr=/ip4/127.0.0.1/udp/%u/quic-v1/p2p/%s", two[1].port,
+		 zs_ident_peer(two[1].r.c.ident));
+	snprintf(args, sizeof(args), "{\"who\":\"/dnsaddr/pop.test/p2p/%s\"}",
+		 zs_ident_peer(two[1].r.c.ident));
+	a = call(two, 0, "p2p ping", args);
+	assert_string_equal(text(result(a), "peer"), zs_ident_peer(two[1].r.c.ident));
+	json_decref(a);
+	a = call(two, 0, "p2p dial", "{\"who\":\"/dnsaddr/pop.test/p2p/" NOBODY "\"}");
+	assert_non_null(strstr(text(a, "error"), "no QUIC address of this peer"));
+	json_decref(a);
+	a = call(two, 0, "p2p dial", "{\"who\":\"/dnsaddr/deny.test/p2p/" NOBODY "\"}");
+	assert_non_null(strstr(text(a, "error"), "multicast"));
+	json_decref(a);
+	zs_udp_close(dns);
+	close_plane(&two[0]);
+	close_plane(&two[1]);
 }
 
 /* A taken port is told, tried again, and the other socket serves meanwhile. */
@@ -494,6 +537,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_dial_ping_identify, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_answers_come_later_or_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_by_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dnsaddr, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_taken_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_peers_are_remembered, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_qlog, setup, teardown),

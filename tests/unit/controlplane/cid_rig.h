@@ -151,4 +151,30 @@ static inline int pop_carry(struct pop *from, struct pop *to, struct zs_cids_imp
 	return rc;
 }
 
+#define LIMITS "{expires_s: 20, stage_s: 5, live_s: 40, rest_s: 10}"
+
+static inline struct pop *one_pop(void)
+{
+	return pop_new(1, 7, LIMITS);
+}
+
+static inline struct zs_cids_batch pop_mint(struct pop *p, uint32_t attachment, uint16_t generation,
+					    uint32_t count)
+{
+	struct zs_cids_batch b;
+
+	assert_int_equal(zs_cids_mint(p->s, attachment, generation, count, &b), 0);
+	pop_walk(p);
+	assert_int_equal(b.count, count);
+	return b;
+}
+
+static inline struct zs_cid pop_decoded(const struct pop *p, const uint8_t cid[ZS_CID])
+{
+	struct zs_cid out;
+
+	zs_cids_decode(p->s, cid, &out);
+	return out;
+}
+
 #endif

@@ -1,4 +1,4 @@
-/* Configurations and nonces of connection IDs: rotation, sharing, lost stores, full disks, and kills. */
+/* Configurations and nonces of connection IDs: rotation, lost stores, full disks, and kills. */
 #include "cid_rig.h"
 
 #include <errno.h>
@@ -8,40 +8,15 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#define LIMITS "{expires_s: 20, stage_s: 5, live_s: 40, rest_s: 10}"
-
-static struct pop *one_pop(void)
-{
-	return pop_new(1, 7, LIMITS);
-}
-
-static struct zs_cids_batch mint(struct pop *p, uint32_t attachment, uint16_t generation, uint32_t count)
-{
-	struct zs_cids_batch b;
-
-	assert_int_equal(zs_cids_mint(p->s, attachment, generation, count, &b), 0);
-	pop_walk(p);
-	assert_int_equal(b.count, count);
-	return b;
-}
-
-static struct zs_cid decoded(const struct pop *p, const uint8_t cid[ZS_CID])
-{
-	struct zs_cid out;
-
-	zs_cids_decode(p->s, cid, &out);
-	return out;
-}
-
 static void test_what_is_minted_decodes(void **state)
 {
 	struct pop *p = one_pop();
-	struct zs_cids_batch b = mint(p, 9, 700, 64);
+	struct zs_cids_batch b = pop_mint(p, 9, 700, 64);
 
 	assert_int_equal(b.rotation, pop_minting(p));
 	assert_int_equal(b.expires_s, p->now + 20);
 	for (uint32_t i = 0; i < b.count; i++) {
-		struct zs_cid cid = decoded(p, b.cid[i]);
+		struct zs_cid cid = pop_decoded(p, b.cid[i]);
 
 		assert_int_equal(cid.verdict, ZS_CID_OK);
 		assert_true(cid.pop == 1 && cid.attachment == 9 && cid.generation == 700 && cid.nonce == i);
@@ -53,7 +28,7 @@ static void test_what_is_minted_decodes(void **state)
 static void test_the_segment_has_what_decodes(void **state)
 {
 	struct pop *p = one_pop();
-	struct zs_cids_batch b = mint(p, 3, 1, 1);
+	struct zs_cids_batch b = pop_mint(p, 3, 1, 1);
 	struct zs_cid_ref ref = { b.cid[0], ZS_CID };
 	struct zs_cid_config v;
 	struct zs_cidset set;
@@ -74,14 +49,14 @@ static void test_nonces_go_on(void **state)
 {
 	struct pop *p = one_pop();
 
-	mint(p, 5, 1, 64);
-	assert_int_equal(decoded(p, mint(p, 5, 2, 1).cid[0]).nonce, 64);
-	assert_int_equal(decoded(p, mint(p, 6, 1, 1).cid[0]).nonce, 0);
+	pop_mint(p, 5, 1, 64);
+	assert_int_equal(pop_decoded(p, pop_mint(p, 5, 2, 1).cid[0]).nonce, 64);
+	assert_int_equal(pop_decoded(p, pop_mint(p, 6, 1, 1).cid[0]).nonce, 0);
 	pop_restart(p);
-	assert_int_equal(decoded(p, mint(p, 5, 2, 1).cid[0]).nonce, ZS_CIDS_BLOCK);
+	assert_int_equal(pop_decoded(p, pop_mint(p, 5, 2, 1).cid[0]).nonce, ZS_CIDS_BLOCK);
 	for (unsigned i = 0; i < ZS_CIDS_BLOCK / 64; i++)
-		mint(p, 5, 2, 64);
-	assert_int_equal(decoded(p, mint(p, 5, 2, 1).cid[0]).nonce, 2 * ZS_CIDS_BLOCK + 1);
+		pop_mint(p, 5, 2, 64);
+	assert_int_equal(pop_decoded(p, pop_mint(p, 5, 2, 1).cid[0]).nonce, 2 * ZS_CIDS_BLOCK + 1);
 	pop_delete(p);
 }
 
@@ -89,7 +64,7 @@ static void test_a_life_of_configurations(void **state)
 {
 	struct pop *p = one_pop();
 	uint8_t first = pop_minting(p), second;
-	struct zs_cids_batch old = mint(p, 1, 1, 1);
+	struct zs_cids_batch old = pop_mint(p, 1, 1, 1);
 	struct zs_cid_config shown;
 	struct zs_cids_info info;
 
@@ -98,17 +73,17 @@ static void test_a_life_of_configurations(void **state)
 	assert_true(zs_sessions_cid_config(&p->shm, second, &shown) && !shown.successor_s);
 	assert_int_not_equal(first, second);
 	assert_int_equal(pop_state(p, second), ZS_CIDS_STAGED);
-	assert_int_equal(mint(p, 1, 1, 1).rotation, first);
+	assert_int_equal(pop_mint(p, 1, 1, 1).rotation, first);
 	assert_false(pop_pass(p, 4));
-	assert_int_equal(mint(p, 1, 1, 1).rotation, first);
+	assert_int_equal(pop_mint(p, 1, 1, 1).rotation, first);
 	pop_pass(p, 1);
-	assert_int_equal(mint(p, 1, 1, 1).rotation, second);
+	assert_int_equal(pop_mint(p, 1, 1, 1).rotation, second);
 	assert_int_equal(pop_state(p, first), ZS_CIDS_DECODING);
 	assert_false(pop_pass(p, 39));
-	assert_int_equal(decoded(p, old.cid[0]).verdict, ZS_CID_OK);
+	assert_int_equal(pop_decoded(p, old.cid[0]).verdict, ZS_CID_OK);
 	assert_int_equal(zs_cids_retired(p->s), 0);
 	assert_true(pop_pass(p, 1));
-	assert_int_equal(decoded(p, old.cid[0]).verdict, ZS_CID_CONFIG);
+	assert_int_equal(pop_decoded(p, old.cid[0]).verdict, ZS_CID_CONFIG);
 	assert_int_equal(zs_cids_retired(p->s), 1 << first);
 	pop_restart(p);
 	assert_int_equal(zs_cids_retired(p->s), 1 << first);
@@ -159,17 +134,17 @@ static void test_clock_steps_back(void **state)
 	assert_int_equal(pop_state(p, first), ZS_CIDS_RESTING);
 	p->now -= 100000;
 	pop_pass(p, 0);
-	assert_int_equal(mint(p, 1, 1, 1).rotation, second);
+	assert_int_equal(pop_mint(p, 1, 1, 1).rotation, second);
 	assert_int_equal(pop_state(p, first), ZS_CIDS_RESTING);
 	pop_restart(p);
-	assert_int_equal(mint(p, 1, 1, 1).rotation, second);
+	assert_int_equal(pop_mint(p, 1, 1, 1).rotation, second);
 	pop_delete(p);
 }
 
 static void test_store_lost(void **state)
 {
 	struct pop *p = one_pop();
-	struct zs_cids_batch b = mint(p, 1, 1, 1);
+	struct zs_cids_batch b = pop_mint(p, 1, 1, 1);
 	uint8_t staged = pop_rotate(p);
 
 	pop_close(p);
@@ -178,7 +153,7 @@ static void test_store_lost(void **state)
 	assert_int_not_equal(pop_minting(p), b.rotation);
 	assert_int_not_equal(pop_minting(p), staged);
 	assert_int_equal(zs_cids_retired(p->s), 1 << b.rotation | 1 << staged);
-	assert_int_equal(decoded(p, b.cid[0]).verdict, ZS_CID_CONFIG);
+	assert_int_equal(pop_decoded(p, b.cid[0]).verdict, ZS_CID_CONFIG);
 	pop_delete(p);
 }
 
@@ -186,14 +161,14 @@ static void test_store_lost(void **state)
 static void test_segment_lost(void **state)
 {
 	struct pop *p = one_pop();
-	struct zs_cids_batch b = mint(p, 1, 1, 1);
+	struct zs_cids_batch b = pop_mint(p, 1, 1, 1);
 	struct zs_cid_config v;
 
 	pop_close(p);
 	pop_wipe(p, "shm");
 	pop_open(p);
 	assert_true(zs_sessions_cid_config(&p->shm, b.rotation, &v));
-	assert_int_equal(decoded(p, b.cid[0]).verdict, ZS_CID_OK);
+	assert_int_equal(pop_decoded(p, b.cid[0]).verdict, ZS_CID_OK);
 	pop_delete(p);
 }
 
@@ -223,13 +198,13 @@ static void test_damaged_nonces_mint_nothing(void **state)
 	struct zs_store_batch *b;
 	struct zs_cids_batch got;
 
-	mint(p, 5, 1, 1);
+	pop_mint(p, 5, 1, 1);
 	pop_restart(p);
 	b = zs_store_begin(p->r.c.store);
 	zs_store_put(b, key, 14, "\1\1\0\0", 4);
 	assert_int_equal(zs_store_commit(b, NULL), 0);
 	assert_int_equal(zs_cids_mint(p->s, 5, 1, 1, &got), -EUCLEAN);
-	mint(p, 6, 1, 1);
+	pop_mint(p, 6, 1, 1);
 	pop_delete(p);
 }
 
@@ -244,15 +219,15 @@ static void test_nonces_run_out(void **state)
 
 	zs_store_put(b, key, 14, value, sizeof(value));
 	assert_int_equal(zs_store_commit(b, NULL), 0);
-	assert_int_equal(decoded(p, mint(p, 5, 1, 64).cid[63]).nonce, 0xffffe000 + 63);
+	assert_int_equal(pop_decoded(p, pop_mint(p, 5, 1, 64).cid[63]).nonce, 0xffffe000 + 63);
 	for (unsigned i = 1; i < ZS_CIDS_BLOCK / 64; i++)
-		mint(p, 5, 1, 64);
+		pop_mint(p, 5, 1, 64);
 	assert_int_equal(zs_cids_mint(p->s, 5, 1, 1, &got), -ENOSPC);
 	assert_true(rig_raised(&p->r, ZS_HEALTH_cids_spent));
 	pop_rotate(p);
 	assert_false(rig_raised(&p->r, ZS_HEALTH_cids_spent));
 	pop_pass(p, 5);
-	mint(p, 5, 1, 64);
+	pop_mint(p, 5, 1, 64);
 	pop_delete(p);
 }
 
@@ -265,7 +240,7 @@ static void test_the_record_is_bounded(void **state)
 	size_t len;
 
 	for (int i = 0; i < 20; i++) {
-		mint(p, 5, 1, 1);
+		pop_mint(p, 5, 1, 1);
 		pop_rotate(p);
 		pop_pass(p, 20);
 		assert_int_equal(zs_store_get(p->r.c.store, key, 14, value, sizeof(value), &len), 0);
@@ -284,7 +259,7 @@ static void test_full_disk(void **state)
 	struct zs_cids_batch got;
 	uint8_t first, n;
 
-	first = mint(p, 5, 1, 60).rotation;
+	first = pop_mint(p, 5, 1, 60).rotation;
 	pop_rotate(p);
 	pop_pass(p, 44);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
@@ -301,208 +276,11 @@ static void test_full_disk(void **state)
 	signal(SIGXFSZ, SIG_DFL);
 	assert_true(pop_pass(p, 1));
 	assert_int_equal(pop_state(p, first), ZS_CIDS_RESTING);
-	assert_int_equal(decoded(p, mint(p, 5, 1, 1).cid[0]).nonce, 0);
+	assert_int_equal(pop_decoded(p, pop_mint(p, 5, 1, 1).cid[0]).nonce, 0);
 	pop_restart(p);
-	assert_int_equal(decoded(p, mint(p, 5, 1, 1).cid[0]).nonce, ZS_CIDS_BLOCK);
+	assert_int_equal(pop_decoded(p, pop_mint(p, 5, 1, 1).cid[0]).nonce, ZS_CIDS_BLOCK);
 	pop_delete(p);
 	pop_delete(other);
-}
-
-/* --- sharing --- */
-
-static void test_two_pops_share(void **state)
-{
-	struct pop *a = pop_new(1, 7, LIMITS), *b = pop_new(2, 8, LIMITS);
-	struct zs_cids_batch of_a = mint(a, 4, 11, 1), of_b;
-	struct zs_cids_imported done;
-	struct zs_cid cid;
-	uint8_t next;
-
-	assert_int_not_equal(pop_minting(a), pop_minting(b));
-	assert_int_equal(pop_carry(a, b, &done), 0);
-	assert_int_equal(done.added, 1 << of_a.rotation);
-	assert_int_equal(pop_carry(b, a, &done), 0);
-	assert_int_equal(done.known, 1 << of_a.rotation);
-	cid = decoded(b, of_a.cid[0]);
-	assert_true(cid.verdict == ZS_CID_OK && cid.pop == 1 && cid.attachment == 4 && cid.generation == 11);
-	pop_pass(a, 1);
-	pop_pass(b, 1);
-	next = pop_rotate(a);
-	assert_int_equal(pop_carry(a, b, &done), 0);
-	assert_int_equal(done.added, 1 << next);
-	pop_pass(a, 5);
-	pop_pass(b, 5);
-	of_a = mint(a, 4, 11, 1);
-	of_b = mint(b, 4, 11, 1);
-	assert_true(of_a.rotation == next && of_b.rotation == next);
-	assert_memory_not_equal(of_a.cid[0], of_b.cid[0], ZS_CID); /* the PoPs' numbers differ */
-	assert_int_equal(decoded(a, of_b.cid[0]).pop, 2);
-	pop_delete(a);
-	pop_delete(b);
-}
-
-/* An old one of another PoP lives as long here as one that was replaced today, though what replaces it began long ago. */
-static void test_an_old_one_comes_late(void **state)
-{
-	struct pop *a = pop_new(1, 7, LIMITS), *b = pop_new(2, 8, LIMITS);
-	struct zs_cids_batch of_a = mint(a, 1, 1, 1);
-	struct zs_cids_imported done;
-
-	pop_rotate(b);
-	pop_pass(b, 60);
-	assert_int_equal(pop_carry(a, b, &done), 0);
-	assert_false(pop_pass(b, 39));
-	assert_int_equal(decoded(b, of_a.cid[0]).verdict, ZS_CID_OK);
-	assert_true(pop_pass(b, 1));
-	assert_int_equal(decoded(b, of_a.cid[0]).verdict, ZS_CID_CONFIG);
-	pop_delete(a);
-	pop_delete(b);
-}
-
-/* Until one minted from a number, another PoP's key of that number may replace its own. */
-static void test_numbers_that_collide(void **state)
-{
-	struct pop *a = pop_new(1, 7, LIMITS), *b = pop_new(2, 7, LIMITS);
-	struct zs_cids_imported done;
-	struct zs_cids_batch got;
-	uint8_t n = pop_minting(a);
-
-	b->prng.state = 99; /* same number, another key */
-	pop_wipe(b, "shm");
-	pop_close(b);
-	pop_wipe(b, "store");
-	for (b->prng.state = 99;; b->prng.state++) {
-		pop_open(b);
-		if (pop_minting(b) == n)
-			break;
-		pop_close(b);
-		pop_wipe(b, "store");
-		pop_wipe(b, "shm");
-	}
-	got = mint(a, 1, 1, 1);
-	assert_int_equal(pop_carry(a, b, &done), 0);
-	assert_int_equal(done.added, 1 << n);
-	assert_int_equal(decoded(b, got.cid[0]).verdict, ZS_CID_OK);
-	assert_int_not_equal(pop_minting(b), n); /* it is older than b's store: b got a new one */
-	mint(b, 1, 1, 1);
-	pop_delete(a);
-	pop_delete(b);
-}
-
-/* Rotates until number n is minted from. */
-static void rotate_to(struct pop *p, uint8_t n)
-{
-	for (int i = 0; pop_minting(p) != n; i++) {
-		assert_true(i < 1000);
-		pop_rotate(p);
-		pop_pass(p, 60);
-	}
-}
-
-static void test_conflicts(void **state)
-{
-	struct pop *a = pop_new(1, 7, LIMITS), *b = pop_new(2, 8, LIMITS);
-	struct zs_cids_imported done;
-	uint8_t n = pop_minting(a);
-
-	rotate_to(b, n);
-	mint(b, 1, 1, 1);
-	assert_int_equal(pop_carry(a, b, &done), -EEXIST);
-	assert_non_null(strstr(b->r.err.text, "has another key here"));
-	assert_int_equal(pop_minting(b), n);
-	pop_rotate(b);
-	pop_pass(b, 45);
-	assert_int_equal(pop_state(b, n), ZS_CIDS_RESTING);
-	assert_int_equal(pop_carry(a, b, &done), -EEXIST);
-	assert_non_null(strstr(b->r.err.text, "rests"));
-	pop_pass(b, 10);
-	assert_int_equal(pop_carry(a, b, &done), 0);
-	pop_delete(a);
-	pop_delete(b);
-}
-
-/* A store that was lost has forgotten its nonces: what another PoP gives back decodes, and is not minted from. */
-static void test_no_minting_from_what_was_forgotten(void **state)
-{
-	struct pop *a = pop_new(1, 7, LIMITS), *b = pop_new(2, 8, LIMITS);
-	struct zs_cids_imported done;
-	struct zs_cids_batch old;
-	struct zs_cids_info info;
-
-	pop_pass(a, 1);
-	pop_rotate(a);
-	assert_int_equal(pop_carry(a, b, &done), 0);
-	pop_pass(a, 10);
-	pop_pass(b, 11);
-	old = mint(b, 1, 1, 1);
-	assert_int_equal(old.rotation, pop_minting(a));
-	pop_close(b);
-	pop_wipe(b, "store");
-	pop_open(b);
-	assert_int_equal(decoded(b, old.cid[0]).verdict, ZS_CID_CONFIG);
-	assert_int_equal(pop_carry(a, b, &done), 0); /* its number rests, but after the same key */
-	assert_int_equal(decoded(b, old.cid[0]).verdict, ZS_CID_OK);
-	assert_true(zs_cids_info(b->s, old.rotation, &info) && !info.mints);
-	assert_int_not_equal(mint(b, 1, 1, 1).rotation, old.rotation);
-	pop_delete(a);
-	pop_delete(b);
-}
-
-/* Nor from an old one of its own that another PoP still has: the nonces of a withdrawn configuration are forgotten. */
-static void test_no_minting_from_what_comes_back(void **state)
-{
-	struct pop *a = pop_new(1, 7, LIMITS), *b = pop_new(2, 8, LIMITS);
-	struct zs_cids_imported done;
-	struct zs_cids_info info;
-	uint8_t old;
-
-	pop_pass(a, 1);
-	old = pop_rotate(a);
-	pop_pass(a, 10);
-	mint(a, 1, 1, 1);
-	pop_pass(b, 11);
-	assert_int_equal(pop_carry(a, b, &done), 0);
-	pop_rotate(a);
-	pop_pass(a, 60);
-	assert_int_equal(pop_carry(b, a, &done), 0);
-	assert_true(zs_cids_info(a->s, old, &info));
-	assert_true(info.state == ZS_CIDS_DECODING && !info.mints);
-	pop_restart(a);
-	assert_true(zs_cids_info(a->s, old, &info) && !info.mints);
-	a->now -= 10000; /* before all of them: the oldest that may be minted from is taken */
-	pop_pass(a, 0);
-	assert_int_not_equal(mint(a, 1, 1, 1).rotation, old);
-	pop_delete(a);
-	pop_delete(b);
-}
-
-static void test_files_that_are_refused(void **state)
-{
-	struct pop *a = pop_new(1, 7, LIMITS), *twin = pop_new(1, 9, LIMITS), *b = pop_new(2, 8, LIMITS);
-	char good[ZS_CIDS_EXPORT], text[ZS_CIDS_EXPORT];
-	size_t len = zs_cids_export(a->s, good);
-	struct zs_cids_imported done;
-	struct zs_error err = { 0 };
-
-	for (size_t i = 0; i < len; i++) { /* any byte that is another one, and any end that is too early */
-		memcpy(text, good, len);
-		text[i] ^= 1;
-		assert_int_equal(zs_cids_import(b->s, text, len, &done, &err), -EINVAL);
-		assert_int_equal(zs_cids_import(b->s, good, i, &done, &err), -EINVAL);
-	}
-	assert_int_equal(zs_cids_import(b->s, good, len, &done, &err), 0);
-	assert_int_equal(pop_carry(a, a, &done), 0); /* its own: nothing new */
-	assert_int_equal(done.added, 0);
-	assert_int_equal(pop_carry(twin, a, &done), -EPERM);
-	assert_non_null(strstr(a->r.err.text, "attach.pop"));
-	pop_pass(twin, 30 * 86400);
-	pop_rotate(twin);
-	twin->r.c.conf->attach.pop = 3;
-	assert_int_equal(pop_carry(twin, b, &done), -EPERM);
-	assert_non_null(strstr(b->r.err.text, "clocks"));
-	pop_delete(a);
-	pop_delete(b);
-	pop_delete(twin);
 }
 
 /* --- kills --- */
@@ -511,7 +289,8 @@ static void mint_until_killed(struct pop *p, int out)
 {
 	pop_open(p);
 	for (;;) {
-		struct zs_cids_batch b = mint(p, 1 + p->prng.state % 3, 1, 1 + zs_prng_u64(&p->prng) % 64);
+		struct zs_cids_batch b = pop_mint(p, 1 + p->prng.state % 3, 1,
+						  1 + zs_prng_u64(&p->prng) % 64);
 
 		if (write(out, b.cid, b.count * ZS_CID) < 0)
 			_exit(1);
@@ -589,13 +368,6 @@ int main(void)
 		cmocka_unit_test(test_nonces_run_out),
 		cmocka_unit_test(test_the_record_is_bounded),
 		cmocka_unit_test(test_full_disk),
-		cmocka_unit_test(test_two_pops_share),
-		cmocka_unit_test(test_an_old_one_comes_late),
-		cmocka_unit_test(test_numbers_that_collide),
-		cmocka_unit_test(test_conflicts),
-		cmocka_unit_test(test_no_minting_from_what_was_forgotten),
-		cmocka_unit_test(test_no_minting_from_what_comes_back),
-		cmocka_unit_test(test_files_that_are_refused),
 		cmocka_unit_test(test_kills),
 	};
 

@@ -9,11 +9,10 @@
  *
  * Rules. A packet passes when every bucket above it has room. The attachment's own limit comes first, so nobody
  * draws more from the tenant than that. Of the tenant's rate each of its n attachments is sure of 1/n: what keeps
- * within this share (by bytes or packets, whatever costs more) may run the tenant's bucket one burst deeper than what
- * does not. So the rest is first come, first
- * served, and no greedy attachment takes from one that keeps within its share. A packet longer than the burst passes
- * when the bucket is full. With `mark`, what the bucket has no room for passes within one more burst as long
- * as it is ECT and leaves with CE; the rate holds either way, nothing waits.
+ * within this share (by bytes or packets, whatever costs more) may run the tenant's bucket one burst deeper than
+ * what does not. So the rest is first come, first served, and no greedy attachment takes from one that keeps within its
+ * share. A packet longer than the burst passes when the bucket is full. With `mark`, what the bucket has no room for
+ * passes within one more burst as long as it is ECT and leaves with CE; the rate holds either way, nothing waits.
  *
  * Clock: now_ns is monotonic, the same for all workers (zs_clock_ns; a few µs apart do no harm). A word that lies
  * farther ahead than any use could have put it, after a reboot under a segment that survived or from a damaged
@@ -60,6 +59,18 @@ void zs_policer_tick(struct zs_policer *p, uint64_t now_ns, uint32_t max);
 /* Takes a lease that covers the packet and spends it, or answers DROP. zs_policer_packet calls it. */
 enum zs_police_verdict zs_policer_lease(struct zs_policer *p, uint32_t attachment, enum zs_way dir,
 					uint32_t bytes, bool ect, uint64_t now_ns);
+/* Flows of an attachment on all workers. `all`: the lines of worker 0, then of worker 1 …, `attachments` each (state
+ * segment). Read racily: workers that make flows at once may be one over the limit each. */
+static inline uint64_t zs_policer_flows(const struct zs_account *all, uint32_t workers, uint32_t attachments,
+					uint32_t attachment)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t w = 0; w < workers; w++)
+		sum += __atomic_load_n(&all[(uint64_t)w * attachments + attachment].flows, __ATOMIC_RELAXED);
+	return sum;
+}
+
 /* May the attachment have one more flow? Draws from new_flows; `held` is how many it has on all workers,
  * `tenant_held` how many all attachments of its tenant have. */
 bool zs_policer_new_flow(struct zs_policer *p, uint32_t attachment, enum zs_way dir, uint64_t held,
@@ -78,8 +89,8 @@ static inline bool zs_lease_lives(const struct zs_lease *l, uint64_t now_ns)
 }
 
 /* One packet of an attachment with limits; the caller knows that the id is in range and in use, and
- * does not call for one without limits (zs_attachment_policed). `bytes`: UDP payload. ect: its ECN field is ECT(0) or ECT(1). MARK: it
- * passes with CE. */
+ * does not call for one without limits (zs_attachment_policed). `bytes`: UDP payload. ect: its ECN field is ECT(0) or
+ * ECT(1). MARK: it passes with CE. */
 static inline enum zs_police_verdict zs_policer_packet(struct zs_policer *p, uint32_t attachment,
 						       enum zs_way dir, uint32_t bytes, bool ect,
 						       uint64_t now_ns)

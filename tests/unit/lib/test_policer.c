@@ -331,8 +331,13 @@ static void test_clocks(void **state)
 
 static void test_flows(void **state)
 {
+	struct zs_account all[2 * IDS] = {
+		[1] = { .flows = 3 }, [2] = { .flows = 9 }, [IDS + 1] = { .flows = 4 }
+	};
 	struct world *w = world_new(*state);
 	uint32_t n = 0;
+
+	assert_int_equal(zs_policer_flows(all, 2, IDS, 1), 7);
 
 	limit_tenant(w, 3, (struct zs_police_limits){ .flows = 100, .new_flows_s = 15 }, 2, false);
 	limit(w, 1, 3, (struct zs_police_limits){ .flows = 20, .new_flows_s = 10 }, false);

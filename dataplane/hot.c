@@ -39,9 +39,12 @@ static void load(struct zs_worker *w, uint32_t id)
 	if (zs_sessions_attachment(w->sessions, id, &a)) {
 		now.generation = a.generation;
 		now.flags = flags_of(&a);
+	} else if (zs_seqlock_read(&w->sessions->attachment[id].seq) & 1) {
+		return; /* half written: its writer names it again, or the next one all of them */
 	}
-	if (now.generation && zs_seqlock_get(&w->dp->state.binding[id], &b, sizeof(b)) &&
-	    zs_binding_lives(&b, a.generation, w->now_ns) && b.local < ZS_LOCALS_MAX) {
+	if (now.generation && !zs_seqlock_get(&w->dp->state.binding[id], &b, sizeof(b)))
+		return; /* so does the binder */
+	if (now.generation && zs_binding_lives(&b, a.generation, w->now_ns) && b.local < ZS_LOCALS_MAX) {
 		now.port = b.port;
 		now.addr = b.addr;
 		now.local = b.local;

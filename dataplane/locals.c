@@ -48,6 +48,14 @@ bool zs_locals_has(const struct zs_locals *l, const struct zs_addr *addr)
 	return false;
 }
 
+bool zs_locals_announced(const struct zs_conf *conf, const struct zs_addr *addr)
+{
+	for (uint32_t i = 0; i < conf->attach.announces; i++)
+		if (zs_addr_eq(&conf->attach.announce[i], addr))
+			return true;
+	return false;
+}
+
 bool zs_locals_broadcast(const struct zs_locals *l, const struct zs_addr *addr, uint8_t iface, uint16_t vlan)
 {
 	if (!zs_addr_is4(addr))

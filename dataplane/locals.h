@@ -3,7 +3,7 @@
 #ifndef ZS_DATAPLANE_LOCALS_H
 #define ZS_DATAPLANE_LOCALS_H
 
-#include "shm/tables.h"
+#include "conf/conf.h"
 
 #define ZS_LOCALS_SLOTS 256 /* power of two, a quarter full at most */
 #define ZS_LOCAL_NONE	(-1)
@@ -17,6 +17,8 @@ struct zs_locals {
 void zs_locals_load(struct zs_locals *l, const struct zs_tables *t);
 /* Index of addr as an own address of this interface and VLAN, or ZS_LOCAL_NONE. */
 int zs_locals_find(const struct zs_locals *l, const struct zs_addr *addr, uint8_t iface, uint16_t vlan);
+/* Is it one of the public addresses that the world knows us by, behind 1:1 NAT? They count as own. */
+bool zs_locals_announced(const struct zs_conf *conf, const struct zs_addr *addr);
 /* Is it an own address anywhere? */
 bool zs_locals_has(const struct zs_locals *l, const struct zs_addr *addr);
 /* Is it the broadcast or network address of a prefix we have on this interface? */

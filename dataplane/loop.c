@@ -159,6 +159,7 @@ int zs_worker_run(void *arg)
 
 	prctl(PR_SET_TIMERSLACK, 1); /* sleeps of microseconds, not of 50 more */
 	zs_sandbox_thread();
+	turn(w, &burst, false); /* its lines and keys first */
 	atomic_store(&w->state->running, 1);
 	while (atomic_load_explicit(&w->dp->stop, memory_order_relaxed) == 0)
 		idle(w, turn(w, &burst, true));

@@ -26,22 +26,12 @@ static const struct zs_bind_keys *keys(void *ctx, const struct zs_bind_session *
 	return zs_binds_keys(q->w->dp->binds, session->user);
 }
 
-/* Public addresses of ours, behind 1:1 NAT, are own ones too. */
-static bool is_own(const struct zs_worker *w, const struct zs_addr *a)
-{
-	const struct zs_conf_attach *c = &w->dp->conf->attach;
-
-	for (uint32_t i = 0; i < c->announces; i++)
-		if (zs_addr_eq(a, &c->announce[i]))
-			return true;
-	return zs_locals_has(&w->locals, a);
-}
-
 static enum zs_bind_status admit(void *ctx, const struct zs_endpoint *from, uint8_t local)
 {
 	const struct asked *q = ctx;
 
-	if (zs_deny_target(&q->w->settings.deny, &from->addr) != ZS_SPECIAL_NONE || is_own(q->w, &from->addr))
+	if (zs_deny_target(&q->w->settings.deny, &from->addr) != ZS_SPECIAL_NONE ||
+	    zs_locals_has(&q->w->locals, &from->addr) || zs_locals_announced(q->w->dp->conf, &from->addr))
 		return ZS_BIND_STATUS_denied;
 	return zs_binds_room(q->w, from, local) ? ZS_BIND_STATUS_ok : ZS_BIND_STATUS_limit;
 }

@@ -3,7 +3,7 @@
  *   open    where the connection ID stands: by RFC 8999's invariants alone, the fixed bit is not looked at
  *   decode  all of them at once
  *   aim     whose it is; the lines of attachment and account and the sender's bucket are on their way
- *   know    who sends; the sender's account is on its way
+ *   know    who sends; the sender's lines are on their way
  *   route   may it go there, and which way?
  *
  * Nothing is kept of a packet but what the two accounts count. */
@@ -68,23 +68,20 @@ static bool aim(struct zs_worker *w, struct zs_item *it)
 static void know(struct zs_worker *w, struct zs_item *it)
 {
 	it->sender = zs_senders_find(&w->dp->senders, it->hash);
-	if (it->sender >= w->dp->state.attachments)
+	if (it->sender >= w->dp->state.attachments) {
 		it->sender = ZS_SENDER_NONE;
-	else
-		__builtin_prefetch(&w->account[it->sender]);
+		return;
+	}
+	__builtin_prefetch(&w->hot[it->sender]);
+	__builtin_prefetch(&w->account[it->sender]);
 }
 
-/* Public addresses of ours, behind 1:1 NAT, are own ones too. */
 static bool from_a_relay(const struct zs_worker *w, const struct zs_endpoint *src)
 {
 	const struct zs_conf_attach *c = &w->dp->conf->attach;
 
-	if (src->port != c->service_port && src->port != c->tunnel_port)
-		return false;
-	for (uint32_t i = 0; i < c->announces; i++)
-		if (zs_addr_eq(&src->addr, &c->announce[i]))
-			return true;
-	return false;
+	return (src->port == c->service_port || src->port == c->tunnel_port) &&
+	       zs_locals_announced(w->dp->conf, &src->addr);
 }
 
 /* A sender that has bound nothing: perhaps a NAT gave a bound peer another address. */

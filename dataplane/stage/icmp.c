@@ -164,7 +164,7 @@ static enum zs_drop translate(struct zs_worker *w, struct zs_item *it)
 /* Of an error about no flow of ours: why it goes no further. */
 static enum zs_drop judge_other(const struct zs_worker *w, const struct zs_item *it)
 {
-	if (it->p.quoted_src.port == w->dp->service_port)
+	if (w->dp->service_port && it->p.quoted_src.port == w->dp->service_port)
 		return ZS_DROP_icmp_other; /* whose packet it was is not kept: QUIC probes its path by itself */
 	if (!it->published.used)
 		return ZS_DROP_icmp_malformed;
@@ -173,7 +173,7 @@ static enum zs_drop judge_other(const struct zs_worker *w, const struct zs_item 
 
 ZS_COLD void zs_icmp_take(struct zs_worker *w, struct zs_item *it)
 {
-	bool published = it->p.quoted_src.port == w->dp->service_port ||
+	bool published = (w->dp->service_port && it->p.quoted_src.port == w->dp->service_port) ||
 			 zs_stage_published(w, it, it->p.quoted_src.port);
 	int bad = zs_packet_hygiene(&it->p), at;
 	struct zs_sent sent = { 0 };

@@ -11,17 +11,6 @@ static bool consume(struct zs_worker *w, struct zs_item *it, enum zs_counter kin
 	return false;
 }
 
-/* The own address may be spelled as the world sees it. */
-static bool is_own(const struct zs_worker *w, const struct zs_addr *a)
-{
-	const struct zs_conf_attach *conf = &w->dp->conf->attach;
-
-	for (uint32_t i = 0; i < conf->announces; i++)
-		if (zs_addr_eq(&conf->announce[i], a))
-			return true;
-	return zs_locals_has(&w->locals, a);
-}
-
 /* true: the flow is to be made. */
 static bool open_flow(struct zs_worker *w, struct zs_item *it)
 {
@@ -34,7 +23,8 @@ static bool open_flow(struct zs_worker *w, struct zs_item *it)
 		zs_flow_end(w, it->table, it->flow, ZS_FLOW_END_CLOSED);
 	it->flow = ZS_FLOW_NONE;
 	it->p.dst.port = target.port;
-	if (is_own(w, &target.addr) && zs_stage_published(w, it, target.port))
+	if ((zs_locals_has(&w->locals, &target.addr) || zs_locals_announced(w->dp->conf, &target.addr)) &&
+	    zs_stage_published(w, it, target.port))
 		return true;
 	zs_tunnel_close(w, &it->p.src, ZS_ATTACH_CLOSE_not_published);
 	return consume(w, it, ZS_COUNTER_tunnel_open);

@@ -219,15 +219,20 @@ static void test_swept(void **state)
 	bind_from(c, &b, y, 1);
 	zs_binds_sweep(w);
 	assert_true(reaches(c, x, 0, 2, 2000));
-	assert_int_equal(zs_sessions_set_attachment(&c->shm, 2, NULL), 0);
+	cid_attach(c, 2, G + 1, ZS_STRANGERS_NOTHING); /* another one has its place */
 	zs_binds_sweep(w);
 	cid_refresh(c);
 	assert_int_equal(w->count[ZS_COUNTER_bindings_ended], 1);
 	assert_false(reaches(c, y, 1, 1, 1000));
 	assert_int_equal(c->drop, ZS_DROP_cid_stranger);
-	w->now_ns += 75 * ZS_NS_PER_S;
+	cid_attach(c, 2, G, ZS_STRANGERS_NOTHING);
+	bind_from(c, &b, y, 1);
+	assert_int_equal(zs_sessions_set_attachment(&c->shm, 2, NULL), 0);
 	zs_binds_sweep(w);
 	assert_int_equal(w->count[ZS_COUNTER_bindings_ended], 2);
+	w->now_ns += 75 * ZS_NS_PER_S;
+	zs_binds_sweep(w);
+	assert_int_equal(w->count[ZS_COUNTER_bindings_ended], 3);
 	assert_int_equal(c->r->dp.state.binding[1].port, 0);
 	assert_true(c->r->dp.state.binding[1].counter[0] > 0); /* counters stay */
 }

@@ -143,6 +143,25 @@ static void test_another_segment(void **state)
 	assert_int_equal(zs_hot_attachments(w), CID_ATTACHMENTS / 2);
 }
 
+/* A writer that was killed inside an entry: the line stays what it was. */
+static void test_half_written(void **state)
+{
+	struct cid_rig *c = *state;
+	struct zs_worker *w = &c->r->worker[0];
+
+	cid_attach(c, 1, 9, ZS_STRANGERS_NOTHING);
+	cid_bind(c, 1, cid_peer("10.1.0.2", 1), 0);
+	zs_seqlock_write_begin(&c->shm.attachment[1].seq);
+	zs_changelog_lose(&c->shm.changes);
+	cid_refresh(c);
+	assert_int_equal(w->hot[1].generation, 9);
+	zs_seqlock_write_end(&c->shm.attachment[1].seq);
+	zs_seqlock_write_begin(&c->r->dp.state.binding[1].seq);
+	zs_changelog_lose(&c->shm.changes);
+	cid_refresh(c);
+	assert_int_equal(w->hot[1].port, 1);
+}
+
 /* A line that says the same keeps its next hop; another address does not. */
 static void test_next_hop_is_kept(void **state)
 {
@@ -192,8 +211,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, cid_setup, cid_teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_model),		 T(test_overrun),	   T(test_change_during_a_look_at_all),
-		T(test_another_segment), T(test_next_hop_is_kept), T(test_configurations)
+		T(test_model),		 T(test_overrun),      T(test_change_during_a_look_at_all),
+		T(test_another_segment), T(test_half_written), T(test_next_hop_is_kept),
+		T(test_configurations)
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

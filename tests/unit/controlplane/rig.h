@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -97,6 +99,21 @@ static inline bool rig_raised(struct rig *r, enum zs_health h)
 
 	zs_health_read(r->c.health, h, &cell);
 	return cell.raised;
+}
+
+/* A port that is free on both families' loopback, which nobody else of this machine's tests is told. */
+static inline uint16_t rig_port(void)
+{
+	struct sockaddr_in6 sa = { .sin6_family = AF_INET6, .sin6_addr = in6addr_any };
+	socklen_t len = sizeof(sa);
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+
+	do { /* outside of the ports that the configuration gives away */
+		sa.sin6_port = htons((uint16_t)(33000 + rand() % 27000));
+	} while (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+	close(fd);
+	return ntohs(sa.sin6_port);
 }
 
 /* Runs the loop for that long. */

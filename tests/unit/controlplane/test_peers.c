@@ -22,21 +22,6 @@ struct plane {
 	uint16_t port;
 };
 
-/* A port that is free on both families' loopback, which nobody else of this machine's tests is told. */
-static uint16_t free_port(void)
-{
-	struct sockaddr_in6 sa = { .sin6_family = AF_INET6, .sin6_addr = in6addr_any };
-	socklen_t len = sizeof(sa);
-	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
-
-	do { /* outside of the ports that the configuration gives away */
-		sa.sin6_port = htons((uint16_t)(33000 + rand() % 27000));
-	} while (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
-	close(fd);
-	return ntohs(sa.sin6_port);
-}
-
 static void open_plane(struct plane *p, const char *more)
 {
 	struct rig *r = &p->r;
@@ -80,7 +65,7 @@ static int setup(void **state)
 		rig_setup(&rig);
 		two[i].r = *(struct rig *)rig;
 		free(rig);
-		two[i].port = free_port();
+		two[i].port = rig_port();
 	}
 	*state = two;
 	return 0;

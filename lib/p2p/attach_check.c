@@ -22,17 +22,18 @@
 		all_;                                                                                        \
 	})
 
+/* ASCII alone: beyond it are controls of terminals, marks that turn the direction of a line, and bytes that are no text. */
 static bool printable(const char *text)
 {
 	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
+		if (*text < ' ' || *text > '~')
 			return false;
 	return true;
 }
 
-static bool name_ok(const char *name)
+bool zs_attach_name_ok(const char *name)
 {
-	return name[0] && printable(name);
+	return name[0] && strlen(name) <= ZS_ATTACH_SERVICE_NAME && printable(name);
 }
 
 static bool peer_ok(const uint8_t *bytes, size_t len)
@@ -44,7 +45,8 @@ static bool peer_ok(const uint8_t *bytes, size_t len)
 
 static bool publish_ok(const zs_pb_Publish *p)
 {
-	return name_ok(p->name) && p->port <= UINT16_MAX && p->protection <= ZS_ATTACH_PROTECTION_auth;
+	return zs_attach_name_ok(p->name) && p->port <= UINT16_MAX &&
+	       p->protection <= ZS_ATTACH_PROTECTION_auth;
 }
 
 static bool error_ok(const zs_pb_Error *e)
@@ -57,7 +59,7 @@ static bool port_ok(const zs_pb_Port *p)
 {
 	if (p->has_error ? !error_ok(&p->error) : p->service == 0)
 		return false;
-	return name_ok(p->name) && ALL_SIZED(p->announce, p->announce_count, ADDRESS) &&
+	return zs_attach_name_ok(p->name) && ALL_SIZED(p->announce, p->announce_count, ADDRESS) &&
 	       p->port <= UINT16_MAX && p->service <= SERVICE_MAX &&
 	       p->protection <= ZS_ATTACH_PROTECTION_auth;
 }

@@ -7,12 +7,13 @@
 #include "p2p/pb.h"
 #include "relay/codes.h"
 
-#define ZS_ATTACH_PROTOCOL   "/zerostate/attach/1.0.0"
-#define ZS_ATTACH_VERSION    1
-#define ZS_ATTACH_FRAME	     4096 /* longest frame */
-#define ZS_ATTACH_INSTANCE   16
-#define ZS_ATTACH_GRANT_CIDS 32 /* in a Grant; a Cids frame of its own takes 64 */
-#define ZS_ATTACH_CIDS	     64
+#define ZS_ATTACH_PROTOCOL     "/zerostate/attach/1.0.0"
+#define ZS_ATTACH_VERSION      1
+#define ZS_ATTACH_FRAME	       4096 /* longest frame */
+#define ZS_ATTACH_INSTANCE     16
+#define ZS_ATTACH_SERVICE_NAME 32 /* characters of a name */
+#define ZS_ATTACH_GRANT_CIDS   32 /* in a Grant; a Cids frame of its own takes 64 */
+#define ZS_ATTACH_CIDS	       64
 
 enum zs_attach_table {
 	ZS_ATTACH_TABLE_ERROR,
@@ -70,6 +71,8 @@ size_t zs_attach_encode(const struct zs_attach_frame *frame, void *out, size_t c
 
 /* Are the bounds kept that nanopb does not know: exact lengths, ranges, printable text? */
 bool zs_attach_check(const struct zs_attach_frame *frame);
+/* Is it a service's name: 1 to 32 characters of printable ASCII? */
+bool zs_attach_name_ok(const char *name);
 /* Does the Grant have what this mode of Hello has, and nothing of the other? */
 bool zs_attach_grant_fits(const zs_pb_Grant *grant, uint32_t mode);
 

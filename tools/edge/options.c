@@ -107,8 +107,8 @@ int zs_edge_publish_parse(struct zs_attach_publish *out, struct zs_endpoint *tar
 		return refuse(err, "the relay's port is 1 to 65535", text);
 	if (colon)
 		*colon = '\0';
-	if (!left[0] || strlen(left) >= sizeof(out->name))
-		return refuse(err, "a name has 1 to 32 characters", text);
+	if (!zs_attach_name_ok(left))
+		return refuse(err, "a name has 1 to 32 characters, each of printable ASCII", text);
 	strcpy(out->name, left);
 	return 0;
 }

@@ -196,6 +196,12 @@ static void hello_bounds(void **state)
 	REFUSED(full_hello(), f.hello.publish[15].name[0] = 0);
 	REFUSED(full_hello(), f.hello.publish[15].name[31] = '\n');
 	REFUSED(full_hello(), f.hello.publish[15].name[31] = 0x7f);
+	REFUSED(full_hello(), f.hello.publish[15].name[31] = (char)0x80);
+	REFUSED(full_hello(), strcpy(f.hello.publish[0].name, "\xc2\x9b"
+							      "2J")); /* U+009B */
+	REFUSED(full_hello(), strcpy(f.hello.publish[0].name, "\xe2\x80\xae"
+							      "bew")); /* U+202E */
+	REFUSED(full_hello(), strcpy(f.hello.publish[0].name, "\xff"));
 	REFUSED(full_hello(), f.hello.publish[0].port = 65536);
 	REFUSED(full_hello(), f.hello.publish[0].protection = 2);
 	struct zs_attach_frame f = full_hello();

@@ -37,7 +37,8 @@ struct zs_sandbox_call {
 /* The calling thread's effective capabilities (1 << CAP_…). */
 uint64_t zs_sandbox_has(void);
 /* The calling thread, and threads it makes later: no_new_privs, and of its capabilities those in `keep`
- * (1 << CAP_…) alone; what it never had is no error. 0 or -errno. */
+ * (1 << CAP_…) alone; what it never had is no error. The process leaves no core and is nobody's to trace, but for debug
+ * builds. 0 or -errno. */
 int zs_sandbox_keep(uint64_t keep);
 /* All threads of the process: the filter. 0 or -errno; then there is none. */
 int zs_sandbox_filter(const struct zs_sandbox_call *calls, size_t count);

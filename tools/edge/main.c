@@ -28,7 +28,7 @@ struct process {
 	struct zs_timer *end, *watchdog;
 	uint64_t watchdog_ns;
 	bool answered[ZS_ATTACH_PUBLISHED], refused[ZS_ATTACH_PUBLISHED]; /* names, the last answer */
-	bool renewed, ending, unsaved;
+	bool renewed, ending, unsaved, unheard;
 	struct zs_error err; /* why it ends, exit 0: on purpose */
 };
 
@@ -129,6 +129,14 @@ static void save(struct process *p)
 	p->unsaved = failed;
 }
 
+/* Whoever reads stdout may go away; what is published is not for them. */
+static void note_output(struct process *p)
+{
+	if (!p->unheard && ferror(stdout))
+		fprintf(stderr, PROGRAM ": stdout is closed, nothing more is said there; the edge goes on\n");
+	p->unheard |= ferror(stdout) != 0;
+}
+
 static void on_event(void *ctx, const struct zs_attach_event *event)
 {
 	struct process *p = ctx;
@@ -136,6 +144,7 @@ static void on_event(void *ctx, const struct zs_attach_event *event)
 	char line[512], status[576];
 
 	zs_edge_report(&p->o, event, session);
+	note_output(p);
 	if (event->kind == ZS_ATTACH_EVENT_STATE) {
 		snprintf(status, sizeof(status), "STATUS=%s", zs_edge_state_text(event, session, line));
 		zs_notify(status);
@@ -257,6 +266,7 @@ int main(int argc, char **argv)
 	struct zs_error err = { 0 };
 	int rc;
 
+	signal(SIGPIPE, SIG_IGN);
 	if (sodium_init() < 0)
 		return ZS_EXIT_RESOURCE;
 	rc = zs_edge_options_parse(&p.o, argc, argv, &err);

@@ -16,7 +16,7 @@
 
 #define DRAIN_POLL_NS (200 * ZS_NS_PER_MS)
 
-static bool is_raised(const struct zs_control *c, enum zs_health h)
+bool zs_control_raised(const struct zs_control *c, enum zs_health h)
 {
 	struct zs_health_cell cell;
 
@@ -27,7 +27,7 @@ static bool is_raised(const struct zs_control *c, enum zs_health h)
 void zs_control_raise(struct zs_control *c, enum zs_health h, const char *fmt, ...)
 {
 	const struct zs_health_info *info = zs_health_info(h);
-	bool before = is_raised(c, h);
+	bool before = zs_control_raised(c, h);
 	char detail[sizeof(c->health[0].detail)];
 	va_list ap;
 
@@ -44,7 +44,7 @@ void zs_control_clear(struct zs_control *c, enum zs_health h)
 {
 	const struct zs_health_info *info = zs_health_info(h);
 
-	if (!is_raised(c, h))
+	if (!zs_control_raised(c, h))
 		return;
 	zs_health_clear(c->health, h);
 	ZS_LOG(&c->log, HEALTH_CLEARED, "health=%s name=%s", info->code, info->name);

@@ -58,6 +58,7 @@ __attribute__((format(printf, 3, 4))) void zs_control_raise(struct zs_control *c
 							    const char *fmt, ...);
 void zs_control_clear(struct zs_control *c, enum zs_health h);
 
+bool zs_control_raised(const struct zs_control *c, enum zs_health h);
 /* zs_store_commit; a failing disk shows as the health code store_failed until a write works again. */
 int zs_control_commit(struct zs_control *c, struct zs_store_batch *b, struct zs_error *err);
 

@@ -151,12 +151,11 @@ uint32_t zs_verb_attachment(struct zs_control *c, json_t *args, struct zs_error 
 {
 	const char *text = json_string_value(json_object_get(args, "who"));
 	struct zs_peer_id peer;
-	char *end;
-	unsigned long id = strtoul(text, &end, 10);
+	unsigned long id = strspn(text, "0123456789") == strlen(text) ? strtoul(text, NULL, 10) : 0;
 
 	if (need_server(c, err))
 		return 0;
-	if (!*end && end != text && id && id < UINT32_MAX)
+	if (id && id < UINT32_MAX)
 		return (uint32_t)id;
 	if (zs_peer_id_parse(&peer, text)) {
 		no_peer(err);
@@ -237,6 +236,20 @@ int zs_verb_attach_allow(struct zs_control *c, json_t *args, json_t **result, st
 int zs_verb_attach_deny(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
 	return set_rule(c, args, true, result, err);
+}
+
+int zs_verb_attach_forget(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
+{
+	struct zs_peer_id peer;
+	int rc = need_server(c, err);
+
+	if (!rc && zs_peer_id_parse(&peer, json_string_value(json_object_get(args, "peer"))))
+		rc = no_peer(err);
+	if (!rc)
+		rc = zs_attach_forget(c->attach, &peer, zs_loop_now(c->loop), err);
+	if (!rc)
+		*result = json_pack("{s:o}", "peer", peer_text(&peer));
+	return rc;
 }
 
 int zs_verb_attach_kick(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)

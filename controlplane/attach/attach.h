@@ -96,6 +96,9 @@ struct zs_attach_rule {
  * or tenant), store's. */
 int zs_attach_rule_set(struct zs_attach *s, const struct zs_attach_rule *rule, uint64_t now,
 		       struct zs_error *err);
+/* Drops the peer's rule, its limits and its attachment. -ENOENT: it has none of them; the store's: what was dropped until then stays
+ * dropped. */
+int zs_attach_forget(struct zs_attach *s, const struct zs_peer_id *peer, uint64_t now, struct zs_error *err);
 typedef void zs_attach_rule_fn(void *ctx, const struct zs_attach_rule *rule, bool configured);
 void zs_attach_rules(const struct zs_attach *s, zs_attach_rule_fn *fn,
 		     void *ctx); /* the configuration's too */

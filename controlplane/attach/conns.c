@@ -37,7 +37,7 @@ void zs_attach_conn_drop_held(struct zs_attach_conn *conn)
 	}
 }
 
-static void start_lease(struct zs_attach *s, struct slot *slot)
+void zs_attach_slot_lease(struct zs_attach *s, struct slot *slot)
 {
 	slot->lease_ns = s->now_ns + (uint64_t)conf_of(s)->lease_s * ZS_NS_PER_S;
 	zs_attach_wake_slot(s, slot, slot->lease_ns);
@@ -77,7 +77,7 @@ static void detach(struct zs_attach *s, struct zs_attach_conn *conn)
 	if (slot->conn != conn || fall_back(s, slot))
 		return;
 	slot->conn = NULL;
-	start_lease(s, slot);
+	zs_attach_slot_lease(s, slot);
 	if (slot->rival) /* what it waited for is known: soon, not from inside of here */
 		zs_attach_wake_conn(s, slot->rival, s->now_ns);
 }

@@ -73,8 +73,24 @@ static void on_detach(struct zs_attach *s, struct zs_attach_conn *conn, const st
 	zs_attach_conn_close(s, conn, "detached");
 }
 
+/* A new connection of the attachment has no rate of its own. */
+static bool is_within_rate(struct zs_attach *s, struct zs_attach_conn *conn, uint64_t id)
+{
+	struct refusal r = { .code = ZS_ATTACH_ERROR_busy, .scope = "frames", .limit = FRAMES_PER_S };
+	struct zs_gcra_rate rate;
+
+	zs_gcra_init(&rate, FRAMES_PER_S, FRAMES_BURST);
+	if (zs_gcra_allow(&conn->slot->frames, &rate, s->now_ns, 1))
+		return true;
+	refuse(s, conn, id, &r);
+	zs_attach_conn_close(s, conn, "too many frames");
+	return false;
+}
+
 static void on_attached(struct zs_attach *s, struct zs_attach_conn *conn, const struct zs_attach_frame *f)
 {
+	if (!is_within_rate(s, conn, f->id))
+		return;
 	switch (f->kind) {
 	case ZS_ATTACH_PUBLISH:
 		on_publish(s, conn, f);

@@ -207,11 +207,9 @@ void zs_attach_hello_take(struct zs_attach *s, struct zs_attach_conn *conn, cons
 		challenge(s, conn, slot, whole);
 		return;
 	}
-	r = (struct refusal){ .scope = "relay",
-			      .current = s->counts.attachments,
-			      .limit = s->shm.attachments - 1,
-			      .retry_ms = BUSY_MS };
-	r.code = zs_attach_grant(s, conn, slot, f, raw, &who);
+	r = (struct refusal){ .code = zs_attach_grant(s, conn, slot, f, raw, &who), .retry_ms = BUSY_MS };
+	if (r.code == ZS_ATTACH_ERROR_quota)
+		is_below(&r, "relay", s->counts.attachments, s->shm.attachments - 1);
 	if (r.code)
 		zs_attach_hello_refuse(s, conn, f->id, &r);
 }

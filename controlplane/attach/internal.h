@@ -29,6 +29,9 @@
 /* Each is a synced write, so an edge may not have as many as it likes: at once, and a second after that. */
 #define HELLO_BURST   8
 #define PUBLISH_BURST 32
+/* Frames of an attachment, whatever they are: more than a connection ID a frame, and many names at once. */
+#define FRAMES_PER_S  128
+#define FRAMES_BURST  2048
 #define SLOT_ROUND_NS (100 * ZS_NS_PER_MS) /* slots are looked at together, not one by one */
 
 enum conn_state {
@@ -119,7 +122,7 @@ struct slot {
 	struct live now, before;     /* `before` while `now` is to prove itself */
 	uint8_t last_bind_id;
 	struct zs_attach_conn *rival; /* of another instance: waits whether `conn` still lives */
-	struct zs_gcra hellos;
+	struct zs_gcra hellos, frames;
 	struct zs_gcra cids, called; /* connection IDs it got; that callers of it got */
 	enum callers callers;
 	uint64_t serial;
@@ -178,6 +181,7 @@ static inline const struct zs_conf_attach *conf_of(const struct zs_attach *s)
 
 /* conns.c */
 bool zs_attach_rate(const struct zs_attach *s, struct zs_gcra *bucket, uint32_t burst);
+void zs_attach_slot_lease(struct zs_attach *s, struct slot *slot); /* begins, or begins again */
 void zs_attach_conn_close(struct zs_attach *s, struct zs_attach_conn *conn, const char *why);
 void zs_attach_conn_forget(struct zs_attach *s, struct zs_attach_conn *conn);
 

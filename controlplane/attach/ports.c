@@ -153,6 +153,7 @@ static void grant_new(struct zs_attach *s, struct slot *slot, const zs_pb_Publis
 	struct zs_attach_port p = { .port = (uint16_t)want->port,
 				    .service = free_service(&slot->kept.ports),
 				    .protection = (uint8_t)want->protection };
+	char range[48];
 	int rc;
 
 	if (slot->kept.ports.count >= a->ports || slot->kept.ports.count >= ZS_ATTACH_PORTS) {
@@ -162,10 +163,15 @@ static void grant_new(struct zs_attach *s, struct slot *slot, const zs_pb_Publis
 					       .limit = a->ports });
 		return;
 	}
-	if (p.port && (!is_granted(a, p.port) || has(&slot->kept.ports, &p))) {
-		refuse(out, &(struct refusal){ .code = has(&slot->kept.ports, &p) ? ZS_ATTACH_ERROR_port_taken
-										  : ZS_ATTACH_ERROR_denied,
-					       .scope = "port" });
+	if (p.port && !is_granted(a, p.port)) {
+		snprintf(range, sizeof(range), "the relay grants ports %u to %u", a->port_first,
+			 a->port_last);
+		refuse(out,
+		       &(struct refusal){ .code = ZS_ATTACH_ERROR_denied, .scope = "port", .text = range });
+		return;
+	}
+	if (p.port && has(&slot->kept.ports, &p)) {
+		refuse(out, &(struct refusal){ .code = ZS_ATTACH_ERROR_port_taken, .scope = "port" });
 		return;
 	}
 	rc = p.port ? reserve(s, slot, &p) : choose(s, slot, &p);

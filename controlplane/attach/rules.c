@@ -61,6 +61,35 @@ int zs_attach_rule_set(struct zs_attach *s, const struct zs_attach_rule *rule, u
 	return 0;
 }
 
+static int drop_rule(struct zs_attach *s, const struct zs_peer_id *peer, struct zs_error *err)
+{
+	uint32_t at = zs_peertable_find(&s->ruled, peer);
+	int rc = at == ZS_PEER_NONE ? 0 : zs_attach_record_no_rule(s, peer, err);
+
+	if (!rc && at != ZS_PEER_NONE)
+		zs_peertable_remove(&s->ruled, at);
+	return rc;
+}
+
+int zs_attach_forget(struct zs_attach *s, const struct zs_peer_id *peer, uint64_t now, struct zs_error *err)
+{
+	struct zs_attach_limits none = { .lifted = UINT32_MAX };
+	struct slot *slot = zs_attach_slot_of(s, peer);
+	int rc;
+
+	zs_attach_set_now(s, now);
+	if (!slot && !zs_attach_rule_of(s, peer) && !zs_attach_limited(s, peer))
+		return zs_error_set(
+		    err, -ENOENT, ZS_EXIT_REFUSED,
+		    "nothing is kept of this peer; zsctl attach list names those it is kept of");
+	rc = drop_rule(s, peer, err);
+	if (!rc && slot)
+		zs_attach_slot_free(s, slot);
+	if (!rc && zs_attach_limited(s, peer))
+		rc = zs_attach_limit(s, peer, &none, now, err);
+	return rc;
+}
+
 void zs_attach_rules(const struct zs_attach *s, zs_attach_rule_fn *fn, void *ctx)
 {
 	const struct zs_conf_attach *a = conf_of(s);

@@ -64,6 +64,9 @@ static void tick_slot(struct zs_attach *s, struct slot *slot)
 	zs_attach_session_tick(s, slot);
 	if (slot->lease_ns == NEVER)
 		return;
+	/* Its owner may be refused for want of a disk that writes: nobody's fault but ours. */
+	if (s->now_ns >= slot->lease_ns && zs_control_raised(s->c, ZS_HEALTH_store_failed))
+		zs_attach_slot_lease(s, slot);
 	if (s->now_ns < slot->lease_ns) {
 		zs_attach_wake_slot(s, slot, slot->lease_ns);
 		return;

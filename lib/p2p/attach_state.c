@@ -1,6 +1,7 @@
 #include "p2p/attach_state.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -74,6 +75,25 @@ const struct zs_attach_refusal *zs_attach_refusal(uint32_t code)
 	return code < ZS_ARRAY_LEN(rows) && rows[code].advice ? &rows[code] : &other;
 }
 
+static const char *advice(const zs_pb_Error *e)
+{
+	static const struct {
+		uint32_t code;
+		const char *scope, *advice;
+	} rows[] = {
+#define ZS_ATTACH_REFUSAL(name, state, keep, advice)
+#define ZS_ATTACH_ADVICE(name, scope, advice) { ZS_ATTACH_ERROR_##name, scope, advice },
+#include "defs/attach_refusals.def"
+#undef ZS_ATTACH_ADVICE
+#undef ZS_ATTACH_REFUSAL
+	};
+
+	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++)
+		if (rows[i].code == e->code && !strcmp(rows[i].scope, e->scope))
+			return rows[i].advice;
+	return zs_attach_refusal(e->code)->advice;
+}
+
 const char *zs_attach_refusal_line(const zs_pb_Error *e, char *buf, size_t size)
 {
 	char measure[96] = "";
@@ -84,7 +104,6 @@ const char *zs_attach_refusal_line(const zs_pb_Error *e, char *buf, size_t size)
 	else if (e->scope[0])
 		snprintf(measure, sizeof(measure), " (%s)", e->scope);
 	snprintf(buf, size, "refused (%s): %s%s; %s", zs_attach_name(ZS_ATTACH_TABLE_ERROR, e->code),
-		 e->text[0] ? e->text : zs_attach_text(ZS_ATTACH_TABLE_ERROR, e->code), measure,
-		 zs_attach_refusal(e->code)->advice);
+		 e->text[0] ? e->text : zs_attach_text(ZS_ATTACH_TABLE_ERROR, e->code), measure, advice(e));
 	return buf;
 }

@@ -52,6 +52,20 @@ def in_words(lab):
     ok("in words: " + found.group(0))
 
 
+def without_a_reader(lab):
+    """Whoever reads what it says goes away; the edge goes on, and says so."""
+    edge = subprocess.Popen(lab.inside(lab.edge) + [
+        lab.bin + "/zs-edge", "--relay", f"{lab.relay}:4001/{lab.peer}", "--identity", lab.lab + "/unread.key", "--token-file",
+        lab.lab + "/token", "--once-ready", "publish", "web=127.0.0.1:8443"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    who = re.match(r"this edge is (\S+)$", edge.stdout.readline()).group(1)
+    edge.stdout.close()
+    text = edge.stderr.read()
+    check("the edge goes on", edge.wait(15) == 0 and "stdout is closed" in text and text.count("\n") == 1, (edge.returncode, text))
+    lab.zsctl("attach", "forget", who)
+    check("nothing is kept of it", lab.zsctl("attach", "show", who, may_fail=True) is None)
+    ok("nobody reads its lines: " + text.strip())
+
+
 def renames(lab):
     """Names and ports of an earlier command line give way to those of this one, at the relay's two ports for each."""
     def run(*names):
@@ -401,6 +415,7 @@ def main():
     edge, known = attaches(lab)
     is_behind_a_nat(lab, known)
     in_words(lab)
+    without_a_reader(lab)
     renames(lab)
     stolen_state(lab, known)
     replays(lab)

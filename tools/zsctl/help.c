@@ -9,13 +9,30 @@ static bool hidden(const struct zs_command *cmd)
 	return cmd->id == ZS_COMMAND_man;
 }
 
-static void list_verbs(FILE *to)
+/* Is it a verb of that group: "attach list" of "attach"? NULL: of all there are. */
+static bool belongs(const struct zs_command *cmd, const char *group)
 {
-	fprintf(to, "usage: zsctl [--instance NAME | --socket PATH] [--json] VERB ...\n\n");
+	size_t len = group ? strlen(group) : 0;
+
+	return !hidden(cmd) && (!group || (!strncmp(cmd->verb, group, len) && cmd->verb[len] == ' '));
+}
+
+static bool is_group(const char *word)
+{
+	for (int id = 0; id < ZS_COMMANDS; id++)
+		if (belongs(zs_command_get(id), word))
+			return true;
+	return false;
+}
+
+static void list_verbs(FILE *to, const char *group)
+{
+	fprintf(to, "usage: zsctl [--instance NAME | --socket PATH] [--json] %s ...\n\n",
+		group ? group : "VERB");
 	for (int id = 0; id < ZS_COMMANDS; id++) {
 		const struct zs_command *cmd = zs_command_get(id);
 
-		if (!hidden(cmd))
+		if (belongs(cmd, group))
 			fprintf(to, "  %-16s %s\n", cmd->verb, cmd->help);
 	}
 	fprintf(to, "\nzsctl help VERB tells more.\n");
@@ -54,12 +71,12 @@ static json_t *command_object(const struct zs_command *cmd)
 			 "arguments", list);
 }
 
-static int help_json(const struct zsctl *z, const struct zs_command *one)
+static int help_json(const struct zsctl *z, const struct zs_command *one, const char *group)
 {
 	json_t *list = json_array(), *r = json_pack("{s:o}", "verbs", list);
 
 	for (int id = 0; id < ZS_COMMANDS; id++)
-		if (one ? one == zs_command_get(id) : !hidden(zs_command_get(id)))
+		if (one ? one == zs_command_get(id) : belongs(zs_command_get(id), group))
 			json_array_append_new(list, command_object(zs_command_get(id)));
 	zsctl_print_json(z, r);
 	json_decref(r);
@@ -74,21 +91,38 @@ static int unknown(const struct zsctl *z, const char *verb)
 		    : zsctl_fail(z, ZS_EXIT_USAGE, "no verb '%.60s'; zsctl help lists them", verb);
 }
 
+int zsctl_group(const struct zsctl *z, const char *word)
+{
+	char list[256] = "";
+	size_t n = 0;
+
+	if (!is_group(word))
+		return 0;
+	for (int id = 0; id < ZS_COMMANDS; id++)
+		if (belongs(zs_command_get(id), word) && n < sizeof(list))
+			n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", n ? ", " : "",
+					      zs_command_get(id)->verb + strlen(word) + 1);
+	return zsctl_fail(z, ZS_EXIT_USAGE, "%s is followed by one of: %s; zsctl help %s tells more", word,
+			  list, word);
+}
+
 int zsctl_help(const struct zsctl *z)
 {
 	const char *verb = json_string_value(json_object_get(z->args, "verb"));
 	const char *noun = json_string_value(json_object_get(z->args, "noun"));
 	const struct zs_command *cmd;
 	char both[2 * ZS_ARG_WORD_MAX + 2];
+	bool group;
 
 	snprintf(both, sizeof(both), "%s%s%s", verb ? verb : "", noun ? " " : "", noun ? noun : "");
 	cmd = zs_command_find(both);
-	if (verb && !cmd)
+	group = verb && !cmd && is_group(both);
+	if (verb && !cmd && !group)
 		return unknown(z, both);
 	if (z->json)
-		return help_json(z, cmd);
+		return help_json(z, cmd, group ? both : NULL);
 	if (!cmd) {
-		list_verbs(stdout);
+		list_verbs(stdout, group ? both : NULL);
 		return ZS_EXIT_OK;
 	}
 	usage_of(stdout, cmd);

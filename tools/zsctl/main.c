@@ -59,6 +59,8 @@ static int unknown_verb(const struct zsctl *z, int argc, char **argv)
 
 	snprintf(typed, sizeof(typed), "%.30s%s%.30s", argv[1], argc > 2 && argv[2][0] != '-' ? " " : "",
 		 argc > 2 && argv[2][0] != '-' ? argv[2] : "");
+	if (argc == 2 && zsctl_group(z, argv[1]))
+		return ZS_EXIT_USAGE;
 	near = zs_command_nearest(typed);
 	if (!near)
 		near = zs_command_nearest(argv[1]);

@@ -285,6 +285,8 @@ void zsctl_print(const struct zsctl *z, json_t *r)
 		return zsctl_print_limited(r);
 	case ZS_COMMAND_show_usage:
 		return zsctl_print_usage(r);
+	case ZS_COMMAND_attach_forget:
+		return (void)printf("%s is forgotten\n", str(r, "peer"));
 	case ZS_COMMAND_attach_kick:
 		return (void)printf("attachment %lld is ended\n", (long long)num(r, "attachment"));
 	case ZS_COMMAND_cid_mint:

@@ -46,6 +46,8 @@ int zsctl_top(const struct zsctl *z);
 int zsctl_doctor(const struct zsctl *z);
 int zsctl_config_check(const struct zsctl *z);
 int zsctl_help(const struct zsctl *z);
+/* When `word` begins verbs without being one: fails with what may follow; else 0. */
+int zsctl_group(const struct zsctl *z, const char *word);
 int zsctl_man(const struct zsctl *z);
 int zsctl_completion(const struct zsctl *z);
 

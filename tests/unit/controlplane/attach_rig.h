@@ -351,6 +351,22 @@ static inline void alive(struct edge *e)
 	walk(e->w);
 }
 
+/* The code that a first Hello of that peer gets, 0: granted. The connection ends. */
+static inline uint32_t outcome(struct world *w, uint8_t seed, const struct zs_attach_frame *f, bool hybrid)
+{
+	struct zs_attach_frame *answer;
+	struct edge e;
+	uint32_t code;
+
+	edge_open_as(w, &e, peer_of(seed), 0xc0000200u + seed, hybrid);
+	edge_send(&e, f);
+	answer = e.frame[0];
+	code = answer->kind == ZS_ATTACH_ERROR ? answer->error.code : 0;
+	assert_true(answer->id == f->id || answer->kind == ZS_ATTACH_GRANT);
+	edge_close(&e);
+	return code;
+}
+
 /* What the dataplane reads of a session. */
 static inline bool session_of(struct world *w, uint32_t receiver, struct zs_session *out)
 {

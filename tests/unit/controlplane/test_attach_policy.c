@@ -5,22 +5,6 @@
 #include <sys/resource.h>
 #include "attach_rig.h"
 
-/* The code that a first Hello of that peer gets, 0: granted. The connection ends. */
-static uint32_t outcome(struct world *w, uint8_t seed, const struct zs_attach_frame *f, bool hybrid)
-{
-	struct zs_attach_frame *answer;
-	struct edge e;
-	uint32_t code;
-
-	edge_open_as(w, &e, peer_of(seed), 0xc0000200u + seed, hybrid);
-	edge_send(&e, f);
-	answer = e.frame[0];
-	code = answer->kind == ZS_ATTACH_ERROR ? answer->error.code : 0;
-	assert_true(answer->id == f->id || answer->kind == ZS_ATTACH_GRANT);
-	edge_close(&e);
-	return code;
-}
-
 static void write_file(const struct world *w, const char *name, const char *text, mode_t mode)
 {
 	char path[128];
@@ -210,106 +194,6 @@ static void test_named_refusals(void **state)
 	edge_close(&e);
 }
 
-static void test_quotas(void **state)
-{
-	struct world *w = *state;
-	struct zs_attach_frame f = a_hello(1);
-	struct edge e[4];
-	zs_pb_Error *why;
-
-	world_conf(w, "{mode: open, attachments: 2, per_prefix: 1}");
-	edge_open(w, &e[0], 1);
-	edge_send(&e[0], &f);
-	edge_open(w, &e[1], 2); /* the same /24 */
-	edge_send(&e[1], &f);
-	why = refused(&e[1], ZS_ATTACH_ERROR_quota);
-	assert_string_equal(why->scope, "prefix");
-	assert_int_equal(why->current, 1);
-	assert_int_equal(why->limit, 1);
-	edge_open_as(w, &e[2], peer_of(2), 0x0b000001, false);
-	edge_send(&e[2], &f);
-	granted(&e[2], ZS_ATTACH_CONTINUITY_fresh);
-	edge_open_as(w, &e[3], peer_of(3), 0x0c000001, false);
-	edge_send(&e[3], &f);
-	why = refused(&e[3], ZS_ATTACH_ERROR_quota);
-	assert_string_equal(why->scope, "attachments");
-	world_conf(w, "{mode: open, sessions: 2}");
-	edge_send(&e[3], &f);
-	assert_string_equal(refused(&e[3], ZS_ATTACH_ERROR_quota)->scope, "sessions");
-	for (int i = 0; i < 4; i++)
-		edge_close(&e[i]);
-	assert_int_equal(outcome(w, 1, &f, false), 0); /* who has a session may make the next */
-	world_conf(w, "{mode: open}");
-	for (int i = 0; i < 8; i++) /* a burst of Hellos, then one a second */
-		outcome(w, 1, &f, false);
-	assert_int_equal(outcome(w, 1, &f, false), ZS_ATTACH_ERROR_busy);
-	pass(w, 2 * ZS_NS_PER_S);
-	assert_int_equal(outcome(w, 1, &f, false), 0);
-}
-
-/* Attach, go, come as somebody else: what one prefix left behind counts for as long as it lasts. */
-static void test_prefix_of_leases(void **state)
-{
-	struct world *w = *state;
-	struct zs_attach_frame f = a_hello(1);
-	struct edge e;
-	zs_pb_Error *why;
-
-	world_conf(w, "{mode: open, per_prefix: 2}");
-	assert_int_equal(outcome(w, 1, &f, false), 0);
-	assert_int_equal(outcome(w, 2, &f, false), 0);
-	edge_open(w, &e, 3);
-	edge_send(&e, &f);
-	why = refused(&e, ZS_ATTACH_ERROR_quota);
-	assert_string_equal(why->scope, "prefix");
-	assert_int_equal(why->current, 2);
-	edge_close(&e);
-	assert_int_equal(outcome(w, 1, &f, false), 0);	    /* who has one is not shut out */
-	edge_open_as(w, &e, peer_of(2), 0x0b000001, false); /* one moves: there is room where it was */
-	edge_send(&e, &f);
-	granted(&e, ZS_ATTACH_CONTINUITY_known);
-	edge_close(&e);
-	assert_int_equal(outcome(w, 3, &f, false), 0);
-	assert_int_equal(outcome(w, 4, &f, false), ZS_ATTACH_ERROR_quota);
-	pass(w, 301 * ZS_NS_PER_S);
-	assert_int_equal(zs_attach_counts(w->s)->attachments, 0);
-	assert_int_equal(outcome(w, 4, &f, false), 0);
-	assert_int_equal(outcome(w, 5, &f, false), 0);
-	assert_int_equal(outcome(w, 6, &f, false), ZS_ATTACH_ERROR_quota);
-}
-
-/* Strangers of its prefix take no owner's place: not after a restart, not when the quota was lowered; nor is there a second quota for
- * them. */
-static void test_prefix_spares_owners(void **state)
-{
-	struct world *w = *state;
-	struct zs_attach_frame f = a_hello(1);
-	struct zs_peer_id first = peer_of(1);
-	struct edge e;
-
-	world_conf(w, "{mode: open, per_prefix: 2}");
-	assert_int_equal(outcome(w, 1, &f, false), 0);
-	edge_open_as(w, &e, peer_of(2), 0x0b000001, false);
-	edge_send(&e, &f);
-	granted(&e, ZS_ATTACH_CONTINUITY_fresh);
-	edge_close(&e);
-	assert_int_equal(outcome(w, 2, &f, false), 0); /* it moved to where the first is */
-	world_restart(w);
-	assert_int_equal(outcome(w, 3, &f, false), ZS_ATTACH_ERROR_quota);
-	assert_int_equal(outcome(w, 1, &f, false), 0);
-	assert_int_equal(outcome(w, 2, &f, false), 0);
-	world_conf(w, "{mode: open, per_prefix: 1}");
-	assert_int_equal(outcome(w, 1, &f, false), 0); /* a fresh session, as each hour */
-	assert_int_equal(zs_attach_kick(w->s, zs_attach_find(w->s, &first), w->now, NULL), 0);
-	assert_int_equal(outcome(w, 3, &f, false), ZS_ATTACH_ERROR_quota);
-	edge_open_as(w, &e, peer_of(2), 0x0b000001, false);
-	edge_send(&e, &f);
-	granted(&e, ZS_ATTACH_CONTINUITY_known);
-	edge_close(&e);
-	world_restart(w);
-	assert_int_equal(outcome(w, 3, &f, false), 0); /* both went, and the store knows */
-}
-
 static zs_pb_Port *publish(struct edge *e, const char *name, uint32_t port, bool withdraw)
 {
 	struct zs_attach_frame f = { .id = 9,
@@ -353,6 +237,7 @@ static void test_ports(void **state)
 	assert_int_equal(holder(w, (uint16_t)g.ports[0].port), g.attachment);
 	assert_port_error(&g.ports[1], ZS_ATTACH_ERROR_port_taken);
 	assert_port_error(&g.ports[2], ZS_ATTACH_ERROR_denied);
+	assert_string_equal(g.ports[2].error.text, "the relay grants ports 10000 to 10200");
 
 	p = *publish(&e1, "game", 10042, false);
 	assert_int_equal(p.port, 10042);
@@ -393,8 +278,9 @@ static void test_full_disk(void **state)
 	struct world *w = *state;
 	struct zs_attach_frame f = a_hello(1);
 	struct rlimit was, none = { 0, RLIM_INFINITY };
-	struct edge e;
+	struct edge e, other;
 	zs_pb_Grant g = attach(w, &e, 1, ZS_ATTACH_CONTINUITY_fresh);
+	zs_pb_Error *why;
 	zs_pb_Port *p;
 
 	signal(SIGXFSZ, SIG_IGN);
@@ -405,6 +291,11 @@ static void test_full_disk(void **state)
 			  .id = 9, .kind = ZS_ATTACH_PUBLISH, .publish = { .name = "a", .port = 10007 } });
 	refused(&e, ZS_ATTACH_ERROR_internal);
 	assert_int_equal(holder(w, 10007), 0);
+	edge_open(w, &other, 2);
+	edge_send(&other, &f);
+	why = refused(&other, ZS_ATTACH_ERROR_internal); /* it is full of nothing */
+	assert_true(!why->scope[0] && !why->current && !why->limit);
+	edge_close(&other);
 	add_publish(&f, "b", 10008);
 	assert_int_equal(outcome(w, 2, &f, false), ZS_ATTACH_ERROR_internal);
 	assert_int_equal(holder(w, 10008), 0);
@@ -551,20 +442,10 @@ static void test_conf_check(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROW(test_allow_list),
-		ROW(test_tokens),
-		ROW(test_psk),
-		ROW(test_named_refusals),
-		ROW(test_quotas),
-		ROW(test_prefix_of_leases),
-		ROW(test_prefix_spares_owners),
-		ROW(test_ports),
-		ROW(test_full_disk),
-		ROW(test_policy_changes),
-		ROW(test_drain),
-		ROW(test_detach),
-		ROW(test_deaf),
-		ROW(test_conf_check),
+		ROW(test_allow_list),	  ROW(test_tokens),	ROW(test_psk),
+		ROW(test_named_refusals), ROW(test_ports),	ROW(test_full_disk),
+		ROW(test_policy_changes), ROW(test_drain),	ROW(test_detach),
+		ROW(test_deaf),		  ROW(test_conf_check),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,8 +92,8 @@ static void a_refusal_names_its_limit(void **state)
 
 static void a_refusal_without_numbers(void **state)
 {
-	const zs_pb_Error denied = { .code = ZS_ATTACH_ERROR_denied, .scope = "peer" },
-			  token = { .code = ZS_ATTACH_ERROR_token };
+	zs_pb_Error denied = { .code = ZS_ATTACH_ERROR_denied, .scope = "peer" },
+		    token = { .code = ZS_ATTACH_ERROR_token };
 	char line[ZS_ATTACH_WHY];
 
 	assert_string_equal(zs_attach_refusal_line(&denied, line, sizeof(line)),
@@ -102,6 +102,12 @@ static void a_refusal_without_numbers(void **state)
 	assert_string_equal(zs_attach_refusal_line(&token, line, sizeof(line)),
 			    "refused (token): the token is missing, wrong or out of date; get a fresh token "
 			    "from the relay's operator and restart with it");
+	strcpy(denied.scope, "port");
+	strcpy(denied.text, "the relay grants ports 1 to 9");
+	assert_string_equal(
+	    zs_attach_refusal_line(&denied, line, sizeof(line)),
+	    "refused (denied): the relay grants ports 1 to 9 (port); ask for one of those, or leave "
+	    "the choice to the relay");
 }
 
 static void retry_ms_is_honoured(void **state)

@@ -81,6 +81,11 @@ all: $(B)/tests/edges
 $(B)/tests/edges: $(B)/obj/tests/e2e/edges.o $(EDGE_OBJ_TESTED) $(B)/libzsp2p.a $(B)/libzs.a
 	@mkdir -p $(@D) && echo "  LD    $@"
 	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $@ $(filter-out %.a,$^) $(EDGE_LIBS)
+# An edge with an echo inside.
+all: $(B)/tests/tunnelecho
+$(B)/tests/tunnelecho: $(B)/obj/tests/e2e/tunnelecho.o $(EDGE_OBJ_TESTED) $(B)/libzsp2p.a $(B)/libzs.a
+	@mkdir -p $(@D) && echo "  LD    $@"
+	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $@ $(filter-out %.a,$^) $(EDGE_LIBS)
 # A peer that means harm: it seals packets with frames of its own.
 all: $(B)/tests/hostile
 $(B)/tests/hostile: $(call objects,$(wildcard tests/e2e/hostile/*.c)) $(B)/libzsp2p.a $(B)/libzs.a

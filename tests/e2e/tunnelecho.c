@@ -1,0 +1,188 @@
+/* An edge whose service is inside: attaches as zs-edge does, publishes one name, and sends what comes through the tunnel back
+ * to where it came from. A JSON object a line on stdout: the granted port, the tunnel's path, and at the end what there was.
+ *
+ *   tunnelecho RELAY:PORT/PEERID [auth]   until SIGTERM */
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/check.h"
+#include "base/clock.h"
+#include "edge.h"
+#include "node/node.h"
+#include "options.h"
+#include "relay/edge_tunnel.h"
+
+struct echo {
+	struct zs_loop *loop;
+	struct zs_edge *edge;
+	struct zs_edge_tunnel *tunnel;
+	struct zs_udp *udp;
+	struct zs_timer *timer;
+	struct zs_random random;
+	uint64_t opened, data, ended, drops, unsent;
+};
+
+static void say(json_t *line)
+{
+	json_dumpf(line, stdout, JSON_COMPACT);
+	putchar('\n');
+	fflush(stdout);
+	json_decref(line);
+}
+
+static void turn(struct echo *e)
+{
+	uint64_t now = zs_loop_now(e->loop), due = zs_edge_tunnel_deadline(e->tunnel);
+
+	if (due <= now)
+		zs_edge_tunnel_due(e->tunnel, now);
+	due = zs_edge_tunnel_deadline(e->tunnel);
+	zs_timer_set(e->timer, due == UINT64_MAX ? 0 : due);
+}
+
+/* --- the tunnel --- */
+
+static void on_send(void *ctx, const struct zs_endpoint *to, uint8_t ecn, const uint8_t *datagram, size_t len)
+{
+	struct echo *e = ctx;
+	struct zs_udp_datagram d = { .peer = *to, .ecn = ecn, .data = datagram, .len = len };
+
+	e->unsent += zs_udp_send(e->udp, &d, 1) != 1;
+}
+
+static void on_opened(void *ctx, const struct zs_tunnel_flow *flow, const struct zs_endpoint *client,
+		      uint16_t port)
+{
+	((struct echo *)ctx)->opened++;
+}
+
+static void on_data(void *ctx, const struct zs_tunnel_flow *flow, uint8_t ecn, const uint8_t *payload,
+		    size_t len)
+{
+	struct echo *e = ctx;
+	uint8_t bytes[ZS_EDGE_HEADROOM + 2048 + ZS_EDGE_TAILROOM];
+
+	if (len > 2048)
+		return;
+	memcpy(bytes + ZS_EDGE_HEADROOM, payload, len);
+	e->data++;
+	e->drops += zs_edge_tunnel_data(e->tunnel, flow, ecn, bytes + ZS_EDGE_HEADROOM, len,
+					zs_loop_now(e->loop)) != ZS_DROPS;
+}
+
+static void on_closed(void *ctx, const struct zs_tunnel_flow *flow, uint16_t reason) {}
+
+static void on_path(void *ctx, enum zs_edge_path what, uint32_t payload)
+{
+	say(json_pack("{s:i, s:i}", "path", (int)what, "payload", (int)payload));
+}
+
+static void on_ended(void *ctx, uint16_t reason)
+{
+	((struct echo *)ctx)->ended++;
+	say(json_pack("{s:i}", "ended", (int)reason));
+}
+
+static const struct zs_edge_tunnel_ops ops = { on_send, on_opened, on_data, on_closed, on_path, on_ended };
+
+static void on_datagrams(void *ctx, struct zs_udp *udp, const struct zs_udp_datagram *in, size_t count)
+{
+	struct echo *e = ctx;
+	uint8_t bytes[65536];
+
+	for (size_t i = 0; i < count; i++) {
+		memcpy(bytes, in[i].data, in[i].len);
+		if (zs_edge_tunnel_receive(e->tunnel, &in[i].peer, in[i].ecn, bytes, in[i].len,
+					   zs_loop_now(e->loop)) != ZS_DROPS)
+			e->drops++;
+	}
+	turn(e);
+}
+
+static void on_timer(void *ctx)
+{
+	turn(ctx);
+}
+
+/* --- the control connection --- */
+
+static void on_session(struct echo *e, const struct zs_attach_session *s)
+{
+	struct zs_edge_session v = { .receiver = s->own_receiver,
+				     .peer = s->receiver,
+				     .most = 1472,
+				     .continues = s->continuity == ZS_ATTACH_CONTINUITY_resumed };
+
+	memcpy(v.root, s->root, sizeof(v.root));
+	for (; v.relays < s->tunnels && v.relays < ZS_EDGE_RELAYS; v.relays++)
+		v.relay[v.relays] = s->tunnel[v.relays];
+	if (zs_edge_tunnel_session(e->tunnel, &v, zs_loop_now(e->loop)))
+		say(json_pack("{s:s}", "error", "no session"));
+}
+
+static void on_event(void *ctx, const struct zs_attach_event *event)
+{
+	struct echo *e = ctx;
+
+	if (event->kind == ZS_ATTACH_EVENT_GRANTED) {
+		on_session(e, event->session);
+	} else if (event->kind == ZS_ATTACH_EVENT_PORT) {
+		if (event->port->protection)
+			zs_edge_tunnel_grant(e->tunnel, (uint8_t)event->port->service);
+		say(json_pack("{s:i}", "port", (int)event->port->port));
+	} else if (event->kind == ZS_ATTACH_EVENT_STATE) {
+		say(json_pack("{s:i, s:s}", "state", (int)event->state, "why", event->why));
+	}
+	zs_timer_after(e->timer, 1);
+}
+
+static void on_signal(void *ctx, const struct zs_signal_info *info)
+{
+	zs_loop_stop(((struct echo *)ctx)->loop);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct zs_edge_tunnel_config tunnel = { .flows = 64, .idle_ns = 120 * ZS_NS_PER_S };
+	struct echo e = { .random = zs_node_random() };
+	struct zs_attach_publish publish = { .name = "echo", .protection = argc > 2 };
+	struct zs_identity identity;
+	struct zs_edge_config config = {
+		.identity = &identity,
+		.profile = ZS_GATER_TEST,
+		.attach = { .mode = ZS_ATTACH_MODE_tunnel, .publish = &publish, .publishes = 1 },
+		.event = on_event,
+		.ctx = &e
+	};
+	struct zs_error err = { 0 };
+	uint8_t seed[32];
+
+	e.random.fill(e.random.ctx, seed, sizeof(seed));
+	zs_identity_from_seed(&identity, seed);
+	ZS_CHECK(argc > 1, "tunnelecho RELAY:PORT/PEERID [auth]");
+	if (zs_edge_relay_parse(&config.attach.home, argv[1], &err) ||
+	    zs_loop_new(&e.loop, ZS_LOOP_AUTO, &err) ||
+	    zs_udp_open(&e.udp, e.loop, &(struct zs_endpoint){ zs_addr_from4(0), 0 }, ZS_UDP_PROBE,
+			on_datagrams, &e, &err))
+		goto fail;
+	config.loop = e.loop;
+	e.tunnel = zs_edge_tunnel_new(&tunnel, &ops, &e, &e.random);
+	ZS_CHECK(e.tunnel && !zs_timer_new(&e.timer, e.loop, on_timer, &e), "out of memory");
+	zs_loop_signals(e.loop, (const int[]){ SIGTERM, SIGINT }, 2, on_signal, &e);
+	if (zs_edge_new(&e.edge, &config, &err))
+		goto fail;
+	zs_edge_start(e.edge);
+	zs_loop_run(e.loop);
+	say(json_pack("{s:I, s:I, s:I, s:I, s:I}", "opened", (json_int_t)e.opened, "data", (json_int_t)e.data,
+		      "drops", (json_int_t)e.drops, "unsent", (json_int_t)e.unsent, "ended",
+		      (json_int_t)e.ended));
+	zs_edge_delete(e.edge);
+	zs_edge_tunnel_delete(e.tunnel);
+	zs_loop_delete(e.loop);
+	return 0;
+fail:
+	fprintf(stderr, "tunnelecho: %s\n", err.text);
+	return 1;
+}

@@ -170,6 +170,9 @@ static void test_forget(void **state)
 	struct edge e;
 
 	assert_int_equal(zs_attach_forget(w->s, &peer, w->now, &w->r.err), -ENOENT);
+	assert_int_equal(outcome(w, 1, &f, false), 0);
+	assert_int_equal(zs_attach_forget(w->s, &peer, w->now, NULL), 0); /* whom no rule names */
+	assert_int_equal(zs_attach_find(w->s, &peer), 0);
 	world_conf(w, "{mode: allow}");
 	assert_int_equal(zs_attach_rule_set(w->s, &rule, w->now, NULL), 0);
 	assert_int_equal(zs_attach_limit(w->s, &peer, &limits, w->now, NULL), 0);

@@ -52,7 +52,8 @@ static void grant(struct scripted *s, const zs_pb_Port *ports, uint32_t count)
 {
 	struct zs_attach_frame f = a_grant(ZS_ATTACH_CONTINUITY_known);
 
-	memcpy(f.grant.ports, ports, count * sizeof(*ports));
+	for (uint32_t i = 0; i < count; i++)
+		f.grant.ports[i] = ports[i];
 	f.grant.ports_count = (pb_size_t)count;
 	answer(s, 1, &f);
 }

@@ -50,20 +50,33 @@ void zs_control_clear(struct zs_control *c, enum zs_health h)
 	ZS_LOG(&c->log, HEALTH_CLEARED, "health=%s name=%s", info->code, info->name);
 }
 
-int zs_control_commit(struct zs_control *c, struct zs_store_batch *b, struct zs_error *err)
+static int tell_written(struct zs_control *c, int rc, const struct zs_error *why, struct zs_error *err)
 {
-	struct zs_error why = { 0 };
-	int rc = zs_store_commit(b, &why);
-
 	if (!rc) {
 		zs_control_clear(c, ZS_HEALTH_store_failed);
 		return 0;
 	}
 	zs_control_raise(c, ZS_HEALTH_store_failed, "%s", rc == -ENOSPC ? "disk full" : strerror(-rc));
-	ZS_LOG(&c->log, STORE_FAILED, "error=\"%s\"", why.text);
+	ZS_LOG(&c->log, STORE_FAILED, "error=\"%s\"", why->text);
 	if (err)
-		*err = why;
+		*err = *why;
 	return rc;
+}
+
+int zs_control_commit(struct zs_control *c, struct zs_store_batch *b, struct zs_error *err)
+{
+	struct zs_error why = { 0 };
+	int rc = zs_store_commit(b, &why);
+
+	return tell_written(c, rc, &why, err);
+}
+
+int zs_control_write(struct zs_control *c, struct zs_store_batch *b, struct zs_error *err)
+{
+	struct zs_error why = { 0 };
+	int rc = zs_store_write(b, &why);
+
+	return tell_written(c, rc, &why, err);
 }
 
 /* --- apply --- */

@@ -61,6 +61,8 @@ void zs_control_clear(struct zs_control *c, enum zs_health h);
 bool zs_control_raised(const struct zs_control *c, enum zs_health h);
 /* zs_store_commit; a failing disk shows as the health code store_failed until a write works again. */
 int zs_control_commit(struct zs_control *c, struct zs_store_batch *b, struct zs_error *err);
+/* zs_store_write, likewise. */
+int zs_control_write(struct zs_control *c, struct zs_store_batch *b, struct zs_error *err);
 
 /* Applies a checked configuration: settings, addresses, publishes. Refuses (-EBUSY) what needs a restart, unless nothing of
  * that changed; the one in force stays untouched on any failure. Takes ownership of `next` on success. */

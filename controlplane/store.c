@@ -31,7 +31,7 @@ struct zs_store {
 	rocksdb_options_t *options;
 	rocksdb_block_based_table_options_t *table;
 	rocksdb_cache_t *cache;
-	rocksdb_writeoptions_t *synced;
+	rocksdb_writeoptions_t *synced, *unsynced;
 	rocksdb_readoptions_t *read;
 	bool failed; /* the last write failed: open again before the next operation */
 	char path[PATH_CAP];
@@ -97,6 +97,7 @@ static void configure(struct zs_store *s)
 	bound_memory(s);
 	s->synced = rocksdb_writeoptions_create();
 	rocksdb_writeoptions_set_sync(s->synced, 1);
+	s->unsynced = rocksdb_writeoptions_create();
 	s->read = rocksdb_readoptions_create();
 }
 
@@ -148,6 +149,7 @@ void zs_store_close(struct zs_store *s)
 		rocksdb_close(s->db);
 	rocksdb_readoptions_destroy(s->read);
 	rocksdb_writeoptions_destroy(s->synced);
+	rocksdb_writeoptions_destroy(s->unsynced);
 	rocksdb_options_destroy(s->options);
 	rocksdb_block_based_options_destroy(s->table);
 	rocksdb_cache_destroy(s->cache);
@@ -175,14 +177,14 @@ void zs_store_del(struct zs_store_batch *b, const void *key, size_t key_len)
 	rocksdb_writebatch_delete(b->batch, key, key_len);
 }
 
-int zs_store_commit(struct zs_store_batch *b, struct zs_error *err)
+static int write(struct zs_store_batch *b, const rocksdb_writeoptions_t *how, struct zs_error *err)
 {
 	struct zs_store *s = b->store;
 	char *text = NULL;
 	int rc = ensure_open(s, err);
 
 	if (!rc) {
-		rocksdb_write(s->db, s->synced, b->batch, &text);
+		rocksdb_write(s->db, how, b->batch, &text);
 		if (text) {
 			s->failed = true;
 			rc = fail(err, text, "write");
@@ -190,6 +192,16 @@ int zs_store_commit(struct zs_store_batch *b, struct zs_error *err)
 	}
 	zs_store_abort(b);
 	return rc;
+}
+
+int zs_store_commit(struct zs_store_batch *b, struct zs_error *err)
+{
+	return write(b, b->store->synced, err);
+}
+
+int zs_store_write(struct zs_store_batch *b, struct zs_error *err)
+{
+	return write(b, b->store->unsynced, err);
 }
 
 void zs_store_abort(struct zs_store_batch *b)

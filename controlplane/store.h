@@ -1,4 +1,4 @@
-/* The durable store: RocksDB behind verbs. Every acknowledged write is on disk (synced). */
+/* The durable store: RocksDB behind verbs. Every committed write is on disk (synced). */
 #ifndef ZS_CONTROLPLANE_STORE_H
 #define ZS_CONTROLPLANE_STORE_H
 
@@ -18,6 +18,8 @@ void zs_store_put(struct zs_store_batch *b, const void *key, size_t key_len, con
 		  size_t value_len);
 void zs_store_del(struct zs_store_batch *b, const void *key, size_t key_len);
 int zs_store_commit(struct zs_store_batch *b, struct zs_error *err); /* frees b either way */
+/* The same without waiting for the disk: a crash of the machine may take it. For what is learnt again. */
+int zs_store_write(struct zs_store_batch *b, struct zs_error *err);
 void zs_store_abort(struct zs_store_batch *b);
 
 /* Copies at most cap bytes of the value; *len is its full length. -ENOENT, -EIO. */

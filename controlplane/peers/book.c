@@ -1,93 +1,80 @@
-/* The peerstore in the store, read once at the start and written now and then and at the end: what a crash takes is
- * learnt again. "p2p/peer/" peer id → record of p2p/peerstore.h. */
-#include <stdio.h>
+/* The peerstore in the store: read once at the start; what changed is written a little at a time and not waited for, since a
+ * crash takes nothing that is not learnt again. "p2p/peer/" place, u32 big-endian → record of p2p/peerstore.h. */
 #include <stdlib.h>
 #include <string.h>
-#include "base/check.h"
+#include "base/cursor.h"
 #include "peers/internal.h"
 #include "store.h"
 
 #define PREFIX	   "p2p/peer/"
 #define PREFIX_LEN (sizeof(PREFIX) - 1)
-#define BATCH	   256 /* records a write to the disk: 2 MiB at most */
+#define KEY	   (PREFIX_LEN + 4)
+#define NOWHERE	   UINT32_MAX
 
-struct key {
-	uint8_t bytes[PREFIX_LEN + ZS_PEER_ID];
-	size_t len;
+struct book {
+	struct zs_peers *peers;
+	struct zs_store_batch *batch;
+	uint32_t place[PEERS_BOOK_TURN], count; /* in the batch */
 };
 
-static struct key key_of(const struct zs_peer_id *peer)
+static void put(void *ctx, uint32_t place, const void *record, size_t len)
 {
-	struct key k = { .len = PREFIX_LEN + peer->len };
+	struct book *b = ctx;
+	uint8_t key[KEY] = PREFIX;
+	struct zs_writer w = zs_writer_of(key + PREFIX_LEN, 4);
 
-	memcpy(k.bytes, PREFIX, PREFIX_LEN);
-	memcpy(k.bytes + PREFIX_LEN, peer->bytes, peer->len);
-	return k;
+	zs_write_u32(&w, place);
+	if (len)
+		zs_store_put(b->batch, key, sizeof(key), record, len);
+	else
+		zs_store_del(b->batch, key, sizeof(key));
+	b->place[b->count++] = place;
 }
 
+bool peers_book_write(struct zs_peers *p)
+{
+	struct zs_peerstore *s = zs_host_peerstore(p->node.host);
+	struct book b = { .peers = p, .batch = zs_store_begin(p->c->store) };
+	struct zs_error err;
+
+	if (!zs_peerstore_export(s, peers_now(p), PEERS_BOOK_TURN, put, &b)) {
+		zs_store_abort(b.batch);
+		return false;
+	}
+	if (!zs_control_write(p->c, b.batch, &err)) /* it says so itself */
+		return b.count == PEERS_BOOK_TURN;
+	while (b.count)
+		zs_peerstore_changed(s, b.place[--b.count]);
+	return false;
+}
+
+struct reading {
+	struct zs_peers *peers;
+	struct zs_store_batch *drop;
+	uint32_t places;
+};
+
+/* A key that is no place of ours goes; its record, if it is one, is written anew. */
 static int load_one(void *ctx, const void *key, size_t key_len, const void *record, size_t len)
 {
-	struct zs_peers *p = ctx;
+	struct reading *it = ctx;
+	struct zs_peers *p = it->peers;
+	struct zs_reader r = zs_reader_of((const uint8_t *)key + PREFIX_LEN, key_len - PREFIX_LEN);
+	uint32_t place = key_len == KEY ? zs_read_u32(&r) : NOWHERE;
 
-	/* What cannot be read goes with the next writing: it is not in the peerstore then. */
-	zs_peerstore_import(zs_host_peerstore(p->node.host), record, len, peers_now(p));
+	if (place >= it->places) {
+		zs_store_del(it->drop, key, key_len);
+		place = NOWHERE;
+	}
+	zs_peerstore_import(zs_host_peerstore(p->node.host), place, record, len, peers_now(p));
 	return 0;
 }
 
-void peers_book_load(struct zs_peers *p)
+void peers_book_load(struct zs_peers *p, uint32_t places)
 {
-	zs_store_each(p->c->store, PREFIX, PREFIX_LEN, load_one, p);
-}
-
-struct writer {
-	struct zs_peers *peers;
-	struct zs_store_batch *batch;
-	uint32_t count;
-};
-
-static void commit(struct writer *w)
-{
+	struct reading it = { .peers = p, .drop = zs_store_begin(p->c->store), .places = places };
 	struct zs_error err;
 
-	if (w->batch)
-		zs_control_commit(w->peers->c, w->batch, &err); /* it says so itself */
-	w->batch = NULL;
-	w->count = 0;
-}
-
-static struct zs_store_batch *batch(struct writer *w)
-{
-	if (w->count++ == BATCH)
-		commit(w);
-	if (!w->batch)
-		w->batch = zs_store_begin(w->peers->c->store);
-	return w->batch;
-}
-
-static void put(void *ctx, const struct zs_peer_id *peer, const void *record, size_t len)
-{
-	struct key k = key_of(peer);
-
-	zs_store_put(batch(ctx), k.bytes, k.len, record, len);
-}
-
-static int drop_unknown(void *ctx, const void *key, size_t key_len, const void *record, size_t len)
-{
-	struct writer *w = ctx;
-	struct zs_peers *p = w->peers;
-	struct zs_peer_id peer;
-
-	if (zs_peer_id_decode(&peer, (const uint8_t *)key + PREFIX_LEN, key_len - PREFIX_LEN) ||
-	    !zs_peerstore_get(zs_host_peerstore(p->node.host), &peer, peers_now(p)))
-		zs_store_del(batch(w), key, key_len);
-	return w->count == BATCH; /* the rest next time: nothing is committed under an iterator */
-}
-
-void peers_book_save(struct zs_peers *p)
-{
-	struct writer w = { .peers = p };
-
-	zs_store_each(p->c->store, PREFIX, PREFIX_LEN, drop_unknown, &w);
-	zs_peerstore_export(zs_host_peerstore(p->node.host), peers_now(p), put, &w);
-	commit(&w);
+	zs_store_each(p->c->store, PREFIX, PREFIX_LEN, load_one, &it);
+	zs_control_write(p->c, it.drop, &err);
 }

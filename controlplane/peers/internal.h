@@ -7,6 +7,7 @@
 #include "node/node.h"
 #include "peers/peers.h"
 
+#define PEERS_BOOK_TURN	    64 /* peers written in a turn: half a MiB at most */
 #define PEERS_QLOGS	    16 /* connections that write one at a time */
 #define PEERS_QLOG_FILES    64 /* in the folder; when they are there nothing more is written */
 #define PEERS_QLOG_BYTES    (8u << 20)
@@ -63,9 +64,10 @@ void peers_listen(struct zs_peers *p);
 int peers_link_register(struct zs_peers *p); /* serves the attach protocol */
 void peers_link_work(struct zs_peers *p);    /* tells the attach server what an op must not */
 
-/* book.c: the peerstore and the store. */
-void peers_book_load(struct zs_peers *p);
-void peers_book_save(struct zs_peers *p);
+/* book.c: the peerstore and the store. Load: of so many places. Write: what changed, PEERS_BOOK_TURN peers at most; true:
+ * there may be more. */
+void peers_book_load(struct zs_peers *p, uint32_t places);
+bool peers_book_write(struct zs_peers *p);
 
 /* ask.c: what the host told of a peer. */
 void peers_ask_connected(struct zs_peers *p, struct zs_host_conn *conn);

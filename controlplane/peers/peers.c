@@ -9,7 +9,7 @@
 #include "peers/internal.h"
 
 #define AGAIN_NS (5 * ZS_NS_PER_S)
-#define SAVE_NS	 (300 * ZS_NS_PER_S)
+#define SAVE_NS	 (2 * ZS_NS_PER_S) /* 8,192 peers that all changed are through in four minutes */
 
 /* --- turns ------------------------------------------------------------------------------------ */
 
@@ -32,7 +32,7 @@ static void save(void *ctx)
 {
 	struct zs_peers *p = ctx;
 
-	peers_book_save(p);
+	peers_book_write(p);
 	zs_timer_after(p->save, SAVE_NS);
 }
 
@@ -96,6 +96,7 @@ static const struct zs_host_ops host_ops = { .connected = connected,
 static int make_node(struct zs_peers *p, struct zs_error *err)
 {
 	struct zs_host_config *config = malloc(sizeof(*config));
+	uint32_t places = 0;
 	int rc = config ? peers_configure(p, config, err) : -ENOMEM;
 
 	if (!rc) {
@@ -104,11 +105,13 @@ static int make_node(struct zs_peers *p, struct zs_error *err)
 		if (rc == -EINVAL)
 			zs_error_set(err, rc, ZS_EXIT_CONFIG, "p2p: limits that do not go together");
 	}
+	if (!rc)
+		places = config->peerstore.peers;
 	free(config);
 	if (!rc)
 		rc = peers_link_register(p);
 	if (!rc)
-		peers_book_load(p);
+		peers_book_load(p, places);
 	return rc;
 }
 
@@ -153,8 +156,8 @@ void zs_peers_delete(struct zs_peers *p)
 {
 	if (!p)
 		return;
-	if (p->node.host && p->c->peers == p) /* it was read whole */
-		peers_book_save(p);
+	while (p->node.host && p->c->peers == p && peers_book_write(p)) /* it was read whole */
+		;
 	zs_node_close(&p->node);
 	if (p->resolver)
 		zs_resolver_delete(p->resolver);

@@ -26,7 +26,11 @@ struct zs_peerstore *zs_peerstore_new(const struct zs_peerstore_config *config)
 	s->info = calloc(config->peers, sizeof(*s->info));
 	s->links = calloc(config->peers, sizeof(*s->links));
 	s->rank = calloc(config->peers, sizeof(*s->rank));
-	if (!s->info || !s->links || !s->rank || zs_peertable_new(&s->table, config->peers, config->key)) {
+	zs_list_init(&s->changes);
+	s->change_links = calloc(config->peers, sizeof(*s->change_links));
+	s->is_changed = calloc(config->peers, sizeof(*s->is_changed));
+	if (!s->info || !s->links || !s->rank || !s->change_links || !s->is_changed ||
+	    zs_peertable_new(&s->table, config->peers, config->key)) {
 		zs_peerstore_delete(s);
 		return NULL;
 	}
@@ -45,6 +49,8 @@ void zs_peerstore_delete(struct zs_peerstore *s)
 	free(s->info);
 	free(s->links);
 	free(s->rank);
+	free(s->change_links);
+	free(s->is_changed);
 	free(s);
 }
 
@@ -87,6 +93,7 @@ void zs_peerstore_drop(struct zs_peerstore *s, uint32_t slot)
 	free(s->info[slot].envelope);
 	free(s->info[slot].protocols);
 	s->info[slot] = (struct zs_peer_info){ 0 };
+	zs_peerstore_changed(s, slot);
 }
 
 uint32_t zs_peerstore_slot(struct zs_peerstore *s, const struct zs_peer_id *peer)
@@ -123,6 +130,8 @@ void zs_peerstore_refresh(struct zs_peerstore *s, uint32_t slot, uint64_t now_ns
 			p->address[kept] = *a;
 		kept++;
 	}
+	if (kept < p->addresses)
+		zs_peerstore_changed(s, slot);
 	p->addresses = kept;
 }
 
@@ -162,9 +171,10 @@ static struct zs_peer_address *room(struct zs_peer_info *p, enum zs_known known)
 	return w->known <= known && (!w->certified || w->known < known) ? w : NULL;
 }
 
-static struct zs_peer_address *learn(struct zs_peerstore *s, struct zs_peer_info *p, struct zs_span address,
+static struct zs_peer_address *learn(struct zs_peerstore *s, uint32_t slot, struct zs_span address,
 				     enum zs_known known, uint64_t now_ns)
 {
+	struct zs_peer_info *p = &s->info[slot];
 	struct zs_peer_address *a = find(p, address);
 	uint64_t until;
 
@@ -174,8 +184,12 @@ static struct zs_peer_address *learn(struct zs_peerstore *s, struct zs_peer_info
 			return NULL;
 		*a = (struct zs_peer_address){ .len = (uint8_t)address.len, .known = (uint8_t)known };
 		memcpy(a->bytes, address.bytes, address.len);
+		zs_peerstore_changed(s, slot);
 	}
-	a->known = known > a->known ? (uint8_t)known : a->known;
+	if (known > a->known) {
+		a->known = (uint8_t)known;
+		zs_peerstore_changed(s, slot);
+	}
 	until = end_of(s, (uint8_t)known, now_ns);
 	a->until_ns = until > a->until_ns ? until : a->until_ns;
 	return a;
@@ -205,7 +219,7 @@ int zs_peerstore_learn(struct zs_peerstore *s, const struct zs_peer_id *peer, st
 	if (slot == ZS_PEER_NONE)
 		return -ENOSPC;
 	zs_peerstore_refresh(s, slot, now_ns);
-	learnt = learn(s, &s->info[slot], address, known, now_ns) != NULL;
+	learnt = learn(s, slot, address, known, now_ns) != NULL;
 	zs_peerstore_touch(s, slot);
 	return learnt ? 0 : -ENOSPC;
 }
@@ -262,11 +276,12 @@ int zs_peerstore_certify(struct zs_peerstore *s, const struct zs_peer_id *peer, 
 	uncertify(p);
 	for (uint32_t i = 0; i < count; i++) {
 		struct zs_peer_address *a = fits(addresses[i])
-						? learn(s, p, addresses[i], ZS_KNOWN_LEARNT, now_ns)
+						? learn(s, slot, addresses[i], ZS_KNOWN_LEARNT, now_ns)
 						: NULL;
 		if (a)
 			a->certified = true;
 	}
+	zs_peerstore_changed(s, slot);
 	zs_peerstore_touch(s, slot);
 	return 0;
 }
@@ -292,6 +307,7 @@ int zs_peerstore_describe(struct zs_peerstore *s, const struct zs_peer_id *peer,
 	s->info[slot].protocols_len = (uint16_t)len;
 	memset(s->info[slot].agent, 0, ZS_PEERSTORE_AGENT);
 	memcpy(s->info[slot].agent, agent, strnlen(agent, ZS_PEERSTORE_AGENT - 1));
+	zs_peerstore_changed(s, slot);
 	zs_peerstore_touch(s, slot);
 	return 0;
 }
@@ -308,6 +324,7 @@ void zs_peerstore_disconnected(struct zs_peerstore *s, const struct zs_peer_id *
 			continue;
 		a->known = ZS_KNOWN_RECENT;
 		a->until_ns = end_of(s, a->known, now_ns);
+		zs_peerstore_changed(s, slot);
 	}
 	zs_peerstore_touch(s, slot);
 }
@@ -320,6 +337,7 @@ void zs_peerstore_dialled(struct zs_peerstore *s, const struct zs_peer_id *peer,
 
 	if (!a)
 		return;
+	zs_peerstore_changed(s, slot);
 	if (succeeded) {
 		a->succeeded_ns = now_ns;
 		a->failures = 0;

@@ -88,13 +88,17 @@ void zs_peerstore_expire(struct zs_peerstore *s, uint64_t now_ns, uint32_t budge
 uint32_t zs_peerstore_count(const struct zs_peerstore *s);
 bool zs_peerstore_check(const struct zs_peerstore *s); /* for tests */
 
-/* Each peer as one record, keyed by the bytes of its id. */
-void zs_peerstore_export(struct zs_peerstore *s, uint64_t now_ns,
-			 void (*put)(void *ctx, const struct zs_peer_id *peer, const void *record,
-				     size_t len),
-			 void *ctx);
-/* One record back; before anything else is known of its peer. -EBADMSG: damaged or of another version:
- * drop it. -EEXIST, -ENOSPC, -ENOMEM. */
-int zs_peerstore_import(struct zs_peerstore *s, const void *record, size_t len, uint64_t now_ns);
+/* For who keeps records on a disk: a peer has a place, a number below config.peers, as long as it is known. Tells of `max`
+ * places at most whose record is another than the last one told, those that wait longest first; len 0: nobody is there any
+ * more. Prolonged lives alone are no change. Returns how many it told: fewer than `max` when none is left. */
+typedef void zs_peerstore_put_fn(void *ctx, uint32_t place, const void *record, size_t len);
+uint32_t zs_peerstore_export(struct zs_peerstore *s, uint64_t now_ns, uint32_t max, zs_peerstore_put_fn *put,
+			     void *ctx);
+/* The record of a place could not be kept: it is told again. Beyond the places: nothing. */
+void zs_peerstore_changed(struct zs_peerstore *s, uint32_t place);
+/* One record back, from this place or beyond all; before anything else is known of its peer, lowest place first. What is not in
+ * its place then is told as a change, the emptied place too. -EBADMSG: damaged or of another version; -EEXIST, -ENOSPC, -ENOMEM. */
+int zs_peerstore_import(struct zs_peerstore *s, uint32_t place, const void *record, size_t len,
+			uint64_t now_ns);
 
 #endif

@@ -15,6 +15,9 @@ struct zs_peerstore {
 	struct zs_link *links;
 	uint8_t *rank; /* per slot */
 	struct zs_list list[ZS_RANKS];
+	struct zs_list changes; /* places to tell, the longest waiting first */
+	struct zs_link *change_links;
+	bool *is_changed;
 	uint32_t sweep; /* where zs_peerstore_expire goes on */
 };
 

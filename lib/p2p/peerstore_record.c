@@ -49,21 +49,40 @@ static size_t write(struct zs_writer w, const struct zs_peerstore *s, uint32_t s
 	return w.failed ? 0 : zs_writer_len(&w);
 }
 
-void zs_peerstore_export(struct zs_peerstore *s, uint64_t now_ns,
-			 void (*put)(void *ctx, const struct zs_peer_id *peer, const void *record,
-				     size_t len),
-			 void *ctx)
+void zs_peerstore_changed(struct zs_peerstore *s, uint32_t place)
+{
+	if (place >= s->config.peers || s->is_changed[place])
+		return;
+	s->is_changed[place] = true;
+	zs_list_append(&s->changes, s->change_links, place);
+}
+
+static void settled(struct zs_peerstore *s, uint32_t place)
+{
+	if (s->is_changed[place])
+		zs_list_remove(&s->changes, s->change_links, place);
+	s->is_changed[place] = false;
+}
+
+uint32_t zs_peerstore_export(struct zs_peerstore *s, uint64_t now_ns, uint32_t max, zs_peerstore_put_fn *put,
+			     void *ctx)
 {
 	uint8_t buf[ZS_PEERSTORE_RECORD];
+	uint32_t told = 0;
 
-	for (uint32_t i = zs_peertable_next(&s->table, ZS_PEER_NONE); i != ZS_PEER_NONE;
-	     i = zs_peertable_next(&s->table, i)) {
-		size_t len;
-		zs_peerstore_refresh(s, i, now_ns);
-		len = write(zs_writer_of(buf, sizeof(buf)), s, i, now_ns);
-		if (len && s->info[i].addresses)
-			put(ctx, &s->table.id[i], buf, len);
+	for (; told < max && s->changes.head != ZS_LIST_NONE; told++) {
+		uint32_t place = s->changes.head;
+		size_t len = 0;
+
+		if (zs_pool_is_taken(&s->table.pool, place)) {
+			zs_peerstore_refresh(s, place, now_ns);
+			if (s->info[place].addresses)
+				len = write(zs_writer_of(buf, sizeof(buf)), s, place, now_ns);
+		}
+		settled(s, place);
+		put(ctx, place, buf, len);
 	}
+	return told;
 }
 
 static bool read_address(struct zs_reader *r, const struct zs_peerstore *s, struct zs_peer_address *a,
@@ -140,12 +159,11 @@ static int read_info(struct zs_reader *r, const struct zs_peerstore *s, struct z
 	return 0;
 }
 
-int zs_peerstore_import(struct zs_peerstore *s, const void *record, size_t len, uint64_t now_ns)
+static int import(struct zs_peerstore *s, const void *record, size_t len, uint64_t now_ns, uint32_t *slot)
 {
 	struct zs_reader r = zs_reader_of(record, len);
 	struct zs_peer_info info = { 0 };
 	struct zs_peer_id id = { 0 };
-	uint32_t slot;
 	int rc;
 
 	if (zs_read_u8(&r) != VERSION)
@@ -156,13 +174,29 @@ int zs_peerstore_import(struct zs_peerstore *s, const void *record, size_t len, 
 	rc = read_info(&r, s, &info, now_ns);
 	if (!rc && zs_peertable_find(&s->table, &id) != ZS_PEER_NONE)
 		rc = -EEXIST;
-	slot = rc ? ZS_PEER_NONE : zs_peerstore_slot(s, &id);
-	if (slot == ZS_PEER_NONE) {
+	*slot = rc ? ZS_PEER_NONE : zs_peerstore_slot(s, &id);
+	if (*slot == ZS_PEER_NONE) {
 		free(info.envelope);
 		free(info.protocols);
 		return rc ? rc : -ENOSPC;
 	}
-	s->info[slot] = info;
-	zs_peerstore_touch(s, slot);
+	s->info[*slot] = info;
+	zs_peerstore_touch(s, *slot);
 	return 0;
+}
+
+int zs_peerstore_import(struct zs_peerstore *s, uint32_t place, const void *record, size_t len,
+			uint64_t now_ns)
+{
+	uint32_t slot;
+	int rc = import(s, record, len, now_ns, &slot);
+
+	if (!rc && slot == place) {
+		settled(s, place);
+		return 0;
+	}
+	zs_peerstore_changed(s, place);
+	if (!rc)
+		zs_peerstore_changed(s, slot);
+	return rc;
 }

@@ -5,9 +5,10 @@
 
 #define NOW 1000000000000ull
 
-static void put(void *ctx, const struct zs_peer_id *peer, const void *record, size_t len)
+static void put(void *ctx, uint32_t place, const void *record, size_t len)
 {
-	ZS_CHECK(zs_peerstore_import(ctx, record, len, NOW) == 0, "what was written is not read");
+	ZS_CHECK(!len || zs_peerstore_import(ctx, place, record, len, NOW) == 0,
+		 "what was written is not read");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -21,8 +22,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	s = zs_peerstore_new(&config);
 	again = zs_peerstore_new(&config);
 	ZS_CHECK(s && again);
-	if (zs_peerstore_import(s, exact, size, NOW) == 0)
-		zs_peerstore_export(s, NOW, put, again);
+	if (zs_peerstore_import(s, 1, exact, size, NOW) == 0)
+		ZS_CHECK(zs_peerstore_export(s, NOW, 3, put, again) == 2,
+			 "its place and the one it came from");
+	ZS_CHECK(zs_peerstore_export(again, NOW, 1, put, s) == 0, "it is where it was");
 	ZS_CHECK(zs_peerstore_check(s) && zs_peerstore_check(again));
 	zs_peerstore_delete(s);
 	zs_peerstore_delete(again);

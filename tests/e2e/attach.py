@@ -338,11 +338,11 @@ class Swarm:
 
 
 def spent():
-    """Seconds of CPU that the machine has spent so far, and its processors."""
+    """Seconds of CPU that processes of the machine had so far, those of machines beside it too, and its processors."""
     with open("/proc/stat", encoding="ascii") as stat:
         lines = stat.read().splitlines()
-    user, nice, system, _, _, irq, soft, steal = (int(x) for x in lines[0].split()[1:9])
-    return (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK"), sum(x[:3] == "cpu" for x in lines) - 1
+    user, nice, system, _, _, _, _, steal = (int(x) for x in lines[0].split()[1:9])
+    return (user + nice + system + steal) / os.sysconf("SC_CLK_TCK"), sum(x[:3] == "cpu" for x in lines) - 1
 
 
 def used(pids):
@@ -385,8 +385,8 @@ def all_return(swarm, before, what, restart, planes):
         others = (spent()[0] - was - used(pids) + ours) / cpus / (time.monotonic() - began)
         if good or others < 0.25:
             break
-        ok(f"others had {others:.0%} of the machine: once more")
-    check(f"{what}: back within the spread, in no second more than twice their share", good)
+        ok(f"others had {others:.0%} of the machine")
+    check(f"{what}: back within the spread, in no second more than twice their share", good, f"others had {others:.0%} of the machine")
 
 
 def restarted(plane):

@@ -24,12 +24,6 @@ uint32_t zs_hot_attachments(const struct zs_worker *w)
 	return w->sessions && w->sessions->attachments < n ? w->sessions->attachments : n;
 }
 
-static uint8_t flags_of(const struct zs_attachment *a)
-{
-	return (uint8_t)((zs_attachment_policed(a) ? ZS_HOT_LIMITED : 0) |
-			 (a->strangers == ZS_STRANGERS_LIMITED ? ZS_HOT_STRANGERS : 0));
-}
-
 static void load(struct zs_worker *w, uint32_t id)
 {
 	struct zs_hot *line = &w->hot[id], now = { .nexthop = ZS_NEXTHOP_NONE };
@@ -38,7 +32,8 @@ static void load(struct zs_worker *w, uint32_t id)
 
 	if (zs_sessions_attachment(w->sessions, id, &a)) {
 		now.generation = a.generation;
-		now.flags = flags_of(&a);
+		now.strangers = a.strangers == ZS_STRANGERS_LIMITED;
+		w->account[id].policed = zs_attachment_policed(&a);
 	} else if (zs_seqlock_read(&w->sessions->attachment[id].seq) & 1) {
 		return; /* half written: its writer names it again, or the next one all of them */
 	}

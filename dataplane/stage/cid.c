@@ -3,7 +3,7 @@
  *   open    where the connection ID stands: by RFC 8999's invariants alone, the fixed bit is not looked at
  *   decode  all of them at once
  *   aim     whose it is; the lines of attachment and account and the sender's bucket are on their way
- *   know    who sends; the sender's lines are on their way
+ *   know    who sends; the sender's account is on its way
  *   route   may it go there, and which way?
  *
  * Nothing is kept of a packet but what the two accounts count. */
@@ -72,7 +72,6 @@ static void know(struct zs_worker *w, struct zs_item *it)
 		it->sender = ZS_SENDER_NONE;
 		return;
 	}
-	__builtin_prefetch(&w->hot[it->sender]);
 	__builtin_prefetch(&w->account[it->sender]);
 }
 
@@ -88,7 +87,7 @@ static bool from_a_relay(const struct zs_worker *w, const struct zs_endpoint *sr
 static enum zs_drop judge_stranger(struct zs_worker *w, const struct zs_item *it, const struct zs_hot *to)
 {
 	zs_bind_nudge(w, it);
-	if (!(to->flags & ZS_HOT_STRANGERS))
+	if (!to->strangers)
 		return ZS_DROP_cid_stranger;
 	return zs_limit_prefix_of(w->dp->limits, ZS_LIMIT_STRANGERS, &it->p.src.addr, STRANGER_S,
 				  STRANGER_BURST, w->now_ns)
@@ -101,7 +100,7 @@ static enum zs_drop police(struct zs_worker *w, struct zs_item *it, uint32_t id,
 {
 	bool ect = it->p.ecn == 1 || it->p.ecn == 2;
 
-	if (!(w->hot[id].flags & ZS_HOT_LIMITED))
+	if (!w->account[id].policed)
 		return ZS_DROPS;
 	switch (zs_policer_packet(&w->policer, id, way, it->p.payload_len, ect, w->now_ns)) {
 	case ZS_POLICE_PASS:

@@ -6,15 +6,12 @@
 
 #include "net/addr.h"
 
-#define ZS_HOT_LIMITED	 1 /* its policy has limits: the policer is asked */
-#define ZS_HOT_STRANGERS 2 /* senders without a binding reach it, rate-limited */
-
 struct zs_hot {
 	uint16_t generation; /* 0: not in use */
 	uint16_t port;	     /* of the bound address; 0: nothing is bound */
 	struct zs_addr addr;
-	uint8_t local; /* index of the own address that the binding keeps */
-	uint8_t flags; /* ZS_HOT_* */
+	uint8_t local;	   /* index of the own address that the binding keeps */
+	uint8_t strangers; /* 1: senders without a binding reach it, rate-limited */
 	uint8_t pad[2];
 	uint32_t nexthop; /* index into tables, as in struct zs_flow */
 	uint32_t stamp;	  /* of the tables that it was found in; 0: it is to be found */

@@ -1,22 +1,8 @@
 /* The index of senders. A word changes from empty to its sender and back in one store, so a reader sees it or does not. */
 #include "shm/senders.h"
 
-#include "base/hash.h"
-
 #define ID_BITS 20
 #define ID_MASK ((1u << ID_BITS) - 1)
-
-uint64_t zs_senders_hash(const struct zs_senders *s, const struct zs_endpoint *from, uint8_t local)
-{
-	struct {
-		struct zs_addr addr;
-		uint16_t port;
-		uint8_t local, zero[5];
-	} key = { from->addr, from->port, local, { 0 } };
-
-	_Static_assert(sizeof(key) == 24, "hashed as bytes: no holes");
-	return zs_hash24(s->key, &key);
-}
 
 /* The fingerprint in its place; never zero, so no word that holds a sender is empty. */
 static uint64_t print_of(uint64_t hash)

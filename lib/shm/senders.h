@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/hash.h"
 #include "net/addr.h"
 
 #define ZS_SENDER_NONE	UINT32_MAX
@@ -36,7 +37,14 @@ static inline uint32_t zs_senders_for(uint32_t attachments)
 }
 
 /* To be had for a burst before the look-ups are prefetched. `local`: index of the own address it sends to. */
-uint64_t zs_senders_hash(const struct zs_senders *s, const struct zs_endpoint *from, uint8_t local);
+static inline uint64_t zs_senders_hash(const struct zs_senders *s, const struct zs_endpoint *from,
+				       uint8_t local)
+{
+	uint64_t key[3] = { zs_hash_load(from->addr.ip), zs_hash_load(from->addr.ip + 8),
+			    from->port | (uint64_t)local << 16 };
+
+	return zs_hash24(s->key, key);
+}
 
 static inline void zs_senders_prefetch(const struct zs_senders *s, uint64_t hash)
 {

@@ -8,7 +8,7 @@ static struct zs_hot naive(const struct cid_rig *c, uint32_t id, uint64_t now)
 	struct zs_hot h = { .generation = a->used ? a->generation : 0 };
 
 	if (h.generation && a->strangers)
-		h.flags = ZS_HOT_STRANGERS;
+		h.strangers = 1;
 	if (h.generation && b->port && b->generation == a->generation && b->expires_ns > now) {
 		h.port = b->port;
 		h.addr = b->addr;
@@ -27,7 +27,7 @@ static void check(const struct cid_rig *c, uint32_t worker)
 		const struct zs_hot *have = &w->hot[id];
 
 		if (have->generation != want.generation || have->port != want.port ||
-		    have->flags != want.flags || have->local != want.local ||
+		    have->strangers != want.strangers || have->local != want.local ||
 		    have->expires_ns != want.expires_ns || !zs_addr_eq(&have->addr, &want.addr))
 			fail_msg("worker %u, attachment %u", worker, id);
 	}

@@ -238,6 +238,42 @@ static void test_rules(void **state)
 	}
 }
 
+static void test_limits(void **state)
+{
+	static const struct {
+		const char *text;
+		uint8_t len;
+		bool good;
+		uint32_t set;
+	} rows[] = {
+#define FLOWS		     "\5flows\0\0\0\0\0\0\0\7"
+#define ROW(text, good, set) { text, sizeof(text) - 1, good, set }
+		ROW("\1\1" FLOWS, true, 1u << ZS_ATTACH_LIMIT_flows),
+		ROW("\1\2" FLOWS "\5later\0\0\0\0\0\0\0\1", true, 1u << ZS_ATTACH_LIMIT_flows),
+		ROW("\1\0", true, 0),
+		ROW("\2\1" FLOWS, false, 0),
+		ROW("\1\2" FLOWS, false, 0),
+		ROW("\1\1" FLOWS "\0", false, 0),
+		ROW("\1\1\5flows\0\0\0\0\0\0\0", false, 0),
+		ROW("\1\1\41abcdefghabcdefghabcdefghabcdefghi\0\0\0\0\0\0\0\7", false, 0),
+		ROW("", false, 0),
+#undef ROW
+	};
+	struct world *w = *state;
+	struct zs_peer_id peer = peer_of(1);
+	uint8_t key[9 + ZS_PEER_ID] = "att/caps/";
+
+	memcpy(key + 9, peer.bytes, peer.len);
+	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++) {
+		struct zs_attach_limits l;
+
+		assert_int_equal(zs_attach_record_read_limits(&l, rows[i].text, rows[i].len), rows[i].good);
+		store_put(w, key, 9 + peer.len, rows[i].text, rows[i].len);
+		world_restart(w);
+		assert_int_equal(zs_attach_limited(w->s, &peer), rows[i].set);
+	}
+}
+
 #define ROW(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
@@ -247,6 +283,7 @@ int main(void)
 		ROW(test_two_records_of_one_owner),
 		ROW(test_damaged_slots),
 		ROW(test_rules),
+		ROW(test_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,12 +25,6 @@ static int named(const struct zs_worker *w, const struct zs_item *it)
 	return at < w->dp->partitions ? (int)at : -1;
 }
 
-/* The port in the flow's key: who opens a flow from within a tunnel is found by its end alone. */
-static uint16_t own_port(const struct zs_item *it)
-{
-	return it->inner && it->side == ZS_SIDE_CLIENT ? 0 : it->p.dst.port;
-}
-
 void zs_flow_hand_over(struct zs_worker *w, struct zs_item *it, uint32_t partition)
 {
 	zs_hand_over(w, it, w->dp->partition_owner[partition]);
@@ -52,7 +46,7 @@ static uint32_t home(const struct zs_worker *w, const struct zs_item *it)
 static void hash(struct zs_worker *w, struct zs_item *it)
 {
 	it->table = &w->dp->partition[home(w, it)];
-	it->hash = zs_flow_hash(it->table, &it->p.src, own_port(it), it->local);
+	it->hash = zs_flow_hash(it->table, &it->p.src, it->p.dst.port, it->local);
 	if (it->side == ZS_SIDE_CLIENT)
 		zs_flow_prefetch_client(it->table, it->hash);
 	else
@@ -67,7 +61,7 @@ static int elsewhere(const struct zs_worker *w, const struct zs_item *it)
 
 		if (t == it->table)
 			continue;
-		if (zs_flow_find_client(t, it->hash, &it->p.src, own_port(it), it->local) != ZS_FLOW_NONE)
+		if (zs_flow_find_client(t, it->hash, &it->p.src, it->p.dst.port, it->local) != ZS_FLOW_NONE)
 			return (int)i;
 	}
 	return -1;
@@ -106,7 +100,7 @@ static bool find_client(struct zs_worker *w, struct zs_item *it)
 
 	it->flow = ZS_FLOW_NONE;
 	if (mine(w, at))
-		it->flow = zs_flow_find_client(it->table, it->hash, &it->p.src, own_port(it), it->local);
+		it->flow = zs_flow_find_client(it->table, it->hash, &it->p.src, it->p.dst.port, it->local);
 	if (it->flow == ZS_FLOW_NONE && (w->dp->partitions > 1 || !mine(w, at))) {
 		other = elsewhere(w, it);
 		at = other >= 0 ? (uint32_t)other : at;
@@ -118,7 +112,7 @@ static bool find_client(struct zs_worker *w, struct zs_item *it)
 			return false;
 		}
 		it->table = &w->dp->partition[at];
-		it->flow = zs_flow_find_client(it->table, it->hash, &it->p.src, own_port(it), it->local);
+		it->flow = zs_flow_find_client(it->table, it->hash, &it->p.src, it->p.dst.port, it->local);
 	}
 	if (it->flow != ZS_FLOW_NONE)
 		judge(w, it);

@@ -1,6 +1,5 @@
 /* What came out of a tunnel, at its flow: data goes on, OPEN makes the flow, CLOSE ends it. An edge opens
  * flows to published ports of this PoP alone: the relay is no exit. */
-#include "net/checksum.h"
 #include "stage.h"
 #include "relay/codes.h"
 #include "tunnels.h"

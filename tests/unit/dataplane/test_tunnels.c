@@ -240,6 +240,36 @@ static void a_narrow_path(void **state)
 	rig_conserved(t);
 }
 
+/* The same over IPv6: a path of 1,280 carries QUIC's 1,200 bytes exactly, and its headers are right. */
+static void over_ipv6(void **state)
+{
+	static const uint8_t bytes[1400];
+	struct tunnel_rig *t = *state;
+	struct zs_packet p;
+
+	rig_six(t);
+	t->cap = 1280;
+	rig_up(t, 1);
+	for (int i = 0; i < 40; i++)
+		rig_advance(t, 1000);
+	assert_int_equal(t->r->dp.state.tunnel_session[5].path.size, 1232);
+	rig_client(t, 1, 1, bytes, 1200);
+	assert_int_equal(t->heard.len, 1200);
+	assert_int_equal(zs_packet_parse(t->seen[t->sights - 1].bytes, t->seen[t->sights - 1].len, &p),
+			 ZS_PARSE_OK);
+	assert_false(p.is4);
+	assert_int_equal(p.ip_len, 1280);
+	assert_int_equal(p.ecn, 1);
+	assert_int_equal(rig_edge_says(t, &t->heard.flow, bytes, 1200), ZS_DROPS);
+	assert_int_equal(t->clients, 1); /* to an IPv4 client */
+	assert_true(rig_sum_ok(t->client[0].bytes, t->client[0].len));
+	assert_int_equal(zs_packet_parse(t->client[0].bytes, t->client[0].len, &p), ZS_PARSE_OK);
+	assert_true(p.is4);
+	rig_client(t, 1, 0, bytes, 1201);
+	assert_int_equal(rig_drops(t, ZS_DROP_tunnel_mtu), 1);
+	rig_conserved(t);
+}
+
 static void roaming(void **state)
 {
 	struct zs_endpoint victim = { rig_addr("10.1.0.77"), 9 }, moved = { rig_addr("10.1.0.2"), 9999 };
@@ -316,6 +346,7 @@ int main(void)
 					    T(ecn),
 					    T(a_narrow_path),
 					    T(roaming),
+					    T(over_ipv6),
 					    T(make_before_break) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

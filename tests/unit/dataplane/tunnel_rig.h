@@ -36,7 +36,8 @@ struct tunnel_rig {
 	struct fake_port port;
 	struct zs_sessions sessions;
 	struct zs_edge_tunnel *edge;
-	struct zs_endpoint at; /* where the edge is */
+	struct zs_endpoint at;	  /* where the edge is */
+	struct zs_endpoint relay; /* the tunnel's port as the edge knows it */
 	struct heard heard;
 	struct frame up[RIG_FRAMES]; /* datagrams of the edge, on their way */
 	uint32_t ups;
@@ -252,8 +253,7 @@ static inline void rig_leave(struct tunnel_rig *t, struct rte_mbuf *m)
 static inline void rig_datagram(struct tunnel_rig *t, const struct zs_endpoint *from, uint8_t ecn,
 				const uint8_t *datagram, uint16_t len)
 {
-	struct zs_endpoint relay = { rig_addr("10.1.0.1"), TUNNEL_PORT };
-	struct rte_mbuf *m = rig_packet(t->r, 0, from, &relay, ecn, datagram, len);
+	struct rte_mbuf *m = rig_packet(t->r, 0, from, &t->relay, ecn, datagram, len);
 
 	t->arrived++;
 	rig_stages(&t->r->worker[t->worker], &m, 1, false);
@@ -344,9 +344,9 @@ static inline void rig_attach(struct tunnel_rig *t, const struct zs_session *v, 
 	};
 	struct zs_edge_session s = { .receiver = v->peer,
 				     .peer = v->receiver,
-				     .relay = { { rig_addr("10.1.0.1"), TUNNEL_PORT } },
+				     .relay = { t->relay },
 				     .relays = 1,
-				     .most = 1472,
+				     .most = zs_addr_is4(&t->relay.addr) ? 1472 : 1452,
 				     .continues = previous != ZS_SESSION_NONE };
 
 	memcpy(s.root, v->root, sizeof(s.root));
@@ -396,6 +396,7 @@ static inline int tunnel_setup(void **state)
 	t->seed = 7;
 	random = (struct zs_random){ rig_fill, &t->seed };
 	t->at = (struct zs_endpoint){ rig_addr("10.1.0.2"), EDGE_PORT };
+	t->relay = (struct zs_endpoint){ rig_addr("10.1.0.1"), TUNNEL_PORT };
 	assert_int_equal(zs_sessions_open_writer(&t->sessions, t->r->dp.shm_dir, &shape, &fresh, &err), 0);
 	t->edge = zs_edge_tunnel_new(&config, &edge_ops, t, &random);
 	rig_publish_edge(t, 0);
@@ -414,6 +415,22 @@ static inline int tunnel_teardown(void **state)
 	zs_sessions_close(&t->sessions);
 	free(t);
 	return 0;
+}
+
+/* The edge is behind IPv6: another own address on interface 0 and its neighbour. */
+static inline void rig_six(struct tunnel_rig *t)
+{
+	struct zs_local l = { .used = 1, .iface = 0, .prefix_len = 64, .addr = rig_addr("fd00:1::1") };
+	struct zs_route to = { .used = 1, .iface = 0, .len = 64, .onlink = 1, .dest = rig_addr("fd00:1::") };
+	struct zs_nexthop n = {
+		.used = 1, .iface = 0, .valid = 1, .mtu = 1500, .addr = rig_addr("fd00:1::2")
+	};
+
+	assert_int_equal(zs_tables_set_local(&t->r->writer, 2, &l), 0);
+	assert_int_equal(zs_tables_put_route(&t->r->writer, &to), 0);
+	assert_int_equal(zs_tables_put_nexthop(&t->r->writer, &n), 0);
+	t->at.addr = n.addr;
+	t->relay.addr = l.addr;
 }
 
 /* A session that has found its way. */

@@ -1,10 +1,12 @@
 """What tests/e2e/cid_pair does. One line a check. Where quinn's peer cannot be built it is left out with its reason.
 
-cid_pair.py CLIENT_NS SERVER_NS ADMIN_SOCKET RELAY_PEER_ID"""
+cid_pair.py CLIENT_NS SERVER_NS ADMIN_SOCKET RELAY_PEER_ID LAB RELAY_NS BIN"""
 import contextlib
 import os
 import select
+import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -19,7 +21,7 @@ from lab import Attached  # noqa: E402
 from labnet import Admin, Namespace, Wire, delta  # noqa: E402
 from peers import Peer, Refused  # noqa: E402
 
-CLIENT, SERVER, SOCKET, RELAY_ID = sys.argv[1:5]
+CLIENT, SERVER, SOCKET, RELAY_ID, LAB, RELAY, BIN = sys.argv[1:8]
 CONTROL, SERVICE = 4001, 4433
 BULK = 4_000_000
 WHERE = {CLIENT: "10.77.1.1", SERVER: "10.77.2.1"}  # the relay's address there
@@ -157,6 +159,53 @@ def rotation(kind):
     ok(f"{kind}: keys rotate in mid-connection")
 
 
+# --- deaths --------------------------------------------------------------------------------------
+
+def kill(plane):
+    os.kill(admin.result("status")[plane]["pid"], signal.SIGKILL)
+
+
+def start(name):
+    """A plane, as the script started it."""
+    done = subprocess.run([sys.executable, E2E + "/ready.py", "15", f"{LAB}/log/{name}.log", *inside(RELAY), f"{BIN}/zs-{name}",
+                           "--config", LAB + "/relay.yaml"], stdout=subprocess.PIPE, text=True, check=False)
+    check(name + " is ready again", done.returncode == 0, done)
+    with open(LAB + "/pids", "a", encoding="ascii") as pids:
+        pids.write(done.stdout)
+
+
+def wait_for_control():
+    end = time.monotonic() + 10
+    while True:
+        try:
+            return counters()
+        except (OSError, KeyError, RuntimeError, ValueError):
+            check("the control plane answers", time.monotonic() < end)
+            time.sleep(0.1)
+
+
+def deaths():
+    """Bindings outlive the dataplane, and need no control plane."""
+    with Bound(SERVER) as callee, Bound(CLIENT, 6) as caller:
+        conn = caller.calls(callee).dial()
+        echoed(caller, conn, 1000)
+        before = counters()
+        kill("dataplane")
+        start("dataplane")
+        echoed(caller, conn, BULK // 4)
+        check("nobody bound again", moved(before, "bind_moved") == 0, counters())
+        kill("control")
+        caller.ask("rebind")
+        echoed(caller, conn, BULK // 4)
+        callee.ask("rebind")
+        echoed(caller, conn, BULK // 4)
+        start("controlplane")
+        wait_for_control()
+        check("each bound anew while the control plane was dead", moved(before, "bind_moved") >= 2, counters())
+        check("one connection", callee.ask("stat")["accepted"] == 1)
+    ok("a connection outlives both planes, and rebinds without a control plane")
+
+
 # --- peers that do not ---------------------------------------------------------------------------
 
 class Thief:
@@ -286,9 +335,10 @@ def main():
             test(kind)
     forgotten()
     thieves()
-    no_flows()
     balance = admin.result("show counters")["balance"]
     check("every packet is accounted for", balance == 0, balance)
+    deaths()
+    no_flows()
 
 
 main()

@@ -29,6 +29,7 @@ static void look_at_tables(struct zs_worker *w)
 	change = t ? atomic_load_explicit(t->change, memory_order_acquire) : 0;
 	if (t)
 		zs_qsbr_quiescent(&w->state->qsbr, t->epoch);
+	w->acl = t ? zs_acl_look(&t->acl) : NULL;
 	if (t == w->tables && change == w->change)
 		return;
 	w->tables = t;

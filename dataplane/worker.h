@@ -50,6 +50,7 @@ struct zs_worker {
 	uint32_t stamp; /* of tables and change, compared with zs_flow.tables_change; never 0 with tables */
 	uint64_t now_ns;
 	uint32_t now_ms;
+	zs_acl_view acl; /* NULL: nothing is denied */
 	struct zs_locals locals;
 	struct zs_settings settings;
 	uint32_t random;

@@ -3,6 +3,11 @@
 #include <rte_mbuf.h>
 #include "stage.h"
 
+static bool denied(const struct zs_worker *w, const struct zs_item *it)
+{
+	return w->acl && zs_acl_denied(w->acl, &it->p.src.addr) & ZS_ACL_IN;
+}
+
 /* Only now: the kernel judges its own packets by itself. */
 static enum zs_drop judge(const struct zs_worker *w, const struct zs_item *it)
 {
@@ -16,7 +21,7 @@ static enum zs_drop judge(const struct zs_worker *w, const struct zs_item *it)
 		return ZS_DROP_src_own;
 	if (zs_locals_broadcast(&w->locals, &it->p.src.addr, it->iface, it->p.vlan))
 		return ZS_DROP_src_broadcast;
-	return ZS_DROPS;
+	return denied(w, it) ? ZS_DROP_deny_in : ZS_DROPS;
 }
 
 /* The service port comes first, and the published port wins over the source-port range; the configuration keeps them apart. */
@@ -57,7 +62,10 @@ static bool classify(struct zs_worker *w, struct zs_item *it)
 	}
 	it->local = (uint8_t)local;
 	if (it->p.kind == ZS_PACKET_ICMP_ERROR) {
-		zs_icmp_take(w, it);
+		if (denied(w, it))
+			zs_stage_drop(w, it->m, ZS_DROP_deny_in);
+		else
+			zs_icmp_take(w, it);
 		return false;
 	}
 	if (!choose_side(w, it)) {
@@ -75,6 +83,8 @@ uint32_t zs_stage_classify(struct zs_worker *w, struct zs_item **at, uint32_t n)
 {
 	uint32_t on = 0;
 
+	for (uint32_t i = 0; w->acl && i < n; i++)
+		zs_acl_prefetch(w->acl, &at[i]->p.src.addr);
 	for (uint32_t i = 0; i < n; i++)
 		if (classify(w, at[i]))
 			at[on++] = at[i];

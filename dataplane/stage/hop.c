@@ -30,6 +30,8 @@ uint32_t zs_hop_resolve(struct zs_worker *w, const struct zs_addr *addr, struct 
 	uint32_t index;
 
 	memset(hop, 0, sizeof(*hop));
+	if (w->acl && zs_acl_denied(w->acl, addr) & ZS_ACL_OUT)
+		return ZS_HOP_DENIED;
 	index = zs_tables_resolve(w->tables, addr, hop);
 	if (index != ZS_NEXTHOP_NONE)
 		return zs_tables_nexthop(w->tables, index, hop) ? index : ZS_HOP_UNREACHABLE;
@@ -67,6 +69,8 @@ static enum zs_drop take(struct zs_worker *w, uint32_t index, struct zs_nexthop 
 {
 	if (index == ZS_HOP_UNREACHABLE)
 		return ZS_DROP_no_route;
+	if (index == ZS_HOP_DENIED)
+		return ZS_DROP_deny_out;
 	if (index == ZS_NEXTHOP_NONE || !zs_tables_nexthop(w->tables, index, hop) || !hop->used ||
 	    hop->iface >= w->dp->ports)
 		return ZS_DROP_no_neighbour;

@@ -123,11 +123,15 @@ static enum zs_drop aim(struct zs_worker *w, struct zs_flow_new *want)
 	want->nexthop_client = want->nexthop_target = ZS_NEXTHOP_NONE;
 	if (!zs_is_attached(&want->client.addr))
 		want->nexthop_client = zs_hop_resolve(w, &want->client.addr, &hop);
+	if (want->nexthop_client == ZS_HOP_DENIED)
+		return ZS_DROP_deny_out;
 	if (zs_is_attached(&want->target.addr)) {
 		want->local_target = ZS_LOCAL_ATTACHED;
 		return ZS_DROPS;
 	}
 	want->nexthop_target = zs_hop_resolve(w, &want->target.addr, &hop);
+	if (want->nexthop_target == ZS_HOP_DENIED)
+		return ZS_DROP_deny_out;
 	if (want->nexthop_target == ZS_HOP_UNREACHABLE)
 		return ZS_DROP_no_route;
 	local = zs_locals_pick(&w->locals, &want->target.addr, hop.iface, hop.vlan);

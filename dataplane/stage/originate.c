@@ -26,8 +26,7 @@ bool zs_originate(struct zs_worker *w, const struct zs_ends *ends, const void *p
 	uint32_t index = zs_hop_resolve(w, &ends->dst.addr, &it.hop);
 	uint8_t *at;
 
-	if (index == ZS_HOP_UNREACHABLE || index == ZS_NEXTHOP_NONE || !it.hop.used || !it.hop.valid ||
-	    it.hop.iface >= w->dp->ports)
+	if (index >= ZS_HOP_DENIED || !it.hop.used || !it.hop.valid || it.hop.iface >= w->dp->ports)
 		return false;
 	it.m = zs_stage_new(w);
 	if (!it.m)

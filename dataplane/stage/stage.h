@@ -120,6 +120,7 @@ struct zs_hop_memo {
 enum zs_drop zs_hop_toward(struct zs_worker *w, const struct zs_addr *addr, struct zs_hop_memo *memo,
 			   uint64_t hash, struct zs_nexthop *hop);
 #define ZS_HOP_UNREACHABLE (ZS_NEXTHOP_NONE - 1) /* no route; kept in a flow like an index */
+#define ZS_HOP_DENIED	   (ZS_NEXTHOP_NONE - 2) /* so is this: the lists forbid to send there */
 
 /* icmp.c: takes an ICMP error for an own address to its end: sent on translated, handed over,
  * punted or dropped. */

@@ -1,6 +1,7 @@
 /* The tables segment: layout, opening, repair.
  *
- * Regions: @stop @meta @settings @local @published @route @nexthop, each on pages of its own.
+ * Regions: @stop @meta @settings @local @published @route @nexthop @acl, each on pages of its own. A file of a build
+ * that had no @acl is made again with it (tables_acl.c).
  * Invariant for readers: every entry is copied under its sequence lock and judged before use
  * (tables_read.c). Invariant for the writer: outside of a put every lock is even; what a
  * killed writer left odd is cleared at adoption, and the control plane programs it again.
@@ -13,6 +14,7 @@
 #include <sys/random.h>
 #include "base/check.h"
 #include "base/clock.h"
+#include "shm/tables_acl.h"
 #include "shm/tables_v1.h"
 
 #define ROUTES_MAX   65536u
@@ -87,13 +89,14 @@ static const struct zs_segment_field members[] = {
 static struct zs_tables_shape shaped(const struct zs_tables_shape *shape)
 {
 	struct zs_tables_shape s = { .routes = shape && shape->routes ? shape->routes : CONFIG_ROUTES,
-				     .nexthops = shape && shape->nexthops ? shape->nexthops
-									  : CONFIG_NEXTHOPS };
+				     .nexthops = shape && shape->nexthops ? shape->nexthops : CONFIG_NEXTHOPS,
+				     .rules = shape && shape->rules ? shape->rules : CONFIG_ACL_RULES };
 
 	ZS_CHECK(s.routes <= ROUTES_MAX, "routes %u", s.routes);
 	ZS_CHECK(s.nexthops >= ZS_NEXTHOP_PROBE && s.nexthops <= NEXTHOPS_MAX &&
 		     (s.nexthops & (s.nexthops - 1)) == 0,
 		 "next hops %u: not a power of two in range", s.nexthops);
+	ZS_CHECK(s.rules <= ZS_ACL_RULES_MAX, "rules %u", s.rules);
 	return s;
 }
 
@@ -102,7 +105,7 @@ static uint32_t fields(struct zs_segment_field *out, const void *shape)
 	struct zs_tables_shape s = shaped(shape);
 	uint32_t n = ZS_ARRAY_LEN(members);
 
-	_Static_assert(ZS_ARRAY_LEN(members) + 7 <= ZS_SEGMENT_FIELDS, "field table is full");
+	_Static_assert(ZS_ARRAY_LEN(members) + 8 <= ZS_SEGMENT_FIELDS, "field table is full");
 	memcpy(out, members, sizeof(members));
 	n = zs_segment_put_region(out, n, "@stop", sizeof(struct zs_stop));
 	n = zs_segment_put_region(out, n, "@meta", sizeof(struct zs_tables_meta));
@@ -110,7 +113,8 @@ static uint32_t fields(struct zs_segment_field *out, const void *shape)
 	n = zs_segment_put_region(out, n, "@local", ZS_LOCALS_MAX * sizeof(struct zs_local));
 	n = zs_segment_put_region(out, n, "@published", ZS_UDP_PORTS * sizeof(struct zs_published));
 	n = zs_segment_put_region(out, n, "@route", s.routes * sizeof(struct zs_route));
-	return zs_segment_put_region(out, n, "@nexthop", s.nexthops * sizeof(struct zs_nexthop));
+	n = zs_segment_put_region(out, n, "@nexthop", s.nexthops * sizeof(struct zs_nexthop));
+	return zs_segment_put_region(out, n, ZS_TABLES_ACL, zs_acl_footprint(s.rules));
 }
 
 const struct zs_segment_kind zs_tables_kind = {
@@ -151,6 +155,8 @@ int zs_tables_bind(struct zs_tables *t)
 	if (!t->stop || !t->meta || !t->settings || !t->local || !t->published || !t->route || !t->nexthop ||
 	    t->nexthops < ZS_NEXTHOP_PROBE || (t->nexthops & (t->nexthops - 1)))
 		return -EPROTO;
+	if (zs_tables_bind_acl(t))
+		return -EPROTO;
 	t->change = &t->meta->change;
 	t->epoch = &t->meta->epoch;
 	memcpy(t->nexthop_key, t->meta->nexthop_key, sizeof(t->nexthop_key));
@@ -188,6 +194,7 @@ void zs_tables_fill(struct zs_tables *t, bool stopped)
 	draw(t->settings->hash_key, sizeof(t->settings->hash_key));
 	defaults(&s);
 	zs_tables_set_settings(t, &s);
+	zs_acl_new(&t->acl);
 }
 
 /* Clears an entry whose writer was killed inside. */
@@ -244,6 +251,8 @@ int zs_tables_open_writer(struct zs_tables *t, const char *dir, const struct zs_
 	rc = zs_segment_adopt(&t->seg, dir, &zs_tables_kind, shape, err);
 	if (rc == 0) {
 		rc = bind_or_leave(t, err);
+		if (rc == 0 && !t->acl.head)
+			rc = zs_tables_add_acl(t, dir, shape, err);
 		if (rc == 0)
 			repair_all(t);
 		return rc;

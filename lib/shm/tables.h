@@ -9,6 +9,7 @@
 
 #include "net/addr.h"
 #include "net/deny.h"
+#include "shm/acl.h"
 #include "shm/segment.h"
 #include "shm/seqlock.h"
 
@@ -138,6 +139,7 @@ _Static_assert(sizeof(struct zs_tables_meta) == 64, "one line");
 struct zs_tables_shape {
 	uint32_t routes;   /* default 1,024 */
 	uint32_t nexthops; /* power of two, default 4,096 */
+	uint32_t rules;	   /* of the deny and allow lists, default 100,000 */
 };
 
 extern const struct zs_segment_kind zs_tables_kind;
@@ -157,6 +159,7 @@ struct zs_tables {
 	_Atomic uint64_t *change; /* = &meta->change */
 	_Atomic uint64_t *epoch;  /* = &meta->epoch */
 	uint64_t nexthop_key[2];  /* private copy */
+	struct zs_acl acl;	  /* all zero: a file of a build before there were lists, seen by a reader */
 };
 
 /* Writer: adopt the segment that is there, else make one (stop word = `stopped`). *fresh
@@ -165,6 +168,10 @@ int zs_tables_open_writer(struct zs_tables *t, const char *dir, const struct zs_
 			  bool stopped, bool *fresh, struct zs_error *err);
 int zs_tables_open_reader(struct zs_tables *t, const char *dir, struct zs_error *err);
 void zs_tables_close(struct zs_tables *t);
+/* Writer: new deny and allow lists (sorted in place), as zs_acl_put; workers find their next hops again, since an
+ * address may be denied now. Only when no worker reads the half that was in force before (zs_qsbr_passed of *epoch,
+ * which this starts). */
+int zs_tables_put_rules(struct zs_tables *t, struct zs_acl_rule *rules, uint32_t count, uint64_t *epoch);
 /* For the kind's migration and tests: sets the view's pointers from seg (-EPROTO: a region is
  * missing or has an impossible size); writes the initial values into a new segment. */
 int zs_tables_bind(struct zs_tables *t);

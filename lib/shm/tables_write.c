@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include "shm/qsbr.h"
 
 #define VLANS 4096
 
@@ -147,6 +148,17 @@ int zs_tables_del_nexthop(struct zs_tables *t, const struct zs_nexthop *key)
 		return -ENOENT;
 	zs_seqlock_put(&t->nexthop[at], &none, sizeof(none));
 	changed(t);
+	return 0;
+}
+
+int zs_tables_put_rules(struct zs_tables *t, struct zs_acl_rule *rules, uint32_t count, uint64_t *epoch)
+{
+	int rc = zs_acl_put(&t->acl, rules, count);
+
+	if (rc)
+		return rc;
+	changed(t);
+	*epoch = zs_qsbr_start(t->epoch);
 	return 0;
 }
 

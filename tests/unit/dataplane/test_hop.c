@@ -38,6 +38,36 @@ static void known(void **state)
 	assert_int_equal(zs_hop_find(&r->worker[0], &it), ZS_DROP_no_route);
 }
 
+/* A list that comes while flows are there: each is judged again by its next packet. */
+static void denied(void **state)
+{
+	struct rig *r = *state;
+	struct zs_acl_rule out = { .prefix = { rig_addr("10.2.0.0"), 120 }, .deny = ZS_ACL_OUT };
+	struct zs_item it = flow_toward_target(r), other;
+	struct zs_worker *w = &r->worker[0];
+	uint64_t epoch;
+
+	assert_int_equal(zs_hop_find(w, &it), ZS_DROPS);
+	assert_int_equal(zs_tables_put_rules(&r->writer, &out, 1, &epoch), 0);
+	w->acl = zs_acl_look(&r->writer.acl);
+	w->stamp++;
+	assert_int_equal(zs_hop_find(w, &it), ZS_DROP_deny_out);
+	other = rig_item(r, 0, 2, 2);
+	assert_int_equal(zs_flow_make(w, &other), ZS_DROP_deny_out);
+	out.deny = ZS_ACL_IN; /* which is not looked at here */
+	assert_int_equal(zs_tables_put_rules(&r->writer, &out, 1, &epoch), 0);
+	w->acl = zs_acl_look(&r->writer.acl);
+	w->stamp++;
+	assert_int_equal(zs_hop_find(w, &it), ZS_DROPS);
+	assert_int_equal(zs_flow_make(w, &other), ZS_DROPS);
+	/* Nor is a flow made for a client that nothing may be sent to. */
+	out = (struct zs_acl_rule){ .prefix = { rig_addr("198.51.3.0"), 120 }, .deny = ZS_ACL_OUT };
+	assert_int_equal(zs_tables_put_rules(&r->writer, &out, 1, &epoch), 0);
+	w->acl = zs_acl_look(&r->writer.acl);
+	other = rig_item(r, 0, 3, 3);
+	assert_int_equal(zs_flow_make(w, &other), ZS_DROP_deny_out);
+}
+
 /* An entry that stops being resolved is asked for once in 100 ms, and used again when it is. */
 static void lost_and_found(void **state)
 {
@@ -95,7 +125,8 @@ static void beyond_the_ports(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
-	const struct CMUnitTest tests[] = { T(known), T(lost_and_found), T(never_seen), T(beyond_the_ports) };
+	const struct CMUnitTest tests[] = { T(known), T(lost_and_found), T(never_seen), T(denied),
+					    T(beyond_the_ports) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

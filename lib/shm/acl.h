@@ -1,0 +1,85 @@
+/* Deny and allow lists: which sources the relay takes packets from and which addresses it sends to. A rule is a prefix
+ * and a word for each direction; the longest prefix that has a word for a direction decides, without one all is
+ * allowed.
+ *
+ * The rules are flattened into disjoint ranges, sorted, with an index by leading bits: a look-up reads one line where
+ * no range begins in its part of the address space, two or three otherwise. Both directions are one look-up.
+ *
+ * Lies in the tables segment, twice: the control plane fills the one that no worker reads and turns over; it fills the
+ * other again only when every worker has passed a quiescent state since (shm/qsbr.h). */
+#ifndef ZS_SHM_ACL_H
+#define ZS_SHM_ACL_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include "net/addr.h"
+
+#define ZS_ACL_RULES_MAX (1u << 20)
+#define ZS_ACL_INDEX	 65536
+
+enum zs_acl_way {
+	ZS_ACL_IN = 1 /* sources of packets */,
+	ZS_ACL_OUT = 2 /* addresses that the relay sends to */
+};
+
+/* Directions by enum zs_acl_way, or both; a direction stands in one of the two at most. */
+struct zs_acl_rule {
+	struct zs_prefix prefix;
+	uint8_t deny, allow;
+};
+
+struct zs_acl_key6 {
+	uint64_t hi, lo;
+};
+
+/* One half. Of each family: where ranges begin, ascending, the first at 0; what is denied in each; and for each value
+ * of the leading bits how many ranges begin before it, << 2, with what is denied there. */
+struct zs_acl_half {
+	const uint32_t *start4;
+	const struct zs_acl_key6 *start6;
+	const uint8_t *denied4, *denied6;
+	const uint32_t *index4, *index6;
+	uint32_t ranges; /* room, of this process's reckoning */
+};
+
+struct zs_acl_head {
+	_Atomic uint64_t turn; /* 0: nothing was ever filled; else the half in force is turn & 1 */
+	uint32_t format;
+	uint32_t pad;
+	_Atomic uint32_t rules[2]; /* that the halves were made from */
+	uint64_t pad2[5];
+};
+_Static_assert(sizeof(struct zs_acl_head) == 64, "one line");
+
+/* One process's view of the region; all zero: there is none, and all is allowed. */
+struct zs_acl {
+	struct zs_acl_head *head;
+	struct zs_acl_half half[2];
+	uint32_t rules_max;
+};
+
+/* What a worker uses between two quiescent states; NULL: nothing is denied. */
+typedef const struct zs_acl_half *zs_acl_view;
+
+/* Bytes of a region for so many rules. */
+size_t zs_acl_footprint(uint32_t rules);
+/* -EPROTO: a size that no footprint has. A format that this build does not know is bound as if nothing were listed. */
+int zs_acl_bind(struct zs_acl *acl, void *region, size_t size);
+/* Writer: an empty region. */
+void zs_acl_new(struct zs_acl *acl);
+/* Writer, when no worker reads the half that is not in force: fills it from the rules and puts it in force. Sorts
+ * `rules`. -E2BIG: more than rules_max; -EINVAL: two rules of one prefix, or a direction denied and allowed at once;
+ * nothing changed then. */
+int zs_acl_put(struct zs_acl *acl, struct zs_acl_rule *rules, uint32_t count);
+/* How many rules are in force. */
+uint32_t zs_acl_rules(const struct zs_acl *acl);
+
+/* Reader, after a quiescent state. */
+zs_acl_view zs_acl_look(const struct zs_acl *acl);
+void zs_acl_prefetch(zs_acl_view view, const struct zs_addr *addr);
+/* Directions that are denied for the address. */
+uint8_t zs_acl_denied(zs_acl_view view, const struct zs_addr *addr);
+/* Walker for tests: 0 or -EUCLEAN. */
+int zs_acl_check(const struct zs_acl *acl);
+
+#endif

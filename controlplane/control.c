@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "netlink.h"
 #include "peers/peers.h"
+#include "lists.h"
 #include "program.h"
 #include "state_watch.h"
 #include "store.h"
@@ -128,6 +129,8 @@ int zs_control_apply(struct zs_control *c, struct zs_conf *next, struct zs_error
 	c->conf = next;
 	set_log_levels(c, old, next);
 	zs_program_log_levels(c->program);
+	if (c->lists)
+		zs_lists_apply(c->lists);
 	free(old);
 	if (c->netlink)
 		zs_netlink_refresh(c->netlink);

@@ -16,6 +16,7 @@ struct zs_store_batch;
 struct zs_attach;
 struct zs_usage;
 struct zs_program;
+struct zs_lists;
 struct zs_netlink;
 struct zs_admin;
 struct zs_audit;
@@ -37,6 +38,7 @@ struct zs_control {
 	struct zs_ident *ident;
 	struct zs_store *store;
 	struct zs_program *program;
+	struct zs_lists *lists;
 	struct zs_netlink *netlink;
 	struct zs_attach *attach;
 	struct zs_usage *usage; /* of what the attachments sent and got; NULL in tests of others */

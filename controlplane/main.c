@@ -20,6 +20,7 @@
 #include "metrics.h"
 #include "netlink.h"
 #include "peers/peers.h"
+#include "lists.h"
 #include "program.h"
 #include "program_internal.h"
 #include "sandbox.h"
@@ -281,6 +282,8 @@ static int start_modules(struct process *p, struct zs_error *err)
 	if (!rc)
 		rc = zs_state_watch_new(&c->watch, c, err);
 	if (!rc)
+		rc = zs_lists_new(&c->lists, c, err);
+	if (!rc)
 		rc = zs_attach_clock_new(&p->attach, c, err);
 	if (!rc)
 		rc = zs_usage_clock_new(&p->usage, c, err);
@@ -309,6 +312,7 @@ static void end_modules(struct process *p)
 	c->netlink = NULL;
 	zs_usage_clock_delete(p->usage);
 	zs_attach_clock_delete(p->attach);
+	zs_lists_delete(c->lists);
 	zs_state_watch_delete(c->watch);
 	zs_program_delete(c->program);
 	zs_ident_close(c->ident);

@@ -269,19 +269,6 @@ uint32_t zs_attach_grant(struct zs_attach *s, struct zs_attach_conn *conn, struc
 	return code;
 }
 
-/* Has every worker that runs seen what was written before the grace period? */
-static bool graced(const struct zs_attach *s, uint64_t epoch)
-{
-	const struct zs_state *state = s->c->state;
-
-	if (!state || !zs_segment_writer_alive(&state->seg))
-		return true;
-	for (uint32_t i = 0; i < ZS_WORKERS_MAX; i++)
-		if (!zs_qsbr_passed(&state->worker[i].qsbr, 1, epoch))
-			return false;
-	return true;
-}
-
 /* The cells of the attachment count for this owner from here on. */
 static bool metered(struct zs_attach *s, const struct slot *slot)
 {
@@ -293,7 +280,7 @@ void zs_attach_grant_send(struct zs_attach *s, struct zs_attach_conn *conn)
 {
 	struct held *h;
 
-	if (s->now_ns < conn->grace_ns && !graced(s, conn->epoch)) {
+	if (s->now_ns < conn->grace_ns && !zs_state_graced(s->c->state, conn->epoch)) {
 		zs_attach_wake_conn(s, conn, s->now_ns + POLL_NS);
 		return;
 	}

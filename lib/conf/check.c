@@ -228,6 +228,8 @@ int zs_conf_check(const struct zs_conf *conf, const struct zs_conf_marks *marks,
 	if (!ret)
 		ret = zs_conf_check_attach(conf, marks, name, err);
 	if (!ret)
+		ret = zs_conf_check_lists(conf, marks, name, err);
+	if (!ret)
 		ret = zs_conf_check_p2p(conf, marks, name, err);
 	return ret;
 }

@@ -13,6 +13,8 @@
 
 #define ZS_CONF_SIZE_MAX      (1u << 20) /* bytes of the file */
 #define ZS_CONF_PUBLISH	      1024
+#define ZS_CONF_RULES	      1024 /* of each list; more by command */
+#define ZS_CONF_COMMENT	      64
 #define ZS_CONF_ADDRESSES     8	   /* per VLAN of a port */
 #define ZS_CONF_VLANS	      8	   /* per port, the untagged one included */
 #define ZS_CONF_QUEUES	      16   /* receive queues of a port, a worker each at most */
@@ -70,6 +72,12 @@ struct zs_conf_port {
 	uint32_t rx_ring, tx_ring; /* descriptors, default 1,024; control_kill uses 4,096 */
 	uint32_t vlans;
 	struct zs_conf_vlan vlan[ZS_CONF_VLANS]; /* [0] is the untagged one */
+};
+
+struct zs_conf_rule {
+	struct zs_prefix prefix;
+	char direction[8]; /* in, out, both */
+	char comment[ZS_CONF_COMMENT];
 };
 
 struct zs_conf_publish {
@@ -155,6 +163,8 @@ struct zs_conf {
 		uint32_t max_per_prefix, port_share;
 	} flows;
 	struct zs_deny targets;
+	uint32_t denies, allows;
+	struct zs_conf_rule deny[ZS_CONF_RULES], allow[ZS_CONF_RULES];
 	uint32_t publishes;
 	struct zs_conf_publish publish[ZS_CONF_PUBLISH];
 	struct zs_conf_attach attach;

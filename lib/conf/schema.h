@@ -93,6 +93,9 @@ int zs_conf_check(const struct zs_conf *conf, const struct zs_conf_marks *marks,
 /* check_attach.c */
 int zs_conf_check_attach(const struct zs_conf *conf, const struct zs_conf_marks *marks, const char *name,
 			 struct zs_error *err);
+/* check_lists.c */
+int zs_conf_check_lists(const struct zs_conf *conf, const struct zs_conf_marks *marks, const char *name,
+			struct zs_error *err);
 /* check_p2p.c */
 int zs_conf_check_p2p(const struct zs_conf *conf, const struct zs_conf_marks *marks, const char *name,
 		      struct zs_error *err);

@@ -240,3 +240,13 @@ void zs_state_sum(const struct zs_state *s, struct zs_worker_counters *out)
 		add(out->stage_packets, c->stage_packets, ZS_STAGES);
 	}
 }
+
+bool zs_state_graced(const struct zs_state *s, uint64_t epoch)
+{
+	if (!s || !zs_segment_writer_alive(&s->seg))
+		return true;
+	for (uint32_t i = 0; i < ZS_WORKERS_MAX; i++)
+		if (!zs_qsbr_passed(&s->worker[i].qsbr, 1, epoch))
+			return false;
+	return true;
+}

@@ -164,6 +164,8 @@ int zs_state_flow_table(const struct zs_state *s, uint32_t index, const uint8_t 
 			struct zs_flow_table *out);
 /* Has this session carried a datagram each way? Its edge answered a PROBE where it is now. */
 bool zs_state_tunnel_proven(const struct zs_state *s, const struct zs_session *v);
+/* Has every worker that runs passed this grace period of the tables (shm/qsbr.h)? NULL: none runs. */
+bool zs_state_graced(const struct zs_state *s, uint64_t epoch);
 /* Sums over all worker slots. */
 void zs_state_sum(const struct zs_state *s, struct zs_worker_counters *out);
 

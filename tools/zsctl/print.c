@@ -249,6 +249,14 @@ static void print_lists(const struct zsctl *z, json_t *r)
 	}
 }
 
+static void print_rules(json_t *r)
+{
+	zsctl_table(json_object_get(r, "rules"),
+		    "prefix:prefix,action:action,direction:direction,origin:origin,comment:comment",
+		    "nothing is denied; zsctl deny add PREFIX does");
+	printf("%lld prefixes of %lld\n", (long long)num(r, "count"), (long long)num(r, "capacity"));
+}
+
 static void print_stop(json_t *r)
 {
 	bool stored = yes(r, "stored"), recorded = yes(r, "recorded");
@@ -273,6 +281,12 @@ void zsctl_print(const struct zsctl *z, json_t *r)
 		return print_added(r);
 	case ZS_COMMAND_publish_del:
 		return (void)printf("port %lld is withdrawn\n", (long long)num(r, "port"));
+	case ZS_COMMAND_deny_list:
+		return print_rules(r);
+	case ZS_COMMAND_deny_add:
+	case ZS_COMMAND_deny_remove:
+		return (void)printf("%lld rules are changed%s\n", (long long)num(r, "rules"),
+				    yes(r, "in_force") ? "" : ", the workers follow in a moment");
 	case ZS_COMMAND_attach_list:
 		return zsctl_print_attachments(r);
 	case ZS_COMMAND_attach_show:

@@ -5,6 +5,7 @@
 #include "admin/admin.h"
 #include "admin/handle.h"
 #include "attach/attach.h"
+#include "lists.h"
 #include "usage/usage.h"
 #include "later_rig.h"
 #include "rig.h"
@@ -44,6 +45,8 @@ static inline void open_all(struct rig *r)
 {
 	r->c.conf = own_conf(r);
 	rig_open(r);
+	if (zs_lists_new(&r->c.lists, &r->c, &r->err) != 0)
+		fail_msg("%s", r->err.text);
 	if (zs_attach_new(&r->c.attach, &r->c, (struct zs_random){ .fill = zeros }, 1, 1, &r->err) != 0)
 		fail_msg("%s", r->err.text);
 	if (zs_usage_new(&r->c.usage, &r->c, zs_attach_capacity(r->c.attach),
@@ -57,6 +60,8 @@ static inline void close_all(struct rig *r)
 {
 	zs_admin_delete(r->c.admin);
 	r->c.admin = NULL;
+	zs_lists_delete(r->c.lists);
+	r->c.lists = NULL;
 	zs_usage_delete(r->c.usage);
 	r->c.usage = NULL;
 	zs_attach_delete(r->c.attach);

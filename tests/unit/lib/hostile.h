@@ -112,6 +112,9 @@ static void read_tables(const struct zs_tables *t, uint64_t *rng)
 	assert_true(id == ZS_NEXTHOP_NONE || id < t->nexthops);
 	if (draw(rng) % 64 == 0)
 		zs_tables_check(t, &where);
+	zs_acl_view lists = zs_acl_look(&t->acl);
+	if (lists)
+		assert_true(zs_acl_denied(lists, &a) <= (ZS_ACL_IN | ZS_ACL_OUT));
 }
 
 static void read_flows(const struct zs_flow_table *t, uint64_t *rng)

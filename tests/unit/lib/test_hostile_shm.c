@@ -14,7 +14,7 @@
 
 #define HANG_S 60 /* far more than any round takes, even on a loaded machine */
 
-static const struct zs_tables_shape tables_shape = { .routes = 64, .nexthops = 64 };
+static const struct zs_tables_shape tables_shape = { .routes = 64, .nexthops = 64, .rules = 64 };
 static const struct zs_state_shape state_shape = {
 	.flow_capacity = 64, .event_capacity = 64, .partitions = 2, .attachments = 64
 };
@@ -55,6 +55,10 @@ static void write_tables(struct zs_tables *t, uint64_t *rng)
 	zs_tables_del_route(t, &r);
 	zs_tables_put_nexthop(t, &n);
 	zs_tables_del_nexthop(t, &n);
+	struct zs_acl_rule deny = { .prefix = { n.addr, 128 }, .deny = ZS_ACL_IN };
+	uint64_t epoch;
+	if (t->acl.head)
+		zs_tables_put_rules(t, &deny, 1, &epoch);
 }
 
 /* --- the segments, filled ------------------------------------------------------------- */

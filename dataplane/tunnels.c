@@ -110,7 +110,7 @@ ZS_COLD static struct zs_tunnel_way *way_make(struct zs_worker *w, uint32_t slot
 	way->max_payload = v.max_payload;
 	way->hop.stamp = ZS_TABLES_STOPPED;
 	if (zs_lane_init(&way->lane, &t->engine, zs_tunnel_lane_take(lane, tag), v.root, ZS_ATTACH_DIR_RELAY,
-			 (uint8_t)w->index, 0)) {
+			 (uint8_t)w->index, w->dp->conf->attach.ratchet)) {
 		way_free(t, k);
 		way = NULL;
 	}

@@ -16,7 +16,6 @@
 #define STRANGER_S                                                                                           \
 	100 /* packets a second and source prefix that `limited` lets through: handshakes, no traffic */
 #define STRANGER_BURST 100
-#define CE	       3
 
 /* false: it has ended. */
 static bool open_head(struct zs_worker *w, struct zs_item *it, struct zs_cid_ref *ref)
@@ -96,28 +95,14 @@ static enum zs_drop judge_stranger(struct zs_worker *w, const struct zs_item *it
 }
 
 /* Who may send has its own limits, and so has who gets it. */
-static enum zs_drop police(struct zs_worker *w, struct zs_item *it, uint32_t id, enum zs_way way)
-{
-	bool ect = it->p.ecn == 1 || it->p.ecn == 2;
-
-	if (!w->account[id].policed)
-		return ZS_DROPS;
-	switch (zs_policer_packet(&w->policer, id, way, it->p.payload_len, ect, w->now_ns)) {
-	case ZS_POLICE_PASS:
-		return ZS_DROPS;
-	case ZS_POLICE_MARK:
-		it->p.ecn = CE;
-		return ZS_DROPS;
-	default:
-		return ZS_DROP_policed;
-	}
-}
-
 static enum zs_drop charge(struct zs_worker *w, struct zs_item *it)
 {
-	enum zs_drop why = it->sender == ZS_SENDER_NONE ? ZS_DROPS : police(w, it, it->sender, ZS_FROM_EDGE);
+	uint16_t bytes = it->p.payload_len;
+	enum zs_drop why = ZS_DROPS;
 
-	return why == ZS_DROPS ? police(w, it, it->cid.attachment, ZS_TO_EDGE) : why;
+	if (it->sender != ZS_SENDER_NONE)
+		why = zs_stage_police(w, it, it->sender, ZS_FROM_EDGE, bytes);
+	return why == ZS_DROPS ? zs_stage_police(w, it, it->cid.attachment, ZS_TO_EDGE, bytes) : why;
 }
 
 /* ZS_DROPS: ready for rewrite. */

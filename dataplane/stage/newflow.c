@@ -104,6 +104,7 @@ void zs_flow_gone(struct zs_worker *w, const struct zs_flow *f, enum zs_flow_end
 
 	w->count[counter[why]]++;
 	zs_limit_flow_gone(w->dp->limits, f->port, &f->client.addr);
+	zs_police_count(w, f, -1);
 	tell(w, f, ZS_EVENT_FLOW_END, (uint8_t)why);
 }
 
@@ -170,6 +171,8 @@ enum zs_drop zs_flow_make(struct zs_worker *w, struct zs_item *it)
 
 	if ((why = judge(w, it)) != ZS_DROPS || (why = aim(w, &want)) != ZS_DROPS)
 		return why;
+	if (!zs_police_new_flow(w, &want.client.addr, &want.target.addr))
+		return ZS_DROP_policed;
 	rc = zs_flow_add(it->table, &want, zs_worker_random(w), &it->flow, &evicted);
 	if (evicted.used)
 		zs_flow_gone(w, &evicted, ZS_FLOW_END_EVICTED);
@@ -177,6 +180,7 @@ enum zs_drop zs_flow_make(struct zs_worker *w, struct zs_item *it)
 		return (enum zs_drop)reason[rc];
 	it->table->flow[it->flow].tables_change = w->stamp;
 	zs_limit_flow_made(w->dp->limits, want.port, &want.client.addr);
+	zs_police_count(w, &it->table->flow[it->flow], 1);
 	w->count[ZS_COUNTER_flows_new]++;
 	tell(w, &it->table->flow[it->flow], ZS_EVENT_FLOW_NEW, 0);
 	return ZS_DROPS;

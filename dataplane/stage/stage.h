@@ -158,6 +158,16 @@ bool zs_flow_inner(struct zs_worker *w, struct zs_item *it);
 /* inner.c: the item has its flow. false: it was an OPEN, which ends here. */
 bool zs_flow_opened(struct zs_worker *w, struct zs_item *it);
 
+/* police.c: may a packet of so many payload bytes pass under the attachment's limits? `policed`, or the item's ECN is CE now. */
+enum zs_drop zs_stage_police(struct zs_worker *w, struct zs_item *it, uint32_t attachment, enum zs_way way,
+			     uint16_t bytes);
+/* May the attachments at a flow's ends, if they are any, have one more? Draws from their rates. */
+bool zs_police_new_flow(struct zs_worker *w, const struct zs_addr *client, const struct zs_addr *target);
+/* A flow of this worker was made (by = 1) or ended (-1). */
+void zs_police_count(struct zs_worker *w, const struct zs_flow *f, int32_t by);
+/* Main, at the start: flows of the run before. */
+void zs_police_recount(struct zs_dp *dp);
+
 /* header.c: IP and UDP headers and the frame's before `payload`; the item describes the new packet, its hop is
  * found. false: no headroom. */
 struct zs_header {

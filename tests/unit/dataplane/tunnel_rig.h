@@ -361,6 +361,11 @@ static inline void rig_open(struct tunnel_rig *t, uint32_t workers)
 	rig_settings(t->r, 0, 100);
 	t->r->dp.tunnel_port = TUNNEL_PORT;
 	t->r->dp.pool = (void *)&t->port;
+	for (uint32_t i = 0; i < workers; i++) {
+		zs_hot_open(&t->r->worker[i]);
+		t->r->worker[i].policer.v.sessions = &t->sessions;
+	}
+	zs_police_recount(&t->r->dp);
 	for (uint32_t i = 0; i < 2; i++) {
 		t->r->dp.port[i].mtu = 1500;
 		t->r->worker[i].sessions = &t->sessions;

@@ -1,4 +1,4 @@
-/* What concerns more than one module: applying a configuration, draining, health with a log. */
+/* What concerns more than one module: applying a configuration, health with a log. */
 #include "control.h"
 
 #include <errno.h>
@@ -12,10 +12,7 @@
 #include "peers/peers.h"
 #include "lists.h"
 #include "program.h"
-#include "state_watch.h"
 #include "store.h"
-
-#define DRAIN_POLL_NS (200 * ZS_NS_PER_MS)
 
 bool zs_control_raised(const struct zs_control *c, enum zs_health h)
 {
@@ -111,9 +108,9 @@ int zs_control_apply(struct zs_control *c, struct zs_conf *next, struct zs_error
 	struct zs_conf *old = c->conf;
 	char key[64] = "";
 
-	if (c->draining)
+	if (c->drain.state != ZS_SERVING)
 		zs_error_set(&why, -EBUSY, ZS_EXIT_REFUSED,
-			     "the relay is draining; it reads its configuration when it starts");
+			     "the relay is draining; lift that first (zsctl undrain)");
 	zs_conf_diff(old, next, note_restart, key);
 	if (!why.code && key[0])
 		zs_error_set(&why, -EBUSY, ZS_EXIT_REFUSED,
@@ -141,37 +138,4 @@ int zs_control_apply(struct zs_control *c, struct zs_conf *next, struct zs_error
 	zs_control_clear(c, ZS_HEALTH_config_rejected);
 	ZS_LOG(&c->log, CONFIG_LOADED, "path=%s publishes=%u", c->conf_path, next->publishes);
 	return 0;
-}
-
-/* --- drain --- */
-
-static void poll_drain(void *ctx)
-{
-	struct zs_control *c = ctx;
-	uint64_t flows = c->watch ? zs_state_watch_flows(c->watch) : 0;
-
-	if (flows && zs_loop_now(c->loop) < c->drain_until_ns) {
-		zs_timer_after(c->drain_timer, DRAIN_POLL_NS);
-		return;
-	}
-	ZS_LOG(&c->log, STOPPING, "cause=drained flows=%llu", (unsigned long long)flows);
-	zs_loop_stop(c->loop);
-}
-
-void zs_control_drain(struct zs_control *c, uint32_t timeout_s)
-{
-	c->drain_until_ns = zs_loop_now(c->loop) + timeout_s * ZS_NS_PER_S;
-	if (c->draining)
-		return;
-	if (zs_timer_new(&c->drain_timer, c->loop, poll_drain, c)) {
-		zs_loop_stop(c->loop);
-		return;
-	}
-	c->draining = true;
-	zs_program_drain(c->program);
-	if (c->attach)
-		zs_attach_drain(c->attach, timeout_s < UINT32_MAX / 1000 ? timeout_s * 1000 : UINT32_MAX,
-				zs_loop_now(c->loop));
-	ZS_LOG(&c->log, DRAINING, "timeout_s=%u", timeout_s);
-	zs_timer_after(c->drain_timer, DRAIN_POLL_NS);
 }

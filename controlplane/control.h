@@ -25,6 +25,16 @@ struct zs_peers;
 struct zs_ident;
 struct zs_state_watch;
 
+enum zs_drain_state { ZS_SERVING, ZS_DRAINING, ZS_DRAINED };
+
+struct zs_drain {
+	enum zs_drain_state state; /* anything but SERVING: nothing new is let in */
+	uint32_t timeout_s;
+	uint64_t until_s;  /* Unix time */
+	uint64_t until_ns; /* monotonic */
+	struct zs_timer *timer;
+};
+
 struct zs_control {
 	struct zs_log log;
 	struct zs_conf *conf; /* in force */
@@ -48,10 +58,8 @@ struct zs_control {
 	struct zs_metrics *metrics;
 	struct zs_state_watch *watch; /* owns what `state` and `events` point to */
 	uint64_t started_ns;	      /* wall clock */
-	bool draining;
-	uint64_t drain_until_ns; /* monotonic */
-	struct zs_timer *drain_timer;
-	uint64_t second_until_ns; /* how long a refused second instance shows */
+	struct zs_drain drain;	      /* drain.h */
+	uint64_t second_until_ns;     /* how long a refused second instance shows */
 };
 
 /* Health of the control plane's own board, with a record in the log when a code is raised or cleared (not when it is
@@ -69,7 +77,4 @@ int zs_control_write(struct zs_control *c, struct zs_store_batch *b, struct zs_e
 /* Applies a checked configuration: settings, addresses, publishes. Refuses (-EBUSY) what needs a restart, unless nothing of
  * that changed; the one in force stays untouched on any failure. Takes ownership of `next` on success. */
 int zs_control_apply(struct zs_control *c, struct zs_conf *next, struct zs_error *err);
-/* Graceful end: no new flows (published ports stop making them), then exit after timeout. */
-void zs_control_drain(struct zs_control *c, uint32_t timeout_s);
-
 #endif

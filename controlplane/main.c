@@ -14,6 +14,7 @@
 #include "attach/clock.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "drain.h"
 #include "ident.h"
 #include "instance.h"
 #include "loop/notify.h"
@@ -278,6 +279,8 @@ static int start_modules(struct process *p, struct zs_error *err)
 		rc = zs_ident_open(&c->ident, c->conf->state_dir, err);
 	}
 	if (!rc)
+		zs_drain_load(c);
+	if (!rc)
 		rc = zs_program_new(&c->program, c, err);
 	if (!rc)
 		rc = zs_state_watch_new(&c->watch, c, err);
@@ -292,6 +295,8 @@ static int start_modules(struct process *p, struct zs_error *err)
 	if (!rc)
 		rc = zs_peers_new(&c->peers, c, p->attach, err);
 	if (!rc)
+		rc = zs_drain_resume(c, err);
+	if (!rc)
 		rc = zs_admin_new(&c->admin, c, err);
 	if (!rc)
 		rc = zs_metrics_new(&c->metrics, c, err);
@@ -305,6 +310,7 @@ static void end_modules(struct process *p)
 	struct zs_control *c = &p->c;
 
 	zs_metrics_delete(c->metrics);
+	zs_drain_delete(c);
 	zs_admin_delete(c->admin);
 	zs_peers_delete(c->peers);
 	c->peers = NULL;

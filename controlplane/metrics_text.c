@@ -242,7 +242,7 @@ void zs_metrics_write(FILE *out, struct zs_control *c)
 	      c->started_ns / ZS_NS_PER_S);
 	gauge(out, "zs_dataplane_up", "is the dataplane running",
 	      c->state && zs_segment_writer_alive(&c->state->seg));
-	gauge(out, "zs_draining", "is the control plane draining", c->draining);
+	gauge(out, "zs_draining", "0 serving, 1 draining, 2 drained", c->drain.state);
 	if (c->program) {
 		gauge(out, "zs_stopped", "is the emergency stop set", zs_program_stopped(c->program));
 		gauge(out, "zs_published_ports", "published ports", published(zs_program_tables(c->program)));

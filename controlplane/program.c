@@ -10,6 +10,7 @@
 #include "program_internal.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include "base/clock.h"
 #include "shm/fault.h"
@@ -44,7 +45,7 @@ static void tick(void *ctx)
 	if (now >= p->retry_ns) {
 		p->retry_ns = now + RETRY_NS;
 		retry_store(p, now);
-		if (!p->c->draining)
+		if (p->c->drain.state == ZS_SERVING)
 			zs_publications_retry(p);
 	}
 	zs_timer_after(p->timer, BEAT_NS);
@@ -177,12 +178,17 @@ int zs_program_stop(struct zs_program *p, bool stopped, struct zs_error *err)
 
 void zs_program_drain(struct zs_program *p)
 {
+	enum zs_drain_state state = p->c->drain.state;
+	uint8_t drain = state != ZS_SERVING;
 	struct zs_published e;
 
 	for (uint32_t port = 1; port < ZS_UDP_PORTS; port++) {
-		if (!zs_tables_published(&p->tables, (uint16_t)port, &e) || e.drain)
+		if (!zs_tables_published(&p->tables, (uint16_t)port, &e) ||
+		    (e.drain == drain && state != ZS_DRAINED))
 			continue;
-		e.drain = 1;
+		e.drain = drain;
+		if (state == ZS_DRAINED) /* the flows were of the one before */
+			e.generation = randombytes_random();
 		zs_tables_set_published(&p->tables, (uint16_t)port, &e);
 	}
 }

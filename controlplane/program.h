@@ -50,7 +50,7 @@ bool zs_program_stopped(const struct zs_program *p);
 /* Settings, own addresses, published ports of `next`: all of it or, on failure, nothing. The caller makes `next` the
  * configuration in force right after. */
 int zs_program_apply(struct zs_program *p, const struct zs_conf *next, struct zs_error *err);
-/* Existing flows go on, new ones are dropped; lasts until the next start. */
+/* c->drain.state changed. Draining: existing flows go on, new ones are dropped; drained: they end too. */
 void zs_program_drain(struct zs_program *p);
 
 /* netlink.c's: makes the routes (next hops) of the tables those of the list, touching only what differs. Sorts `want`.

@@ -140,6 +140,7 @@ int zs_slot_program(struct zs_program *p, struct zs_slot *s, struct zs_error *er
 	bool there = zs_tables_published(&p->tables, s->pub.port, &now);
 	int rc;
 
+	want.drain = p->c->drain.state != ZS_SERVING;
 	if (there && entry_same(&now, &want))
 		return 0;
 	want.generation = there && entry_aims(&now, &want) ? now.generation : randombytes_random();
@@ -281,9 +282,6 @@ static int take(struct zs_program *p, const struct zs_publication *want, struct 
 	char text[ZS_ENDPOINT_TEXT];
 	int rc;
 
-	if (p->c->draining)
-		return zs_error_set(err, -EBUSY, ZS_EXIT_REFUSED,
-				    "the relay is draining; publish after its restart");
 	rc = zs_program_writable(p, err);
 	if (!rc)
 		rc = zs_publication_check(p->c->conf, want, err);
@@ -296,6 +294,13 @@ static int take(struct zs_program *p, const struct zs_publication *want, struct 
 	return s ? publish_again(p, s, want, err) : publish_new(p, want, err);
 }
 
+static bool is_draining(const struct zs_program *p, struct zs_error *err)
+{
+	return p->c->drain.state != ZS_SERVING &&
+	       zs_error_set(err, -EBUSY, ZS_EXIT_REFUSED,
+			    "the relay is draining; lift that first (zsctl undrain)");
+}
+
 int zs_program_publish(struct zs_program *p, const struct zs_publication *pub, struct zs_error *err)
 {
 	struct zs_publication want = *pub;
@@ -303,7 +308,7 @@ int zs_program_publish(struct zs_program *p, const struct zs_publication *pub, s
 	int rc;
 
 	want.from_config = false;
-	rc = take(p, &want, &why);
+	rc = is_draining(p, &why) ? why.code : take(p, &want, &why);
 	if (rc) {
 		note_refusal(p, &want, &why);
 		if (err)

@@ -1,4 +1,4 @@
-/* status, health, version, drain, stop, resume, log level. */
+/* status, health, version, drain, undrain, stop, resume, log level. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,6 +6,7 @@
 #include "admin/verbs.h"
 #include "base/clock.h"
 #include "cli/view.h"
+#include "drain.h"
 #include "ident.h"
 #include "program.h"
 #include "shm/fault.h"
@@ -20,14 +21,25 @@ static json_t *health_list(struct zs_control *c, bool all)
 	return list;
 }
 
+static json_t *drain_object(const struct zs_control *c)
+{
+	struct zs_drain_left left;
+
+	zs_drain_left(c, &left);
+	return json_pack("{s:s,s:I,s:I,s:I,s:I}", "state", zs_drain_name(c->drain.state), "left_s",
+			 (json_int_t)left.left_s, "edges", (json_int_t)left.edges, "sessions",
+			 (json_int_t)left.sessions, "flows", (json_int_t)left.flows);
+}
+
 static json_t *control_object(struct zs_control *c)
 {
 	uint64_t now = zs_clock_wall_ns();
 
-	return json_pack("{s:b,s:i,s:s,s:I,s:s,s:b}", "running", 1, "pid", (int)getpid(), "version",
+	return json_pack("{s:b,s:i,s:s,s:I,s:s,s:b,s:o}", "running", 1, "pid", (int)getpid(), "version",
 			 c->version ? c->version : "unknown", "uptime_s",
 			 (json_int_t)(now > c->started_ns ? (now - c->started_ns) / ZS_NS_PER_S : 0), "loop",
-			 c->loop ? zs_loop_engine_name(c->loop) : "none", "draining", c->draining);
+			 c->loop ? zs_loop_engine_name(c->loop) : "none", "draining",
+			 c->drain.state != ZS_SERVING, "drain", drain_object(c));
 }
 
 /* Figures of a segment that was damaged under us would be zeros: they are null, which says that they are lost. */
@@ -74,11 +86,20 @@ int zs_verb_version(struct zs_control *c, json_t *args, json_t **result, struct 
 
 int zs_verb_drain(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
-	uint32_t timeout_s = zs_verb_number(args, "timeout", 60);
+	int rc = zs_drain_begin(c, zs_verb_number(args, "timeout", ZS_DRAIN_TIMEOUT_S), err);
 
-	zs_control_drain(c, timeout_s);
-	*result = json_pack("{s:I}", "timeout_s", (json_int_t)timeout_s);
-	return 0;
+	if (!rc)
+		*result = drain_object(c);
+	return rc;
+}
+
+int zs_verb_undrain(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
+{
+	int rc = zs_drain_lift(c, err);
+
+	if (!rc)
+		*result = drain_object(c);
+	return rc;
 }
 
 /* Stopped it is in any case; what is missing is said. */

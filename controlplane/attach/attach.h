@@ -77,6 +77,10 @@ void zs_attach_state(struct zs_attach *s, uint64_t incarnation, uint64_t now);
 void zs_attach_apply(struct zs_attach *s, uint64_t now);
 /* Notice drain with the configured alternatives to everybody; nobody new from now on. */
 void zs_attach_drain(struct zs_attach *s, uint32_t in_ms, uint64_t now);
+/* The time is up: every session ends, Detach drain to the edges that are still there. */
+void zs_attach_drained(struct zs_attach *s, uint64_t now);
+void zs_attach_undrain(struct zs_attach *s);
+uint32_t zs_attach_edges(const struct zs_attach *s); /* connected and granted */
 
 /* When zs_attach_advance wants to be called; changes with every other call. */
 uint64_t zs_attach_deadline(const struct zs_attach *s);

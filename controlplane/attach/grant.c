@@ -297,5 +297,7 @@ void zs_attach_grant_send(struct zs_attach *s, struct zs_attach_conn *conn)
 		free(h);
 	}
 	if (conn->state == CONN_ATTACHED)
+		zs_attach_drain_tell(s, conn);
+	if (conn->state == CONN_ATTACHED)
 		s->ops->probe(s->shell, conn->peer.link);
 }

@@ -19,7 +19,7 @@ void zs_attach_hello_refuse(struct zs_attach *s, struct zs_attach_conn *conn, ui
 	       r->scope ? r->scope : "");
 	zs_attach_send_error(s, conn, id, r);
 	if (r->code == ZS_ATTACH_ERROR_drain)
-		zs_attach_send_notice(s, conn, ZS_ATTACH_NOTICE_drain, 0, NULL);
+		zs_attach_drain_tell(s, conn);
 	if (++conn->faults >= ZS_ATTACH_FAULTS)
 		zs_attach_conn_close(s, conn, "refused too often");
 	else if (conn->state == CONN_NEW)

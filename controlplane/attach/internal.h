@@ -142,6 +142,7 @@ struct zs_attach {
 	uint64_t now_ns, wall_s;
 	struct zs_deadlines conn_timers, slot_timers; /* room for every connection, every slot */
 	bool draining;
+	uint64_t drain_until_ns;
 	uint64_t incarnation;
 
 	struct zs_attach_conn *conns;
@@ -193,6 +194,9 @@ void zs_attach_wake_conn(struct zs_attach *s, struct zs_attach_conn *conn, uint6
 void zs_attach_wake_slot(struct zs_attach *s, struct slot *slot, uint64_t at);
 void zs_attach_conn_hold(struct zs_attach_conn *conn, const void *bytes, size_t len);
 void zs_attach_conn_drop_held(struct zs_attach_conn *conn);
+
+/* drain.c: says to a connection what it should know of a drain; nothing without one. */
+void zs_attach_drain_tell(struct zs_attach *s, struct zs_attach_conn *conn);
 
 /* Ends those who may not stay any longer, tells the others what changed for them. */
 void zs_attach_judge(struct zs_attach *s, uint64_t now);

@@ -111,8 +111,6 @@ static uint8_t free_service(const struct ports *ports)
 static uint32_t code_of(int rc)
 {
 	switch (rc) {
-	case -EBUSY:
-		return ZS_ATTACH_ERROR_drain;
 	case -ENOSPC:
 		return ZS_ATTACH_ERROR_quota;
 	case -ENOMEM:
@@ -161,6 +159,10 @@ static void grant_new(struct zs_attach *s, struct slot *slot, const zs_pb_Publis
 					       .scope = "ports",
 					       .current = slot->kept.ports.count,
 					       .limit = a->ports });
+		return;
+	}
+	if (s->draining) {
+		refuse(out, &(struct refusal){ .code = ZS_ATTACH_ERROR_drain, .scope = "port" });
 		return;
 	}
 	if (p.port && !is_granted(a, p.port)) {

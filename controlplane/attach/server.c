@@ -159,15 +159,6 @@ void zs_attach_apply(struct zs_attach *s, uint64_t now)
 	zs_attach_judge(s, now);
 }
 
-void zs_attach_drain(struct zs_attach *s, uint32_t in_ms, uint64_t now)
-{
-	zs_attach_set_now(s, now);
-	s->draining = true;
-	for (struct zs_attach_conn *c = s->conns; c; c = c->next)
-		if (c->state == CONN_ATTACHED)
-			zs_attach_send_notice(s, c, ZS_ATTACH_NOTICE_drain, in_ms, NULL);
-}
-
 int zs_attach_kick(struct zs_attach *s, uint32_t id, uint64_t now, struct zs_error *err)
 {
 	zs_attach_set_now(s, now);

@@ -141,6 +141,12 @@ static int served(struct zsctl *z)
 		json_decref(result);
 		return zsctl_fail(z, err.exit, "%s", err.text);
 	}
+	if (z->cmd->id == ZS_COMMAND_drain && !json_object_get(z->args, "background"))
+		status = zsctl_drain_wait(z, &result, &err);
+	if (status != ZS_EXIT_OK && z->cmd->id == ZS_COMMAND_drain) {
+		json_decref(result);
+		return zsctl_fail(z, (enum zs_exit)status, "%s", err.text);
+	}
 	if (z->cmd->id == ZS_COMMAND_version)
 		json_object_set_new(result, "zsctl", json_string(zsctl_version()));
 	if (z->json)

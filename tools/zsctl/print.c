@@ -42,9 +42,8 @@ static void print_planes(json_t *r)
 	json_t *control = json_object_get(r, "control"), *data = json_object_get(r, "dataplane");
 
 	if (yes(control, "running"))
-		printf("control plane  running, pid %lld, %s, up %lld s%s\n", (long long)num(control, "pid"),
-		       str(control, "version"), (long long)num(control, "uptime_s"),
-		       yes(control, "draining") ? ", draining" : "");
+		printf("control plane  running, pid %lld, %s, up %lld s\n", (long long)num(control, "pid"),
+		       str(control, "version"), (long long)num(control, "uptime_s"));
 	else
 		printf("control plane  NOT RUNNING; figures are from shared memory\n");
 	if (yes(data, "running") && json_is_null(json_object_get(data, "workers")))
@@ -63,6 +62,7 @@ static void print_status(json_t *r)
 {
 	json_t *flows = json_object_get(r, "flows"), *packets = json_object_get(r, "packets");
 	json_t *total = json_object_get(packets, "total");
+	json_t *control = json_object_get(r, "control"), *drain = json_object_get(control, "drain");
 	char a[32], b[32], c[32];
 
 	printf("instance       %s\n", str(r, "instance"));
@@ -72,6 +72,10 @@ static void print_status(json_t *r)
 	printf("forwarding     %s\n", yes(r, "stopped")	  ? "STOPPED (emergency stop; zsctl resume lifts it)"
 				      : yes(r, "damaged") ? "OFF (shared memory is damaged; see zsctl health)"
 							  : "on");
+	if (yes(control, "draining"))
+		printf("drain          %s: %lld edges, %lld sessions, %s flows, %lld s left\n",
+		       str(drain, "state"), (long long)num(drain, "edges"), (long long)num(drain, "sessions"),
+		       zsctl_number(a, num(drain, "flows")), (long long)num(drain, "left_s"));
 	printf("published      %lld ports\n", (long long)num(r, "published"));
 	if (json_is_null(flows))
 		printf("flows          lost\n");
@@ -84,6 +88,14 @@ static void print_status(json_t *r)
 	if (json_array_size(json_object_get(r, "health")) == 0)
 		printf("health         no code is raised\n");
 	print_codes(json_object_get(r, "health"));
+}
+
+static void print_drain(json_t *r)
+{
+	if (strcmp(str(r, "state"), "drained") == 0)
+		printf("drained; zsctl undrain lets flows and sessions in again\n");
+	else
+		printf("draining, ends in %lld s at the latest\n", (long long)num(r, "left_s"));
 }
 
 static void print_counters(json_t *r)
@@ -337,8 +349,9 @@ void zsctl_print(const struct zsctl *z, json_t *r)
 	case ZS_COMMAND_config_apply:
 		return print_diff(r, true);
 	case ZS_COMMAND_drain:
-		return (void)printf("draining, ends in %lld s at the latest\n",
-				    (long long)num(r, "timeout_s"));
+		return print_drain(r);
+	case ZS_COMMAND_undrain:
+		return (void)printf("serving again\n");
 	case ZS_COMMAND_stop:
 		return print_stop(r);
 	case ZS_COMMAND_resume:

@@ -51,6 +51,9 @@ int zsctl_group(const struct zsctl *z, const char *word);
 int zsctl_man(const struct zsctl *z);
 int zsctl_completion(const struct zsctl *z);
 
+/* drain.c: waits until the relay has drained and shows how far it is; *result is what it was last. An exit status. */
+int zsctl_drain_wait(const struct zsctl *z, json_t **result, struct zs_error *err);
+
 /* keys.c. guard: refuses a file of keys that others may read. save: moves the answer's keys into a new file (0600), they are in
  * no answer then. */
 int zsctl_keys_guard(const char *path, struct zs_error *err);

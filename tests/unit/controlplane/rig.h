@@ -17,6 +17,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "control.h"
+#include "drain.h"
 #include "netlink.h"
 #include "program.h"
 #include "store.h"
@@ -55,6 +56,7 @@ static inline void rig_open(struct rig *r)
 	snprintf(path, sizeof(path), "%s/store", r->dir);
 	if (zs_store_open(&r->c.store, path, &r->err))
 		fail_msg("%s", r->err.text);
+	zs_drain_load(&r->c);
 	if (zs_program_new(&r->c.program, &r->c, &r->err))
 		fail_msg("%s", r->err.text);
 }
@@ -63,6 +65,7 @@ static inline void rig_close(struct rig *r)
 {
 	zs_netlink_delete(r->c.netlink);
 	r->c.netlink = NULL;
+	zs_drain_delete(&r->c);
 	zs_program_delete(r->c.program);
 	zs_store_close(r->c.store);
 	zs_loop_delete(r->c.loop);

@@ -96,6 +96,7 @@ static const struct {
 	{ "audit show", "{}", 0 },
 	{ "audit verify", "{}", 0 },
 	{ "version", "{}", 0 },
+	{ "undrain", "{}", ZS_EXIT_REFUSED },
 	{ "drain", "{\"timeout\":1}", 0 },
 };
 

@@ -357,12 +357,14 @@ static void test_drain(void **state)
 	struct zs_attach_frame f = a_hello(1);
 	char text[256], id[ZS_PEER_ID_TEXT];
 	struct edge e, e2;
+	struct zs_session v;
+	zs_pb_Grant g;
 	zs_pb_Notice n;
 
 	snprintf(text, sizeof(text), "{mode: open, alternatives: [/ip4/192.0.2.1/udp/4001/quic-v1/p2p/%s]}",
 		 peer_name(9, id));
 	world_conf(w, text);
-	attach(w, &e, 1, ZS_ATTACH_CONTINUITY_fresh);
+	g = attach(w, &e, 1, ZS_ATTACH_CONTINUITY_fresh);
 	zs_attach_drain(w->s, 30000, w->now);
 	n = last(&e, ZS_ATTACH_NOTICE)->notice;
 	assert_int_equal(n.code, ZS_ATTACH_NOTICE_drain);
@@ -373,6 +375,13 @@ static void test_drain(void **state)
 	assert_int_equal(e2.frame[0]->error.code, ZS_ATTACH_ERROR_drain);
 	assert_int_equal(last(&e2, ZS_ATTACH_NOTICE)->notice.alternatives_count, 1);
 	edge_close(&e2);
+	zs_attach_drained(w->s, w->now);
+	assert_int_equal(last(&e, ZS_ATTACH_DETACH)->detach.reason, ZS_ATTACH_CLOSE_drain);
+	assert_true(e.gone);
+	assert_false(session_of(w, g.receiver, &v));
+	edge_close(&e);
+	zs_attach_undrain(w->s); /* within the lease: who it was */
+	assert_int_equal(attach(w, &e, 1, ZS_ATTACH_CONTINUITY_known).attachment, g.attachment);
 	edge_close(&e);
 }
 

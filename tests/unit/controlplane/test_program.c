@@ -397,23 +397,58 @@ static void test_damaged_tables(void **state)
 	assert_int_equal(zs_program_stop(r->c.program, false, &err), 0);
 }
 
+static void until_drained(struct rig *r)
+{
+	for (int i = 0; i < 100 && r->c.drain.state == ZS_DRAINING; i++)
+		assert_int_equal(zs_loop_turn(r->c.loop, 50 * ZS_NS_PER_MS), 0);
+}
+
+/* Nothing new while it lasts, over a restart too; what was there ends with it, and not when it is lifted in time. */
 static void test_drain(void **state)
 {
 	struct rig *r = *state;
 	struct zs_published e;
+	uint32_t generation;
 
 	assert_int_equal(publish(r, PORT, "8.8.8.8:443"), 0);
-	zs_control_drain(&r->c, 1);
 	assert_true(entry(r, PORT, &e));
-	assert_int_equal(e.drain, 1);
+	generation = e.generation;
+	assert_int_equal(zs_drain_lift(&r->c, &r->err), -ENOENT);
+	assert_int_equal(zs_drain_begin(&r->c, ZS_DRAIN_TIMEOUT_MAX_S + 1, &r->err), -ERANGE);
+	assert_int_equal(zs_drain_begin(&r->c, 3600, &r->err), 0);
 	assert_int_equal(publish(r, PORT + 1, "8.8.8.8:443"), -EBUSY);
-	assert_int_equal(zs_loop_run(r->c.loop), 0); /* ends by itself */
-	zs_timer_delete(r->c.drain_timer);
-	r->c.draining = false;
 	rig_close(r);
 	rig_open(r);
 	assert_true(entry(r, PORT, &e));
+	assert_int_equal(e.drain, 1);
+	assert_int_equal(e.generation, generation);
+	assert_int_equal(r->c.drain.state, ZS_DRAINING);
+	assert_int_equal(zs_drain_lift(&r->c, &r->err), 0);
+	assert_true(entry(r, PORT, &e));
 	assert_int_equal(e.drain, 0);
+	assert_int_equal(e.generation, generation);
+
+	assert_int_equal(zs_drain_begin(&r->c, 3600, &r->err), 0);
+	rig_close(r);
+	rig_open(r);
+	assert_int_equal(zs_drain_resume(&r->c, &r->err), 0);
+	until_drained(r); /* nobody is there: no need to wait for the deadline */
+	assert_int_equal(r->c.drain.state, ZS_DRAINED);
+	assert_true(entry(r, PORT, &e));
+	assert_int_equal(e.drain, 1);
+	assert_int_not_equal(e.generation, generation);
+	generation = e.generation;
+	rig_close(r);
+	rig_open(r);
+	assert_int_equal(r->c.drain.state, ZS_DRAINED);
+	assert_true(entry(r, PORT, &e));
+	assert_int_equal(e.drain, 1);
+	assert_int_equal(e.generation, generation);
+	assert_int_equal(zs_drain_lift(&r->c, &r->err), 0);
+	assert_int_equal(publish(r, PORT + 1, "8.8.8.8:443"), 0);
+	rig_close(r);
+	rig_open(r);
+	assert_int_equal(r->c.drain.state, ZS_SERVING);
 }
 
 /* The configuration's own networks, static routes and neighbours, by difference. */

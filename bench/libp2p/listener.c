@@ -100,6 +100,7 @@ static void configure(struct zs_host_config *c)
 	zs_host_defaults(c);
 	system->conns_per_s = system->conns_burst = MANY;
 	peer->conns_per_s = peer->conns_burst = MANY;
+	c->limits.limit[ZS_SCOPE_network].conns_in = MANY;
 	for (int i = 0; i < ZS_NEW_RATES; i++)
 		c->prefix.rate[i].per_s = c->prefix.rate[i].burst = c->prefix.rate[i].soft = MANY;
 }

@@ -67,10 +67,11 @@ static int check_limits(const struct zs_conf *conf, const struct zs_conf_marks *
 
 	for (uint32_t i = 0; i < p->limits; i++) {
 		if (!is_scope(p->limit[i].scope))
-			return FAIL(p->limit[i].scope,
-				    "scope: there is no '%s'; write system, transient, service, protocol, "
-				    "peer, service_peer, protocol_peer, connection or stream",
-				    p->limit[i].scope);
+			return FAIL(
+			    p->limit[i].scope,
+			    "scope: there is no '%s'; write system, transient, network, service, protocol, "
+			    "peer, service_peer, protocol_peer, connection or stream",
+			    p->limit[i].scope);
 		for (uint32_t j = 0; j < i; j++)
 			if (!strcmp(p->limit[j].scope, p->limit[i].scope))
 				return FAIL(p->limit[i].scope, "scope: '%s' stands here twice; keep one",

@@ -305,22 +305,31 @@ static int by_rank(const void *x, const void *y)
 	return a->conn < b->conn ? -1 : a->conn > b->conn;
 }
 
-static bool may_go(struct zs_connmgr *m, struct conn *c, uint64_t now_ns)
+static bool is_old(struct zs_connmgr *m, struct conn *c, uint64_t now_ns)
 {
 	if (c->opened_ns > now_ns) /* the clock stepped back: its grace begins anew */
 		c->opened_ns = now_ns;
-	return !c->leaving && now_ns - c->opened_ns >= m->config.grace_ns && !is_protected(&m->peer[c->peer]);
+	return now_ns - c->opened_ns >= m->config.grace_ns;
 }
 
-static uint32_t candidates(struct zs_connmgr *m, uint64_t now_ns)
+/* *spared: the least score of one that is too young. */
+static uint32_t candidates(struct zs_connmgr *m, uint64_t now_ns, int64_t *spared)
 {
 	uint32_t n = 0;
 
+	*spared = INT64_MAX;
 	for (uint32_t i = 0; i < m->pool.fresh; i++) {
 		struct conn *c = &m->conn[i];
-		if (zs_pool_is_taken(&m->pool, i) && may_go(m, c, now_ns))
-			m->rank[n++] = (struct rank){ score_of(&m->peer[c->peer]), c->heard_ns, i,
+		int64_t score;
+
+		if (!zs_pool_is_taken(&m->pool, i) || c->leaving || is_protected(&m->peer[c->peer]))
+			continue;
+		score = score_of(&m->peer[c->peer]);
+		if (is_old(m, c, now_ns))
+			m->rank[n++] = (struct rank){ score, c->heard_ns, i,
 						      c->direction == ZS_OUT || c->streams };
+		else if (score < *spared)
+			*spared = score;
 	}
 	qsort(m->rank, n, sizeof(*m->rank), by_rank);
 	return n;
@@ -329,13 +338,14 @@ static uint32_t candidates(struct zs_connmgr *m, uint64_t now_ns)
 uint32_t zs_connmgr_trim(struct zs_connmgr *m, uint64_t now_ns, uint32_t *out, uint32_t max)
 {
 	uint32_t count = zs_connmgr_count(m), n, found;
+	int64_t spared;
 
 	if (count <= m->config.high ||
 	    (m->trimmed_ns && now_ns >= m->trimmed_ns && now_ns - m->trimmed_ns < m->config.pause_ns))
 		return 0;
 	m->trimmed_ns = now_ns;
-	found = candidates(m, now_ns);
-	for (n = 0; n < found && n < max && count - n > m->config.low; n++) {
+	found = candidates(m, now_ns, &spared);
+	for (n = 0; n < found && n < max && count - n > m->config.low && m->rank[n].score <= spared; n++) {
 		out[n] = m->rank[n].conn;
 		m->conn[out[n]].leaving = true;
 	}

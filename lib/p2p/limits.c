@@ -4,7 +4,7 @@
  *
  * Invariants (zs_limits_check): connections of system = transient + sum of peers; streams of system = sum of
  * peers = transient + sum of protocols; a group = sum of the shares of its peers. A peer is in the idle list
- * exactly when it has no connection; its rates stay with it until its place is needed. */
+ * exactly when it has no connection; its rates stay with it until its place is needed. Networks: limits_network.c. */
 #include "p2p/limits_internal.h"
 
 #include <errno.h>
@@ -40,7 +40,9 @@ struct zs_limits *zs_limits_new(const struct zs_limits_config *config)
 	zs_list_init(&m->idle);
 	m->peer = calloc(config->peers, sizeof(*m->peer));
 	m->links = calloc(config->peers, sizeof(*m->links));
-	if (!m->peer || !m->links || zs_peertable_new(&m->table, config->peers, config->key)) {
+	m->network = calloc(config->peers, sizeof(*m->network));
+	if (!m->peer || !m->links || !m->network || zs_peertable_new(&m->table, config->peers, config->key) ||
+	    zs_peertable_new(&m->networks, config->peers, config->key)) {
 		zs_limits_delete(m);
 		return NULL;
 	}
@@ -52,6 +54,8 @@ void zs_limits_delete(struct zs_limits *m)
 	if (!m)
 		return;
 	zs_peertable_delete(&m->table);
+	zs_peertable_delete(&m->networks);
+	free(m->network);
 	free(m->peer);
 	free(m->links);
 	free(m);
@@ -105,7 +109,7 @@ int zs_limits_conn_open(struct zs_limits *m, struct zs_limits_conn *c, enum zs_d
 	struct zs_limits_ask ask = { .opened = true, .now_ns = now_ns, .priority = ZS_PRIORITY_ALWAYS };
 
 	ask.add.conns[direction] = 1;
-	*c = (struct zs_limits_conn){ .peer = ZS_PEER_NONE, .direction = direction };
+	*c = (struct zs_limits_conn){ .peer = ZS_PEER_NONE, .network = ZS_PEER_NONE, .direction = direction };
 	return zs_limits_take(m, zs_limits_chain_conn(m, c), &ask, why);
 }
 
@@ -129,7 +133,7 @@ static uint32_t place_of(struct zs_limits *m, const struct zs_peer_id *id)
 	return slot;
 }
 
-static int refuse_table(struct zs_limits *m, const struct zs_peer_id *peer, struct zs_refusal *why)
+int zs_limits_refuse_table(struct zs_limits *m, const struct zs_peer_id *peer, struct zs_refusal *why)
 {
 	*why = (struct zs_refusal){ .scope = ZS_SCOPE_system,
 				    .resource = ZS_RESOURCE_peers,
@@ -151,7 +155,7 @@ int zs_limits_conn_peer(struct zs_limits *m, struct zs_limits_conn *c, const str
 	ZS_CHECK(c->peer == ZS_PEER_NONE, "a connection's peer is known once");
 	into.peer = place_of(m, peer);
 	if (into.peer == ZS_PEER_NONE)
-		return refuse_table(m, peer, why);
+		return zs_limits_refuse_table(m, peer, why);
 	zs_limits_put_peer(m, &into, into.peer);
 	rc = zs_limits_take(m, into, &ask, why);
 	if (rc)
@@ -180,6 +184,7 @@ void zs_limits_conn_memory_give(struct zs_limits *m, struct zs_limits_conn *c, u
 void zs_limits_conn_close(struct zs_limits *m, struct zs_limits_conn *c)
 {
 	ZS_CHECK(c->usage.streams[0] + c->usage.streams[1] == 0, "a connection with streams is closed");
+	zs_limits_conn_spare(m, c);
 	zs_limits_give(zs_limits_chain_conn(m, c), c->usage);
 	if (c->peer != ZS_PEER_NONE && idle(&m->peer[c->peer]))
 		zs_list_append(&m->idle, m->links, c->peer);
@@ -302,7 +307,7 @@ bool zs_limits_check(const struct zs_limits *m)
 		    m->system.streams[d] != peers.streams[d] ||
 		    m->system.streams[d] != m->transient.streams[d] + protocols.streams[d])
 			return false;
-	return resting == listed &&
+	return resting == listed && zs_limits_networks_check(m) &&
 	       peers.memory_bytes + m->transient.memory_bytes >= m->system.memory_bytes &&
 	       zs_pool_check(&m->table.pool);
 }

@@ -3,13 +3,14 @@
  * none. A connection counts as transient until its peer is known, a stream until its protocol is.
  *
  * One thread, no clock, no I/O; `now_ns` is monotonic. Connections and streams are structs inside the
- * caller's own, so they cost no allocation; the manager's memory is fixed when it is made: the table of
- * peers is bounded, and a peer without connections leaves it when another needs the place. */
+ * caller's own, so they cost no allocation; the manager's memory is fixed when it is made: the tables of
+ * peers and of networks are bounded, and a peer without connections leaves it when another needs the place. */
 #ifndef ZS_P2P_LIMITS_H
 #define ZS_P2P_LIMITS_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "net/addr.h"
 #include "p2p/peertable.h"
 
 #define ZS_UNLIMITED	 UINT32_MAX
@@ -60,12 +61,14 @@ struct zs_refusal {
 	enum zs_limit_side side;
 	uint64_t current, asked, limit; /* limit: with the ask's priority applied */
 	struct zs_peer_id peer;		/* len 0: none concerned or known */
+	struct zs_addr network;		/* of scope network: its first address */
 	const char *group;		/* protocol or service, NULL: none; lives as long as the manager */
 };
 
 struct zs_limits_conn {
 	struct zs_usage usage; /* its streams and their memory included */
 	uint32_t peer;	       /* slot, ZS_PEER_NONE: transient */
+	uint32_t network;      /* slot, ZS_PEER_NONE: counts in none */
 	enum zs_direction direction;
 };
 struct zs_limits_stream {
@@ -78,7 +81,7 @@ struct zs_limits_stream {
 
 struct zs_limits_config {
 	struct zs_limit limit[ZS_SCOPES];
-	uint32_t peers;	 /* with connections at one time */
+	uint32_t peers;	 /* with connections at one time; as many networks */
 	uint64_t key[2]; /* random per start */
 };
 struct zs_limits;
@@ -100,6 +103,9 @@ int zs_limits_conn_open(struct zs_limits *m, struct zs_limits_conn *c, enum zs_d
 /* Transient to peer, with what it holds. Once a connection, before its first stream. */
 int zs_limits_conn_peer(struct zs_limits *m, struct zs_limits_conn *c, const struct zs_peer_id *peer,
 			uint64_t now_ns, struct zs_refusal *why);
+/* With what it holds into the network of this address, a connection whose peer is known and that is in none. */
+int zs_limits_conn_network(struct zs_limits *m, struct zs_limits_conn *c, const struct zs_addr *addr,
+			   struct zs_refusal *why);
 int zs_limits_conn_memory(struct zs_limits *m, struct zs_limits_conn *c, uint64_t bytes,
 			  enum zs_priority priority, struct zs_refusal *why);
 int zs_limits_stream_open(struct zs_limits *m, struct zs_limits_stream *s, struct zs_limits_conn *c,
@@ -110,6 +116,8 @@ int zs_limits_stream_protocol(struct zs_limits *m, struct zs_limits_stream *s, u
 int zs_limits_stream_memory(struct zs_limits *m, struct zs_limits_stream *s, uint64_t bytes,
 			    enum zs_priority priority, struct zs_refusal *why);
 
+/* Out of its network, if it is in one: its peer is trusted. */
+void zs_limits_conn_spare(struct zs_limits *m, struct zs_limits_conn *c);
 void zs_limits_conn_memory_give(struct zs_limits *m, struct zs_limits_conn *c, uint64_t bytes);
 void zs_limits_stream_memory_give(struct zs_limits *m, struct zs_limits_stream *s, uint64_t bytes);
 /* With all they still hold. A connection's streams are closed before it. */
@@ -119,6 +127,7 @@ void zs_limits_conn_close(struct zs_limits *m, struct zs_limits_conn *c);
 /* Now in use: system or transient. */
 struct zs_usage zs_limits_usage(const struct zs_limits *m, enum zs_scope scope);
 struct zs_usage zs_limits_group_usage(const struct zs_limits *m, uint32_t group);
+struct zs_usage zs_limits_network_usage(const struct zs_limits *m, const struct zs_addr *addr);
 struct zs_usage zs_limits_peer_usage(const struct zs_limits *m, const struct zs_peer_id *peer);
 /* Refusals of this kind since the start: a metric. */
 uint64_t zs_limits_refused(const struct zs_limits *m, enum zs_scope scope, enum zs_resource resource);

@@ -15,6 +15,14 @@ void zs_limits_put_peer(struct zs_limits *m, struct zs_limits_chain *c, uint32_t
 	c->level[c->n - 1].rates = &m->peer[peer].rates;
 }
 
+void zs_limits_put_network(struct zs_limits *m, struct zs_limits_chain *c, uint32_t network)
+{
+	if (network == ZS_PEER_NONE)
+		return;
+	put(c, ZS_SCOPE_network, &m->network[network], &m->config.limit[ZS_SCOPE_network]);
+	c->network = network;
+}
+
 void zs_limits_put_transient(struct zs_limits *m, struct zs_limits_chain *c)
 {
 	put(c, ZS_SCOPE_transient, &m->transient, &m->config.limit[ZS_SCOPE_transient]);
@@ -55,6 +63,7 @@ struct zs_limits_chain zs_limits_chain_conn(struct zs_limits *m, struct zs_limit
 		zs_limits_put_transient(m, &c);
 	else
 		zs_limits_put_peer(m, &c, conn->peer);
+	zs_limits_put_network(m, &c, conn->network);
 	put_system(m, &c);
 	return c;
 }
@@ -70,6 +79,7 @@ struct zs_limits_chain zs_limits_chain_stream(struct zs_limits *m, struct zs_lim
 	else
 		zs_limits_put_protocol(m, &c, s->protocol, c.peer);
 	zs_limits_put_peer(m, &c, c.peer);
+	zs_limits_put_network(m, &c, s->conn->network);
 	put_system(m, &c);
 	return c;
 }
@@ -143,6 +153,8 @@ static int refuse(struct zs_limits *m, const struct zs_limits_chain *c, const st
 	why->peer = (struct zs_peer_id){ 0 };
 	if (c->peer != ZS_PEER_NONE)
 		why->peer = m->table.id[c->peer];
+	if (l->scope == ZS_SCOPE_network)
+		memcpy(why->network.ip, m->networks.id[c->network].bytes, sizeof(why->network.ip));
 	m->told[why->scope][why->resource].count++;
 	return -EDQUOT;
 }

@@ -7,7 +7,7 @@
 #include "base/list.h"
 #include "p2p/limits.h"
 
-#define ZS_LIMITS_CHAIN 8
+#define ZS_LIMITS_CHAIN 9
 
 struct zs_limits_rates {
 	struct zs_gcra conns, streams;
@@ -38,6 +38,8 @@ struct zs_limits {
 	struct zs_limits_peer *peer;
 	struct zs_link *links;
 	struct zs_list idle;
+	struct zs_peertable networks; /* a network's id is its first address; none without a connection */
+	struct zs_usage *network;
 	struct zs_limits_told told[ZS_SCOPES][ZS_RESOURCES];
 };
 
@@ -50,7 +52,7 @@ struct zs_limits_level {
 };
 struct zs_limits_chain {
 	struct zs_limits_level level[ZS_LIMITS_CHAIN];
-	uint32_t n, peer;
+	uint32_t n, peer, network;
 };
 /* What is asked for; `opened` makes it count in the rates too. */
 struct zs_limits_ask {
@@ -64,9 +66,13 @@ struct zs_limits_ask {
 struct zs_limits_chain zs_limits_chain_conn(struct zs_limits *m, struct zs_limits_conn *conn);
 struct zs_limits_chain zs_limits_chain_stream(struct zs_limits *m, struct zs_limits_stream *s);
 void zs_limits_put_peer(struct zs_limits *m, struct zs_limits_chain *c, uint32_t peer);
+void zs_limits_put_network(struct zs_limits *m, struct zs_limits_chain *c, uint32_t network);
 void zs_limits_put_transient(struct zs_limits *m, struct zs_limits_chain *c);
 /* With its service, and the peer's shares of both. */
 void zs_limits_put_protocol(struct zs_limits *m, struct zs_limits_chain *c, uint32_t protocol, uint32_t peer);
+/* -EDQUOT: no place is left in the tables. */
+int zs_limits_refuse_table(struct zs_limits *m, const struct zs_peer_id *peer, struct zs_refusal *why);
+bool zs_limits_networks_check(const struct zs_limits *m);
 /* In all levels or in none: -EDQUOT with *why. */
 int zs_limits_take(struct zs_limits *m, struct zs_limits_chain c, const struct zs_limits_ask *ask,
 		   struct zs_refusal *why);

@@ -31,10 +31,12 @@ const char *zs_resource_name(enum zs_resource resource)
 const char *zs_refusal_text(const struct zs_refusal *why, char buf[ZS_REFUSAL_TEXT])
 {
 	const char *scope = zs_scope_name(why->scope), *resource = zs_resource_name(why->resource);
-	char peer[ZS_PEER_ID_TEXT] = "";
+	char peer[ZS_PEER_ID_TEXT] = "", network[ZS_ADDR_TEXT] = "";
 
 	if (why->peer.len)
 		zs_peer_id_format(&why->peer, peer);
+	if (why->scope == ZS_SCOPE_network)
+		zs_addr_format(&why->network, network);
 	if (why->side == ZS_SIDE_PEER) {
 		snprintf(buf, ZS_REFUSAL_TEXT,
 			 "the peer's limit%s%s%s%s: it takes no more %s; wait, or ask its operator",
@@ -43,9 +45,10 @@ const char *zs_refusal_text(const struct zs_refusal *why, char buf[ZS_REFUSAL_TE
 		return buf;
 	}
 	snprintf(buf, ZS_REFUSAL_TEXT,
-		 "our limit, scope %s%s%s%s%s: %llu of %llu %s in use, %llu more asked; %s.%s raises it",
-		 scope, *peer ? " " : "", peer, why->group ? " " : "", why->group ? why->group : "",
-		 (unsigned long long)why->current, (unsigned long long)why->limit,
+		 "our limit, scope %s%s%s%s%s%s%s: %llu of %llu %s in use, %llu more asked; %s.%s raises it",
+		 scope, *network ? " " : "", network, *peer ? " " : "", peer, why->group ? " " : "",
+		 why->group ? why->group : "", (unsigned long long)why->current,
+		 (unsigned long long)why->limit,
 		 (unsigned)why->resource < ZS_RESOURCES ? texts[why->resource] : "resources",
 		 (unsigned long long)why->asked, scope, resource);
 	return buf;

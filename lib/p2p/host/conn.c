@@ -43,12 +43,22 @@ void zs_hconn_free(struct zs_host_conn *c)
 	free(c);
 }
 
-/* From transient to the peer, with its memory. */
+static bool is_protected(const struct zs_host *h, const struct zs_peer_id *peer)
+{
+	const char *reason[ZS_CONNMGR_REASONS];
+
+	return zs_connmgr_reasons(h->connmgr, peer, reason) > 0;
+}
+
+/* From transient to the peer and, unless that is protected, its network; with its memory. */
 static int count(struct zs_host_conn *c, struct zs_refusal *why)
 {
 	struct zs_host *h = c->host;
+	struct zs_endpoint remote = zs_host_conn_remote(c);
 	int rc = zs_limits_conn_peer(h->limits, &c->limits, &c->id, h->now, why);
 
+	if (rc == 0 && !is_protected(h, &c->id))
+		rc = zs_limits_conn_network(h->limits, &c->limits, &remote.addr, why);
 	if (rc == 0)
 		rc = zs_limits_conn_memory(h->limits, &c->limits, h->config.connection_bytes,
 					   ZS_PRIORITY_ALWAYS, why);
@@ -253,15 +263,36 @@ int zs_host_tag(struct zs_host *h, const struct zs_peer_id *peer, const char *na
 	return zs_connmgr_tag(h->connmgr, peer, name, value);
 }
 
+/* Who is protected no more counts in its network again, and goes when that is full. */
+static void count_in_network(struct zs_host_conn *c)
+{
+	struct zs_host *h = c->host;
+	struct zs_endpoint remote = zs_host_conn_remote(c);
+	struct zs_refusal why = { 0 };
+	char text[ZS_HOST_TEXT];
+
+	if (c->limits.network == ZS_PEER_NONE && !c->leaving &&
+	    zs_limits_conn_network(h->limits, &c->limits, &remote.addr, &why) < 0)
+		refuse(c, &why, text);
+}
+
+/* After a change of its protection. */
 static void keep_all(struct zs_host *h, const struct zs_peer_id *peer)
 {
 	uint32_t slot = zs_peertable_find(&h->peers, peer);
+	bool spared = is_protected(h, peer);
 	struct zs_host_conn *c;
 
 	if (slot == ZS_PEER_NONE)
 		return;
 	TAILQ_FOREACH(c, &h->peer[slot].conns, same)
-	zs_hconn_keep(c);
+	{
+		zs_hconn_keep(c);
+		if (spared)
+			zs_limits_conn_spare(h->limits, &c->limits);
+		else
+			count_in_network(c);
+	}
 }
 
 int zs_host_protect(struct zs_host *h, const struct zs_peer_id *peer, const char *reason, bool keep)

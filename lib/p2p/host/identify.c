@@ -217,6 +217,7 @@ static void take(struct zs_host_conn *c, const struct reading *r)
 	if (!c->identified && c->told != h->version)
 		h->dirty = true;
 	c->identified = true;
+	zs_host_tag(h, &c->id, "identified", ZS_HSCORE_IDENTIFIED);
 	h->stats.identified++;
 	h->stats.pushes_in += r->push;
 	if (h->ops.identified)

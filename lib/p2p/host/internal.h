@@ -15,10 +15,15 @@
 #include "p2p/multistream.h"
 #include "base/deadline.h"
 
-#define ZS_HOST_RAWS	  32   /* raw datagrams that wait for a pull */
-#define ZS_HOST_OBSERVED  8    /* addresses at which others see us */
-#define ZS_HOST_OBSERVERS 8    /* networks counted for each */
-#define ZS_HOST_RECORD	  1024 /* signed record of ZS_HOST_ADDRS addresses */
+#define ZS_HOST_RAWS	     32 /* raw datagrams that wait for a pull */
+#define ZS_HOST_OBSERVED     8	/* addresses at which others see us */
+#define ZS_HOST_OBSERVERS    8	/* networks counted for each */
+/* What a peer is worth when connections are trimmed: who said who it is, and who is here for more than the host's own
+ * protocols, by our asking and by its own. */
+#define ZS_HSCORE_IDENTIFIED 1
+#define ZS_HSCORE_PROTOCOL   10
+
+#define ZS_HOST_RECORD 1024 /* signed record of ZS_HOST_ADDRS addresses */
 
 struct zs_host_entry { /* a protocol */
 	char id[ZS_LIMITS_NAME], service[ZS_LIMITS_NAME];

@@ -41,13 +41,16 @@ struct zs_host_stream *zs_hstream_accept(struct zs_host_conn *c, struct zs_quic_
 /* Into the protocol's scopes; for our own streams in the moment it is certain, or taken for granted. -EDQUOT. */
 static int take_protocol(struct zs_host_stream *s, const struct zs_host_entry *e, char text[ZS_HOST_TEXT])
 {
+	struct zs_host *h = s->host;
 	struct zs_refusal why = { 0 };
-	int rc = zs_limits_stream_protocol(s->host->limits, &s->limits, e->group, &why);
+	int rc = zs_limits_stream_protocol(h->limits, &s->limits, e->group, &why);
 
 	s->protocol = e;
+	if (rc == 0 && e >= h->protocol + h->own_protocols)
+		zs_host_tag(h, &s->conn->id, s->ours ? "asked" : "served", ZS_HSCORE_PROTOCOL);
 	if (rc == 0)
 		return 0;
-	zs_host_refused_by(s->host, s->conn, &why);
+	zs_host_refused_by(h, s->conn, &why);
 	zs_refusal_text(&why, text);
 	return rc;
 }

@@ -258,7 +258,13 @@ static void do_known(struct program *p, const json_t *c)
 
 static void do_protect(struct program *p, const json_t *c)
 {
-	zs_host_protect(p->node.host, &p->now.peer, "test", true);
+	struct zs_peer_id peer;
+
+	if (zs_peer_id_parse(&peer, word(c, "peer")) < 0) {
+		refuse(p, "that is no peer id");
+		return;
+	}
+	zs_host_protect(p->node.host, &peer, "test", true);
 	answer(p, json_object());
 }
 
@@ -276,7 +282,7 @@ static const struct {
 	{ "listen", false, do_listen },	   { "dial", false, do_dial },	     { "ping", true, do_ping },
 	{ "identify", true, do_identify }, { "push", false, do_push },	     { "send", true, do_send },
 	{ "fetch", true, do_fetch },	   { "close", true, do_close },	     { "stat", false, do_stat },
-	{ "protect", true, do_protect },   { "attach", true, begin_attach }, { "known", false, do_known },
+	{ "protect", false, do_protect },  { "attach", true, begin_attach }, { "known", false, do_known },
 	{ "quit", false, do_quit },
 };
 

@@ -61,6 +61,8 @@ static void marks_and_order(void **state)
 	zs_connmgr_heard(m, c[4], 5 * S);
 	assert_int_equal(zs_connmgr_trim(m, 100 * S, out, 16), 0); /* at the high mark */
 	c[8] = add(m, 8, ZS_IN, 95 * S);			   /* in its grace */
+	struct zs_peer_id worthy = peer_id(8);
+	assert_int_equal(zs_connmgr_tag(m, &worthy, "t", 100), 0);
 	assert_int_equal(zs_connmgr_trim(m, 100 * S, out, 16), 6);
 	for (uint32_t i = 0; i < 6; i++)
 		if (out[i] != c[order[i]])
@@ -86,6 +88,26 @@ static void grace_pause_and_clock(void **state)
 	assert_int_equal(zs_connmgr_trim(m, 129 * S, out, 1), 1);  /* no more than asked */
 	assert_int_equal(zs_connmgr_trim(m, 5 * S, out, 16), 0);   /* the clock went back: a new grace … */
 	assert_int_equal(zs_connmgr_trim(m, 25 * S, out, 16), 2);  /* … not one of two minutes */
+	zs_connmgr_delete(m);
+}
+
+/* Newcomers are spared for their grace, but nobody worth more goes instead of them. */
+static void newcomers_push_nobody_out(void **state)
+{
+	struct zs_connmgr *m = manager(1, 3, 16, 16);
+	struct zs_peer_id known = peer_id(1);
+	uint32_t out[16], stranger = add(m, 0, ZS_IN, S);
+
+	add(m, 1, ZS_IN, S);
+	assert_int_equal(zs_connmgr_tag(m, &known, "known", 1), 0);
+	for (uint32_t i = 2; i < 8; i++)
+		add(m, i, ZS_IN, 99 * S);
+	assert_int_equal(zs_connmgr_trim(m, 100 * S, out, 16), 1);
+	assert_int_equal(out[0], stranger);
+	assert_int_equal(zs_connmgr_trim(m, 119 * S, out, 16),
+			 6); /* and of them all but the low mark's one */
+	assert_int_equal(zs_connmgr_count(m), 1);
+	assert_int_equal(zs_connmgr_score(m, &known), 1);
 	zs_connmgr_delete(m);
 }
 
@@ -242,13 +264,10 @@ static void random_use(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(marks_and_order),
-		cmocka_unit_test(grace_pause_and_clock),
-		cmocka_unit_test(named_once),
-		cmocka_unit_test(protected_peers_stay),
-		cmocka_unit_test(only_kept_peers_are_kept_alive),
-		cmocka_unit_test(everything_is_bounded),
-		cmocka_unit_test(random_use),
+		cmocka_unit_test(marks_and_order),	     cmocka_unit_test(grace_pause_and_clock),
+		cmocka_unit_test(newcomers_push_nobody_out), cmocka_unit_test(named_once),
+		cmocka_unit_test(protected_peers_stay),	     cmocka_unit_test(only_kept_peers_are_kept_alive),
+		cmocka_unit_test(everything_is_bounded),     cmocka_unit_test(random_use),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,7 +90,7 @@ static void a_connection_shows_what_it_is(void **state)
 	assert_string_equal(v.agent, "zerostate");
 	assert_memory_equal(&v.remote, &b->at, sizeof(v.remote));
 	assert_true(v.dialled && v.kept && v.identified && !v.limited);
-	assert_int_equal(v.score, 7);
+	assert_int_equal(v.score, 8); /* 1 for being identified */
 	assert_int_equal(v.protocols, 6);
 	assert_in_range(v.rtt_ns, 20 * MS, 60 * MS);
 	assert_int_equal(v.memory_bytes, a->config.connection_bytes);

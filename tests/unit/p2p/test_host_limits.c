@@ -110,6 +110,16 @@ static void expect_refusal(const struct node *b, const struct row *row)
 	assert_true(zs_host_refused(b->host, row->scope, row->resource) > 0);
 }
 
+/* Into the network where all such nodes are; nodes are elsewhere by themselves, each in one of its own. */
+static void move_in(struct node *n)
+{
+	char text[ZS_ENDPOINT_TEXT];
+
+	snprintf(text, sizeof(text), "9.200.7.%u:4001", n->number + 1);
+	assert_int_equal(zs_endpoint_parse(&n->at, text), 0);
+	n->outside = n->at;
+}
+
 static void try(const struct row *row)
 {
 	struct net *net = net_new(1);
@@ -120,6 +130,10 @@ static void try(const struct row *row)
 	if (row->how == TWINS) {
 		c->identity = a->identity;
 		c->id = a->id;
+	}
+	if (row->scope == ZS_SCOPE_network) {
+		move_in(a);
+		move_in(c);
 	}
 	node_bind(b);
 	node_bind(a);
@@ -159,6 +173,8 @@ static void each_limit_says_its_name(void **state)
 		{ DIALS, ZS_SCOPE_transient, ZS_RESOURCE_conns_in, 0 },
 		{ DIALS, ZS_SCOPE_connection, ZS_RESOURCE_conns_in, 0 },
 		{ DIALS, ZS_SCOPE_connection, ZS_RESOURCE_memory_bytes, 40000 },
+		{ DIALS, ZS_SCOPE_network, ZS_RESOURCE_conns_in, 1 },
+		{ DIALS, ZS_SCOPE_network, ZS_RESOURCE_memory_bytes, 60000 },
 		{ TWINS, ZS_SCOPE_peer, ZS_RESOURCE_conns_in, 1 },
 		{ TWINS, ZS_SCOPE_peer, ZS_RESOURCE_conns, 1 },
 		{ TWINS, ZS_SCOPE_peer, ZS_RESOURCE_conns_per_s, 1 },
@@ -350,6 +366,116 @@ static void trimming_leaves_the_protected(void **state)
 	net_free(net);
 }
 
+/* Who says who it is, and even more who is here for a protocol, stands when strangers fill the house and fall silent. */
+static void trimming_takes_strangers_first(void **state)
+{
+	static const char *const sink[] = { SINK };
+	struct net *net = net_new(1);
+	struct node *b = net_node(net), *served, *silent;
+	struct opener o = { .left = 1 };
+	struct zs_host_stream *s;
+
+	b->config.connmgr.low = 2;
+	b->config.connmgr.high = 3;
+	b->config.connmgr.grace_ns = 1000 * MS;
+	node_bind(b);
+	served = net_node(net);
+	node_bind(served);
+	node_dial(served, b);
+	net_run(net, 500 * MS);
+	const struct zs_host_open ask = {
+		.peer = b->id, .protocols = sink, .count = 1, .ops = &opener_ops, .user = &o
+	};
+	assert_int_equal(zs_host_open(served->host, &ask, node_now(served), &s, NULL), 0);
+	net_run(net, 500 * MS);
+	zs_host_stream_reset(o.stream, 0); /* it was here for something; now it is as idle as all */
+	net_run(net, 500 * MS);
+	for (uint32_t i = 0; i < 3; i++) {
+		silent = net_node(net);
+		node_bind(silent);
+		node_dial(silent, b);
+		net_run(net, 1500 * MS); /* beyond its grace */
+	}
+	net_run(net, 5000 * MS);
+	assert_int_equal(served->disconnected, 0);
+	for (uint32_t i = 2; i <= 3; i++)
+		assert_int_equal(net->node[i].close.code, ZS_HOST_COLLECTED);
+	net_free(net);
+}
+
+static void see_score(void *user, const struct zs_host_conn_view *v)
+{
+	*(int64_t *)user = v->score;
+}
+
+static int64_t score_at(struct node *n)
+{
+	int64_t score = -1;
+
+	zs_host_each(n->host, see_score, &score);
+	return score;
+}
+
+static void scores_are_earned(void **state)
+{
+	struct net *net = net_new(1);
+	struct node *a = net_node(net), *b = net_node(net);
+	struct opener o = { 0 };
+
+	node_bind(a);
+	node_bind(b);
+	node_dial(a, b);
+	net_run(net, 1000 * MS); /* identify alone */
+	assert_int_equal(score_at(b), 1);
+	assert_int_equal(open_hold(a, b, &o, NULL), 0);
+	net_run(net, 1000 * MS);
+	assert_int_equal(score_at(b), 11);
+	assert_int_equal(open_hold(b, a, &o, NULL), 0);
+	net_run(net, 1000 * MS);
+	assert_int_equal(score_at(b), 21);
+	net_free(net);
+}
+
+static void a_full_network_has_room_for_the_protected(void **state)
+{
+	struct net *net = net_new(1);
+	struct node *b = net_node(net), *n[5];
+
+	b->config.limits.limit[ZS_SCOPE_network].conns_in = 1;
+	node_bind(b);
+	for (int i = 0; i < 5; i++) {
+		n[i] = net_node(net);
+		if (i < 4)
+			move_in(n[i]);
+		node_bind(n[i]);
+	}
+	node_dial(n[0], b);
+	net_run(net, 500 * MS);
+	assert_int_equal(zs_host_protect(b->host, &n[1]->id, "test", false), 0);
+	node_dial(n[1], b); /* protected before */
+	net_run(net, 500 * MS);
+	assert_int_equal(b->connected, 2);
+	assert_int_equal(zs_host_protect(b->host, &n[0]->id, "test", false), 0);
+	node_dial(n[2], b); /* into the place of one that is protected now */
+	net_run(net, 500 * MS);
+	assert_int_equal(b->connected, 3);
+	node_dial(n[3], b);
+	net_run(net, 500 * MS);
+	assert_int_equal(b->connected, 3);
+	assert_non_null(strstr(n[3]->close_text[0] ? n[3]->close_text : n[3]->unreached_text,
+			       "network.conns_in raises it"));
+	assert_false(zs_host_unprotect(b->host, &n[1]->id, "test")); /* counts again, and there is no place */
+	node_pump(b);
+	net_run(net, 500 * MS);
+	assert_int_equal(n[1]->disconnected, 1);
+	assert_non_null(strstr(n[1]->close_text, "network.conns_in raises it"));
+	node_dial(n[4], b); /* from elsewhere */
+	net_run(net, 500 * MS);
+	assert_int_equal(b->connected, 4);
+	assert_int_equal(n[0]->disconnected + n[2]->disconnected, 0);
+	net_free(net);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +485,9 @@ int main(void)
 		cmocka_unit_test(a_hungry_writer_goes_on),
 		cmocka_unit_test(what_quic_holds_is_counted),
 		cmocka_unit_test(trimming_leaves_the_protected),
+		cmocka_unit_test(trimming_takes_strangers_first),
+		cmocka_unit_test(scores_are_earned),
+		cmocka_unit_test(a_full_network_has_room_for_the_protected),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -417,19 +417,26 @@ struct model {
 	struct zs_limits_stream stream[STREAMS];
 	bool conn_used[CONNS], stream_used[STREAMS];
 	uint64_t conn_memory[CONNS], stream_memory[STREAMS];
+	uint32_t network[CONNS]; /* 0: none */
 };
 
-static struct zs_usage model_sum(const struct model *t)
+static struct zs_addr network_addr(uint32_t network, uint32_t host)
+{
+	return zs_addr_from4(htobe32(0xc0000000 | network << 8 | host));
+}
+
+/* Of a network, 0: of all. */
+static struct zs_usage model_sum(const struct model *t, uint32_t network)
 {
 	struct zs_usage u = { 0 };
 
 	for (int i = 0; i < CONNS; i++)
-		if (t->conn_used[i]) {
+		if (t->conn_used[i] && (!network || t->network[i] == network)) {
 			u.conns[t->conn[i].direction]++;
 			u.memory_bytes += t->conn_memory[i];
 		}
 	for (int i = 0; i < STREAMS; i++)
-		if (t->stream_used[i]) {
+		if (t->stream_used[i] && (!network || t->network[t->stream[i].conn - t->conn] == network)) {
 			u.streams[t->stream[i].direction]++;
 			u.memory_bytes += t->stream_memory[i];
 		}
@@ -447,6 +454,17 @@ static void conn_step(struct zs_limits *m, struct model *t, struct random *r, ui
 	if (!t->conn_used[i]) {
 		t->conn_used[i] = !zs_limits_conn_open(m, c, random_below(r, 2), now, &why);
 		t->conn_memory[i] = 0;
+		t->network[i] = 0;
+	} else if (c->peer != ZS_PEER_NONE && random_below(r, 4) == 0) {
+		uint32_t network = 1 + random_below(r, 5);
+		struct zs_addr addr = network_addr(network, random_below(r, 256));
+
+		if (t->network[i]) {
+			zs_limits_conn_spare(m, c);
+			t->network[i] = 0;
+		} else if (!zs_limits_conn_network(m, c, &addr, &why)) {
+			t->network[i] = network;
+		}
 	} else if (c->peer == ZS_PEER_NONE && random_below(r, 2)) {
 		zs_limits_conn_peer(m, c, &peer, now, &why);
 	} else if (random_below(r, 3) == 0 && c->usage.streams[0] + c->usage.streams[1] == 0) {
@@ -503,9 +521,16 @@ static void random_operations_add_up(void **state)
 		struct zs_usage want, got;
 		now += random_below(&r, 20000000);
 		random_below(&r, 2) ? conn_step(m, &t, &r, now) : stream_step(m, &t, &r, now);
-		want = model_sum(&t);
+		want = model_sum(&t, 0);
 		got = zs_limits_usage(m, ZS_SCOPE_system);
 		assert_memory_equal(&want, &got, sizeof(want));
+		for (uint32_t k = 1; k <= 5; k++) {
+			struct zs_addr addr = network_addr(k, 0);
+			want = model_sum(&t, k);
+			got = zs_limits_network_usage(m, &addr);
+			assert_memory_equal(&want, &got, sizeof(want));
+			assert_true(got.conns[ZS_IN] <= 12);
+		}
 		if (n % 16 == 0)
 			assert_true(zs_limits_check(m));
 	}

@@ -141,13 +141,20 @@ static void say(struct zs_worker *w, uint32_t slot, uint64_t tag, const struct z
 	zs_tunnel_send(w, &aim, c);
 }
 
+/* An edge may be wherever a target may. What is authentic counts from anywhere, but nothing is sent elsewhere. */
+static bool may_be_at(const struct zs_worker *w, const struct zs_addr *a)
+{
+	return zs_deny_target(&w->settings.deny, a) == ZS_SPECIAL_NONE && !zs_locals_has(&w->locals, a) &&
+	       !zs_locals_announced(w->dp->conf, a);
+}
+
 void zs_tunnel_heard(struct zs_worker *w, const struct zs_tunnel_heard *h)
 {
 	struct zs_tunnel_session *s = session_at(w, h->slot);
 	struct zs_random random = zs_entropy_random(&w->entropy);
 
-	if (h->head->type == ZS_TUNNEL_ECHO)
-		return; /* zs_tunnel_control asks it first */
+	if (h->head->type == ZS_TUNNEL_ECHO || !may_be_at(w, &h->from.remote.addr))
+		return; /* an ECHO is asked by zs_tunnel_control first */
 	if (zs_roam_heard(&s->roam, &h->from, h->bytes, h->newest, w->now_ns, &random))
 		say(w, h->slot, h->tag, &s->roam.pending,
 		    &(struct zs_control_out){
@@ -208,6 +215,8 @@ void zs_tunnel_control(struct zs_worker *w, const struct zs_tunnel_heard *h, con
 {
 	switch (h->head->type) {
 	case ZS_TUNNEL_TYPE_PROBE:
+		if (!may_be_at(w, &h->from.remote.addr))
+			break;
 		say(w, h->slot, h->tag, &h->from,
 		    &(struct zs_control_out){
 			.type = ZS_TUNNEL_ECHO, .payload = payload, .len = ZS_TUNNEL_PROBE });

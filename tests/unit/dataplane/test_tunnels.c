@@ -294,6 +294,15 @@ static void roaming(void **state)
 	}
 	assert_in_range(t->r->worker[0].count[ZS_COUNTER_made_probe] - probes, 4, 7);
 	assert_int_equal(s->path.to.port, EDGE_PORT);
+	/* An address that may be no target gets nothing at all. */
+	t->at.addr = rig_addr("192.168.9.9");
+	probes = t->r->worker[0].count[ZS_COUNTER_made_probe];
+	for (int i = 0; i < 30; i++) {
+		uint8_t bytes[64] = { 0 };
+		zs_edge_tunnel_data(t->edge, &t->heard.flow, 0, bytes + ZS_EDGE_HEADROOM, 30, rig_now(t));
+		rig_advance(t, 100);
+	}
+	assert_int_equal(t->r->worker[0].count[ZS_COUNTER_made_probe], probes);
 	/* It really moved: one round trip. */
 	t->at = moved;
 	t->cut = false;

@@ -50,8 +50,9 @@ struct tunnel_rig {
 	uint64_t arrived;
 	uint64_t seed;
 	uint32_t worker; /* who receives */
-	bool cut;	 /* the way to the edge is down */
-	uint32_t cap;	 /* longest IP packet toward the edge; 0: any */
+	bool six;
+	bool cut;     /* the way to the edge is down */
+	uint32_t cap; /* longest IP packet toward the edge; 0: any */
 };
 
 static inline void rig_fill(void *ctx, void *out, size_t len)
@@ -355,10 +356,24 @@ static inline void rig_attach(struct tunnel_rig *t, const struct zs_session *v, 
 	assert_int_equal(zs_edge_tunnel_session(t->edge, &s, rig_now(t)), 0);
 }
 
+static inline void rig_allow(struct rig *r, const char *addr, uint8_t len)
+{
+	struct zs_settings s;
+
+	assert_true(zs_tables_settings(&r->writer, &s));
+	assert_int_equal(zs_deny_allow(&s.deny, &(struct zs_prefix){ rig_addr(addr), len }), 0);
+	s.generation++;
+	assert_int_equal(zs_tables_set_settings(&r->writer, &s), 0);
+	for (uint32_t i = 0; i < r->dp.workers; i++)
+		assert_true(zs_tables_settings(&r->writer, &r->worker[i].settings));
+}
+
 static inline void rig_open(struct tunnel_rig *t, uint32_t workers)
 {
 	rig_state(t->r, workers, 256);
 	rig_settings(t->r, 0, 100);
+	if (t->six)
+		rig_allow(t->r, "fd00::", 8);
 	t->r->dp.tunnel_port = TUNNEL_PORT;
 	t->r->dp.pool = (void *)&t->port;
 	for (uint32_t i = 0; i < workers; i++) {
@@ -436,6 +451,7 @@ static inline void rig_six(struct tunnel_rig *t)
 	assert_int_equal(zs_tables_put_nexthop(&t->r->writer, &n), 0);
 	t->at.addr = n.addr;
 	t->relay.addr = l.addr;
+	t->six = true;
 }
 
 /* A session that has found its way. */

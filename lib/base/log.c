@@ -62,10 +62,18 @@ static const char *const levels[] = {
 #undef LEVEL
 };
 
+/* Bytes left before the tail; none where a closing quote stands in it already. */
+static size_t room(const struct record *r)
+{
+	size_t limit = sizeof(r->buf) - LOG_TAIL;
+
+	return r->len < limit ? limit - r->len : 0;
+}
+
 /* All of the bytes or none, never into the tail. */
 static void put(struct record *r, const char *bytes, size_t len)
 {
-	if (r->cut || len > sizeof(r->buf) - LOG_TAIL - r->len) {
+	if (r->cut || len > room(r)) {
 		r->cut = true;
 		return;
 	}
@@ -167,7 +175,7 @@ static void field(struct record *r, const char *key, const char *v, size_t len, 
 				  : " ",
 			 key, quoted ? "\"" : "");
 	put(r, open, (size_t)n);
-	if (!quoted && len > sizeof(r->buf) - LOG_TAIL - r->len)
+	if (!quoted && len > room(r))
 		r->cut = true; /* a bare value is whole or absent */
 	if (r->cut) {
 		r->len = mark;

@@ -83,7 +83,7 @@ static void keyvalue(void **state)
 			    HEAD " detail=\"eth 0 is gone\" error=\"No such file or directory after 5 ms\"");
 	ZS_LOG(&w->log, PORT_UP, "a=\"b c=%d\" e=%s f=%ld g=%zu h=%c", 1, "", -1L, (size_t)9, 'x');
 	assert_string_equal(line(w), HEAD " a=\"b c=1\" e=\"\" f=-1 g=9 h=x");
-	ZS_LOG(&w->log, PORT_UP, "s=%s", (const char *)NULL);
+	ZS_LOG(&w->log, PORT_UP, "s=%s", *(const char *volatile *)&(const char *){ NULL });
 	assert_string_equal(line(w), HEAD " s=(null)");
 }
 
@@ -148,6 +148,7 @@ static void random_values(void **state)
 		random_bytes(&rnd, b, m);
 		w->log.format = i % 2 ? ZS_LOG_JSON : ZS_LOG_KEYVALUE;
 		memset(w->log.site, 0, sizeof(w->log.site));
+		memset(w->log.site, 0, sizeof(w->log.site)); /* no limit of this line */
 		ZS_LOG(&w->log, PORT_UP, "a=%s b=%s n=%d", a, b, i);
 		if (i % 2) {
 			json_decref(json_line(w));
@@ -171,6 +172,26 @@ static void hold(struct world *w)
 	for (int i = 0; i < ZS_LOG_SITES; i++)
 		if (w->log.site[i].where)
 			w->log.site[i].held = UINT32_MAX;
+}
+
+/* Whatever room a quoted value leaves, the next field is whole or absent and never beyond the record. */
+static void a_value_ends_at_the_limit(void **state)
+{
+	struct world *w = *state;
+	char fill[1001], more[700];
+
+	memset(fill, 'f', sizeof(fill) - 1);
+	fill[sizeof(fill) - 1] = 0;
+	memset(more, 'm', sizeof(more) - 1);
+	more[sizeof(more) - 1] = 0;
+	for (int n = 700; n < 1000; n++) {
+		memset(w->log.site, 0, sizeof(w->log.site)); /* no limit of this line */
+		ZS_LOG(&w->log, PORT_UP, "a=%s b=\"x %.*s\" c=\"%s\"", fill, n, fill, more);
+		const char *s = line(w);
+		assert_non_null(strstr(s, " b=\"x f"));
+		assert_true(strlen(s) < 2048);
+		assert_string_equal(s + strlen(s) - 6, " cut=1");
+	}
 }
 
 static void long_records_are_cut(void **state)
@@ -356,10 +377,19 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(keyvalue),	  T(values_cannot_forge),  T(json),
-		T(random_values), T(long_records_are_cut), T(journald),
-		T(levels),	  T(rate_limit),	   T(errno_survives),
-		T(flush_tells),	  T(full_table),	   T(every_level_word),
+		T(keyvalue),
+		T(values_cannot_forge),
+		T(json),
+		T(random_values),
+		T(a_value_ends_at_the_limit),
+		T(long_records_are_cut),
+		T(journald),
+		T(levels),
+		T(rate_limit),
+		T(errno_survives),
+		T(flush_tells),
+		T(full_table),
+		T(every_level_word),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

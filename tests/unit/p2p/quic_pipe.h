@@ -72,6 +72,7 @@ struct pipe {
 	/* Sees each datagram before it flies; false drops it. May change it. */
 	bool (*filter)(struct pipe *p, bool from_a, uint8_t *bytes, size_t len);
 	uint8_t ecn_seen;
+	uint32_t congested; /* so many packets of a that say they can be marked are: RFC 3168's CE */
 };
 
 static inline uint64_t next_random(uint64_t *seed)
@@ -356,6 +357,10 @@ static inline void fly(struct pipe *p, const struct zs_udp_datagram *d, bool fro
 	k->d.peer = from_a ? p->nat : p->b.addr;
 	k->d.local = from_a ? p->b.addr : p->a.addr;
 	k->d.data = bytes;
+	if (from_a && d->ecn == 2 && p->congested) {
+		k->d.ecn = 3;
+		p->congested--;
+	}
 	p->count++;
 }
 

@@ -326,9 +326,37 @@ static void an_acknowledgement_waits_for_an_answer(void **state)
 	pipe_free(p);
 }
 
+/* The window after a transfer in which so many packets met congestion that did not drop them. */
+static uint64_t window_after(uint32_t congested)
+{
+	struct pipe *p = pipe_connected();
+	uint64_t window;
+
+	app_open(&p->a, 500000, true);
+	pipe_run(p, 20 * MS); /* both ends have seen that marks arrive */
+	p->congested = congested;
+	pipe_run(p, 2000 * MS);
+	assert_int_equal(p->congested, 0);
+	assert_int_equal(p->b.rx, 500000);
+	window = stats_of(&p->a).cwnd;
+	pipe_free(p);
+	return window;
+}
+
+/* A mark comes back in the ACKs, and the sender slows down as it would for a loss. */
+static void a_congestion_mark_is_heeded(void **state)
+{
+	uint64_t free_way = window_after(0), marked = window_after(1);
+
+	if (marked > free_way * 3 / 4)
+		fail_msg("%lu bytes with a mark, %lu without", (unsigned long)marked,
+			 (unsigned long)free_way);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_congestion_mark_is_heeded),
 		cmocka_unit_test(ten_megabytes_each_way),
 		cmocka_unit_test(trains_have_one_length),
 		cmocka_unit_test(loss_and_reordering),

@@ -22,10 +22,10 @@ struct zs_edge_end {
 	struct zs_keepalive keepalive;
 	struct zs_pmtu pmtu;
 	struct zs_endpoint remote;
-	uint64_t until_ns; /* it ends then; UINT64_MAX: not by itself */
-	uint64_t heard_ns; /* last authentic packet */
-	uint32_t asked;	   /* KEEPALIVEs so far: which address is next */
-	bool small;	   /* told */
+	uint64_t until_ns;  /* it ends then; UINT64_MAX: not by itself */
+	uint64_t heard_ns;  /* last authentic packet */
+	uint32_t asked;	    /* KEEPALIVEs so far: which address is next */
+	bool small, silent; /* told */
 };
 
 /* Wants 64-byte aligned memory of its own: new allocates, NULL is out of memory; delete wipes. */

@@ -202,9 +202,9 @@ static void on_echo(struct zs_edge_tunnel *t, struct zs_edge_end *s, const uint8
 
 	if (!zs_pmtu_echo(&s->pmtu, nonce, now_ns))
 		return;
-	if (s == t->now && (s->pmtu.size != before || s->small))
+	if (s == t->now && (s->pmtu.size != before || s->small || s->silent))
 		t->ops->path(t->ctx, ZS_EDGE_PATH_MTU, zs_edge_tunnel_payload(t));
-	s->small = false;
+	s->small = s->silent = false;
 }
 
 static enum zs_drop on_data(struct zs_edge_tunnel *t, const struct zs_tunnel_head *head, uint8_t outer,
@@ -359,6 +359,31 @@ uint32_t zs_edge_tunnel_payload(const struct zs_edge_tunnel *t)
 	return t->now ? t->now->pmtu.size - ZS_TUNNEL_OVERHEAD : 0;
 }
 
+bool zs_edge_tunnel_way(const struct zs_edge_tunnel *t, struct zs_edge_way *out)
+{
+	if (t->now)
+		*out = (struct zs_edge_way){ .relay = t->now->remote,
+					     .heard_ns = t->now->heard_ns,
+					     .receiver = t->now->is.receiver,
+					     .size = t->now->pmtu.size,
+					     .measured = t->now->pmtu.state == ZS_PMTU_DONE };
+	return t->now;
+}
+
+void zs_edge_tunnel_moved(struct zs_edge_tunnel *t, uint32_t most, uint64_t now_ns)
+{
+	if (t->next) {
+		t->next->is.most = most;
+		t->next->keepalive.due_ns = now_ns;
+	}
+	if (!t->now)
+		return;
+	t->now->is.most = most;
+	t->now->keepalive.due_ns = now_ns;
+	zs_pmtu_start(&t->now->pmtu, most, now_ns);
+	t->ops->path(t->ctx, ZS_EDGE_PATH_MTU, zs_edge_tunnel_payload(t));
+}
+
 /* --- time ------------------------------------------------------------------------------------- */
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -400,10 +425,13 @@ static void probe_path(struct zs_edge_tunnel *t, struct zs_edge_end *s, uint64_t
 	if (s->pmtu.size != before)
 		t->ops->path(t->ctx, ZS_EDGE_PATH_MTU, zs_edge_tunnel_payload(t));
 	/* Three PROBEs of the base are lost: is it their size, or the path? */
-	if (s->pmtu.state == ZS_PMTU_SMALL && !s->small &&
-	    s->heard_ns + ZS_PMTU_TRIES * ZS_PMTU_TIMEOUT_NS >= now_ns) {
-		s->small = true;
-		t->ops->path(t->ctx, ZS_EDGE_PATH_SMALL, 0);
+	if (s->pmtu.state != ZS_PMTU_SMALL)
+		return;
+	bool heard = s->heard_ns + ZS_PMTU_TRIES * ZS_PMTU_TIMEOUT_NS >= now_ns,
+	     *told = heard ? &s->small : &s->silent;
+	if (!*told) {
+		*told = true;
+		t->ops->path(t->ctx, heard ? ZS_EDGE_PATH_SMALL : ZS_EDGE_PATH_SILENT, 0);
 	}
 }
 

@@ -2,7 +2,7 @@
  * Grant said; the object gives datagrams and what came in them. It holds the attachment's flows and at most three
  * sessions: the one in use, a new one that is still looking for its way (make before break), and the one before, for what
  * is on its way. One thread. An upcall may call
- * zs_edge_tunnel_data, _open, _close and _payload; ended() all but _delete.
+ * zs_edge_tunnel_data, _open, _close, _payload and _way; ended() all but _delete.
  *
  *     Grant ──► zs_edge_tunnel_session ──► KEEPALIVE … ──► PROBE, ECHO ──► in use: data, path MTU
  *                                                                              │ CLOSE, 60 s without a PROBE, spent keys
@@ -27,6 +27,7 @@ enum zs_edge_path {
 	ZS_EDGE_PATH_UP,    /* the newest session is in use; `payload` is what it surely carries */
 	ZS_EDGE_PATH_MTU,   /* it carries another length now */
 	ZS_EDGE_PATH_SMALL, /* the relay is heard, but 1,232-byte datagrams do not pass: QUIC will not work */
+	ZS_EDGE_PATH_SILENT, /* nor is the relay heard; the session stays, but had better be made anew */
 };
 
 /* Bytes are good during the call. */
@@ -98,5 +99,18 @@ enum zs_drop zs_edge_tunnel_data(struct zs_edge_tunnel *t, const struct zs_tunne
 void zs_edge_tunnel_shutdown(struct zs_edge_tunnel *t, uint16_t reason, uint64_t now_ns);
 /* Longest payload that zs_edge_tunnel_data takes now; 0: no session is in use. */
 uint32_t zs_edge_tunnel_payload(const struct zs_edge_tunnel *t);
+
+/* Which way the session in use goes. false: none is. */
+struct zs_edge_way {
+	struct zs_endpoint relay;
+	uint64_t heard_ns; /* last authentic packet */
+	uint32_t receiver; /* ours */
+	uint32_t size;	   /* bytes of UDP payload that surely pass */
+	bool measured;	   /* else longer ones are still being tried */
+};
+bool zs_edge_tunnel_way(const struct zs_edge_tunnel *t, struct zs_edge_way *out);
+/* Our own address or way changed: the relay hears of it at once, and the path is measured anew. `most`: as in
+ * struct zs_edge_session. */
+void zs_edge_tunnel_moved(struct zs_edge_tunnel *t, uint32_t most, uint64_t now_ns);
 
 #endif

@@ -90,7 +90,7 @@ static void sessions_end(void **state)
 	uint8_t reason[2];
 
 	/* Nobody answers: over after a minute, however many KEEPALIVEs. */
-	zs_sim_partition(w->sim, w->relay.node, 1);
+	zs_sim_partition(w->sim, w->relay_node, 1);
 	attach(w, false);
 	run(w, 59 * S);
 	assert_int_equal(w->ended, 0);
@@ -98,7 +98,7 @@ static void sessions_end(void **state)
 	assert_int_equal(w->ended, 1);
 	assert_int_equal(w->reason, ZS_ATTACH_CLOSE_idle);
 	assert_int_equal(zs_edge_tunnel_deadline(w->edge), UINT64_MAX);
-	zs_sim_partition(w->sim, w->relay.node, 0);
+	zs_sim_partition(w->sim, w->relay_node, 0);
 	/* The relay closes the session. */
 	attach(w, false);
 	run(w, S);
@@ -125,6 +125,55 @@ static void sessions_end(void **state)
 	assert_int_equal(w->ended, 2);
 	s.relays = 0;
 	assert_int_equal(zs_edge_tunnel_session(w->edge, &s, now(w)), -EINVAL);
+}
+
+/* A relay that falls silent: told once, the session stays, and serves when the relay is back. */
+static void silence(void **state)
+{
+	struct world *w = *state;
+
+	links(w, 0, 0, 0, 0);
+	attach(w, false);
+	run(w, 30 * S);
+	uint32_t mtus = w->mtus;
+	zs_sim_partition(w->sim, w->relay_node, 1);
+	run(w, 120 * S);
+	assert_int_equal(w->silents, 1);
+	assert_int_equal(w->smalls, 0);
+	assert_int_equal(w->ended, 0);
+	zs_sim_partition(w->sim, w->relay_node, 0);
+	run(w, 90 * S);
+	assert_true(w->mtus > mtus);
+	assert_int_equal(w->silents, 1);
+	all_arrive(w);
+	nothing_wrong(w);
+}
+
+/* Our own address changed: the relay follows within a round trip or two, though there is nothing to send. */
+static void moves(void **state)
+{
+	struct zs_edge_way way;
+	struct world *w = *state;
+
+	links(w, 0, 0, 0, 0);
+	assert_false(zs_edge_tunnel_way(w->edge, &way));
+	struct zs_edge_session s = attach(w, false);
+	run(w, 15 * S);
+	assert_true(zs_edge_tunnel_way(w->edge, &way));
+	assert_true(way.measured && zs_endpoint_eq(&way.relay, &w->relay_at));
+	assert_int_equal(way.receiver, s.receiver);
+	assert_int_equal(way.size, zs_edge_tunnel_payload(w->edge) + ZS_TUNNEL_OVERHEAD);
+	assert_true(way.heard_ns <= now(w) && way.size > 1400);
+	zs_sim_rebind(w->sim, w->nat);
+	zs_edge_tunnel_moved(w->edge, 1300, now(w));
+	assert_int_equal(w->payload, 1200);
+	wind(w);
+	run(w, 200 * MS);
+	assert_int_equal(w->relay.moves, 2);
+	run(w, 15 * S);
+	assert_true(zs_edge_tunnel_way(w->edge, &way) && way.size <= 1300 && way.size > 1290);
+	all_arrive(w);
+	nothing_wrong(w);
 }
 
 /* Make before break: while the new session finds no way, the one before carries; nothing is lost in the change. */
@@ -277,6 +326,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(random_life, setup, teardown),
 		cmocka_unit_test_setup_teardown(starts_and_measures, setup, teardown),
 		cmocka_unit_test_setup_teardown(sessions_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(silence, setup, teardown),
+		cmocka_unit_test_setup_teardown(moves, setup, teardown),
 		cmocka_unit_test_setup_teardown(make_before_break, setup, teardown),
 		cmocka_unit_test_setup_teardown(flows_of_our_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(replays, setup, teardown),

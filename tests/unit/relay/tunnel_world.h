@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "relay/codes.h"
 #include "relay/edge_tunnel.h"
+#include "sim/sim.h"
 #include "unit/random.h"
 #include "unit/relay/relay_end.h"
 
@@ -31,7 +32,7 @@ struct world {
 	struct random rnd;
 	struct zs_random random;
 	struct zs_sim *sim;
-	uint32_t nat, edge_node;
+	uint32_t nat, edge_node, relay_node;
 	struct zs_endpoint edge_at, relay_at, dead;
 	struct zs_edge_tunnel *edge;
 	struct relay_end relay;
@@ -47,7 +48,7 @@ struct world {
 	} own[16];
 	uint16_t targets;
 	uint64_t drop[ZS_DROPS + 1];
-	uint32_t ups, mtus, smalls, ended, payload, reason, opened, closed;
+	uint32_t ups, mtus, smalls, silents, ended, payload, reason, opened, closed;
 	uint8_t record[256][128]; /* datagrams that the edge was given */
 	size_t record_len[256];
 	uint32_t records;
@@ -77,9 +78,12 @@ static inline void note_nonce(struct world *w, const uint8_t *d)
 	}
 }
 
-static inline void relay_sent(void *ctx, const uint8_t *d)
+static inline void relay_out(void *ctx, const struct zs_endpoint *to, const uint8_t *d, size_t len)
 {
-	note_nonce(ctx, d);
+	struct world *w = ctx;
+
+	note_nonce(w, d);
+	assert_int_equal(zs_sim_send(w->sim, w->relay_node, &w->relay_at, to, d, len), 0);
 }
 
 /* Letter: number 4, flow 4, then bytes of the number. */
@@ -174,6 +178,7 @@ static inline void edge_path(void *ctx, enum zs_edge_path what, uint32_t payload
 	w->ups += what == ZS_EDGE_PATH_UP;
 	w->mtus += what == ZS_EDGE_PATH_MTU;
 	w->smalls += what == ZS_EDGE_PATH_SMALL;
+	w->silents += what == ZS_EDGE_PATH_SILENT;
 	w->payload = payload;
 }
 
@@ -260,20 +265,16 @@ static inline int setup(void **state)
 	w->relay_at = (struct zs_endpoint){ zs_addr_from4(htonl(0xc0000201)), 4434 };
 	w->dead = (struct zs_endpoint){ zs_addr_from4(htonl(0xc0000202)), 4434 };
 	w->edge_at = (struct zs_endpoint){ zs_addr_from4(htonl(0x0a000001)), 999 };
-	w->relay = (struct relay_end){ .sim = w->sim,
-				       .at = w->relay_at,
-				       .random = w->random,
-				       .data = relay_data,
-				       .closed = relay_closed,
-				       .sent = relay_sent,
-				       .ctx = w };
+	w->relay = (struct relay_end){
+		.random = w->random, .data = relay_data, .closed = relay_closed, .send = relay_out, .ctx = w
+	};
 	zs_gcm_engine_best(&w->relay.engine);
 	zs_tunnel_grant(&w->relay.grants, AUTH);
-	w->relay.node = zs_sim_node(w->sim, &relay_node_ops, w);
+	w->relay_node = zs_sim_node(w->sim, &relay_node_ops, w);
 	w->edge_node = zs_sim_node(w->sim, &edge_node_ops, w);
 	w->nat = zs_sim_nat(w->sim, &outside, ZS_SIM_NAT_SYMMETRIC, 120 * S);
 	zs_sim_behind(w->sim, w->edge_node, w->nat);
-	assert_int_equal(zs_sim_bind(w->sim, w->relay.node, &w->relay_at), 0);
+	assert_int_equal(zs_sim_bind(w->sim, w->relay_node, &w->relay_at), 0);
 	assert_int_equal(zs_sim_bind(w->sim, w->edge_node, &w->edge_at), 0);
 	w->edge = zs_edge_tunnel_new(&config, &edge_ops, w, &w->random);
 	zs_edge_tunnel_grant(w->edge, AUTH);

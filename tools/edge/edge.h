@@ -18,6 +18,7 @@ struct zs_edge_config {
 	struct zs_endpoint local;	       /* all zero: any */
 	enum zs_gater_profile profile;	       /* for relays that a drain notice names */
 	struct zs_attach_client_config attach; /* `instance` and `random` are filled by zs_edge_new */
+	bool carries; /* a data side tells zs_edge_proved() when a session carries; else a ping proves it */
 	void (*event)(void *ctx, const struct zs_attach_event *event);
 	void *ctx;
 };
@@ -29,6 +30,10 @@ void zs_edge_delete(struct zs_edge *e);
 /* To restore before start, to ask for state and session, to check. Start and detach go through the edge. */
 struct zs_attach_client *zs_edge_client(struct zs_edge *e);
 void zs_edge_start(struct zs_edge *e);
+/* The session of that link carried a packet each way. */
+void zs_edge_proved(struct zs_edge *e, uint32_t link);
+/* It does not, or not any more: the link is made anew. `why`: one line. */
+void zs_edge_lost(struct zs_edge *e, uint32_t link, const char *why);
 /* The event `disconnected` tells when it is done. */
 void zs_edge_detach(struct zs_edge *e);
 

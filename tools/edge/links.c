@@ -172,7 +172,7 @@ static void on_pong(void *user, uint64_t rtt_ns, const char *text)
 		edge_fail(l, ZS_ATTACH_STATE_timeout, "the relay does not answer a ping: %s", text);
 }
 
-/* A session is proven by a ping over its own connection and back. */
+/* Without a data side a session is proven by a ping over its own connection and back. */
 static void prove(struct edge_link *l)
 {
 	struct zs_edge *e = l->edge;
@@ -192,8 +192,23 @@ static void op_event(void *ctx, const struct zs_attach_event *event)
 	struct zs_edge *e = ctx;
 
 	e->config.event(e->config.ctx, event);
-	if (event->kind == ZS_ATTACH_EVENT_GRANTED)
+	if (event->kind == ZS_ATTACH_EVENT_GRANTED && !e->config.carries)
 		prove(link_of(e, event->link));
+}
+
+void zs_edge_proved(struct zs_edge *e, uint32_t number)
+{
+	zs_attach_client_proved(e->client, number, edge_now(e));
+	edge_turn(e);
+}
+
+void zs_edge_lost(struct zs_edge *e, uint32_t number, const char *why)
+{
+	struct edge_link *l = link_of(e, number);
+
+	if (number && l)
+		edge_fail(l, ZS_ATTACH_STATE_timeout, "%s", why);
+	edge_turn(e);
 }
 
 const struct zs_attach_client_ops edge_client_ops = { .dial = op_dial,

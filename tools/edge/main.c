@@ -5,9 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/clock.h"
+#include "data.h"
 #include "edge.h"
 #include "files.h"
+#include "loop/addresses.h"
 #include "loop/notify.h"
+#include "node/node.h"
 #include "report.h"
 #include "sandbox.h"
 
@@ -25,6 +28,9 @@ struct process {
 	struct zs_loop *loop;
 	struct zs_resolver *resolver;
 	struct zs_edge *edge;
+	struct zs_edge_data *data;
+	struct zs_addresses *addresses; /* NULL: not to be had, a change is found within a keep-alive */
+	struct zs_random random;
 	struct zs_timer *end, *watchdog;
 	uint64_t watchdog_ns;
 	bool answered[ZS_ATTACH_PUBLISHED], refused[ZS_ATTACH_PUBLISHED]; /* names, the last answer */
@@ -34,6 +40,12 @@ struct process {
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
+static void leave(struct process *p)
+{
+	zs_edge_data_shutdown(p->data);
+	zs_edge_detach(p->edge);
+}
+
 static void on_end(void *ctx)
 {
 	struct process *p = ctx;
@@ -41,7 +53,7 @@ static void on_end(void *ctx)
 	if (zs_attach_client_state(zs_edge_client(p->edge)) == ZS_ATTACH_STATE_disconnected)
 		zs_loop_stop(p->loop);
 	else
-		zs_edge_detach(p->edge);
+		leave(p);
 }
 
 /* From the next turn on: an event must not call its client. */
@@ -55,6 +67,13 @@ static void on_signal(void *ctx, const struct zs_signal_info *info)
 {
 	struct process *p = ctx;
 
+	if (info->signo == SIGUSR1) {
+		struct zs_edge_data_state state;
+
+		zs_edge_data_state(p->data, &state);
+		zs_edge_report_state(&p->o, &state, zs_loop_now(p->loop));
+		return;
+	}
 	if (p->ending) {
 		zs_loop_stop(p->loop);
 		return;
@@ -143,6 +162,7 @@ static void on_event(void *ctx, const struct zs_attach_event *event)
 	const struct zs_attach_session *session = zs_attach_client_session(zs_edge_client(p->edge));
 	char line[512], status[576];
 
+	zs_edge_data_event(p->data, event);
 	zs_edge_report(&p->o, event, session);
 	note_output(p);
 	if (event->kind == ZS_ATTACH_EVENT_STATE) {
@@ -157,6 +177,30 @@ static void on_event(void *ctx, const struct zs_attach_event *event)
 	}
 	if (p->o.once_ready)
 		judge(p, event);
+}
+
+static void on_news(void *ctx, const struct zs_edge_news *news)
+{
+	struct process *p = ctx;
+	struct zs_edge_data_state state;
+
+	zs_edge_data_state(p->data, &state);
+	zs_edge_report_news(&p->o, news, &state, zs_loop_now(p->loop));
+}
+
+static void on_proved(void *ctx, uint32_t link)
+{
+	zs_edge_proved(((struct process *)ctx)->edge, link);
+}
+
+static void on_lost(void *ctx, uint32_t link, const char *why)
+{
+	zs_edge_lost(((struct process *)ctx)->edge, link, why);
+}
+
+static void on_moved(void *ctx)
+{
+	zs_edge_data_moved(((struct process *)ctx)->data);
 }
 
 static void beat(void *ctx)
@@ -200,6 +244,7 @@ static int make_edge(struct process *p, const struct zs_identity *identity,
 			    .psk = secrets->psk.len ? secrets->psk.key : NULL,
 			    .publish = p->o.publish,
 			    .publishes = p->o.publishes },
+		.carries = true,
 		.event = on_event,
 		.ctx = p,
 	};
@@ -208,17 +253,50 @@ static int make_edge(struct process *p, const struct zs_identity *identity,
 	return rc ? rc : restore(p, err);
 }
 
+static int make_data(struct process *p, struct zs_error *err)
+{
+	const struct zs_edge_data_config config = {
+		.loop = p->loop,
+		.resolver = p->resolver,
+		.random = &p->random,
+		.publish = p->o.publish,
+		.target = p->o.target,
+		.publishes = p->o.publishes,
+		.forward = p->o.forward,
+		.forwards = p->o.forwards,
+		.flows = p->o.flows,
+		.idle_ns = p->o.idle_s * ZS_NS_PER_S,
+		.news = on_news,
+		.proved = on_proved,
+		.lost = on_lost,
+		.ctx = p,
+	};
+
+	if (zs_addresses_new(&p->addresses, p->loop, on_moved, p))
+		p->addresses = NULL;
+	return zs_edge_data_new(&p->data, &config, err);
+}
+
+static bool has_names(const struct zs_edge_options *o)
+{
+	bool names = o->relay.at.host != ZS_DIAL_IP;
+
+	for (uint32_t i = 0; i < o->forwards; i++)
+		names |= o->forward[i].target.host != ZS_DIAL_IP;
+	return names;
+}
+
 static int make_loop(struct process *p, struct zs_error *err)
 {
-	static const int signals[] = { SIGTERM, SIGINT };
+	static const int signals[] = { SIGTERM, SIGINT, SIGUSR1 };
 	int rc = zs_loop_new(&p->loop, ZS_LOOP_AUTO, err);
 
-	if (!rc && p->o.relay.at.host != ZS_DIAL_IP)
+	if (!rc && has_names(&p->o))
 		rc = zs_resolver_new(&p->resolver, p->loop, NULL, err);
 	if (rc)
 		return rc;
 	p->watchdog_ns = zs_notify_watchdog_ns();
-	if (zs_loop_signals(p->loop, signals, 2, on_signal, p) || zs_timer_new(&p->end, p->loop, on_end, p) ||
+	if (zs_loop_signals(p->loop, signals, 3, on_signal, p) || zs_timer_new(&p->end, p->loop, on_end, p) ||
 	    zs_timer_new(&p->watchdog, p->loop, beat, p))
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
 	return 0;
@@ -236,6 +314,8 @@ static int start(struct process *p, struct zs_error *err)
 	rc = zs_edge_secrets(&secrets, p->o.token_file, p->o.psk_file, err);
 	if (!rc)
 		rc = make_loop(p, err);
+	if (!rc)
+		rc = make_data(p, err);
 	if (!rc)
 		rc = make_edge(p, &identity, &secrets, err);
 	zs_identity_wipe(&identity);
@@ -262,7 +342,7 @@ static int run(struct process *p, struct zs_error *err)
 
 int main(int argc, char **argv)
 {
-	struct process p = { 0 };
+	struct process p = { .random = zs_node_random() };
 	struct zs_error err = { 0 };
 	int rc;
 
@@ -273,6 +353,8 @@ int main(int argc, char **argv)
 	if (rc == 0)
 		rc = run(&p, &err);
 	zs_edge_delete(p.edge);
+	zs_edge_data_delete(p.data);
+	zs_addresses_delete(p.addresses);
 	zs_resolver_delete(p.resolver);
 	if (p.loop)
 		zs_loop_delete(p.loop);

@@ -20,12 +20,15 @@ static const enum zs_exit exits[] = { ZS_EXIT_OK,	   ZS_EXIT_FAILED,    ZS_EXIT_
 
 static const char about[] =
     "Attaches to a relay and publishes services behind NAT there: NAME stands for the service at\n"
-    "ADDR:PORT, PORT is the relay's, its choice unless told. Keeps the attachment until SIGTERM.\n";
+    "ADDR:PORT, PORT is the relay's, its choice unless told. With ,auth behind it the payload goes\n"
+    "in clear (QUIC and DTLS protect themselves), where the relay grants that. Forwards what is sent\n"
+    "to ADDR:PORT here to HOST:PORT, a published port of that relay. Keeps the attachment until\n"
+    "SIGTERM; SIGUSR1 prints which way the traffic takes, and all counters.\n";
 
 void zs_edge_help(void)
 {
 	printf("usage: zs-edge --relay HOST:PORT/PEERID --identity FILE [OPTION ...] publish "
-	       "NAME[:PORT]=ADDR:PORT ...\n"
+	       "NAME[:PORT]=ADDR:PORT[,auth] ... forward ADDR:PORT=HOST:PORT ...\n"
 	       "       zs-edge man | completion\n\n%s\n",
 	       about);
 	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++) {
@@ -50,7 +53,8 @@ void zs_edge_man(void)
 	printf(
 	    ".TH ZS-EDGE 8 \"\" \"ZeroState Relay\" \"Operator's manual\"\n.SH NAME\nzs\\-edge \\- publish "
 	    "services behind NAT at a relay\n.SH SYNOPSIS\n.B zs\\-edge\n\\-\\-relay HOST:PORT/PEERID "
-	    "\\-\\-identity FILE [OPTION ...] publish NAME[:PORT]=ADDR:PORT ...\n.SH DESCRIPTION\n");
+	    "\\-\\-identity FILE [OPTION ...] publish NAME[:PORT]=ADDR:PORT[,auth] ... forward "
+	    "ADDR:PORT=HOST:PORT ...\n.SH DESCRIPTION\n");
 	roff(about);
 	printf(".PP\nEach change of state is a line on standard output. When the relay goes away it is tried "
 	       "again: at once within the time that the relay told, later less often; what only a person can "
@@ -80,7 +84,7 @@ void zs_edge_completion(void)
 		if (!strcmp(rows[i].value, "FILE"))
 			printf("%s--%s", n++ ? "|" : "", rows[i].name);
 	printf(") COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n\tesac\n\tCOMPREPLY=($(compgen -W "
-	       "\"publish");
+	       "\"publish forward");
 	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++)
 		printf(" --%s", rows[i].name);
 	printf("\" -- \"$cur\"))\n}\ncomplete -o filenames -F _zs_edge zs-edge\n");

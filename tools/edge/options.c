@@ -38,6 +38,14 @@ static bool parse_port(const char *text, uint16_t *out)
 	return v >= 1 && v <= UINT16_MAX;
 }
 
+static int parse_number(uint32_t *out, const char *text, uint32_t least, uint32_t most)
+{
+	if (!text[0] || strlen(text) > 9 || strspn(text, "0123456789") != strlen(text))
+		return -EINVAL;
+	*out = (uint32_t)strtoul(text, NULL, 10);
+	return *out >= least && *out <= most ? 0 : -EINVAL;
+}
+
 static bool is_name(const char *text)
 {
 	return text[0] && strlen(text) < ZS_DNS_NAME &&
@@ -59,7 +67,7 @@ static const char *parse_host(struct zs_dial_target *at, char *text)
 		return NULL;
 	}
 	if (!colon || !parse_port(colon + 1, &at->port))
-		return "no port; a relay is HOST:PORT/PEERID, its control port is 4001 unless changed";
+		return "no port; say HOST:PORT";
 	*colon = '\0';
 	if (!is_name(text))
 		return "HOST is neither a name nor an address; IPv6 stands in [ ]";
@@ -88,18 +96,26 @@ int zs_edge_relay_parse(struct zs_attach_target *out, const char *text, struct z
 		*slash = '\0';
 	if (slash && zs_peer_id_parse(&out->at.peer, slash + 1))
 		return refuse(err, "what follows / is no peer id; zsctl status on the relay shows it", text);
-	why = parse_host(&out->at, copy);
+	why = strrchr(copy, ':')
+		  ? parse_host(&out->at, copy)
+		  : "no port; a relay is HOST:PORT/PEERID, its control port is 4001 unless changed";
 	return why ? refuse(err, why, text) : 0;
 }
 
 int zs_edge_publish_parse(struct zs_attach_publish *out, struct zs_endpoint *target, const char *text,
 			  struct zs_error *err)
 {
-	const char *equals = strchr(text, '=');
-	char left[64], *colon;
+	const char *equals = strchr(text, '='), *comma = equals ? strchr(equals, ',') : NULL;
+	char left[64], right[ZS_ENDPOINT_TEXT] = "", *colon;
 
 	*out = (struct zs_attach_publish){ 0 };
-	if (!equals || zs_endpoint_parse(target, equals + 1))
+	if (comma && strcmp(comma, ",auth") != 0)
+		return refuse(err, "what follows the service is auth, or nothing", text);
+	out->protection = comma ? ZS_ATTACH_PROTECTION_auth : ZS_ATTACH_PROTECTION_seal;
+	if (equals)
+		snprintf(right, sizeof(right), "%.*s", comma ? (int)(comma - equals) - 1 : (int)sizeof(right),
+			 equals + 1);
+	if (!equals || zs_endpoint_parse(target, right))
 		return refuse(err, "a service is NAME=ADDR:PORT, as web=127.0.0.1:8443", text);
 	snprintf(left, sizeof(left), "%.*s", (int)(equals - text), text);
 	colon = strchr(left, ':');
@@ -113,27 +129,87 @@ int zs_edge_publish_parse(struct zs_attach_publish *out, struct zs_endpoint *tar
 	return 0;
 }
 
-static int publish(struct zs_edge_options *o, int argc, char **argv, struct zs_error *err)
+int zs_edge_forward_parse(struct zs_edge_forward *out, const char *text, struct zs_error *err)
 {
-	if (argc < 1 || strcmp(argv[0], "publish") != 0)
-		return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE, "%s%.60s%s; say: publish NAME=ADDR:PORT",
-				    argc < 1 ? "no verb" : "no verb '", argc < 1 ? "" : argv[0],
-				    argc < 1 ? "" : "'");
-	if (argc < 2)
-		return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE,
-				    "nothing to publish; say: publish NAME=ADDR:PORT");
-	if (argc - 1 > ZS_ATTACH_PUBLISHED)
+	static const char form[] = "a forward is ADDR:PORT=HOST:PORT, as 127.0.0.1:9000=pop.example:20000";
+	const char *equals = strchr(text, '=');
+	char left[ZS_ENDPOINT_TEXT] = "", right[ZS_DNS_NAME + 8];
+
+	*out = (struct zs_edge_forward){ 0 };
+	if (equals && equals - text < (int)sizeof(left))
+		snprintf(left, sizeof(left), "%.*s", (int)(equals - text), text);
+	if (!equals || zs_endpoint_parse(&out->local, left) ||
+	    snprintf(right, sizeof(right), "%s", equals + 1) >= (int)sizeof(right) ||
+	    parse_host(&out->target, right))
+		return refuse(err, form, text);
+	return 0;
+}
+
+static int add_publish(struct zs_edge_options *o, const char *word, struct zs_error *err)
+{
+	uint32_t n = o->publishes;
+	int rc;
+
+	if (n == ZS_ATTACH_PUBLISHED)
 		return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE, "an edge has at most %d names",
 				    ZS_ATTACH_PUBLISHED);
-	for (int i = 1; i < argc; i++) {
-		uint32_t n = o->publishes++;
-		int rc = zs_edge_publish_parse(&o->publish[n], &o->target[n], argv[i], err);
-		for (uint32_t j = 0; !rc && j < n; j++)
-			if (!strcmp(o->publish[j].name, o->publish[n].name))
-				rc = refuse(err, "the name stands here twice", argv[i]);
+	rc = zs_edge_publish_parse(&o->publish[n], &o->target[n], word, err);
+	for (uint32_t j = 0; !rc && j < n; j++)
+		if (!strcmp(o->publish[j].name, o->publish[n].name))
+			rc = refuse(err, "the name stands here twice", word);
+	o->publishes++;
+	return rc;
+}
+
+static int add_forward(struct zs_edge_options *o, const char *word, struct zs_error *err)
+{
+	uint32_t n = o->forwards;
+	int rc;
+
+	if (n == ZS_EDGE_FORWARDS)
+		return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE, "an edge has at most %d forwards",
+				    ZS_EDGE_FORWARDS);
+	rc = zs_edge_forward_parse(&o->forward[n], word, err);
+	for (uint32_t j = 0; !rc && j < n; j++)
+		if (zs_endpoint_eq(&o->forward[j].local, &o->forward[n].local))
+			rc = refuse(err, "the address stands here twice", word);
+	o->forwards++;
+	return rc;
+}
+
+/* publish WORD … forward WORD …, in any order. */
+static int words(struct zs_edge_options *o, int argc, char **argv, struct zs_error *err)
+{
+	int (*add)(struct zs_edge_options *, const char *, struct zs_error *) = NULL;
+	int taken = 1;
+
+	for (int i = 0; i < argc; i++) {
+		bool publish = !strcmp(argv[i], "publish"), forward = !strcmp(argv[i], "forward");
+		int rc;
+
+		if ((publish || forward) && taken) {
+			add = publish ? add_publish : add_forward;
+			taken = 0;
+			continue;
+		}
+		if (!add)
+			return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE,
+					    "no verb '%.60s'; say: publish NAME=ADDR:PORT, or forward "
+					    "ADDR:PORT=HOST:PORT",
+					    argv[i]);
+		rc = add(o, argv[i], err);
 		if (rc)
 			return rc;
+		taken++;
 	}
+	if (!add)
+		return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE,
+				    "no verb; say: publish NAME=ADDR:PORT, or forward ADDR:PORT=HOST:PORT");
+	if (!taken)
+		return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE, "nothing to %s; say: %s",
+				    add == add_publish ? "publish" : "forward",
+				    add == add_publish ? "publish NAME=ADDR:PORT"
+						       : "forward ADDR:PORT=HOST:PORT");
 	return 0;
 }
 
@@ -175,6 +251,10 @@ static int take(struct zs_edge_options *o, int which, const char *value)
 	case OPTION_PSK_FILE:
 		o->psk_file = value;
 		break;
+	case OPTION_FLOWS:
+		return parse_number(&o->flows, value, 1, 65536);
+	case OPTION_IDLE:
+		return parse_number(&o->idle_s, value, 10, 3600);
 	case OPTION_PROFILE:
 		return zs_gater_profile_parse(&o->profile, value);
 	case OPTION_TRUST_FIRST:
@@ -201,7 +281,7 @@ int zs_edge_options_parse(struct zs_edge_options *o, int argc, char **argv, stru
 	struct option longs[OPTIONS + 1] = { 0 };
 	int c, rc;
 
-	*o = (struct zs_edge_options){ 0 };
+	*o = (struct zs_edge_options){ .flows = 1024, .idle_s = 120 };
 	for (int i = 1; i < argc; i++)
 		o->json |= !strcmp(argv[i], "--json");
 	for (int i = 0; i < OPTIONS; i++)
@@ -228,6 +308,6 @@ int zs_edge_options_parse(struct zs_edge_options *o, int argc, char **argv, stru
 		zs_edge_completion();
 		return 1;
 	}
-	rc = publish(o, argc - optind, argv + optind, err);
+	rc = words(o, argc - optind, argv + optind, err);
 	return rc ? rc : finish(o, err);
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include "base/error.h"
+#include "data.h"
 #include "p2p/attach_client.h"
 #include "p2p/gater.h"
 
@@ -18,14 +19,19 @@ struct zs_edge_options {
 	uint32_t publishes;
 	struct zs_attach_publish publish[ZS_ATTACH_PUBLISHED];
 	struct zs_endpoint target[ZS_ATTACH_PUBLISHED]; /* where a name's datagrams go */
+	uint32_t forwards;
+	struct zs_edge_forward forward[ZS_EDGE_FORWARDS];
+	uint32_t flows, idle_s;
 };
 
 /* 0; 1: all was said (--help), end with 0; -EINVAL with what to do in err. `json` is set even then. */
 int zs_edge_options_parse(struct zs_edge_options *o, int argc, char **argv, struct zs_error *err);
 /* HOST:PORT/PEERID, [V6]:PORT/PEERID, without /PEERID, or a multiaddr of QUIC. -EINVAL. */
 int zs_edge_relay_parse(struct zs_attach_target *out, const char *text, struct zs_error *err);
-/* NAME=ADDR:PORT or NAME:RELAYPORT=ADDR:PORT. -EINVAL. */
+/* NAME=ADDR:PORT or NAME:RELAYPORT=ADDR:PORT, and ,auth behind it. -EINVAL. */
 int zs_edge_publish_parse(struct zs_attach_publish *out, struct zs_endpoint *target, const char *text,
 			  struct zs_error *err);
+/* ADDR:PORT=HOST:PORT. -EINVAL. */
+int zs_edge_forward_parse(struct zs_edge_forward *out, const char *text, struct zs_error *err);
 
 #endif

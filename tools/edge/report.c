@@ -162,7 +162,7 @@ static json_t *event_json(const struct zs_edge_options *o, const struct zs_attac
 	}
 }
 
-static void print_json(json_t *line)
+void zs_edge_print_json(json_t *line)
 {
 	json_dumpf(line, stdout, JSON_COMPACT);
 	putchar('\n');
@@ -179,7 +179,7 @@ void zs_edge_report_self(const struct zs_edge_options *o, const struct zs_identi
 	zs_peer_id_of(&id, &key);
 	zs_peer_id_format(&id, text);
 	if (o->json)
-		print_json(json_pack("{s:s,s:s}", "schema", "zs-edge.self/1", "peer", text));
+		zs_edge_print_json(json_pack("{s:s,s:s}", "schema", "zs-edge.self/1", "peer", text));
 	else
 		printf("this edge is %s\n", text);
 	fflush(stdout);
@@ -191,7 +191,7 @@ void zs_edge_report(const struct zs_edge_options *o, const struct zs_attach_even
 	json_t *line = o->json ? event_json(o, event) : NULL;
 
 	if (line)
-		print_json(line);
+		zs_edge_print_json(line);
 	if (!o->json)
 		say(o, event, session);
 	fflush(stdout);
@@ -201,8 +201,8 @@ int zs_edge_fail(bool json, const struct zs_error *err)
 {
 	fprintf(stderr, PROGRAM ": %s\n", err->text);
 	if (json)
-		print_json(json_pack("{s:s,s:{s:i,s:s,s:s}}", "schema", "zs-edge.error/1", "error", "exit",
-				     (int)err->exit, "name", zs_exit_name((int)err->exit), "text",
-				     err->text));
+		zs_edge_print_json(json_pack("{s:s,s:{s:i,s:s,s:s}}", "schema", "zs-edge.error/1", "error",
+					     "exit", (int)err->exit, "name", zs_exit_name((int)err->exit),
+					     "text", err->text));
 	return (int)err->exit;
 }

@@ -1,0 +1,74 @@
+/* Inside the data side: what data.c (life, routing, time) shares with services.c and forward.c. */
+#ifndef ZS_EDGE_DATA_INTERNAL_H
+#define ZS_EDGE_DATA_INTERNAL_H
+
+#include "data.h"
+#include "relay/codes.h"
+
+#define EDGE_SERVICES 128 /* numbers of services: 7 bits */
+
+struct edge_service {
+	uint8_t publish; /* index + 1 of the name; 0: no service of ours has that number */
+	bool silent;	 /* it was said that nobody is there */
+};
+
+struct edge_forward {
+	struct zs_edge_data *data;
+	const struct zs_edge_forward *is;
+	struct zs_endpoint target; /* port 0: not resolved yet */
+	struct zs_resolve *query;
+	struct zs_udp *udp;
+	bool told; /* what is wrong was said */
+	char name[ZS_ENDPOINT_TEXT];
+};
+
+struct edge_replies; /* of forward.c: what waits to go to clients of listeners */
+
+struct zs_edge_data {
+	struct zs_edge_data_config config;
+	struct zs_uplink *uplink;
+	struct zs_edge_flows *flows;
+	struct zs_connected_pool *pool;
+	struct zs_timer *timer;
+	struct edge_service service[EDGE_SERVICES];
+	struct edge_forward forward[ZS_EDGE_FORWARDS];
+	struct edge_replies *replies;
+	uint64_t begun, refused, full, unknown;
+	bool told_full;
+};
+
+static inline uint64_t data_now(const struct zs_edge_data *d)
+{
+	return zs_loop_now(d->config.loop);
+}
+
+/* data.c */
+/* Sends what is gathered and sets the timer; the end of every way in. */
+void edge_data_turn(struct zs_edge_data *d);
+/* A new entry, if need be in place of one that nobody answered. NULL: full, which is told. */
+struct zs_edge_flow *edge_flow_begin(struct zs_edge_data *d, const struct zs_edge_flow *flow);
+/* `reason` 0: the relay is not told. */
+void edge_flow_end(struct zs_edge_data *d, struct zs_edge_flow *flow, uint16_t reason);
+__attribute__((format(printf, 5, 6))) void edge_data_tell(struct zs_edge_data *d, enum zs_edge_data_kind kind,
+							  const char *name, const char *what, const char *fmt,
+							  ...);
+
+/* services.c: flows of the relay's */
+extern const struct zs_connected_ops edge_service_ops;
+void edge_service_port(struct zs_edge_data *d, const zs_pb_Port *port);
+void edge_service_data(struct zs_edge_data *d, const struct zs_tunnel_flow *id, uint8_t ecn,
+		       const uint8_t *payload, size_t len);
+void edge_service_opened(struct zs_edge_data *d, const struct zs_tunnel_flow *id,
+			 const struct zs_endpoint *client);
+
+/* forward.c: flows of our own */
+int edge_forward_open(struct zs_edge_data *d, struct zs_error *err);
+void edge_forward_close(struct zs_edge_data *d);
+/* Their names are asked for; again now and then. */
+void edge_forward_resolve(struct zs_edge_data *d);
+void edge_forward_data(struct zs_edge_data *d, struct zs_edge_flow *flow, uint8_t ecn, const uint8_t *payload,
+		       size_t len);
+void edge_forward_closed(struct zs_edge_data *d, struct zs_edge_flow *flow, uint16_t reason);
+void edge_forward_flush(struct zs_edge_data *d);
+
+#endif

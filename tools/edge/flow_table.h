@@ -1,0 +1,55 @@
+/* The flows of an edge, the relay's and its own, in one table of fixed size: found by their number in the tunnel or, the
+ * edge's own, by the client at a local listener; the least recently used end first. Pure; one thread. */
+#ifndef ZS_EDGE_FLOW_TABLE_H
+#define ZS_EDGE_FLOW_TABLE_H
+
+#include "base/list.h"
+#include "base/random.h"
+#include "net/addr.h"
+#include "relay/tunnel.h"
+
+struct zs_connected;
+
+struct zs_edge_flow {
+	struct zs_tunnel_flow id;
+	struct zs_endpoint client;   /* whom it is for: the relay's client, or the one at our listener */
+	struct zs_endpoint local;    /* ours: the listener's address that the client uses */
+	struct zs_connected *socket; /* the relay's: toward the service; NULL in our own */
+	uint32_t of;		     /* which service, which listener */
+	uint64_t used_ns;	     /* last datagram of either side */
+	bool answered;		     /* each side has sent */
+	bool
+	    refused; /* our own: the relay does not take it; it rests, so that it is not asked at once again */
+};
+
+struct zs_edge_flows;
+
+/* `most` flows, 1 or more. -ENOMEM. idle_ns: once answered; before, a twelfth of it. */
+int zs_edge_flows_new(struct zs_edge_flows **out, uint32_t most, uint64_t idle_ns,
+		      const struct zs_random *random);
+void zs_edge_flows_delete(struct zs_edge_flows *f);
+uint32_t zs_edge_flows_count(const struct zs_edge_flows *f);
+
+struct zs_edge_flow *zs_edge_flows_find(struct zs_edge_flows *f, const struct zs_tunnel_flow *id);
+/* Our own one of that client at that listener. */
+struct zs_edge_flow *zs_edge_flows_client(struct zs_edge_flows *f, uint32_t of,
+					  const struct zs_endpoint *client);
+/* A copy of `flow`, which is in no table yet. NULL: full; zs_edge_flows_spare says what may go. */
+struct zs_edge_flow *zs_edge_flows_add(struct zs_edge_flows *f, const struct zs_edge_flow *flow);
+/* A datagram of either side; `answered` as the flow's own. */
+void zs_edge_flows_used(struct zs_edge_flows *f, struct zs_edge_flow *flow, bool answered, uint64_t now_ns);
+/* Out of the table. Its socket is the caller's. */
+void zs_edge_flows_remove(struct zs_edge_flows *f, struct zs_edge_flow *flow);
+/* The one that nobody answered for longest; NULL: every one is answered, and stays. */
+struct zs_edge_flow *zs_edge_flows_spare(struct zs_edge_flows *f);
+/* One that is idle for too long, NULL: none. */
+struct zs_edge_flow *zs_edge_flows_idle(struct zs_edge_flows *f, uint64_t now_ns);
+/* When the next one may be; UINT64_MAX: never. */
+uint64_t zs_edge_flows_deadline(const struct zs_edge_flows *f);
+/* Any one, to end them all; NULL: empty. */
+struct zs_edge_flow *zs_edge_flows_any(struct zs_edge_flows *f);
+
+/* Invariants, for tests. */
+void zs_edge_flows_check(const struct zs_edge_flows *f);
+
+#endif

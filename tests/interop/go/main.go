@@ -28,6 +28,7 @@ type answer map[string]any
 
 const usage = `usage: peer [--key ed25519|secp256k1|ecdsa|rsa] [--seed HEX]                  commands on stdin
        peer [--key ...] [--seed HEX] bench-listener [MULTIADDR]    one line, then serves until stdin ends
+       peer h3-serve ADDR:PORT NAME                                one line, then serves HTTP/3 until stdin ends
 `
 
 func die(err error) {
@@ -54,6 +55,10 @@ func main() {
 		serve(p)
 	case "bench-listener":
 		if err := benchListener(key, flag.Arg(1)); err != nil {
+			die(err)
+		}
+	case "h3-serve":
+		if err := h3Serve(flag.Arg(1), flag.Arg(2)); err != nil {
 			die(err)
 		}
 	default:

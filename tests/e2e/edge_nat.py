@@ -1,0 +1,242 @@
+#!/usr/bin/python3
+"""What tests/e2e/edge_nat does in its lab. One line a step: what was done, what was seen."""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import zlib
+
+from attachlab import Edge, Lab, Plane, check, ok, peers, wait_for
+from labnet import Namespace
+
+WEB, H3_PORT, JS_PORT, SMALL_PORT = 10443, 10444, 10445, 10446  # what is asked for at the relay
+SIZE, RATE = 24_000_000, 2_000_000  # of the download through all that happens: 12 s at least
+
+
+def pattern(size):
+    """tests/interop/README.md: the words of splitmix64, seed 0, cut after 1,000,003 bytes and repeated."""
+    period, seed, out = 1000003, 0, bytearray()
+    while len(out) < period:
+        seed = (seed + 0x9e3779b97f4a7c15) % (1 << 64)
+        z = seed
+        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9 % (1 << 64)
+        z = (z ^ z >> 27) * 0x94d049bb133111eb % (1 << 64)
+        out += (z ^ z >> 31).to_bytes(8, "little")
+    once = bytes(out[:period])
+    return (once * (size // period + 1))[:size]
+
+
+# --- the NATs ---------------------------------------------------------------------------------------
+
+def map_ports(space, out, first):
+    """Masquerades with ports from `first` on; what is mapped is forgotten, as a NAT that restarts does."""
+    rules = "flush chain inet nat out\n" + "".join(
+        f"add rule inet nat out oifname {out} meta l4proto {proto} masquerade to :{first}-{first + 999}\n" for proto in ("udp", "tcp"))
+    subprocess.run(lab.inside(space) + ["nft", "-f", "-"], input=rules, text=True, check=True)
+    with Namespace(space):
+        s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)  # NETLINK_NETFILTER
+    # IPCTNL_MSG_CT_DELETE without a tuple: all of them. NLM_F_REQUEST, NLM_F_ACK.
+    s.send((20).to_bytes(4, "little") + (0x0102).to_bytes(2, "little") + (5).to_bytes(2, "little") + bytes(8) + bytes(4))
+    answer = s.recv(4096)
+    check("the NAT forgets", int.from_bytes(answer[16:20], "little", signed=True) == 0, answer.hex())
+    s.close()
+
+
+# --- programs ---------------------------------------------------------------------------------------
+
+class Caddy:
+    def __init__(self):
+        home, www = lab.lab + "/caddy/home", lab.lab + "/caddy/www"
+        os.makedirs(home)
+        os.makedirs(www)
+        with open(www + "/big.txt", "w", encoding="ascii") as f:
+            f.write(os.urandom(2_000_000).hex())
+        with open(lab.lab + "/caddy/Caddyfile", "w", encoding="ascii") as f:
+            f.write("{\n admin off\n auto_https disable_redirects\n skip_install_trust\n}\nhttps://relay.test:8443 {\n bind 127.0.0.1\n"
+                    f" tls internal\n log\n root * {www}\n"
+                    " handle /*.txt {\n  file_server\n }\n respond \"hello {http.request.proto}\"\n}\n")
+        env = dict(os.environ, HOME=home, XDG_DATA_HOME=home, XDG_CONFIG_HOME=home)
+        self.process = subprocess.Popen(lab.inside(lab.edge) + ["caddy", "run", "--config", lab.lab + "/caddy/Caddyfile", "--adapter", "caddyfile"],
+                                        env=env, stdout=lab.log("caddy.log"), stderr=subprocess.STDOUT)
+        cert = wait_for("Caddy's certificate", self.certificate, 20)
+        key = subprocess.run(f"openssl x509 -in {cert} -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64",
+                             shell=True, stdout=subprocess.PIPE, text=True, check=True)
+        self.spki = key.stdout.strip()
+
+    @staticmethod
+    def certificate():
+        for folder, _, names in os.walk(lab.lab + "/caddy/home"):
+            for name in names:
+                if "relay.test" in folder and name.endswith(".crt") and os.path.getsize(f"{folder}/{name}"):
+                    return f"{folder}/{name}"
+        return None
+
+    @staticmethod
+    def last():
+        with open(lab.lab + "/log/caddy.log", encoding="utf-8") as f:
+            return [json.loads(line) for line in f if "handled request" in line][-1]
+
+
+class H3:
+    """quic-go's server, which follows a client whose NAT rebinds; Caddy's is older."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(lab.inside(lab.edge) + [peers.build("go"), "h3-serve", "127.0.0.1:0", "relay.test"], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=lab.log("h3.log"), text=True)
+        told = json.loads(self.process.stdout.readline())
+        self.addr, self.spki = told["addr"], told["spki"]
+
+
+def chromium(port, path, spki, seconds=20):
+    """What a fresh, unmodified browser makes of the page, by HTTP/3 alone."""
+    with tempfile.TemporaryDirectory(prefix="chromium.", dir=lab.lab, ignore_cleanup_errors=True) as profile:
+        done = subprocess.run(lab.inside(visitor) + [
+            "timeout", "-k", "2", str(seconds), "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync", f"--user-data-dir={profile}",
+            f"--host-resolver-rules=MAP relay.test {lab.far}", f"--origin-to-force-quic-on=relay.test:{port}",
+            f"--ignore-certificate-errors-spki-list={spki}", "--dump-dom", f"https://relay.test:{port}{path}"],
+            stdout=subprocess.PIPE, stderr=lab.log("chromium.log"), stdin=subprocess.DEVNULL, text=True, check=False, env=dict(os.environ, HOME=profile))
+    return done.stdout
+
+
+class NatEdge(Edge):
+    """zs-edge with what it publishes: {name: (port, service)}."""
+
+    def __init__(self, key, services, *more, relay=None):
+        self.command = [lab.bin + "/zs-edge", "--relay", relay or f"{lab.relay}:4001/{lab.peer}", "--identity", f"{lab.lab}/{key}.key", "--json"]
+        self.command += ["publish", *(f"{name}:{port}={to}" for name, (port, to) in services.items())] if services else []
+        self.command += list(more)
+        self.process = subprocess.Popen(lab.inside(lab.edge) + self.command, stdout=subprocess.PIPE, stderr=lab.log("edge.log"), text=True)
+        self.lines, self.rest = [], ""
+        os.set_blocking(self.process.stdout.fileno(), False)
+
+    def up(self, what, names, seconds=15):
+        for name in names:
+            got = self.wait(what + ": its ports", "port", seconds, name=name)
+            check(f"{name} has its port", got["port"], got)
+        return self.wait(what + ": the tunnel", "tunnel", seconds, event="up")
+
+    def state(self):
+        """The line that SIGUSR1 asks for."""
+        self.process.send_signal(signal.SIGUSR1)
+        return self.wait("its state", "tunnel", 5, event="state")
+
+
+# --- steps ------------------------------------------------------------------------------------------
+
+def browses(caddy):
+    dom = chromium(WEB, "/", caddy.spki)
+    check("Chromium loads a page from Caddy behind the NAT", "hello HTTP/3.0" in dom, dom[:300])
+    last = caddy.last()
+    check("Caddy's log", last["request"]["proto"] == "HTTP/3.0" and last["status"] == 200, last)
+    dom = chromium(WEB, "/big.txt", caddy.spki)
+    check("4 MB", len(dom) > 4_000_000, len(dom))
+    ok(f"Chromium, behind a NAT itself, loads pages from Caddy behind the other: HTTP/3.0, 4 MB, seen as {last['request'].get('remote_ip')}")
+
+
+def download_through(h3, edge, control, data):
+    """Everything that may happen happens while a browser downloads."""
+    got = {}
+
+    def load():
+        got["dom"] = chromium(H3_PORT, f"/?n={SIZE}&rate={RATE}", h3.spki, 60)
+    thread = threading.Thread(target=load)
+    thread.start()
+    before = edge.state()["counters"]["out_bytes"]
+
+    def progress():
+        return edge.state()["counters"]["out_bytes"] - before
+    wait_for("the download to begin", lambda: progress() > RATE, 15)
+    steps = [("the edge's NAT rebinds", lambda: map_ports(lab.nat, "c0", 31000)),
+             ("the client's NAT rebinds", lambda: map_ports(lab.server, "s0", 32000)),
+             ("kill -9 of the control plane", control.killed_and_back),
+             ("kill -9 of the dataplane", lambda: data.tell("kill") and data.tell("start"))]
+    for what, do in steps:
+        do()
+        at = progress()
+        began = time.monotonic()
+        wait_for(what + ": the download goes on", lambda at=at: progress() > at + RATE // 4, 30)
+        ok(f"{what}: goes on after {time.monotonic() - began:.1f} s at most")
+    thread.join()
+    want = f"got {SIZE} bytes, adler {zlib.adler32(pattern(SIZE))}"
+    check("the download is whole", want in got["dom"], got["dom"][-300:])
+    ok(f"{SIZE} bytes came whole through all of it: {want}")
+
+
+def libp2p(js, go_peer):
+    target = js["addrs"][0].split("/p2p/")
+    go_peer.ask("dial", addr=f"/ip4/{lab.far}/udp/{JS_PORT}/quic-v1/p2p/{target[1]}")
+    got = go_peer.ask("fetch", peer=target[1], bytes=10_000_000)
+    check("go fetches from js", got["sha256"] == "9e0209fb8a80fdaa464404c795cc80d66e353d816e60ada9a996dbc9c7a537f3", got)
+    ok(f"go-libp2p dials js-libp2p behind the NAT at the granted port and fetches 10 MB in {got['seconds']:.1f} s, SHA-256 equal")
+
+
+def forwards(edge, h3):
+    """A UDP client at a local listener, toward a published port; another target is refused by name."""
+    second = NatEdge("second", {}, "forward", f"127.0.0.1:9000={lab.relay}:{H3_PORT}", f"127.0.0.1:9001={lab.relay}:4999")
+    second.wait("the second edge's tunnel", "tunnel", 15, event="up")
+    with Namespace(lab.edge):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(5)
+    # A version that nobody speaks: any QUIC server answers with Version Negotiation.
+    probe = b"\xc0\x1a\x2a\x3a\x4a\x08" + os.urandom(8) + b"\x08" + os.urandom(8) + bytes(1177)
+    s.sendto(probe, ("127.0.0.1", 9000))
+    answer = s.recv(2048)
+    check("Version Negotiation comes back", answer[1:5] == bytes(4), answer[:16].hex())
+    s.sendto(probe, ("127.0.0.1", 9001))
+    line = second.wait("refused", "forward", 5, event="not_published")
+    check("what to do", "zsctl publish list" in line["text"], line)
+    state = second.state()
+    check("counted", state["counters"]["refused"] == 1, state)
+    second.end()
+    ok("forward: a datagram to 127.0.0.1:9000 reaches the published port and its answer comes back; " + line["text"])
+
+
+def over_small_path():
+    """IPv6 outside, since IPv4 is shut, and 1,280 bytes of it: 1,200-byte QUIC passes, and the edge knows what passes."""
+    subprocess.run(lab.inside(lab.nat) + ["nft", "insert rule inet filter forward ip daddr " + lab.relay + " udp dport 4434 drop"], check=True)
+    for space, device in ((lab.edge, "e0"), (lab.nat, "ce")):
+        subprocess.run(["ip", "-n", space, "link", "set", device, "mtu", "1280"], check=True)
+    with peers.Peer("cid", wrap=lab.inside(lab.edge), log=lab.log("cidpeer.log")) as server, \
+            peers.Peer("cid", wrap=lab.inside(visitor), log=lab.log("cidpeer.log")) as client:
+        for p in (server, client):
+            p.ask("cids", own=[os.urandom(17).hex() for _ in range(64)], dial=[os.urandom(17).hex() for _ in range(4)])
+        edge = NatEdge("small", {"quic": (SMALL_PORT, f"127.0.0.1:{server.ask('stat')['port']}")}, relay=f"[fd77:1::1]:4001/{lab.peer}")
+        edge.up("over IPv6", ["quic"])
+        conn = client.ask("dial", to=f"{lab.far}:{SMALL_PORT}", timeout_ms=10_000)["conn"]
+        client.ask("echo", conn=conn, bytes=3_000_000, seed=5)
+        way = edge.state()
+        edge.end()
+    check("its way", way["family"] == 6 and way["path_mtu"] == 1280 and way["payload"] == 1200, way)
+    ok(f"MTU 1280, IPv6: {way['text']}; 3 MB echoed in 1,200-byte QUIC datagrams")
+
+
+def main():
+    control, data = Plane(lab, "controlplane"), Plane(lab, "dataplane")
+    lab.peer = wait_for("the relay's peer id", lambda: (lab.zsctl("status", may_fail=True) or {}).get("peer"))
+    map_ports(lab.nat, "c0", 30000)
+    map_ports(lab.server, "s0", 30000)
+    caddy, h3 = Caddy(), H3()
+    with peers.Peer("js", wrap=lab.inside(lab.edge), log=lab.log("js.log")) as js, \
+            peers.Peer("go", wrap=lab.inside(visitor), log=lab.log("go.log")) as go_peer:
+        listening = js.ask("listen", addr="/ip4/127.0.0.1/udp/9100/quic-v1")
+        edge = NatEdge("home", {"web": (WEB, "127.0.0.1:8443"), "h3": (H3_PORT, h3.addr), "js": (JS_PORT, "127.0.0.1:9100")})
+        first = edge.up("behind the NAT", ["web", "h3", "js"])
+        ok("tunnel: " + first["text"])
+        browses(caddy)
+        libp2p(listening, go_peer)
+        forwards(edge, h3)
+        download_through(h3, edge, control, data)
+        libp2p(listening, go_peer)
+    over_small_path()
+    edge.end()
+
+
+lab = Lab()
+visitor = lab.sources
+main()

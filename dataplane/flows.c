@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include "flows.h"
+#include "held.h"
 #include "limit.h"
 #include "shm/flow_port.h"
 
@@ -91,9 +92,12 @@ static void count(struct zs_dp *dp)
 	for (uint32_t i = 0; i < dp->partitions; i++) {
 		const struct zs_flow_table *t = &dp->partition[i];
 
-		for (uint32_t k = 0; k < t->capacity; k++)
-			if (t->flow[k].used == ZS_FLOW_LIVE)
-				zs_limit_flow_made(dp->limits, t->flow[k].port, &t->flow[k].client.addr);
+		for (uint32_t k = 0; k < t->capacity; k++) {
+			if (t->flow[k].used != ZS_FLOW_LIVE)
+				continue;
+			zs_limit_flow_made(dp->limits, t->flow[k].port, &t->flow[k].client.addr);
+			zs_held_made(dp, dp->partition_owner[i], &t->flow[k]);
+		}
 	}
 }
 

@@ -1,5 +1,6 @@
 /* Two change logs name the attachments that changed. Who has fallen behind one of them, or sees another segment, looks at
  * all of them, a slice at a time; the cursors are moved to now before that begins, so no change falls between. */
+#include "held.h"
 #include "hot.h"
 #include "worker.h"
 
@@ -13,6 +14,8 @@ void zs_hot_open(struct zs_worker *w)
 	for (uint32_t id = 0; id < s->attachments; id++) {
 		w->hot[id].stamp = 0;
 		zs_policer_forget(&w->account[id]);
+		if (w->account[id].tenant >= ZS_TENANTS)
+			w->account[id].tenant = 0;
 	}
 	zs_policer_init(&w->policer, &v);
 }
@@ -34,6 +37,7 @@ static void load(struct zs_worker *w, uint32_t id)
 		now.generation = a.generation;
 		now.strangers = a.strangers == ZS_STRANGERS_LIMITED;
 		w->account[id].policed = zs_attachment_policed(&a);
+		zs_held_tenant(w, id, a.tenant);
 	} else if (zs_seqlock_read(&w->sessions->attachment[id].seq) & 1) {
 		return; /* half written: its writer names it again, or the next one all of them */
 	}

@@ -11,6 +11,7 @@
 #define ZS_DATAPLANE_LIMIT_H
 
 #include "net/addr.h"
+#include "shm/sessions.h"
 #include "shm/tables.h"
 
 #define ZS_LIMIT_BUCKETS 16384 /* 64 Ki prefixes: half a megabyte */
@@ -22,6 +23,7 @@ struct zs_limits {
 	_Atomic uint64_t port_tat_ns[ZS_UDP_PORTS];
 	_Atomic uint32_t port_flows[ZS_UDP_PORTS];
 	_Atomic uint32_t prefix_flows[ZS_LIMIT_COUNTS];
+	_Atomic uint32_t tenant_flows[ZS_TENANTS];		  /* held.h */
 	_Atomic uint64_t prefix[ZS_LIMIT_BUCKETS][ZS_LIMIT_WAYS]; /* tag:20, µs:44 */
 };
 

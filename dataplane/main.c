@@ -22,7 +22,6 @@
 #include "port.h"
 #include "sandbox.h"
 #include "second.h"
-#include "stage/stage.h"
 #include "steering.h"
 #include "tunnels.h"
 #include "view.h"
@@ -226,7 +225,6 @@ static int start(struct zs_dp *dp, const sigset_t *set, struct zs_error *err)
 	if ((rc = zs_flows_open(dp, fresh, err)) || (rc = zs_binds_open(dp, err)) ||
 	    (rc = zs_tunnels_open(dp, err)))
 		goto close_flows;
-	zs_police_recount(dp);
 	rc = serve(dp, set, err);
 	zs_view_close(dp);
 close_flows:

@@ -20,13 +20,16 @@ struct rte_mbuf;
 struct zs_tunnels;
 struct rte_ring;
 
+enum zs_sent_kind { ZS_SENT_PLAIN, ZS_SENT_TUNNELLED, ZS_SENT_CONTROL /* the relay's own words */ };
+
 /* What tx needs to remember of a packet until the port takes it. */
 struct zs_sent {
-	struct zs_flow *flow;	    /* NULL: none (ICMP, connection IDs, handed over) */
-	struct zs_meter *from, *to; /* of the attachments it came from and goes to; NULL: none */
-	uint16_t payload;	    /* UDP payload bytes */
+	struct zs_flow *flow; /* NULL: none (ICMP, connection IDs, handed over) */
+	uint32_t from, to;    /* attachments + 1 that it came from and goes to; 0: none */
+	uint16_t payload;     /* UDP payload bytes, the inner one's */
 	uint16_t ip_len;
 	uint8_t to_client;
+	uint8_t kind; /* enum zs_sent_kind */
 };
 
 struct zs_txbuf {

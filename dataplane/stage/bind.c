@@ -132,10 +132,12 @@ void zs_bind_take(struct zs_worker *w, struct zs_item *it)
 	else if (it->p.payload_len != ZS_BIND_BYTES)
 		why = ZS_DROP_bind_form;
 	explicit_bzero(q.session, sizeof(q.session));
-	if (why == ZS_DROPS)
-		zs_consume(w, it->m);
-	else
+	if (why != ZS_DROPS) {
 		zs_stage_drop(w, it->m, why);
+		return;
+	}
+	w->count[ZS_COUNTER_control_in_bytes] += it->ip_len;
+	zs_consume(w, it->m);
 }
 
 ZS_COLD void zs_bind_nudge(struct zs_worker *w, const struct zs_item *it)

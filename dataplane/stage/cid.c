@@ -94,17 +94,6 @@ static enum zs_drop judge_stranger(struct zs_worker *w, const struct zs_item *it
 		   : ZS_DROP_cid_stranger_rate;
 }
 
-/* Who may send has its own limits, and so has who gets it. */
-static enum zs_drop charge(struct zs_worker *w, struct zs_item *it)
-{
-	uint16_t bytes = it->p.payload_len;
-	enum zs_drop why = ZS_DROPS;
-
-	if (it->sender != ZS_SENDER_NONE)
-		why = zs_stage_police(w, it, it->sender, ZS_FROM_EDGE, bytes);
-	return why == ZS_DROPS ? zs_stage_police(w, it, it->cid.attachment, ZS_TO_EDGE, bytes) : why;
-}
-
 /* ZS_DROPS: ready for rewrite. */
 static enum zs_drop route(struct zs_worker *w, struct zs_item *it)
 {
@@ -126,7 +115,7 @@ static enum zs_drop route(struct zs_worker *w, struct zs_item *it)
 		return why;
 	it->ends.src = (struct zs_endpoint){ w->locals.entry[to->local].addr, w->dp->service_port };
 	it->ends.dst = (struct zs_endpoint){ to->addr, to->port };
-	return charge(w, it);
+	return ZS_DROPS;
 }
 
 /* Takes those of the service port out of the burst; returns how many there are, the others stay in `at`. */

@@ -120,8 +120,8 @@ static bool find_client(struct zs_worker *w, struct zs_item *it)
 		return false;
 	if (it->flow != ZS_FLOW_NONE || (why = zs_flow_make(w, it)) == ZS_DROPS)
 		return zs_flow_opened(w, it);
-	/* The port's flows are counted over all workers: who has one to give for it makes this one. */
-	if (why == ZS_DROP_flow_limit_port && !it->handed &&
+	/* Flows of a port or an attachment are counted over all workers: who has one to give for it makes this one. */
+	if ((why == ZS_DROP_flow_limit_port || why == ZS_DROP_flow_limit_attachment) && !it->handed &&
 	    (other = zs_flow_room_elsewhere(w, it->p.dst.port)) >= 0)
 		zs_flow_hand_over(w, it, (uint32_t)other);
 	else

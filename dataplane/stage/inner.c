@@ -35,14 +35,13 @@ static bool is_granted(const struct zs_item *it)
 	return it->side == ZS_SIDE_TARGET && it->published.protection;
 }
 
-static enum zs_drop judge_data(struct zs_worker *w, struct zs_item *it)
+static enum zs_drop judge_data(const struct zs_item *it)
 {
 	if (it->flow == ZS_FLOW_NONE)
 		return ZS_DROP_no_flow;
 	if (it->auth && !is_granted(it))
 		return ZS_DROP_tunnel_auth;
-	return zs_stage_police(w, it, zs_attached_of(&it->p.src.addr).attachment, ZS_FROM_EDGE,
-			       it->payload_len);
+	return ZS_DROPS;
 }
 
 bool zs_flow_inner(struct zs_worker *w, struct zs_item *it)
@@ -57,7 +56,7 @@ bool zs_flow_inner(struct zs_worker *w, struct zs_item *it)
 			zs_flow_end(w, it->table, it->flow, ZS_FLOW_END_CLOSED);
 		return consume(w, it, ZS_COUNTER_tunnel_close);
 	default:
-		why = judge_data(w, it);
+		why = judge_data(it);
 		if (why != ZS_DROPS)
 			zs_stage_drop(w, it->m, why);
 		return why == ZS_DROPS;

@@ -1,5 +1,6 @@
 /* The slow path of a client's first packet: may this flow be, and what does it look like? The
  * cheap refusals come first, the source port last. */
+#include "held.h"
 #include "limit.h"
 #include "shm/flow_port.h"
 #include "stage.h"
@@ -104,7 +105,7 @@ void zs_flow_gone(struct zs_worker *w, const struct zs_flow *f, enum zs_flow_end
 
 	w->count[counter[why]]++;
 	zs_limit_flow_gone(w->dp->limits, f->port, &f->client.addr);
-	zs_police_count(w, f, -1);
+	zs_held_gone(w->dp, w->index, f);
 	tell(w, f, ZS_EVENT_FLOW_END, (uint8_t)why);
 }
 
@@ -151,6 +152,19 @@ static struct zs_endpoint target_of(const struct zs_published *p)
 	return (struct zs_endpoint){ p->target, p->target_port };
 }
 
+/* The attachments at its ends. Who has all the flows it may have gets one only in exchange for another that nobody
+ * answered, as a port does, and opens none. */
+static enum zs_drop judge_ends(struct zs_worker *w, struct zs_flow_new *want)
+{
+	if (zs_held_full(w, &want->client.addr))
+		return ZS_DROP_flow_limit_attachment;
+	want->in_exchange |= zs_held_full(w, &want->target.addr);
+	return zs_held_may(w, &want->client.addr, ZS_FROM_EDGE) &&
+		       zs_held_may(w, &want->target.addr, ZS_TO_EDGE)
+		   ? ZS_DROPS
+		   : ZS_DROP_flow_rate_attachment;
+}
+
 enum zs_drop zs_flow_make(struct zs_worker *w, struct zs_item *it)
 {
 	static const uint8_t reason[] = { [ZS_FLOW_OK] = ZS_DROPS,
@@ -163,24 +177,26 @@ enum zs_drop zs_flow_make(struct zs_worker *w, struct zs_item *it)
 				    .port = it->p.dst.port,
 				    .local_client = it->local,
 				    .published_generation = it->published.generation,
-				    .now_ms = w->now_ms,
-				    .in_exchange = port_is_full(w, it) };
+				    .now_ms = w->now_ms };
+	bool port_full = port_is_full(w, it);
 	struct zs_flow evicted = { .used = 0 };
 	enum zs_flow_error rc;
 	enum zs_drop why;
 
-	if ((why = judge(w, it)) != ZS_DROPS || (why = aim(w, &want)) != ZS_DROPS)
+	want.in_exchange = port_full;
+	if ((why = judge(w, it)) != ZS_DROPS || (why = aim(w, &want)) != ZS_DROPS ||
+	    (why = judge_ends(w, &want)) != ZS_DROPS)
 		return why;
-	if (!zs_police_new_flow(w, &want.client.addr, &want.target.addr))
-		return ZS_DROP_policed;
 	rc = zs_flow_add(it->table, &want, zs_worker_random(w), &it->flow, &evicted);
 	if (evicted.used)
 		zs_flow_gone(w, &evicted, ZS_FLOW_END_EVICTED);
+	if (rc == ZS_FLOW_PORT_FULL && !port_full)
+		return ZS_DROP_flow_limit_attachment;
 	if (rc != ZS_FLOW_OK)
 		return (enum zs_drop)reason[rc];
 	it->table->flow[it->flow].tables_change = w->stamp;
 	zs_limit_flow_made(w->dp->limits, want.port, &want.client.addr);
-	zs_police_count(w, &it->table->flow[it->flow], 1);
+	zs_held_made(w->dp, w->index, &it->table->flow[it->flow]);
 	w->count[ZS_COUNTER_flows_new]++;
 	tell(w, &it->table->flow[it->flow], ZS_EVENT_FLOW_NEW, 0);
 	return ZS_DROPS;

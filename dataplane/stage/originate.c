@@ -22,7 +22,7 @@ bool zs_originate(struct zs_worker *w, const struct zs_ends *ends, const void *p
 			       .dst = ends->dst,
 			       .payload_sum = zs_csum_add(0, payload, len) };
 	struct zs_item it = { 0 };
-	struct zs_sent sent = { 0 };
+	struct zs_sent sent = { .kind = ZS_SENT_CONTROL };
 	uint32_t index = zs_hop_resolve(w, &ends->dst.addr, &it.hop);
 	uint8_t *at;
 

@@ -1,73 +1,77 @@
-/* What attachments may have: packets and flows of theirs, whichever way they come. Who has no limits is not looked up. */
+/* What attachments may send and get: each packet is charged to the attachment it comes from and to the one it goes to,
+ * whether a connection ID or a flow led it here. A stranger has no account, so what it sends is charged to who gets it.
+ * tx meters it, once a port has taken it. */
 #include "stage.h"
 
-#define CE 3 /* congestion experienced */
+#define CE 3
 
-enum zs_drop zs_stage_police(struct zs_worker *w, struct zs_item *it, uint32_t attachment, enum zs_way way,
-			     uint16_t bytes)
+/* The attachment at a flow's end, if it is one. */
+static uint32_t attached(const struct zs_worker *w, const struct zs_addr *end)
 {
-	bool ect = it->p.ecn == 1 || it->p.ecn == 2;
-
-	if (attachment >= w->dp->state.attachments || !w->account[attachment].policed)
-		return ZS_DROPS;
-	switch (zs_policer_packet(&w->policer, attachment, way, bytes, ect, w->now_ns)) {
-	case ZS_POLICE_PASS:
-		return ZS_DROPS;
-	case ZS_POLICE_MARK:
-		it->p.ecn = CE;
-		return ZS_DROPS;
-	default:
-		return ZS_DROP_policed;
-	}
-}
-
-/* The account of an end that is an attachment, or NULL. */
-static struct zs_account *account_of(struct zs_worker *w, const struct zs_addr *end)
-{
-	uint32_t id = zs_attached_of(end).attachment;
-
-	return zs_is_attached(end) && id < w->dp->state.attachments ? &w->account[id] : NULL;
-}
-
-static bool may_have(struct zs_worker *w, const struct zs_addr *end, enum zs_way way)
-{
-	const struct zs_account *a = account_of(w, end);
-	const struct zs_dp *dp = w->dp;
 	uint32_t id;
 
-	if (!a || !a->policed)
+	if (!zs_is_attached(end))
+		return ZS_SENDER_NONE;
+	id = zs_attached_of(end).attachment;
+	return id < w->dp->state.attachments ? id : ZS_SENDER_NONE;
+}
+
+static void name_ends(struct zs_worker *w, struct zs_item *it)
+{
+	const struct zs_flow *f;
+
+	it->from = it->to = ZS_SENDER_NONE;
+	if (it->class == ZS_CLASS_CID) {
+		it->from = it->sender;
+		it->to = it->cid.attachment;
+		return;
+	}
+	if (!it->inner && !it->sealed)
+		return;
+	f = &it->table->flow[it->flow];
+	if (it->inner)
+		it->from = attached(w, &it->p.src.addr);
+	if (it->sealed)
+		it->to = attached(w, it->side == ZS_SIDE_CLIENT ? &f->target.addr : &f->client.addr);
+}
+
+static void prefetch(struct zs_worker *w, uint32_t id)
+{
+	if (id != ZS_SENDER_NONE)
+		__builtin_prefetch(&w->account[id], 1);
+}
+
+/* false: it may not pass. */
+static bool charge(struct zs_worker *w, struct zs_item *it, uint32_t id, enum zs_way way)
+{
+	uint32_t bytes = it->inner ? it->payload_len : it->p.payload_len;
+	bool ect = it->p.ecn == 1 || it->p.ecn == 2;
+	enum zs_police_verdict v;
+
+	if (id == ZS_SENDER_NONE || !w->account[id].policed || !w->sessions)
 		return true;
-	id = (uint32_t)(a - w->account);
-	return zs_policer_new_flow(
-	    &w->policer, id, way,
-	    zs_policer_flows(dp->state.account, dp->state.partitions, dp->state.attachments, id), 0,
-	    w->now_ns);
+	v = zs_policer_packet(&w->policer, id, way, bytes, ect, w->now_ns);
+	if (v == ZS_POLICE_MARK)
+		it->p.ecn = CE;
+	return v != ZS_POLICE_DROP;
 }
 
-bool zs_police_new_flow(struct zs_worker *w, const struct zs_addr *client, const struct zs_addr *target)
+uint32_t zs_stage_police(struct zs_worker *w, struct zs_item **at, uint32_t n)
 {
-	return may_have(w, client, ZS_FROM_EDGE) && may_have(w, target, ZS_TO_EDGE);
-}
+	uint32_t on = 0;
 
-void zs_police_count(struct zs_worker *w, const struct zs_flow *f, int32_t by)
-{
-	const struct zs_addr *end[2] = { &f->client.addr, &f->target.addr };
-
-	for (uint32_t i = 0; i < 2; i++) {
-		struct zs_account *a = account_of(w, end[i]);
-
-		if (a)
-			__atomic_store_n(&a->flows, a->flows + (uint32_t)by, __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < n; i++) {
+		name_ends(w, at[i]);
+		prefetch(w, at[i]->from);
+		prefetch(w, at[i]->to);
 	}
-}
+	for (uint32_t i = 0; i < n; i++) {
+		struct zs_item *it = at[i];
 
-void zs_police_recount(struct zs_dp *dp)
-{
-	for (uint32_t i = 0; i < dp->partitions; i++) {
-		const struct zs_flow_table *t = &dp->partition[i];
-
-		for (uint32_t id = 0; id < t->capacity; id++)
-			if (t->flow[id].used == ZS_FLOW_LIVE)
-				zs_police_count(dp->worker[dp->partition_owner[i]], &t->flow[id], 1);
+		if (charge(w, it, it->from, ZS_FROM_EDGE) && charge(w, it, it->to, ZS_TO_EDGE))
+			at[on++] = it;
+		else
+			zs_stage_drop(w, it->m, ZS_DROP_policed);
 	}
+	return on;
 }

@@ -55,6 +55,9 @@ void zs_stage_run(struct zs_worker *w, struct zs_burst *b, struct rte_mbuf **mbu
 	on = zs_stage_flow(w, b->at, on);
 	ZS_STAGE_MARK(w, flow, n);
 	n = on;
+	on = zs_stage_police(w, b->at, on);
+	ZS_STAGE_MARK(w, police, n);
+	n = on;
 	on = zs_stage_tunnel_out(w, b->at, on);
 	ZS_STAGE_MARK(w, tunnel_out, n);
 	n = on;

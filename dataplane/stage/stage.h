@@ -11,6 +11,7 @@
  *              come from the attachment's end of its flow, control messages end here
  *   flow       hash all, prefetch, find; a miss makes a flow (newflow), another worker's
  *              packet crosses a ring and begins again at parse, or here when it came out of a tunnel
+ *   police     who sends and who gets it, where that is an attachment: may they?
  *   tunnel_out toward an attachment: lane, header, sealed; the rest passes
  *   rewrite    addresses, ports, checksums, TTL, header of the other family, frame header
  *   tx         to the port's queue, or by a ring to the worker that holds the queue
@@ -55,6 +56,8 @@ struct zs_item {
 	struct zs_cid cid;
 	uint32_t sender; /* the attachment that has bound the source, or ZS_SENDER_NONE */
 	struct zs_ends ends;
+	/* Who is charged for it: attachments, or ZS_SENDER_NONE. */
+	uint32_t from, to;
 	/* Of what came out of a tunnel; p.src is the attachment's end, p.dst.port the flow number, p.ecn the inner. */
 	uint8_t *payload;
 	uint16_t payload_len;
@@ -78,6 +81,7 @@ uint32_t zs_stage_classify(struct zs_worker *w, struct zs_item **at, uint32_t n)
 uint32_t zs_stage_cid(struct zs_worker *w, struct zs_item **at, uint32_t n);
 uint32_t zs_stage_tunnel_in(struct zs_worker *w, struct zs_item **at, uint32_t n);
 uint32_t zs_stage_flow(struct zs_worker *w, struct zs_item **at, uint32_t n);
+uint32_t zs_stage_police(struct zs_worker *w, struct zs_item **at, uint32_t n);
 uint32_t zs_stage_tunnel_out(struct zs_worker *w, struct zs_item **at, uint32_t n);
 uint32_t zs_stage_rewrite(struct zs_worker *w, struct zs_item **at, uint32_t n);
 void zs_stage_tx(struct zs_worker *w, struct zs_item **at, uint32_t n);
@@ -157,16 +161,6 @@ void zs_consume(struct zs_worker *w, struct rte_mbuf *m);
 bool zs_flow_inner(struct zs_worker *w, struct zs_item *it);
 /* inner.c: the item has its flow. false: it was an OPEN, which ends here. */
 bool zs_flow_opened(struct zs_worker *w, struct zs_item *it);
-
-/* police.c: may a packet of so many payload bytes pass under the attachment's limits? `policed`, or the item's ECN is CE now. */
-enum zs_drop zs_stage_police(struct zs_worker *w, struct zs_item *it, uint32_t attachment, enum zs_way way,
-			     uint16_t bytes);
-/* May the attachments at a flow's ends, if they are any, have one more? Draws from their rates. */
-bool zs_police_new_flow(struct zs_worker *w, const struct zs_addr *client, const struct zs_addr *target);
-/* A flow of this worker was made (by = 1) or ended (-1). */
-void zs_police_count(struct zs_worker *w, const struct zs_flow *f, int32_t by);
-/* Main, at the start: flows of the run before. */
-void zs_police_recount(struct zs_dp *dp);
 
 /* header.c: IP and UDP headers and the frame's before `payload`; the item describes the new packet, its hop is
  * found. false: no headroom. */

@@ -95,7 +95,7 @@ static enum zs_drop make(struct zs_worker *w, struct zs_item *it, const struct z
 bool zs_tunnel_send(struct zs_worker *w, const struct zs_aim *aim, const struct zs_control_out *c)
 {
 	struct zs_item it = { .m = zs_stage_new(w) };
-	struct zs_sent sent = { 0 };
+	struct zs_sent sent = { .kind = ZS_SENT_CONTROL };
 	enum zs_drop why;
 
 	if (!it.m)

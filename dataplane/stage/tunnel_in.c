@@ -149,6 +149,15 @@ static bool act(struct zs_worker *w, struct arrival *a, bool newest)
 	return true;
 }
 
+/* What is not payload: all of a control message. */
+static void count_bytes(struct zs_worker *w, const struct arrival *a)
+{
+	if (a->head.type == ZS_TUNNEL_DATA)
+		w->count[ZS_COUNTER_overhead_in_bytes] += a->it->ip_len - (length(a) - ZS_TUNNEL_OVERHEAD);
+	else
+		w->count[ZS_COUNTER_control_in_bytes] += a->it->ip_len;
+}
+
 static bool settle(struct zs_worker *w, struct arrival *a, bool ok)
 {
 	enum zs_drop why;
@@ -167,6 +176,7 @@ static bool settle(struct zs_worker *w, struct arrival *a, bool ok)
 		zs_tunnel_window_keep(w, a->slot, a->head.lane, (uint32_t)a->fresh);
 	zs_tunnel_accepted(w, w->dp->state.tunnel_session[a->slot].window[a->head.lane] - 1);
 	w->count[ZS_COUNTER_tunnel_in]++;
+	count_bytes(w, a);
 	return act(w, a, newest);
 }
 

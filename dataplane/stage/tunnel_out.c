@@ -18,7 +18,6 @@ struct departure {
 	struct zs_endpoint src;
 	const struct zs_gcm_key *key;
 	uint8_t *datagram;
-	uint32_t attachment;
 	uint16_t len;
 	uint8_t aad[ZS_TUNNEL_AAD];
 };
@@ -107,7 +106,6 @@ static enum zs_drop aim(struct zs_worker *w, struct departure *d)
 		it->payload = it->l4 + ZS_UDP_LEN;
 		it->payload_len = (uint16_t)(it->l4_len - ZS_UDP_LEN);
 	}
-	d->attachment = a.attachment;
 	if (!zs_tunnel_aim(w, a.attachment, a.generation, &d->aim))
 		return ZS_DROP_no_endpoint;
 	d->way = zs_tunnel_way(w, d->aim.slot, d->aim.tag);
@@ -197,8 +195,6 @@ static enum zs_drop prepare(struct zs_worker *w, struct departure *d)
 
 	if (why == ZS_DROPS)
 		why = judge(w, d);
-	if (why == ZS_DROPS)
-		why = zs_stage_police(w, d->it, d->attachment, ZS_TO_EDGE, d->it->payload_len);
 	if (why != ZS_DROPS)
 		return why;
 	tell_client(w, d);

@@ -4,14 +4,27 @@
 #include <rte_ring.h>
 #include "stage.h"
 
+#define ID_BITS 24 /* of an attachment + 1 in a note */
+
+/* The queue's worker counts what the port took: its own cells of whoever pays for it. */
+static void meter(struct zs_worker *w, const struct zs_sent *s)
+{
+	if (s->from)
+		zs_meter_add(&w->account[s->from - 1].meter[ZS_FROM_EDGE], s->payload);
+	if (s->to)
+		zs_meter_add(&w->account[s->to - 1].meter[ZS_TO_EDGE], s->payload);
+	if (s->kind == ZS_SENT_TUNNELLED)
+		w->count[ZS_COUNTER_overhead_out_bytes] += s->ip_len - s->payload;
+	else if (s->kind == ZS_SENT_CONTROL)
+		w->count[ZS_COUNTER_control_out_bytes] += s->ip_len;
+	w->count[ZS_COUNTER_tx_bytes] += s->ip_len;
+}
+
+/* The flow's worker counts what it got rid of. */
 static void count(const struct zs_sent *s)
 {
 	struct zs_flow *f = s->flow;
 
-	if (s->from)
-		zs_meter_add(s->from, s->payload);
-	if (s->to)
-		zs_meter_add(s->to, s->payload);
 	if (!f)
 		return;
 	if (s->to_client) {
@@ -30,8 +43,27 @@ static uint16_t push_port(struct zs_worker *w, uint8_t iface, struct zs_txbuf *t
 
 	w->count[ZS_COUNTER_tx] += sent;
 	for (uint16_t i = 0; i < sent; i++)
-		w->count[ZS_COUNTER_tx_bytes] += t->sent[i].ip_len;
+		meter(w, &t->sent[i]);
 	return sent;
+}
+
+/* What the worker that sends has to count, in the buffer between the two; no port sees it. */
+static void leave_note(struct rte_mbuf *m, const struct zs_sent *s)
+{
+	m->hash.usr = (uint32_t)s->payload << 16 | s->ip_len;
+	m->tx_offload = (uint64_t)s->kind << 2 * ID_BITS | (uint64_t)s->to << ID_BITS | s->from;
+}
+
+static struct zs_sent take_note(struct rte_mbuf *m)
+{
+	uint64_t note = m->tx_offload;
+
+	m->tx_offload = 0;
+	return (struct zs_sent){ .from = note & ((1u << ID_BITS) - 1),
+				 .to = (note >> ID_BITS) & ((1u << ID_BITS) - 1),
+				 .kind = (uint8_t)(note >> 2 * ID_BITS),
+				 .payload = (uint16_t)(m->hash.usr >> 16),
+				 .ip_len = (uint16_t)m->hash.usr };
 }
 
 /* The worker that sends counts the packet as sent or dropped. */
@@ -41,7 +73,7 @@ static uint16_t push_ring(struct zs_worker *w, uint8_t iface, struct zs_txbuf *t
 
 	for (uint32_t i = 0; i < t->count; i++) {
 		t->mbuf[i]->port = iface;
-		t->mbuf[i]->hash.usr = t->sent[i].ip_len;
+		leave_note(t->mbuf[i], &t->sent[i]);
 	}
 	return (uint16_t)rte_ring_sp_enqueue_burst(owner->outbox[w->index], (void **)t->mbuf, t->count, NULL);
 }
@@ -88,41 +120,34 @@ uint32_t zs_tx_outbox(struct zs_worker *w)
 		if (!w->outbox[from])
 			continue;
 		n = rte_ring_sc_dequeue_burst(w->outbox[from], (void **)m, ZS_BURST, NULL);
-		for (uint32_t i = 0; i < n; i++)
-			zs_tx_put(w, (uint8_t)m[i]->port, m[i],
-				  &(struct zs_sent){ .ip_len = (uint16_t)m[i]->hash.usr });
+		for (uint32_t i = 0; i < n; i++) {
+			struct zs_sent sent = take_note(m[i]);
+
+			zs_tx_put(w, (uint8_t)m[i]->port, m[i], &sent);
+		}
 		total += n;
 	}
 	return total;
 }
 
-/* The meter of an attachment's end. */
-static struct zs_meter *meter_of(struct zs_worker *w, const struct zs_addr *end, int direction)
-{
-	uint32_t attachment = zs_attached_of(end).attachment;
-
-	return attachment < w->dp->state.attachments ? &w->account[attachment].meter[direction] : NULL;
-}
-
 static struct zs_sent sent_of(struct zs_worker *w, const struct zs_item *it)
 {
-	struct zs_sent s = { .payload = (uint16_t)(it->l4_len - 8), .ip_len = it->ip_len };
+	struct zs_sent s = { .from = it->from + 1,
+			     .to = it->to + 1,
+			     .payload = (uint16_t)(it->l4_len - ZS_UDP_LEN),
+			     .ip_len = it->ip_len };
 
+	_Static_assert(ZS_SENDER_NONE + 1u == 0, "nobody is 0");
 	if (it->class == ZS_CLASS_CID) {
-		s.to = &w->account[it->cid.attachment].meter[ZS_TO_EDGE];
-		if (it->sender != ZS_SENDER_NONE)
-			s.from = &w->account[it->sender].meter[ZS_FROM_EDGE];
 		w->count[ZS_COUNTER_cid_routed]++;
 		return s;
 	}
 	s.flow = &it->table->flow[it->flow];
 	s.to_client = it->side == ZS_SIDE_TARGET;
-	if (it->inner)
-		s.from = meter_of(w, &it->p.src.addr, ZS_FROM_EDGE);
-	if (!it->sealed)
-		return s;
-	s.payload = it->payload_len;
-	s.to = meter_of(w, s.to_client ? &s.flow->client.addr : &s.flow->target.addr, ZS_TO_EDGE);
+	if (it->sealed) {
+		s.kind = ZS_SENT_TUNNELLED;
+		s.payload = it->payload_len;
+	}
 	return s;
 }
 

@@ -78,8 +78,9 @@ struct zs_account {
 	struct zs_meter meter[ZS_DIRECTIONS]; /* read racily, word by word */
 	struct zs_lease lease[ZS_DIRECTIONS];
 	uint32_t flows; /* that this worker holds for the attachment */
-	uint32_t
-	    policed; /* 1: the attachment has limits, the policer is to be asked; kept with the worker's line (shm/hot.h) */
+	/* Kept with the worker's line (shm/hot.h). */
+	uint16_t policed; /* 1: the attachment has limits, the policer is to be asked */
+	uint16_t tenant;  /* that its flows are counted to */
 };
 _Static_assert(sizeof(struct zs_account) == 64, "one line");
 

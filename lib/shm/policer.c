@@ -7,7 +7,8 @@
 
 #include "base/clock.h"
 
-#define FAR 5 /* bursts ahead that no use reaches, see bursts_of */
+#define FAR   5		  /* bursts ahead that no use reaches, see bursts_of … */
+#define STALL ZS_NS_PER_S /* … as one sees it who stood still for so long with the time in hand */
 
 /* What stands above a packet. */
 struct chain {
@@ -36,7 +37,7 @@ static uint64_t depth_of(const struct zs_rate *r)
 /* Where the next unit stands now. */
 static uint64_t place(uint64_t word, const struct zs_rate *r, uint64_t now)
 {
-	uint64_t far = FAR * depth_of(r) + cost_of(r, UINT16_MAX);
+	uint64_t far = FAR * depth_of(r) + cost_of(r, UINT16_MAX) + STALL;
 
 	return word > now && word - now <= far ? word : now;
 }
@@ -283,16 +284,21 @@ enum zs_police_verdict zs_policer_lease(struct zs_policer *p, uint32_t id, enum 
 
 /* --- the rest --- */
 
-bool zs_policer_new_flow(struct zs_policer *p, uint32_t id, enum zs_way dir, uint64_t held,
-			 uint64_t tenant_held, uint64_t now_ns)
+bool zs_policer_flows_full(const struct zs_policer *p, uint32_t id, uint64_t held, uint64_t tenant_held)
+{
+	struct chain c;
+
+	chain_of(p, id, ZS_TO_EDGE, 0, &c);
+	return (c.own.police.flows && held >= c.own.police.flows) ||
+	       (c.tenant.police.flows && tenant_held >= c.tenant.police.flows);
+}
+
+bool zs_policer_new_flow(struct zs_policer *p, uint32_t id, enum zs_way dir, uint64_t now_ns)
 {
 	const struct zs_rate *own, *above;
 	struct chain c;
 
 	chain_of(p, id, dir, now_ns, &c);
-	if ((c.own.police.flows && held >= c.own.police.flows) ||
-	    (c.tenant.police.flows && tenant_held >= c.tenant.police.flows))
-		return false;
 	own = &c.own.police.new_flows;
 	above = &c.tenant.police.new_flows;
 	if (!take(&c.bucket->new_flows, own, cost_of(own, 1), 1, true, now_ns))

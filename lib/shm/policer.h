@@ -71,10 +71,12 @@ static inline uint64_t zs_policer_flows(const struct zs_account *all, uint32_t w
 	return sum;
 }
 
-/* May the attachment have one more flow? Draws from new_flows; `held` is how many it has on all workers,
- * `tenant_held` how many all attachments of its tenant have. */
-bool zs_policer_new_flow(struct zs_policer *p, uint32_t attachment, enum zs_way dir, uint64_t held,
-			 uint64_t tenant_held, uint64_t now_ns);
+/* Has the attachment or its tenant all the flows it may have? `held` is how many it has on all workers, `tenant_held` how
+ * many all attachments of its tenant have. */
+bool zs_policer_flows_full(const struct zs_policer *p, uint32_t attachment, uint64_t held,
+			   uint64_t tenant_held);
+/* May one more come now? Draws from new_flows. */
+bool zs_policer_new_flow(struct zs_policer *p, uint32_t attachment, enum zs_way dir, uint64_t now_ns);
 /* A lease is over: its line comes into the cache before it is needed. */
 static inline void zs_policer_prefetch(const struct zs_policer *p, uint32_t attachment)
 {

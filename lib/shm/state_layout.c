@@ -98,6 +98,7 @@ static const struct zs_segment_field members[] = {
 	ZS_SEGMENT_MEMBER("account", struct zs_account, lease),
 	ZS_SEGMENT_MEMBER("account", struct zs_account, flows),
 	ZS_SEGMENT_MEMBER("account", struct zs_account, policed),
+	ZS_SEGMENT_MEMBER("account", struct zs_account, tenant),
 	ZS_SEGMENT_MEMBER("buckets", struct zs_buckets, to),
 	ZS_SEGMENT_MEMBER("gcra", struct zs_bucket, bytes),
 	ZS_SEGMENT_MEMBER("gcra", struct zs_bucket, packets),

@@ -1,7 +1,9 @@
 /* An edge whose service is inside: attaches as zs-edge does, publishes one name, and sends what comes through the tunnel back
- * to where it came from. A JSON object a line on stdout: the granted port, the tunnel's path, and at the end what there was.
+ * to where it came from. Or it opens a flow to a published port at SIGUSR1 and sends at a rate, by the millisecond. A JSON
+ * object a line on stdout: the granted port, the tunnel's path, and at the end what there was.
  *
- *   tunnelecho RELAY:PORT/PEERID [auth]   until SIGTERM */
+ *   tunnelecho RELAY:PORT/PEERID [auth]                                   until SIGTERM
+ *   tunnelecho RELAY:PORT/PEERID send HOST:PORT PACKETS_S SIZE SECONDS    the same */
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +16,9 @@
 #include "options.h"
 #include "relay/edge_tunnel.h"
 
+#define PAYLOAD_MAX 2048
+#define STEP	    64 /* packets sent in one go */
+
 struct echo {
 	struct zs_loop *loop;
 	struct zs_edge *edge;
@@ -21,7 +26,13 @@ struct echo {
 	struct zs_udp *udp;
 	struct zs_timer *timer;
 	struct zs_random random;
-	uint64_t opened, data, ended, drops, unsent;
+	uint64_t opened, data, bytes, ended, drops, unsent;
+	/* What it sends by itself. */
+	struct zs_endpoint target;
+	struct zs_tunnel_flow flow;
+	uint64_t began_ns, rate, planned, sent;
+	size_t size;
+	bool sends;
 };
 
 static void say(json_t *line)
@@ -32,6 +43,23 @@ static void say(json_t *line)
 	json_decref(line);
 }
 
+/* What is due by now; one that comes late catches up in steps. */
+static void send_some(struct echo *e, uint64_t now)
+{
+	uint8_t bytes[ZS_EDGE_HEADROOM + PAYLOAD_MAX + ZS_EDGE_TAILROOM] = { 0 };
+	uint64_t due = (now - e->began_ns) / ZS_NS_PER_MS * e->rate / 1000;
+
+	if (due > e->planned)
+		due = e->planned;
+	for (uint32_t i = 0; e->sent < due && i < STEP; i++) {
+		if (zs_edge_tunnel_data(e->tunnel, &e->flow, 0, bytes + ZS_EDGE_HEADROOM, e->size, now) ==
+		    ZS_DROPS)
+			e->sent++;
+		else
+			e->drops++;
+	}
+}
+
 static void turn(struct echo *e)
 {
 	uint64_t now = zs_loop_now(e->loop), due = zs_edge_tunnel_deadline(e->tunnel);
@@ -39,6 +67,11 @@ static void turn(struct echo *e)
 	if (due <= now)
 		zs_edge_tunnel_due(e->tunnel, now);
 	due = zs_edge_tunnel_deadline(e->tunnel);
+	if (e->began_ns && e->sent < e->planned) {
+		send_some(e, now);
+		if (now + ZS_NS_PER_MS < due)
+			due = now + ZS_NS_PER_MS;
+	}
 	zs_timer_set(e->timer, due == UINT64_MAX ? 0 : due);
 }
 
@@ -62,12 +95,13 @@ static void on_data(void *ctx, const struct zs_tunnel_flow *flow, uint8_t ecn, c
 		    size_t len)
 {
 	struct echo *e = ctx;
-	uint8_t bytes[ZS_EDGE_HEADROOM + 2048 + ZS_EDGE_TAILROOM];
+	uint8_t bytes[ZS_EDGE_HEADROOM + PAYLOAD_MAX + ZS_EDGE_TAILROOM];
 
-	if (len > 2048)
+	e->data++;
+	e->bytes += len;
+	if (e->sends || len > PAYLOAD_MAX)
 		return;
 	memcpy(bytes + ZS_EDGE_HEADROOM, payload, len);
-	e->data++;
 	e->drops += zs_edge_tunnel_data(e->tunnel, flow, ecn, bytes + ZS_EDGE_HEADROOM, len,
 					zs_loop_now(e->loop)) != ZS_DROPS;
 }
@@ -140,14 +174,32 @@ static void on_event(void *ctx, const struct zs_attach_event *event)
 
 static void on_signal(void *ctx, const struct zs_signal_info *info)
 {
-	zs_loop_stop(((struct echo *)ctx)->loop);
+	struct echo *e = ctx;
+
+	if (info->signo != SIGUSR1) {
+		zs_loop_stop(e->loop);
+	} else if (e->sends && !e->began_ns &&
+		   !zs_edge_tunnel_open(e->tunnel, &e->target, zs_loop_now(e->loop), &e->flow)) {
+		e->began_ns = zs_loop_now(e->loop);
+		turn(e);
+	}
+}
+
+static void parse_load(struct echo *e, char **argv)
+{
+	ZS_CHECK(!zs_endpoint_parse(&e->target, argv[0]), "HOST:PORT");
+	e->sends = true;
+	e->rate = strtoull(argv[1], NULL, 10);
+	e->size = strtoull(argv[2], NULL, 10);
+	e->planned = e->rate * strtoull(argv[3], NULL, 10);
+	ZS_CHECK(e->planned && e->size && e->size <= PAYLOAD_MAX, "PACKETS_S SIZE SECONDS");
 }
 
 int main(int argc, char **argv)
 {
 	static const struct zs_edge_tunnel_config tunnel = { .flows = 64, .idle_ns = 120 * ZS_NS_PER_S };
 	struct echo e = { .random = zs_node_random() };
-	struct zs_attach_publish publish = { .name = "echo", .protection = argc > 2 };
+	struct zs_attach_publish publish = { .name = "echo", .protection = argc == 3 };
 	struct zs_identity identity;
 	struct zs_edge_config config = {
 		.identity = &identity,
@@ -161,7 +213,10 @@ int main(int argc, char **argv)
 
 	e.random.fill(e.random.ctx, seed, sizeof(seed));
 	zs_identity_from_seed(&identity, seed);
-	ZS_CHECK(argc > 1, "tunnelecho RELAY:PORT/PEERID [auth]");
+	ZS_CHECK(argc == 2 || argc == 3 || argc == 7,
+		 "tunnelecho RELAY:PORT/PEERID [auth | send HOST:PORT PACKETS_S SIZE SECONDS]");
+	if (argc == 7)
+		parse_load(&e, argv + 3);
 	if (zs_edge_relay_parse(&config.attach.home, argv[1], &err) ||
 	    zs_loop_new(&e.loop, ZS_LOOP_AUTO, &err) ||
 	    zs_udp_open(&e.udp, e.loop, &(struct zs_endpoint){ zs_addr_from4(0), 0 }, ZS_UDP_PROBE,
@@ -170,14 +225,14 @@ int main(int argc, char **argv)
 	config.loop = e.loop;
 	e.tunnel = zs_edge_tunnel_new(&tunnel, &ops, &e, &e.random);
 	ZS_CHECK(e.tunnel && !zs_timer_new(&e.timer, e.loop, on_timer, &e), "out of memory");
-	zs_loop_signals(e.loop, (const int[]){ SIGTERM, SIGINT }, 2, on_signal, &e);
+	zs_loop_signals(e.loop, (const int[]){ SIGTERM, SIGINT, SIGUSR1 }, 3, on_signal, &e);
 	if (zs_edge_new(&e.edge, &config, &err))
 		goto fail;
 	zs_edge_start(e.edge);
 	zs_loop_run(e.loop);
-	say(json_pack("{s:I, s:I, s:I, s:I, s:I}", "opened", (json_int_t)e.opened, "data", (json_int_t)e.data,
-		      "drops", (json_int_t)e.drops, "unsent", (json_int_t)e.unsent, "ended",
-		      (json_int_t)e.ended));
+	say(json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "opened", (json_int_t)e.opened, "data",
+		      (json_int_t)e.data, "bytes", (json_int_t)e.bytes, "sent", (json_int_t)e.sent, "drops",
+		      (json_int_t)e.drops, "unsent", (json_int_t)e.unsent, "ended", (json_int_t)e.ended));
 	zs_edge_delete(e.edge);
 	zs_edge_tunnel_delete(e.tunnel);
 	zs_loop_delete(e.loop);

@@ -1,6 +1,7 @@
 /* A load of sequence-numbered UDP and the echo behind it, for the end-to-end tests.
  *
  *   udpload serve ADDR PORT                          echoes until SIGTERM, then says how many
+ *   udpload count ADDR PORT WARM SECONDS             one JSON line: bytes of the SECONDS that began WARM after the first packet
  *   udpload send ADDR PORT RATE SECONDS [SIZE [FLOWS]]  one JSON line: sent, lost, late, …
  *
  * The sender paces by the millisecond from one thread, reads echoes in between, and waits for
@@ -124,6 +125,52 @@ static int serve(const char *addr, const char *port)
 		echoed += (uint64_t)n;
 	}
 	printf("{\"echoed\":%" PRIu64 ",\"unsent\":%" PRIu64 "}\n", echoed, unsent);
+	return 0;
+}
+
+/* When the kernel got it: how late we read it says nothing about the relay. */
+static uint64_t arrived_ns(struct msghdr *m)
+{
+	struct timespec t = { 0 };
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS)
+			memcpy(&t, CMSG_DATA(c), sizeof(t));
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+static int count(char **argv)
+{
+	uint64_t warm = strtoull(argv[4], NULL, 10) * 1000000000ull, first = 0, last = 0, gap = 0, bytes = 0,
+		 packets = 0, span = strtoull(argv[5], NULL, 10) * 1000000000ull;
+	int fd = open_socket(argv[2], argv[3], true), on = 1;
+	uint8_t data[PAYLOAD_MAX], control[128];
+
+	if (setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)))
+		die("time stamps");
+	while (!ended) {
+		struct iovec iov = { data, sizeof(data) };
+		struct msghdr m = { .msg_iov = &iov,
+				    .msg_iovlen = 1,
+				    .msg_control = control,
+				    .msg_controllen = sizeof(control) };
+		ssize_t n = recvmsg(fd, &m, 0);
+		uint64_t at = n < 0 ? 0 : arrived_ns(&m);
+
+		if (!at)
+			continue;
+		first = first ? first : at;
+		if (at >= first + warm + span)
+			break;
+		if (at >= first + warm) {
+			bytes += (uint64_t)n;
+			packets++;
+			gap = at - last > gap ? at - last : gap;
+		}
+		last = at;
+	}
+	printf("{\"bytes\":%" PRIu64 ",\"packets\":%" PRIu64 ",\"worst_gap_ms\":%.1f}\n", bytes, packets,
+	       (double)gap / 1e6);
 	return 0;
 }
 
@@ -264,8 +311,12 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &sa, NULL);
 	if (argc == 4 && !strcmp(argv[1], "serve"))
 		return serve(argv[2], argv[3]);
+	if (argc == 6 && !strcmp(argv[1], "count"))
+		return count(argv);
 	if (argc >= 6 && argc <= 8 && !strcmp(argv[1], "send"))
 		return send_load(argc, argv);
-	fputs("usage: udpload serve ADDR PORT | send ADDR PORT RATE SECONDS [SIZE [FLOWS]]\n", stderr);
+	fputs("usage: udpload serve ADDR PORT | count ADDR PORT WARM SECONDS | send ADDR PORT RATE SECONDS "
+	      "[SIZE [FLOWS]]\n",
+	      stderr);
 	return 2;
 }

@@ -83,6 +83,7 @@ struct program {
 	struct zs_random random;
 	struct conn *conn[CONNS];
 	uint32_t conns, accepted, retries, strays;
+	uint64_t bytes_in, bytes_out; /* UDP payload of all but BIND's messages */
 	struct route route[ROUTES];
 	uint32_t routes;
 	struct offer *offer;  /* offer.c */

@@ -251,10 +251,12 @@ static void run_stat(struct program *p, const json_t *c)
 
 	for (uint32_t i = 0; i < p->conns; i++)
 		open += p->conn[i] && p->conn[i]->ready && !p->conn[i]->dead;
-	answer(p, json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "state", states[p->binder.state],
-			    "status", (int)p->binder.status, "accepted", (int)p->accepted, "retries",
-			    (int)p->retries, "strays", (int)p->strays, "open", open, "own", (int)p->own.count,
-			    "dial", (int)p->dial.count, "port", p->udp ? (int)zs_udp_local(p->udp).port : 0));
+	answer(p, json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I}", "state",
+			    states[p->binder.state], "status", (int)p->binder.status, "accepted",
+			    (int)p->accepted, "retries", (int)p->retries, "strays", (int)p->strays, "open",
+			    open, "own", (int)p->own.count, "dial", (int)p->dial.count, "port",
+			    p->udp ? (int)zs_udp_local(p->udp).port : 0, "bytes_in", (json_int_t)p->bytes_in,
+			    "bytes_out", (json_int_t)p->bytes_out));
 }
 
 static void run_bound(struct program *p, const json_t *c)

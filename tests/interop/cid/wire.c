@@ -13,8 +13,10 @@ static void on_datagrams(void *ctx, struct zs_udp *udp, const struct zs_udp_data
 		if (p->has_relay)
 			v = zs_binder_receive(&p->binder, in[i].data, in[i].len, &in[i].peer,
 					      zs_loop_now(p->loop));
-		if (v == ZS_BINDER_NOT_OURS)
-			conn_datagram(p, &in[i]);
+		if (v != ZS_BINDER_NOT_OURS)
+			continue;
+		p->bytes_in += in[i].len;
+		conn_datagram(p, &in[i]);
 	}
 	turn(p);
 }
@@ -32,7 +34,8 @@ void wire_send(struct program *p, const void *bytes, size_t len, const struct zs
 
 	if (p->has_relay)
 		zs_binder_sent(&p->binder, bytes, len, zs_loop_now(p->loop));
-	zs_udp_send(p->udp, &d, 1);
+	if (zs_udp_send(p->udp, &d, 1) == 1)
+		p->bytes_out += len;
 }
 
 static void pull(struct program *p, uint64_t now)

@@ -10,7 +10,7 @@
 
 #define CID_POP		7
 #define CID_SERVICE	4433
-#define CID_ATTACHMENTS 64
+#define CID_ATTACHMENTS RIG_ATTACHMENTS
 #define CID_GENERATION	300
 
 struct cid_rig {
@@ -108,8 +108,6 @@ static inline void cid_workers(struct cid_rig *c, uint32_t workers)
 		w->sessions = w->policer.v.sessions = &c->shm;
 		w->hot_view = (struct zs_hot_view){ 0 };
 		w->unix_s = 1700000000;
-		zs_hot_open(w);
-		w->policer.v.sessions = &c->shm;
 		zs_cids_init(&w->cids);
 	}
 	zs_binds_close(&c->r->dp);
@@ -124,7 +122,6 @@ static inline int cid_setup(void **state)
 	bool fresh;
 
 	assert_int_equal(rig_setup((void **)&c->r), 0);
-	c->r->conf.attach.capacity = CID_ATTACHMENTS;
 	c->r->conf.attach.pop = CID_POP;
 	c->r->conf.attach.service_port = c->r->dp.service_port = CID_SERVICE;
 	c->r->conf.attach.tunnel_port = CID_SERVICE + 1;
@@ -228,14 +225,15 @@ static inline void cid_packet(struct cid_packet *p, struct zs_endpoint from, uin
 	p->it.p.payload_len = len;
 }
 
-/* Runs it on a worker; true when it goes on. */
+/* Runs it on a worker, its way and what it costs; true when it goes on. */
 static inline bool cid_run(struct cid_rig *c, uint32_t worker, struct cid_packet *p)
 {
 	struct zs_item *at[1] = { &p->it };
 
 	c->drop = ZS_DROPS;
 	c->sent_len = 0;
-	return zs_stage_cid(&c->r->worker[worker], at, 1) == 1;
+	return zs_stage_cid(&c->r->worker[worker], at, 1) == 1 &&
+	       zs_stage_police(&c->r->worker[worker], at, 1) == 1;
 }
 
 /* A short header with that connection ID and ten bytes more, to attachment `id`. */

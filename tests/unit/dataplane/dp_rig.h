@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include "base/check.h"
 #include "flows.h"
+#include "hot.h"
 #include "limit.h"
 #include "stage/stage.h"
 #include "targets.h"
@@ -14,6 +15,7 @@
 
 #define RIG_CLIENT_PORT 4443
 #define RIG_NOW_MS	1000000
+#define RIG_ATTACHMENTS 64
 
 struct rig {
 	struct scratch *scratch;
@@ -95,6 +97,7 @@ static inline void rig_workers(struct rig *r, uint32_t workers)
 		w->state = &r->dp.state.worker[i];
 		w->count = w->state->counters.counter;
 		w->drop = w->state->counters.drop;
+		zs_hot_open(w);
 		w->random = 1;
 		w->now_ms = RIG_NOW_MS;
 		w->now_ns = RIG_NOW_MS * ZS_NS_PER_MS;
@@ -128,8 +131,8 @@ static inline void rig_state(struct rig *r, uint32_t workers, uint32_t capacity)
 	assert_int_equal(zs_state_open_writer(&r->dp.state, r->dp.shm_dir, &shape, &fresh, &err), 0);
 	r->dp.workers = workers;
 	memset(&r->limits, 0, sizeof(r->limits));
-	assert_int_equal(zs_flows_open(&r->dp, fresh, &err), 0);
 	rig_workers(r, workers);
+	assert_int_equal(zs_flows_open(&r->dp, fresh, &err), 0);
 	r->conf.attach.sessions = 8;
 	assert_int_equal(zs_tunnels_open(&r->dp, &err), 0);
 }
@@ -148,6 +151,7 @@ static inline int rig_setup(void **state)
 	zs_log_init(&r->log, -1, "unit");
 	r->dp.log = &r->log;
 	r->dp.conf = &r->conf;
+	r->conf.attach.capacity = RIG_ATTACHMENTS;
 	r->conf.flows.port_first = 20000;
 	r->conf.flows.port_last = 29999;
 	r->dp.limits = &r->limits;

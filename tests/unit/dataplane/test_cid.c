@@ -209,30 +209,6 @@ static void test_next_hop(void **state)
 	refused(c, A4, 0, 2, G + 1, ZS_DROP_no_route);
 }
 
-static void test_policed(void **state)
-{
-	struct cid_rig *c = *state;
-	struct zs_police_limits limits = { .pkt_s = 100 };
-	struct zs_attachment a;
-	struct cid_packet p;
-	uint32_t let = 0;
-
-	two(c);
-	assert_true(zs_sessions_attachment(&c->shm, 1, &a));
-	zs_police_of(&a.police, &limits);
-	assert_int_equal(zs_sessions_set_attachment(&c->shm, 1, &a), 0);
-	cid_refresh(c);
-	for (int i = 0; i < 200; i++)
-		let += cid_send(c, &p, A4, 0, 2, G + 1); /* from it: its limit */
-	assert_in_range(let, 1, 100);
-	assert_int_equal(c->drop, ZS_DROP_policed);
-	let = 0;
-	for (int i = 0; i < 200; i++)
-		let += cid_send(c, &p, B4, 1, 1, G); /* to it: the same one, of the other direction */
-	assert_in_range(let, 1, 100);
-	assert_int_equal(c->drop, ZS_DROP_policed);
-}
-
 /* A whole burst, mixed with another class: who goes on stays in order, nobody is lost. */
 static void test_burst(void **state)
 {
@@ -264,9 +240,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, cid_setup, cid_teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_both_ways), T(test_across_families), T(test_headers),   T(test_refused_heads),
-		T(test_refused),   T(test_slot_reused),	    T(test_strangers), T(test_next_hop),
-		T(test_policed),   T(test_burst),
+		T(test_both_ways),     T(test_across_families), T(test_headers),
+		T(test_refused_heads), T(test_refused),		T(test_slot_reused),
+		T(test_strangers),     T(test_next_hop),	T(test_burst),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

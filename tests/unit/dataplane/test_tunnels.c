@@ -343,42 +343,6 @@ static void make_before_break(void **state)
 	rig_conserved(t);
 }
 
-/* The attachment's policy holds for its tunnel: packets either way, flows at once, over a restart too. */
-static void policed(void **state)
-{
-	struct zs_attachment a = { .used = 1, .generation = 2, .session = 5, .previous = ZS_SESSION_NONE };
-	struct tunnel_rig *t = *state;
-	struct zs_tunnel_flow flow;
-	uint32_t data, clients;
-
-	rig_up(t, 1);
-	zs_police_of(&a.police, &(struct zs_police_limits){ .pkt_s = 10, .flows = 2 });
-	assert_int_equal(zs_sessions_set_attachment(&t->sessions, 9, &a), 0);
-	t->r->worker[0].account[9].policed = 1;
-	for (uint8_t n = 1; n <= 3; n++) {
-		rig_client(t, n, 0, "hello", 5);
-		rig_advance(t, 1000);
-	}
-	assert_int_equal(t->heard.data, 2); /* the third client is one too many */
-	assert_int_equal(rig_drops(t, ZS_DROP_policed), 1);
-	assert_int_equal(t->r->worker[0].account[9].flows, 2);
-	flow = t->heard.flow;
-	data = t->heard.data;
-	clients = t->clients;
-	for (int i = 0; i < 60; i++) {
-		rig_client(t, 1, 0, "hello", 5);
-		rig_edge_says(t, &flow, "answer", 6);
-		rig_advance(t, 10);
-	}
-	assert_in_range(t->heard.data - data, 5, 12);
-	assert_in_range(t->clients - clients, 5, 12);
-	rig_restart(t, 1);
-	assert_int_equal(t->r->worker[0].account[9].flows, 2);
-	zs_flow_end(&t->r->worker[0], &t->r->dp.partition[0], 0, ZS_FLOW_END_IDLE);
-	assert_int_equal(t->r->worker[0].account[9].flows, 1);
-	rig_conserved(t);
-}
-
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, tunnel_setup, tunnel_teardown)
@@ -392,7 +356,6 @@ int main(void)
 					    T(a_narrow_path),
 					    T(roaming),
 					    T(over_ipv6),
-					    T(policed),
 					    T(make_before_break) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,6 +187,7 @@ static inline void rig_stages(struct zs_worker *w, struct rte_mbuf **m, uint32_t
 	}
 	n = zs_stage_tunnel_in(w, at, n);
 	n = zs_stage_flow(w, at, n);
+	n = zs_stage_police(w, at, n);
 	n = zs_stage_tunnel_out(w, at, n);
 	n = zs_stage_rewrite(w, at, n);
 	for (uint32_t i = 0; i < n; i++)
@@ -293,8 +294,10 @@ static inline void rig_advance(struct tunnel_rig *t, uint64_t ms)
 		t->r->worker[i].now_ns += ms * ZS_NS_PER_MS;
 		t->r->worker[i].now_ms += (uint32_t)ms;
 	}
-	for (uint32_t i = 0; i < t->r->dp.workers; i++)
+	for (uint32_t i = 0; i < t->r->dp.workers; i++) {
 		zs_tunnels_keep(&t->r->worker[i]);
+		zs_hot_refresh(&t->r->worker[i]);
+	}
 	if (t->edge && zs_edge_tunnel_deadline(t->edge) <= rig_now(t))
 		zs_edge_tunnel_due(t->edge, rig_now(t));
 	rig_settle(t);
@@ -376,14 +379,10 @@ static inline void rig_open(struct tunnel_rig *t, uint32_t workers)
 		rig_allow(t->r, "fd00::", 8);
 	t->r->dp.tunnel_port = TUNNEL_PORT;
 	t->r->dp.pool = (void *)&t->port;
-	for (uint32_t i = 0; i < workers; i++) {
-		zs_hot_open(&t->r->worker[i]);
-		t->r->worker[i].policer.v.sessions = &t->sessions;
-	}
-	zs_police_recount(&t->r->dp);
 	for (uint32_t i = 0; i < 2; i++) {
 		t->r->dp.port[i].mtu = 1500;
-		t->r->worker[i].sessions = &t->sessions;
+		t->r->worker[i].sessions = t->r->worker[i].policer.v.sessions = &t->sessions;
+		t->r->worker[i].hot_view = (struct zs_hot_view){ 0 };
 		zs_entropy_refill(&t->r->worker[i].entropy);
 	}
 }

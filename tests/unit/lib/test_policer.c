@@ -320,6 +320,9 @@ static void test_clocks(void **state)
 	assert_int_equal(at_once(w, 1, 1, 1000, false, 900000 * S, &marked), 0);
 	/* a step back by less than a burst: what was spent is spent */
 	assert_int_equal(at_once(w, 1, 1, 1000, false, 900000 * S - 3 * MS, &marked), 0);
+	/* a worker that stood still with the time in its hand: that is no reboot */
+	assert_int_equal(at_once(w, 1, 1, 1000, false, 900000 * S - 90 * MS, &marked), 0);
+	assert_int_equal(at_once(w, 1, 1, 1000, false, 900000 * S, &marked), 0);
 	/* a damaged page */
 	atomic_store(&w->bucket[1].to[ZS_TO_EDGE].bytes, UINT64_MAX);
 	assert_int_equal(at_once(w, 1, 1, 1000, false, 900001 * S, &marked), 10);
@@ -342,22 +345,22 @@ static void test_flows(void **state)
 	limit_tenant(w, 3, (struct zs_police_limits){ .flows = 100, .new_flows_s = 15 }, 2, false);
 	limit(w, 1, 3, (struct zs_police_limits){ .flows = 20, .new_flows_s = 10 }, false);
 	limit(w, 2, 3, (struct zs_police_limits){ 0 }, false);
-	assert_false(zs_policer_new_flow(w->worker[0], 1, ZS_TO_EDGE, 20, 20, 9 * S));
-	assert_false(zs_policer_new_flow(w->worker[0], 1, ZS_TO_EDGE, 1, 100, 9 * S));
-	while (zs_policer_new_flow(w->worker[n & 1], 1, ZS_TO_EDGE, 19, 99, 9 * S))
+	assert_true(zs_policer_flows_full(w->worker[0], 1, 20, 20));
+	assert_true(zs_policer_flows_full(w->worker[0], 1, 1, 100));
+	assert_false(zs_policer_flows_full(w->worker[0], 1, 19, 99));
+	assert_false(zs_policer_flows_full(w->worker[0], 2, 90, 99));
+	while (zs_policer_new_flow(w->worker[n & 1], 1, ZS_TO_EDGE, 9 * S))
 		n++;
 	assert_int_equal(n, 10);
-	for (n = 0; zs_policer_new_flow(w->worker[n & 1], 2, ZS_TO_EDGE, 0, 0, 9 * S);)
+	for (n = 0; zs_policer_new_flow(w->worker[n & 1], 2, ZS_TO_EDGE, 9 * S);)
 		n++;
 	assert_int_equal(n, 5); /* of the tenant's 15 */
 	limit(w, 4, 3, (struct zs_police_limits){ .new_flows_s = 1 }, false);
-	assert_false(
-	    zs_policer_new_flow(w->worker[0], 4, ZS_TO_EDGE, 0, 0, 9 * S)); /* the tenant's refusal … */
-	assert_true(
-	    zs_policer_new_flow(w->worker[0], 4, ZS_TO_EDGE, 0, 0, 9 * S + 70 * MS)); /* … costs none */
-	assert_true(zs_policer_new_flow(w->worker[0], 1, ZS_FROM_EDGE, 0, 0, 9 * S));
-	assert_true(zs_policer_new_flow(w->worker[0], 1, ZS_TO_EDGE, 0, 0, 9 * S + 140 * MS));
-	assert_false(zs_policer_new_flow(w->worker[0], 1, ZS_TO_EDGE, 0, 0, 9 * S + 141 * MS));
+	assert_false(zs_policer_new_flow(w->worker[0], 4, ZS_TO_EDGE, 9 * S)); /* the tenant's refusal … */
+	assert_true(zs_policer_new_flow(w->worker[0], 4, ZS_TO_EDGE, 9 * S + 70 * MS)); /* … costs none */
+	assert_true(zs_policer_new_flow(w->worker[0], 1, ZS_FROM_EDGE, 9 * S));
+	assert_true(zs_policer_new_flow(w->worker[0], 1, ZS_TO_EDGE, 9 * S + 140 * MS));
+	assert_false(zs_policer_new_flow(w->worker[0], 1, ZS_TO_EDGE, 9 * S + 141 * MS));
 	world_free(w);
 }
 

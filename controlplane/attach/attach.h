@@ -170,6 +170,9 @@ struct zs_attach_info {
 /* The attachment with the lowest id above `after`; false: no more. Pointers hold until the next call that changes something. */
 bool zs_attach_next(const struct zs_attach *s, uint32_t after, uint64_t now, struct zs_attach_info *out);
 
+/* A session of an attachment, the newest or the one before it; its root is wiped. false: there is none. */
+bool zs_attach_session(const struct zs_attach *s, uint32_t id, bool newest, struct zs_session *out);
+
 /* --- figures --- */
 
 struct zs_attach_counts {

@@ -1,5 +1,6 @@
 /* What verbs, metrics and tests ask. */
 #include <errno.h>
+#include <sodium.h>
 #include "attach/internal.h"
 
 const struct zs_attach_counts *zs_attach_counts(const struct zs_attach *s)
@@ -62,6 +63,16 @@ bool zs_attach_next(const struct zs_attach *s, uint32_t after, uint64_t now, str
 		return true;
 	}
 	return false;
+}
+
+bool zs_attach_session(const struct zs_attach *s, uint32_t id, bool newest, struct zs_session *out)
+{
+	const struct slot *slot = id < s->high ? s->slot[id] : NULL;
+	uint32_t at = !slot ? ZS_SESSION_NONE : newest ? slot->now.at : slot->before.at;
+	bool there = at != ZS_SESSION_NONE && zs_sessions_slot(&s->shm, at, out);
+
+	sodium_memzero(out->root, sizeof(out->root));
+	return there;
 }
 
 /* --- the walker --- */

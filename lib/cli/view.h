@@ -29,6 +29,22 @@ json_t *zs_view_runtime(const struct zs_state *s);
 /* port 0: all. {"used","capacity","listed","flows":[…]} */
 json_t *zs_view_flows(const struct zs_state *s, uint16_t port, uint32_t limit);
 json_t *zs_view_interfaces(const struct zs_state *s);
+
+/* --- view_relay.c --- */
+
+#define ZS_VIEW_ATTACHED     100 /* bindings, tunnels listed unless told */
+#define ZS_VIEW_ATTACHED_MAX 10000
+
+/* Adds what an attachment sent and got, over all workers. */
+void zs_view_account(json_t *o, const struct zs_state *s, uint32_t id);
+/* Where an attachment is bound; generation 0: whichever it has. NULL: nowhere. */
+json_t *zs_view_binding(const struct zs_state *s, uint32_t id, uint16_t generation);
+/* Those beyond `after`, without whose they are: zsctl's, when nobody else can tell. */
+json_t *zs_view_bindings(const struct zs_state *s, uint32_t after, uint32_t limit);
+/* A session and what the dataplane knows of it. No key and nothing that one could be had from. */
+json_t *zs_view_tunnel(const struct zs_state *s, const struct zs_session *v);
+/* {"listed",WHAT:list,"next"}, list taken over; next: the last one looked at, 0: that was all. */
+json_t *zs_view_page(const char *what, json_t *list, uint32_t next);
 /* Flows in use over all partitions, and the room there is. */
 void zs_view_flow_use(const struct zs_state *s, uint64_t *used, uint64_t *capacity);
 

@@ -291,6 +291,8 @@ def replayed(street, thief):
     bound = street.arrives("10.77.1.2", 6000)
     check("BOUND", len(bound) == 1 and bound[0][24] == 3 and bound[0][70:72] == b"\0\0", bound)
     thief.hears(bound[0])
+    shown = admin.result("show bindings")["bindings"]
+    check("show bindings has it", [b for b in shown if b["address"] == "10.77.1.2:6000" and b["bind_id"] and 70_000 < b["expires_ms"] <= 75_000 and b["peer"]], shown)
     before, lost = counters(), admin.result("show drops", all=True)["reasons"]
     for message in (first, second):
         for source, port in (("10.77.1.2", 6000), ("10.77.1.2", 6001), ("10.77.1.66", 7777)):

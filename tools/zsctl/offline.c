@@ -59,6 +59,11 @@ static json_t *of_state(const struct zs_state *s, enum zs_command_id id, json_t 
 	case ZS_COMMAND_show_flows:
 		return zs_view_flows(s, (uint16_t)number(args, "port", 0),
 				     number(args, "limit", ZS_VIEW_FLOWS));
+	case ZS_COMMAND_show_bindings: /* whose they are nobody can tell */
+		return json_object_get(args, "who")
+			   ? NULL
+			   : zs_view_bindings(s, number(args, "after", 0),
+					      number(args, "limit", ZS_VIEW_ATTACHED));
 	case ZS_COMMAND_show_ports:
 		return zs_view_interfaces(s);
 	case ZS_COMMAND_show_counters:

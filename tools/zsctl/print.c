@@ -336,6 +336,10 @@ void zsctl_print(const struct zsctl *z, json_t *r)
 				  : printf("qlog is off\n"));
 	case ZS_COMMAND_show_flows:
 		return print_flows(r);
+	case ZS_COMMAND_show_bindings:
+		return zsctl_print_bindings(r);
+	case ZS_COMMAND_show_tunnels:
+		return zsctl_print_tunnels(r);
 	case ZS_COMMAND_show_counters:
 		return print_counters(r);
 	case ZS_COMMAND_show_drops:

@@ -65,6 +65,10 @@ void zsctl_print_attachments(json_t *result);
 void zsctl_print_limited(json_t *result);
 void zsctl_print_usage(json_t *result);
 
+/* print_relay.c */
+void zsctl_print_bindings(json_t *result);
+void zsctl_print_tunnels(json_t *result);
+
 /* print_cids.c */
 void zsctl_print_minted(json_t *result);
 void zsctl_print_decoded(json_t *result);

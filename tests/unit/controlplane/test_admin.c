@@ -80,6 +80,8 @@ static const struct {
 	{ "p2p identify", "{\"who\":\"" PEER "\"}", ZS_EXIT_REFUSED },
 	{ "p2p qlog", "{\"state\":\"on\"}", ZS_EXIT_REFUSED },
 	{ "show flows", "{}", ZS_EXIT_FAILED },
+	{ "show bindings", "{}", ZS_EXIT_FAILED },
+	{ "show tunnels", "{}", ZS_EXIT_FAILED },
 	{ "show ports", "{}", ZS_EXIT_FAILED },
 	{ "show counters", "{}", ZS_EXIT_FAILED },
 	{ "show drops", "{}", ZS_EXIT_FAILED },

@@ -413,7 +413,7 @@ static void random_mutations(void **state)
 		struct zs_packet p;
 		for (uint32_t n = random_below(&rnd, 4); n > 0; n--) {
 			uint32_t at = random_below(&rnd, f.l4 + 30);
-			f.b[at] = (uint8_t)(random_u64(&rnd) & 1 ? f.b[at] ^ (1 << random_below(&rnd, 8))
+			f.b[at] = (uint8_t)(random_u64(&rnd) & 1 ? f.b[at] ^ (1ull << random_below(&rnd, 8))
 								 : random_u64(&rnd));
 		}
 		if (random_below(&rnd, 4) == 0)

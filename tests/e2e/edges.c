@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include "base/check.h"
 #include "base/clock.h"
-#include "edge.h"
+#include "node/edge.h"
 #include "options.h"
 
 #define EDGES	8192

@@ -11,7 +11,7 @@
 #include <string.h>
 #include "base/check.h"
 #include "base/clock.h"
-#include "edge.h"
+#include "node/edge.h"
 #include "node/node.h"
 #include "options.h"
 #include "relay/edge_tunnel.h"

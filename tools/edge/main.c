@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "data.h"
-#include "edge.h"
 #include "files.h"
 #include "loop/addresses.h"
 #include "loop/notify.h"
+#include "node/edge.h"
 #include "node/node.h"
 #include "report.h"
 #include "sandbox.h"

@@ -1,4 +1,4 @@
-/* The control connection, as zs-edge has it (tools/edge), in mode socket: brings keys, bind id, the relay's service address; own
+/* The control connection, as zs-edge has it (node/edge.h), in mode socket: brings keys, bind id, the relay's service address; own
  * connection IDs lie in the attach client's pool, those of dials are asked for. The newest session is the one that binds. */
 #include <string.h>
 #include "base/clock.h"

@@ -11,7 +11,7 @@
 #include <jansson.h>
 #include <ngtcp2/ngtcp2.h>
 #include <openssl/ssl.h>
-#include "edge.h"
+#include "node/edge.h"
 #include "loop/udp.h"
 #include "p2p/quic/crypto.h"
 #include "p2p/quic/sendbuf.h"

@@ -13,7 +13,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "edge.h"
+#include "node/edge.h"
 #include "p2p/frame.h"
 #include "sim/prng.h"
 

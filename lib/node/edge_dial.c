@@ -2,7 +2,7 @@
  * 8305), and the first that stands is taken. */
 #include <stdio.h>
 #include "base/clock.h"
-#include "internal.h"
+#include "node/edge_internal.h"
 
 #define STAGGER_NS (250 * ZS_NS_PER_MS)
 

@@ -1,8 +1,8 @@
-/* Inside an edge: its links' connections, and the calls between dialling (dial.c) and the rest (edge.c). */
-#ifndef ZS_EDGE_INTERNAL_H
-#define ZS_EDGE_INTERNAL_H
+/* Inside an edge: its links' connections, and the calls between dialling (edge_dial.c) and the rest (edge.c). */
+#ifndef ZS_NODE_EDGE_INTERNAL_H
+#define ZS_NODE_EDGE_INTERNAL_H
 
-#include "edge.h"
+#include "node/edge.h"
 #include "node/node.h"
 
 #define EDGE_LINKS 2 /* what an attach client has at most */
@@ -41,17 +41,17 @@ static inline uint64_t edge_now(const struct zs_edge *e)
 /* edge.c */
 /* Sends what is due and sets the timer; every way in ends with it. */
 void edge_turn(struct zs_edge *e);
-/* links.c: the link failed; the first reason counts. */
+/* edge_links.c: the link failed; the first reason counts. */
 __attribute__((format(printf, 3, 4))) void edge_fail(struct edge_link *l, enum zs_attach_state end,
 						     const char *fmt, ...);
 
-/* links.c */
+/* edge_links.c */
 extern const struct zs_attach_client_ops edge_client_ops;
 extern const struct zs_host_ops edge_host_ops;
 /* The client is told of links that failed since. */
 void edge_tell_failures(struct zs_edge *e);
 
-/* dial.c */
+/* edge_dial.c */
 void edge_dial(struct edge_link *l);
 /* Tries the next address when it is time. */
 void edge_dial_next(struct edge_link *l);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include "base/check.h"
 #include "base/clock.h"
-#include "internal.h"
+#include "node/edge_internal.h"
 
 #define PROVE_NS (5 * ZS_NS_PER_S)
 

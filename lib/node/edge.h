@@ -1,7 +1,7 @@
 /* An edge: the attach client (p2p/attach_client.h) over a libp2p host of its own on one UDP socket. It resolves,
  * dials, opens the attach stream, keeps the time, and proves sessions. One loop may run many. */
-#ifndef ZS_EDGE_EDGE_H
-#define ZS_EDGE_EDGE_H
+#ifndef ZS_NODE_EDGE_H
+#define ZS_NODE_EDGE_H
 
 #include "loop/resolve.h"
 #include "loop/udp.h"

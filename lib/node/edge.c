@@ -1,9 +1,9 @@
 /* An edge's life, and its turns of the loop. */
-#include "edge.h"
+#include "node/edge.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include "internal.h"
+#include "node/edge_internal.h"
 
 #define SEND_BUFFER 65536 /* a stream's: frames of 4 KiB, a few at a time */
 #define PEERS	    16	  /* an edge talks with one relay, two while it moves */

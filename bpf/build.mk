@@ -1,6 +1,6 @@
 # bpf/: the steering program for the kernel, its loader, and zs-steer to handle both by hand.
 $(eval $(call compile,bpf,-Ilib -Ibpf))
-BPF_OBJ   := $(call objects,bpf/loader.c bpf/keys.c)
+BPF_OBJ   := $(call objects,bpf/loader.c bpf/keys.c bpf/blocks.c)
 BPF_LIBS   = $(shell $(PKG) --libs libbpf) -lelf -lz
 BPF_ARCH   = $(shell $(CC) -print-multiarch 2>/dev/null || gcc -print-multiarch)
 $(B)/steer.bpf.o: bpf/steer.bpf.c bpf/steer.h

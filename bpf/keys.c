@@ -35,6 +35,7 @@ static int walk(const struct zs_steer *s, uint32_t keep, uint32_t *newest)
 
 int zs_steer_resume(struct zs_steer *s)
 {
+	uint32_t zero = 0;
 	int cpus = libbpf_num_possible_cpus(); /* reads /sys once; a sandbox may hide that later */
 
 	if (cpus < 0)
@@ -43,6 +44,9 @@ int zs_steer_resume(struct zs_steer *s)
 		return -E2BIG;
 	s->cpus = (uint32_t)cpus;
 	s->set = 0;
+	if (bpf_map_lookup_elem(s->config_fd, &zero, &s->config))
+		return -errno;
+	s->blocks = s->config.blocking; /* at least: whoever empties the map counts from there */
 	return walk(s, 0, &s->set);
 }
 
@@ -71,8 +75,10 @@ int zs_steer_sync(struct zs_steer *s, const struct zs_steer_config *config, cons
 		if (!rc)
 			rc = add(s, keys, count);
 	}
+	s->config = *config;
+	s->config.blocking = s->blocks != 0;
 	if (!rc)
-		rc = bpf_map_update_elem(s->config_fd, &zero, config, BPF_ANY);
+		rc = bpf_map_update_elem(s->config_fd, &zero, &s->config, BPF_ANY);
 	return rc ? rc : walk(s, s->set, NULL);
 }
 

@@ -2,7 +2,7 @@
  *
  *     link       keeps the program attached while no process lives
  *     program    the program behind the link, to compare a new one with
- *     xsks_map, steer_keys, steer_counters, steer_config
+ *     xsks_map, steer_keys, steer_counters, steer_config, steer_blocks
  *
  * Life: open() loads the object around those pinned maps that still have the layout it wants, then
  * attaches it (nothing there), leaves the attached one alone (same instructions, same maps) or puts it
@@ -33,7 +33,8 @@
 #define PROGRAM_NAME "xsk_def_prog"
 #define PROGRAM_MAPS 16 /* more than any version of the program uses */
 
-static const char *const map_names[] = { "steer_keys", "steer_counters", "steer_config", "xsks_map" };
+static const char *const map_names[] = { "steer_keys", "steer_counters", "steer_config", "xsks_map",
+					 "steer_blocks" };
 
 #define MAPS ZS_ARRAY_LEN(map_names)
 
@@ -77,7 +78,9 @@ static int name_pins(struct zs_steer *s, const char *instance, const char *ifnam
 {
 	int n;
 
-	*s = (struct zs_steer){ .keys_fd = -1, .counters_fd = -1, .config_fd = -1, .xsks_fd = -1 };
+	*s = (struct zs_steer){
+		.keys_fd = -1, .counters_fd = -1, .config_fd = -1, .xsks_fd = -1, .blocks_fd = -1
+	};
 	if (!*instance || !*ifname || strchr(instance, '/') || strchr(ifname, '/'))
 		return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE,
 				    "not an instance and an interface: '%s' '%s'", instance, ifname);
@@ -359,7 +362,8 @@ static int attach(struct load *l)
 
 static int keep_descriptors(struct load *l)
 {
-	int *to[] = { &l->s->keys_fd, &l->s->counters_fd, &l->s->config_fd, &l->s->xsks_fd };
+	int *to[] = { &l->s->keys_fd, &l->s->counters_fd, &l->s->config_fd, &l->s->xsks_fd,
+		      &l->s->blocks_fd };
 
 	for (unsigned i = 0; i < MAPS; i++) {
 		*to[i] = fcntl(l->map_fd[i], F_DUPFD_CLOEXEC, 3);
@@ -428,7 +432,9 @@ int zs_steer_peek(struct zs_steer *s, const char *instance, const char *ifname, 
 	s->counters_fd = open_pin(s, "steer_counters");
 	s->config_fd = open_pin(s, "steer_config");
 	s->xsks_fd = open_pin(s, "xsks_map");
-	if (s->keys_fd >= 0 && s->counters_fd >= 0 && s->config_fd >= 0 && s->xsks_fd >= 0) {
+	s->blocks_fd = open_pin(s, "steer_blocks");
+	if (s->keys_fd >= 0 && s->counters_fd >= 0 && s->config_fd >= 0 && s->xsks_fd >= 0 &&
+	    s->blocks_fd >= 0) {
 		s->adopted = true;
 		return zs_steer_resume(s);
 	}
@@ -450,6 +456,7 @@ void zs_steer_close(struct zs_steer *s)
 	close_one(&s->counters_fd);
 	close_one(&s->config_fd);
 	close_one(&s->xsks_fd);
+	close_one(&s->blocks_fd);
 }
 
 int zs_steer_remove(const char *instance, const char *ifname, struct zs_error *err)

@@ -21,6 +21,9 @@ struct zs_steer {
 	int counters_fd; /* per-CPU array by enum zs_steer_counter */
 	int config_fd;
 	int xsks_fd;
+	int blocks_fd; /* hash: struct zs_steer_site -> struct zs_steer_block */
+	uint32_t blocks;
+	struct zs_steer_config config; /* as last written */
 	int ifindex;
 	uint32_t set;  /* number of the last set of keys */
 	uint32_t cpus; /* possible CPUs, as per-CPU maps count them */
@@ -48,6 +51,14 @@ int zs_steer_remove(const char *instance, const char *ifname, struct zs_error *e
  * On failure every key of the set before is still there. A bpf(2) call or two for each key. */
 int zs_steer_sync(struct zs_steer *s, const struct zs_steer_config *config, const struct zs_steer_key *keys,
 		  uint32_t count);
+/* The site of an address. */
+struct zs_steer_site zs_steer_site_of(const struct zs_addr *addr);
+/* Drops what comes from a site until then, beside what is blocked already; -E2BIG: as many as the map holds are. */
+int zs_steer_block(struct zs_steer *s, const struct zs_steer_site *site, uint64_t until_ns);
+/* Lets a site in again; its packets that were dropped are added to *dropped. -ENOENT: it was not blocked. */
+int zs_steer_unblock(struct zs_steer *s, const struct zs_steer_site *site, uint64_t *dropped);
+/* Empties the map: what a process before left. */
+int zs_steer_unblock_all(struct zs_steer *s);
 /* Sums over CPUs. */
 int zs_steer_counters(const struct zs_steer *s, uint64_t out[ZS_STEER_COUNTERS]);
 

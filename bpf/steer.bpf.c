@@ -42,6 +42,13 @@ struct {
 } steer_keys SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct zs_steer_site);
+	__type(value, struct zs_steer_block);
+	__uint(max_entries, ZS_STEER_BLOCKS_MAX);
+} steer_blocks SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, __u32);
 	__type(value, __u64);
@@ -61,6 +68,7 @@ struct frame {
 	void *end;
 	const struct zs_steer_config *config;
 	struct zs_steer_key key;
+	struct zs_steer_site from; /* of a UDP packet; family 0: of none */
 };
 
 struct port_pair {
@@ -190,6 +198,8 @@ FLAT bool is_ours4(struct frame *f)
 	if (ip->protocol != IPPROTO_UDP)
 		return false;
 	set_addr4(&f->key, ip->daddr);
+	f->from.family = 4;
+	__builtin_memcpy(f->from.net, &ip->saddr, 3);
 	return to_key(f);
 }
 
@@ -203,6 +213,8 @@ FLAT bool is_ours6(struct frame *f)
 		return quotes_key6(f);
 	if (ip->nexthdr != IPPROTO_UDP) /* an extension header is the kernel's too */
 		return false;
+	f->from.family = 6;
+	__builtin_memcpy(f->from.net, &ip->saddr, sizeof(f->from.net));
 	return set_addr6(&f->key, &ip->daddr) && to_key(f);
 }
 
@@ -246,6 +258,20 @@ FLAT void count(__u32 which)
 		(*value)++;
 }
 
+/* Is it from a prefix that floods? Counted at its entry. An entry that has run out lets all pass. */
+FLAT bool is_blocked(const struct frame *f)
+{
+	struct zs_steer_block *block;
+
+	if (!f->config->blocking || !f->from.family)
+		return false;
+	block = bpf_map_lookup_elem(&steer_blocks, &f->from);
+	if (!block || block->until_ns <= bpf_ktime_get_ns())
+		return false;
+	__sync_fetch_and_add(&block->dropped, 1);
+	return true;
+}
+
 SEC("xdp")
 int xsk_def_prog(struct xdp_md *ctx)
 {
@@ -260,6 +286,10 @@ int xsk_def_prog(struct xdp_md *ctx)
 	if (!f.config || !is_ours(&f)) {
 		count(ZS_STEER_PASSED);
 		return XDP_PASS;
+	}
+	if (is_blocked(&f)) {
+		count(ZS_STEER_BLOCKED);
+		return XDP_DROP;
 	}
 	if (!bpf_map_lookup_elem(&xsks_map, &queue)) {
 		count(ZS_STEER_DROPPED);

@@ -12,6 +12,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include "base/check.h"
+#include "base/clock.h"
 #include "loader.h"
 
 #define KEYS_MAX 256 /* on one command line */
@@ -20,6 +21,9 @@ static const char usage_text[] =
     "usage: zs-steer attach INSTANCE INTERFACE [OBJECT]   attach steer.bpf.o, or adopt what is attached\n"
     "       zs-steer detach INSTANCE INTERFACE            detach and unpin\n"
     "       zs-steer status INSTANCE INTERFACE            program, keys, counters\n"
+    "       zs-steer blocks INSTANCE INTERFACE            source prefixes that are dropped, for how long, "
+    "how much\n"
+    "       zs-steer block INSTANCE INTERFACE ADDRESS SECONDS   drop the address's /24 or /56 for a while\n"
     "       zs-steer keys INSTANCE INTERFACE              list what is steered\n"
     "       zs-steer keys INSTANCE INTERFACE FIRST-LAST KEY...\n"
     "           steer exactly these; FIRST-LAST is the flow range, KEY is [VLAN/]ADDRESS:PORT,\n"
@@ -117,12 +121,66 @@ static int status(int argc, char **argv)
 	if (!rc)
 		rc = zs_steer_counters(&s, counters);
 	if (!rc)
-		printf("interface=%s program=%u mode=%s keys=%u steered=%lu passed=%lu dropped=%lu\n",
+		printf("interface=%s program=%u mode=%s keys=%u steered=%lu passed=%lu dropped=%lu "
+		       "blocked=%lu\n",
 		       s.ifname, q.prog_id, q.attach_mode == XDP_ATTACHED_SKB ? "skb" : "native",
 		       list_keys(&s, false), counters[ZS_STEER_STEERED], counters[ZS_STEER_PASSED],
-		       counters[ZS_STEER_DROPPED]);
+		       counters[ZS_STEER_DROPPED], counters[ZS_STEER_BLOCKED]);
 	zs_steer_close(&s);
 	return rc ? fail_code(rc, "cannot read the counters") : 0;
+}
+
+static void print_block(const struct zs_steer_site *site, const struct zs_steer_block *block)
+{
+	struct zs_addr a = { .ip = { [10] = 0xff, [11] = 0xff } };
+	uint64_t now = zs_clock_ns();
+	char text[ZS_ADDR_TEXT];
+
+	if (site->family == 6)
+		memset(&a, 0, sizeof(a));
+	memcpy(a.ip + (site->family == 6 ? 0 : 12), site->net, site->family == 6 ? 7 : 3);
+	printf("prefix=%s/%d seconds=%llu dropped=%llu\n", zs_addr_format(&a, text),
+	       site->family == 6 ? 56 : 24,
+	       (unsigned long long)(block->until_ns > now ? (block->until_ns - now) / ZS_NS_PER_S : 0),
+	       (unsigned long long)block->dropped);
+}
+
+static int blocks(int argc, char **argv)
+{
+	struct zs_error err = { 0 };
+	struct zs_steer_block block;
+	struct zs_steer_site site;
+	struct zs_steer s;
+	void *from = NULL;
+
+	if (zs_steer_peek(&s, argv[0], argv[1], &err))
+		return fail(&err);
+	for (unsigned i = 0; i < ZS_STEER_BLOCKS_MAX && !bpf_map_get_next_key(s.blocks_fd, from, &site);
+	     i++) {
+		from = &site;
+		if (!bpf_map_lookup_elem(s.blocks_fd, &site, &block))
+			print_block(&site, &block);
+	}
+	zs_steer_close(&s);
+	return 0;
+}
+
+static int block(int argc, char **argv)
+{
+	struct zs_error err = { 0 };
+	struct zs_steer_site site;
+	struct zs_addr a;
+	struct zs_steer s;
+	int rc;
+
+	if (argc != 4 || zs_addr_parse(&a, argv[2]))
+		return usage();
+	if (zs_steer_peek(&s, argv[0], argv[1], &err))
+		return fail(&err);
+	site = zs_steer_site_of(&a);
+	rc = zs_steer_block(&s, &site, zs_clock_ns() + strtoull(argv[3], NULL, 10) * ZS_NS_PER_S);
+	zs_steer_close(&s);
+	return rc ? fail_code(rc, "cannot block") : 0;
 }
 
 static int get_mac(const char *ifname, uint8_t mac[6])
@@ -209,9 +267,8 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(int argc, char **argv);
-	} verbs[] = {
-		{ "attach", attach }, { "detach", detach }, { "status", status }, { "keys", keys_verb }
-	};
+	} verbs[] = { { "attach", attach },  { "detach", detach }, { "status", status },
+		      { "keys", keys_verb }, { "blocks", blocks }, { "block", block } };
 
 	for (unsigned i = 0; argc > 3 && i < ZS_ARRAY_LEN(verbs); i++) {
 		if (!strcmp(argv[1], verbs[i].name))

@@ -28,6 +28,7 @@ struct rte_mempool;
 struct zs_worker;
 struct zs_limits;
 struct zs_targets;
+struct zs_offenders;
 struct zs_binds;
 struct zs_window_keys;
 
@@ -89,6 +90,8 @@ struct zs_dp {
 	struct rte_mempool *pool;
 	struct zs_limits *limits;
 	struct zs_targets *targets;
+	struct zs_offenders *offenders; /* main's */
+	uint32_t blocked;		/* source prefixes that the steering programs drop */
 	/* Flow partitions: which worker serves each, and which port range it owns. */
 	uint32_t partitions;
 	uint64_t flow_room; /* flows that all of them can hold */

@@ -4,6 +4,7 @@
 #include "housekeeping.h"
 #include "judge.h"
 #include "loop/notify.h"
+#include "offenders.h"
 #include "second.h"
 #include "stage/mark.h"
 #include "steering.h"
@@ -27,6 +28,7 @@ void zs_housekeeping(struct zs_worker *w)
 	refresh_settings(w);
 	w->unix_s = zs_clock_wall_ns() / ZS_NS_PER_S;
 	zs_entropy_refill(&w->entropy);
+	zs_flood_look(w);
 	zs_flows_age(w);
 	zs_tunnels_keep(w);
 	zs_cids_refresh(&w->cids, w->sessions, w->unix_s);
@@ -67,6 +69,7 @@ static void read_port(struct zs_dp *dp, uint32_t i)
 		s->steered = counters[ZS_STEER_STEERED];
 		s->passed = counters[ZS_STEER_PASSED];
 		s->fallback_dropped = counters[ZS_STEER_DROPPED];
+		s->blocked = counters[ZS_STEER_BLOCKED];
 	}
 }
 
@@ -91,6 +94,7 @@ void zs_housekeeping_main(struct zs_dp *dp)
 	zs_steering_sync(dp);
 	for (uint32_t i = 0; i < dp->ports; i++)
 		read_port(dp, i);
+	zs_offenders_tick(dp, now);
 	zs_judge(dp, now);
 	beat_watchdog(dp, now);
 	zs_log_flush(dp->log, false);

@@ -1,4 +1,5 @@
 #include "judge.h"
+#include "worker.h"
 
 #define FULL_NS	    (60 * ZS_NS_PER_S) /* a full table stays a health code this long after its last refusal */
 #define UNSERVED_NS (60 * ZS_NS_PER_S) /* so does a queue without a worker after its last packet */
@@ -83,6 +84,19 @@ static void judge_flows(struct zs_dp *dp, uint64_t now)
 	dp->full_seen = full;
 }
 
+static void judge_flood(struct zs_dp *dp)
+{
+	uint32_t on = 0;
+
+	for (uint32_t i = 0; i < dp->workers; i++)
+		on += dp->worker[i]->flood.on;
+	if (on)
+		zs_health_raise(dp->state.health, ZS_HEALTH_flood, "%u of %u workers; %u prefixes blocked",
+				on, dp->workers, dp->blocked);
+	else
+		zs_health_clear(dp->state.health, ZS_HEALTH_flood);
+}
+
 static void judge_control(struct zs_dp *dp, uint64_t now)
 {
 	const struct zs_tables *t = atomic_load(&dp->tables);
@@ -109,6 +123,7 @@ void zs_judge(struct zs_dp *dp, uint64_t now)
 	judge_links(dp);
 	judge_queues(dp, now);
 	judge_flows(dp, now);
+	judge_flood(dp);
 	judge_control(dp, now);
 	dp->judged = true;
 }

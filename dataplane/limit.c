@@ -36,7 +36,7 @@ bool zs_limit_port(struct zs_limits *l, uint16_t port, uint32_t rate_s, uint32_t
 }
 
 /* The source's network, mixed with a key of this run: which networks share a bucket is secret. */
-static uint64_t prefix_hash(const struct zs_limits *l, const struct zs_addr *a)
+uint64_t zs_limit_site_hash(const struct zs_limits *l, const struct zs_addr *a)
 {
 	struct zs_addr site = zs_addr_site(a);
 	uint64_t x, family = zs_addr_is4(a);
@@ -74,13 +74,23 @@ static int find_way(_Atomic uint64_t *bucket, uint64_t tag, uint64_t now_us)
 	return oldest;
 }
 
-/* The times in the table are taken from now on: their clock goes round, ours does not. A word
- * further ahead than a burst reaches was left a round ago, or under another rate. */
+/* The times in the table are taken from now on: their clock goes round, ours does not. */
+/* What a word says now: how far its time lies ahead, ns. A word further ahead than a burst reaches was left a round
+ * ago, or under another rate. */
+static uint64_t reading(uint64_t word, uint64_t tag, uint32_t rate_s, uint32_t burst, uint64_t now_us)
+{
+	uint64_t tat = word >> TIME_BITS == tag ? ahead_us(word, now_us) : 0;
+
+	if (tat > (uint64_t)(burst ? burst : rate_s) * US_PER_S / rate_s + 1)
+		tat = 0;
+	return tat * NS_PER_US;
+}
+
 bool zs_limit_prefix_of(struct zs_limits *l, enum zs_limit_kind kind, const struct zs_addr *src,
 			uint32_t rate_s, uint32_t burst, uint64_t now_ns)
 {
-	uint64_t h = prefix_hash(l, src) ^ kind * KIND, tag = h >> TIME_BITS | 1, now = now_ns / NS_PER_US,
-		 old, tat;
+	uint64_t h = zs_limit_site_hash(l, src) ^ kind * KIND, tag = h >> TIME_BITS | 1,
+		 now = now_ns / NS_PER_US, old, tat;
 	_Atomic uint64_t *bucket = l->prefix[h % ZS_LIMIT_BUCKETS], *word;
 
 	if (!rate_s)
@@ -88,15 +98,26 @@ bool zs_limit_prefix_of(struct zs_limits *l, enum zs_limit_kind kind, const stru
 	word = &bucket[find_way(bucket, tag, now)];
 	old = atomic_load_explicit(word, memory_order_relaxed);
 	do {
-		tat = old >> TIME_BITS == tag ? ahead_us(old, now) : 0;
-		if (tat > (uint64_t)(burst ? burst : rate_s) * US_PER_S / rate_s + 1)
-			tat = 0;
-		tat *= NS_PER_US;
+		tat = reading(old, tag, rate_s, burst, now);
 		if (!zs_limit_take(&tat, rate_s, burst, 0))
 			return false;
 		tat = now + (tat + NS_PER_US - 1) / NS_PER_US;
 	} while (!atomic_compare_exchange_weak(word, &old, tag << TIME_BITS | (tat & TIME_MASK)));
 	return true;
+}
+
+bool zs_limit_prefix_left(struct zs_limits *l, enum zs_limit_kind kind, const struct zs_addr *src,
+			  uint32_t rate_s, uint32_t burst, uint64_t now_ns)
+{
+	uint64_t h = zs_limit_site_hash(l, src) ^ kind * KIND, tag = h >> TIME_BITS | 1,
+		 now = now_ns / NS_PER_US, tat;
+	_Atomic uint64_t *bucket = l->prefix[h % ZS_LIMIT_BUCKETS];
+
+	if (!rate_s)
+		return true;
+	tat = reading(atomic_load_explicit(&bucket[find_way(bucket, tag, now)], memory_order_relaxed), tag,
+		      rate_s, burst, now);
+	return zs_limit_take(&tat, rate_s, burst, 0);
 }
 
 bool zs_limit_prefix(struct zs_limits *l, const struct zs_addr *src, uint32_t rate_s, uint32_t burst,
@@ -107,7 +128,7 @@ bool zs_limit_prefix(struct zs_limits *l, const struct zs_addr *src, uint32_t ra
 
 static _Atomic uint32_t *prefix_count(struct zs_limits *l, const struct zs_addr *client)
 {
-	return &l->prefix_flows[prefix_hash(l, client) % ZS_LIMIT_COUNTS];
+	return &l->prefix_flows[zs_limit_site_hash(l, client) % ZS_LIMIT_COUNTS];
 }
 
 void zs_limit_flow_made(struct zs_limits *l, uint16_t port, const struct zs_addr *client)

@@ -33,9 +33,14 @@ bool zs_limit_port(struct zs_limits *l, uint16_t port, uint32_t rate_s, uint32_t
 bool zs_limit_prefix(struct zs_limits *l, const struct zs_addr *src, uint32_t rate_s, uint32_t burst,
 		     uint64_t now_ns);
 /* Other rates by prefix, in the same table under names of their own. */
-enum zs_limit_kind { ZS_LIMIT_FLOWS, ZS_LIMIT_STRANGERS, ZS_LIMIT_NUDGES };
+enum zs_limit_kind { ZS_LIMIT_FLOWS, ZS_LIMIT_STRANGERS, ZS_LIMIT_NUDGES, ZS_LIMIT_TAGS };
 bool zs_limit_prefix_of(struct zs_limits *l, enum zs_limit_kind kind, const struct zs_addr *src,
 			uint32_t rate_s, uint32_t burst, uint64_t now_ns);
+/* Would one more be let through? Takes nothing. */
+bool zs_limit_prefix_left(struct zs_limits *l, enum zs_limit_kind kind, const struct zs_addr *src,
+			  uint32_t rate_s, uint32_t burst, uint64_t now_ns);
+/* Of the source's network, secret: nobody can choose who shares it. */
+uint64_t zs_limit_site_hash(const struct zs_limits *l, const struct zs_addr *src);
 /* A flow was made or found at the start, and its end. */
 void zs_limit_flow_made(struct zs_limits *l, uint16_t port, const struct zs_addr *client);
 void zs_limit_flow_gone(struct zs_limits *l, uint16_t port, const struct zs_addr *client);

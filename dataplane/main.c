@@ -25,6 +25,7 @@
 #include "steering.h"
 #include "tunnels.h"
 #include "view.h"
+#include "offenders.h"
 #include "worker.h"
 
 #define DYING_MS      1000 /* a killed process with gigabytes mapped takes some 100 ms to go */
@@ -222,6 +223,11 @@ static int start(struct zs_dp *dp, const sigset_t *set, struct zs_error *err)
 		goto stop_ports;
 	if ((rc = zs_workers_new(dp, err)))
 		goto delete_workers;
+	dp->offenders = zs_offenders_new(dp);
+	if (!dp->offenders) {
+		rc = zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "no memory for source prefixes");
+		goto delete_workers;
+	}
 	if ((rc = zs_flows_open(dp, fresh, err)) || (rc = zs_binds_open(dp, err)) ||
 	    (rc = zs_tunnels_open(dp, err)))
 		goto close_flows;
@@ -231,6 +237,7 @@ close_flows:
 	zs_binds_close(dp);
 	zs_tunnels_close(dp);
 	zs_flows_close(dp);
+	free(dp->offenders);
 delete_workers:
 	zs_workers_delete(dp);
 stop_ports:

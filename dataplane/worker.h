@@ -8,6 +8,7 @@
 #include "cids.h"
 #include "dataplane.h"
 #include "entropy.h"
+#include "flood.h"
 #include "hot.h"
 #include "locals.h"
 #include "shm/policer.h"
@@ -75,6 +76,7 @@ struct zs_worker {
 	struct zs_hot_view hot_view;
 	struct zs_policer policer;
 	struct zs_cids cids;
+	struct zs_flood flood;
 	/* Rare things. */
 	uint64_t icmp_tat_ns;
 	uint64_t unix_s; /* as of the last housekeeping */

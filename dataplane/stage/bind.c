@@ -30,6 +30,8 @@ static enum zs_bind_status admit(void *ctx, const struct zs_endpoint *from, uint
 {
 	const struct asked *q = ctx;
 
+	if (q->w->acl && zs_acl_denied(q->w->acl, &from->addr) & ZS_ACL_OUT)
+		return ZS_BIND_STATUS_denied;
 	if (zs_deny_target(&q->w->settings.deny, &from->addr) != ZS_SPECIAL_NONE ||
 	    zs_locals_has(&q->w->locals, &from->addr) || zs_locals_announced(q->w->dp->conf, &from->addr))
 		return ZS_BIND_STATUS_denied;
@@ -112,12 +114,24 @@ static enum zs_drop take(struct asked *q)
 	zs_binding_decide(&ask, &after, &v);
 	explicit_bzero(&secret, sizeof(secret));
 	explicit_bzero(&secrets, sizeof(secrets));
-	if (v.outcome == ZS_BIND_DROPPED)
+	if (v.outcome == ZS_BIND_DROPPED) {
+		if (drop_of(v.fault) == ZS_DROP_bind_tag)
+			zs_flood_failed(w, &it->p.src.addr);
 		return drop_of(v.fault);
+	}
 	zs_binds_put(w, it->cid.attachment, &before, &after);
 	w->count[counter_of[v.outcome]]++;
 	answer(w, it, v.answer, sizeof(v.answer));
 	return ZS_DROPS;
+}
+
+/* Is it worth the keys and the tag's check? ZS_DROPS: yes. */
+static enum zs_drop worth(struct zs_worker *w, const struct zs_item *it)
+{
+	struct zs_binding b = zs_binds_get(w, it->cid.attachment);
+	bool known = b.port == it->p.src.port && b.local == it->local && zs_addr_eq(&b.addr, &it->p.src.addr);
+
+	return zs_flood_may_check(w, &it->p.src.addr, known);
 }
 
 void zs_bind_take(struct zs_worker *w, struct zs_item *it)
@@ -127,13 +141,15 @@ void zs_bind_take(struct zs_worker *w, struct zs_item *it)
 
 	if (it->cid.verdict == ZS_CID_OK && it->cid.pop == w->dp->conf->attach.pop &&
 	    it->cid.attachment < w->dp->state.attachments &&
-	    zs_sessions_attachment(w->sessions, it->cid.attachment, &q.a))
-		why = take(&q);
-	else if (it->p.payload_len != ZS_BIND_BYTES)
+	    zs_sessions_attachment(w->sessions, it->cid.attachment, &q.a)) {
+		why = worth(w, it);
+		if (why == ZS_DROPS)
+			why = take(&q);
+	} else if (it->p.payload_len != ZS_BIND_BYTES)
 		why = ZS_DROP_bind_form;
 	explicit_bzero(q.session, sizeof(q.session));
 	if (why != ZS_DROPS) {
-		zs_stage_drop(w, it->m, why);
+		zs_stage_refuse(w, it, why);
 		return;
 	}
 	w->count[ZS_COUNTER_control_in_bytes] += it->ip_len;

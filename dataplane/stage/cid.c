@@ -13,10 +13,6 @@
 #include "relay/bind.h"
 #include "stage.h"
 
-#define STRANGER_S                                                                                           \
-	100 /* packets a second and source prefix that `limited` lets through: handshakes, no traffic */
-#define STRANGER_BURST 100
-
 /* false: it has ended. */
 static bool open_head(struct zs_worker *w, struct zs_item *it, struct zs_cid_ref *ref)
 {
@@ -28,11 +24,11 @@ static bool open_head(struct zs_worker *w, struct zs_item *it, struct zs_cid_ref
 		return false;
 	}
 	if (!zs_quic_read(payload, it->p.payload_len, ZS_CID, &head)) {
-		zs_stage_drop(w, it->m, ZS_DROP_cid_short);
+		zs_stage_refuse(w, it, ZS_DROP_cid_short);
 		return false;
 	}
 	if (head.dcid_len != ZS_CID) {
-		zs_stage_drop(w, it->m, ZS_DROP_cid_malformed);
+		zs_stage_refuse(w, it, ZS_DROP_cid_malformed);
 		return false;
 	}
 	*ref = (struct zs_cid_ref){ head.dcid, head.dcid_len };
@@ -54,7 +50,7 @@ static bool aim(struct zs_worker *w, struct zs_item *it)
 	enum zs_drop why = judge(w, &it->cid);
 
 	if (why != ZS_DROPS) {
-		zs_stage_drop(w, it->m, why);
+		zs_stage_refuse(w, it, why);
 		return false;
 	}
 	__builtin_prefetch(&w->hot[it->cid.attachment]);
@@ -85,11 +81,14 @@ static bool from_a_relay(const struct zs_worker *w, const struct zs_endpoint *sr
 /* A sender that has bound nothing: perhaps a NAT gave a bound peer another address. */
 static enum zs_drop judge_stranger(struct zs_worker *w, const struct zs_item *it, const struct zs_hot *to)
 {
+	uint32_t rate = w->dp->conf->flood.strangers_s;
+
+	if (w->flood.on)
+		return to->strangers ? ZS_DROP_flood : ZS_DROP_cid_stranger;
 	zs_bind_nudge(w, it);
 	if (!to->strangers)
 		return ZS_DROP_cid_stranger;
-	return zs_limit_prefix_of(w->dp->limits, ZS_LIMIT_STRANGERS, &it->p.src.addr, STRANGER_S,
-				  STRANGER_BURST, w->now_ns)
+	return zs_limit_prefix_of(w->dp->limits, ZS_LIMIT_STRANGERS, &it->p.src.addr, rate, rate, w->now_ns)
 		   ? ZS_DROPS
 		   : ZS_DROP_cid_stranger_rate;
 }
@@ -116,6 +115,14 @@ static enum zs_drop route(struct zs_worker *w, struct zs_item *it)
 	it->ends.src = (struct zs_endpoint){ w->locals.entry[to->local].addr, w->dp->service_port };
 	it->ends.dst = (struct zs_endpoint){ to->addr, to->port };
 	return ZS_DROPS;
+}
+
+static void end(struct zs_worker *w, struct zs_item *it, enum zs_drop why)
+{
+	if (it->sender == ZS_SENDER_NONE)
+		zs_stage_refuse(w, it, why);
+	else
+		zs_stage_drop(w, it->m, why);
 }
 
 /* Takes those of the service port out of the burst; returns how many there are, the others stay in `at`. */
@@ -173,7 +180,7 @@ uint32_t zs_stage_cid(struct zs_worker *w, struct zs_item **at, uint32_t n)
 		if (why == ZS_DROPS)
 			at[on++] = mine[i];
 		else
-			zs_stage_drop(w, mine[i]->m, why);
+			end(w, mine[i], why);
 	}
 	return on;
 }

@@ -125,7 +125,7 @@ static bool find_client(struct zs_worker *w, struct zs_item *it)
 	    (other = zs_flow_room_elsewhere(w, it->p.dst.port)) >= 0)
 		zs_flow_hand_over(w, it, (uint32_t)other);
 	else
-		zs_stage_drop(w, it->m, why);
+		zs_stage_refuse(w, it, why);
 	return false;
 }
 
@@ -146,7 +146,7 @@ static bool find_target(struct zs_worker *w, struct zs_item *it)
 		return zs_flow_inner(w, it);
 	if (it->flow != ZS_FLOW_NONE)
 		return true;
-	zs_stage_drop(w, it->m, ZS_DROP_stranger);
+	zs_stage_refuse(w, it, ZS_DROP_stranger);
 	return false;
 }
 

@@ -42,6 +42,8 @@ static enum zs_drop judge(struct zs_worker *w, const struct zs_item *it)
 
 	if (!p->used)
 		return ZS_DROP_not_published;
+	if (w->flood.on)
+		return ZS_DROP_flood;
 	if ((why = judge_target(w, it)) != ZS_DROPS)
 		return why;
 	if (p->drain)

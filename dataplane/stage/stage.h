@@ -88,6 +88,8 @@ void zs_stage_tx(struct zs_worker *w, struct zs_item **at, uint32_t n);
 
 /* Ends a packet with a counted reason. */
 void zs_stage_drop(struct zs_worker *w, struct rte_mbuf *m, enum zs_drop reason);
+/* flood.c: the same for a packet of nobody known. */
+void zs_stage_refuse(struct zs_worker *w, struct zs_item *it, enum zs_drop reason);
 /* Ends a packet that is the kernel's: punted where the kernel has it, else `no_twin`. */
 void zs_stage_punt(struct zs_worker *w, struct zs_item *it);
 

@@ -38,7 +38,7 @@ static bool find_session(struct zs_worker *w, struct arrival *a)
 	a->tag = zs_tunnel_known(w, a->slot);
 	if (!a->tag ||
 	    __atomic_load_n(&w->sessions->session[a->slot].receiver, __ATOMIC_RELAXED) != a->head.receiver) {
-		zs_stage_drop(w, a->it->m, ZS_DROP_tunnel_receiver);
+		zs_stage_refuse(w, a->it, ZS_DROP_tunnel_receiver);
 		return false;
 	}
 	owner = zs_tunnel_claim(&w->dp->state.tunnel_session[a->slot], w->index, w->dp->workers);
@@ -48,6 +48,14 @@ static bool find_session(struct zs_worker *w, struct arrival *a)
 	}
 	zs_tunnel_begin(w, a->slot, a->tag);
 	return true;
+}
+
+/* Is it from where the session's edge has proven to be? */
+static bool at_endpoint(const struct zs_tunnel_session *s, const struct zs_item *it)
+{
+	struct zs_roam_place from = { it->p.src, it->local };
+
+	return s->roam.has_current && zs_roam_at(&s->roam.current, &from);
 }
 
 /* Window and key. ZS_DROPS: to be opened. */
@@ -60,6 +68,9 @@ static enum zs_drop find_key(struct zs_worker *w, struct arrival *a)
 	if (s->ended)
 		return why;
 	if (!s->window[a->head.lane]) {
+		why = zs_flood_may_check(w, &a->it->p.src.addr, at_endpoint(s, a->it));
+		if (why != ZS_DROPS)
+			return why;
 		a->fresh = zs_tunnel_window_try(w, a->slot, a->tag, a->head.lane, &why);
 		if (a->fresh < 0)
 			return why;
@@ -71,7 +82,10 @@ static enum zs_drop find_key(struct zs_worker *w, struct arrival *a)
 			return why;
 		zs_window_prefetch(a->window, a->head.counter);
 	}
-	return zs_window_judge(a->window, a->keys, &a->head, w->now_ns, &a->pick);
+	why = zs_window_judge(a->window, a->keys, &a->head, w->now_ns, &a->pick);
+	if (why == ZS_DROPS && a->fresh < 0)
+		why = zs_flood_may_check(w, &a->it->p.src.addr, at_endpoint(s, a->it));
+	return why;
 }
 
 /* What the sender's own checksum says of a payload that the tag does not cover: the datagram's sum without its
@@ -94,7 +108,8 @@ static void fail(struct zs_worker *w, struct arrival *a)
 		zs_tunnel_window_drop(w, (uint32_t)a->fresh);
 	else if (zs_window_failed(a->window))
 		zs_tunnel_end(&w->dp->state.tunnel_session[a->slot]);
-	zs_stage_drop(w, a->it->m, ZS_DROP_tunnel_tag);
+	zs_flood_failed(w, &a->it->p.src.addr);
+	zs_stage_refuse(w, a->it, ZS_DROP_tunnel_tag);
 }
 
 /* The flow's end that it comes from, and the flow's number where a port would be. From here on it may be any
@@ -201,7 +216,7 @@ static uint32_t read_all(struct zs_worker *w, struct zs_item **at, uint32_t n, s
 		a->it = at[i];
 		why = zs_tunnel_read(&a->head, datagram(a), length(a));
 		if (why != ZS_DROPS) {
-			zs_stage_drop(w, at[i]->m, why);
+			zs_stage_refuse(w, at[i], why);
 			continue;
 		}
 		if (find_session(w, a)) {
@@ -225,7 +240,7 @@ static uint32_t open_burst(struct zs_worker *w, struct zs_item **at, uint32_t n,
 		if (why != ZS_DROPS) {
 			if (a->fresh >= 0)
 				zs_tunnel_window_drop(w, (uint32_t)a->fresh);
-			zs_stage_drop(w, a->it->m, why);
+			zs_stage_refuse(w, a->it, why);
 			continue;
 		}
 		if (a->head.auth)

@@ -238,11 +238,11 @@ static json_t *interface_object(const struct zs_iface_state *from, uint32_t inde
 	memcpy(&i, from, sizeof(i));
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", i.mac[0], i.mac[1], i.mac[2], i.mac[3],
 		 i.mac[4], i.mac[5]);
-	return json_pack("{s:i,s:o,s:b,s:s,s:i,s:I,s:I,s:I,s:I,s:I}", "interface", (int)index, "name",
+	return json_pack("{s:i,s:o,s:b,s:s,s:i,s:I,s:I,s:I,s:I,s:I,s:I}", "interface", (int)index, "name",
 			 zs_view_text(i.name, sizeof(i.name)), "up", i.up != 0, "mac", mac, "mtu", i.mtu,
 			 "steered", (json_int_t)i.steered, "passed", (json_int_t)i.passed, "fallback_dropped",
-			 (json_int_t)i.fallback_dropped, "missed", (json_int_t)i.missed, "errors",
-			 (json_int_t)i.errors);
+			 (json_int_t)i.fallback_dropped, "blocked", (json_int_t)i.blocked, "missed",
+			 (json_int_t)i.missed, "errors", (json_int_t)i.errors);
 }
 
 json_t *zs_view_interfaces(const struct zs_state *s)

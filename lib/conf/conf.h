@@ -162,6 +162,9 @@ struct zs_conf {
 		uint32_t new_per_prefix_s, new_per_prefix_burst;
 		uint32_t max_per_prefix, port_share;
 	} flows;
+	struct {
+		uint32_t strangers_s, failed_tags_s, block_pkt_s, block_s;
+	} flood;
 	struct zs_deny targets;
 	uint32_t denies, allows;
 	struct zs_conf_rule deny[ZS_CONF_RULES], allow[ZS_CONF_RULES];

@@ -81,7 +81,8 @@ struct zs_iface_state {
 	_Atomic uint32_t up;
 	uint64_t steered, passed, fallback_dropped; /* by the steering program */
 	uint64_t missed, errors;		    /* by the port */
-	uint64_t pad[3];
+	uint64_t blocked;			    /* by the steering program, of blocked source prefixes */
+	uint64_t pad[2];
 } __attribute__((aligned(64)));
 
 struct zs_state_shape {

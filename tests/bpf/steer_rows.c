@@ -15,6 +15,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include "base/check.h"
+#include "base/clock.h"
 #include "loader.h"
 
 #define LO	 1 /* BPF_PROG_TEST_RUN lends the loopback's first queue */
@@ -306,7 +307,7 @@ static struct zs_steer_key key(const char *addr, uint16_t vlan, uint16_t port)
 	return k;
 }
 
-static const struct zs_steer_config config = { 40000, 49999, OUR_MAC, { 0 } };
+static const struct zs_steer_config config = { 40000, 49999, OUR_MAC, 0, 0 };
 
 static void run_rows(struct bench *b)
 {
@@ -401,6 +402,82 @@ static void run_sync(struct bench *b)
 	later.set = 0;
 }
 
+static uint32_t run_frame(const struct bench *b, const struct row *r)
+{
+	uint8_t frame[256];
+	size_t readable, len = build(r, frame, &readable);
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = (uint32_t)len, .repeat = 1);
+
+	ZS_CHECK(!bpf_prog_test_run_opts(b->prog_fd, &run), "%s", strerror(errno));
+	return run.retval;
+}
+
+/* One row's packet, a worker bound: steered, or dropped because of where it comes from. */
+static uint64_t dropped_of(struct bench *b, const char *row, bool *relayed)
+{
+	uint64_t before[ZS_STEER_COUNTERS], after[ZS_STEER_COUNTERS];
+
+	bind_socket(b, 1);
+	ZS_CHECK(!zs_steer_counters(&b->steer, before));
+	for (unsigned i = 0; i < ZS_ARRAY_LEN(rows); i++)
+		if (!strcmp(rows[i].name, row))
+			*relayed = run_frame(b, &rows[i]) == XDP_REDIRECT;
+	ZS_CHECK(!zs_steer_counters(&b->steer, after));
+	return after[ZS_STEER_BLOCKED] - before[ZS_STEER_BLOCKED];
+}
+
+static bool passes(struct bench *b, const char *row)
+{
+	bool relayed = false;
+
+	return !dropped_of(b, row, &relayed) && relayed;
+}
+
+static bool blocked(struct bench *b, const char *row)
+{
+	bool relayed = true;
+
+	return dropped_of(b, row, &relayed) == 1 && !relayed;
+}
+
+/* Packets come from 192.0.2.9 and 2001:db8::9. */
+static void run_blocks(struct bench *b)
+{
+	struct zs_steer_key keys[] = { key("10.0.0.2", 0, 443), key("fd00::2", 0, 443) };
+	struct zs_steer_site four = { 4, { 192, 0, 2 } }, six = { 6, { 0x20, 0x01, 0x0d, 0xb8 } };
+	struct zs_steer_site other = { 4, { 192, 0, 3 } };
+	struct zs_steer *s = &b->steer;
+	uint64_t now = zs_clock_ns(), dropped = 0;
+	struct zs_steer_config held;
+	uint32_t zero = 0;
+
+	ZS_CHECK(!zs_steer_sync(s, &config, keys, 2));
+	check(b, passes(b, "IPv4") && passes(b, "IPv6"), "nothing is blocked");
+	check(b, !zs_steer_block(s, &other, now + 60 * ZS_NS_PER_S) && passes(b, "IPv4"), "another /24");
+	check(b, !zs_steer_block(s, &four, now + 60 * ZS_NS_PER_S) && blocked(b, "IPv4"), "a /24");
+	check(b, passes(b, "IPv6"), "of the one family alone");
+	check(b, !zs_steer_block(s, &six, now + 60 * ZS_NS_PER_S) && blocked(b, "IPv6"), "a /56");
+	check(b, passes(b, "unreachable"), "an ICMP error from there");
+	check(b, !zs_steer_sync(s, &config, keys, 2) && blocked(b, "IPv4"), "other keys change nothing");
+	check(b, zs_steer_block(s, &four, 1) == 0 && blocked(b, "IPv4"), "it keeps its time");
+	check(b, !zs_steer_unblock(s, &four, &dropped) && dropped == 3 && passes(b, "IPv4"),
+	      "let in, counted");
+	check(b, zs_steer_unblock(s, &four, &dropped) == -ENOENT, "once");
+	check(b, !zs_steer_block(s, &four, now - 1) && passes(b, "IPv4"), "its time is over");
+	check(b, !zs_steer_unblock_all(s) && passes(b, "IPv6"), "all are let in");
+	ZS_CHECK(!bpf_map_lookup_elem(s->config_fd, &zero, &held));
+	check(b, !held.blocking && held.flow_port_first == config.flow_port_first,
+	      "the map is not looked at");
+	for (unsigned i = 0; i < ZS_STEER_BLOCKS_MAX; i++) {
+		struct zs_steer_site site = { 4, { 10, (uint8_t)(i >> 8), (uint8_t)i } };
+		ZS_CHECK(!zs_steer_block(s, &site, now + 60 * ZS_NS_PER_S));
+	}
+	check(b, zs_steer_block(s, &four, now + 60 * ZS_NS_PER_S) == -E2BIG, "the map is bounded");
+	check(b, !zs_steer_unblock_all(s) && !zs_steer_block(s, &four, now + 60 * ZS_NS_PER_S),
+	      "and emptied");
+	zs_steer_unblock_all(s);
+}
+
 static int open_socket(void)
 {
 	int size = 64, fd = socket(AF_XDP, SOCK_RAW, 0);
@@ -430,11 +507,13 @@ int main(int argc, char **argv)
 	b.steer.keys_fd = bpf_object__find_map_fd_by_name(object, "steer_keys");
 	b.steer.counters_fd = bpf_object__find_map_fd_by_name(object, "steer_counters");
 	b.steer.config_fd = bpf_object__find_map_fd_by_name(object, "steer_config");
+	b.steer.blocks_fd = bpf_object__find_map_fd_by_name(object, "steer_blocks");
 	b.steer.xsks_fd = bpf_object__find_map_fd_by_name(object, "xsks_map");
 	ZS_CHECK(!zs_steer_resume(&b.steer));
 	b.socket_fd = open_socket();
 	run_rows(&b);
 	run_sync(&b);
+	run_blocks(&b);
 	close(b.socket_fd);
 	bpf_object__close(object);
 	printf("%u checks of %zu rows, %u wrong\n", b.run, ZS_ARRAY_LEN(rows), b.wrong);

@@ -91,7 +91,7 @@ class Admin:
         out = dict(self.result("show counters")["total"])
         for row in self.result("show drops", all=True)["reasons"]:
             out["drop:" + row["reason"]] = row["count"]
-        for key in ("steered", "passed", "fallback_dropped", "missed", "errors"):
+        for key in ("steered", "passed", "fallback_dropped", "blocked", "missed", "errors"):
             out["xdp:" + key] = sum(i[key] for i in self.result("show ports")["interfaces"])
         return out
 

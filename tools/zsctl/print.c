@@ -244,7 +244,7 @@ static void print_lists(const struct zsctl *z, json_t *r)
 		zsctl_table(
 		    json_object_get(r, "interfaces"),
 		    "interface:no,name:name,up:up,mac:mac,mtu:mtu,steered:steered,passed:passed to kernel,"
-		    "fallback_dropped:dropped unbound,missed:missed,errors:errors",
+		    "fallback_dropped:dropped unbound,blocked:blocked,missed:missed,errors:errors",
 		    "no interface");
 		break;
 	case ZS_COMMAND_show_neighbours:

@@ -154,6 +154,7 @@ static inline int rig_setup(void **state)
 	r->conf.attach.capacity = RIG_ATTACHMENTS;
 	r->conf.flows.port_first = 20000;
 	r->conf.flows.port_last = 29999;
+	r->conf.flood.strangers_s = 100;
 	r->dp.limits = &r->limits;
 	r->dp.targets = &r->targets;
 	r->targets.key[0] = 0x5bd1e995a7c3f017;

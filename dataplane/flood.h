@@ -1,0 +1,55 @@
+/* A worker under a flood: knows when it falls behind while what it gets is not worth it, and then does without what it
+ * can do without.
+ *
+ * Behind: nearly every burst is full, and a good part of what came was dropped or asked for a new flow; or unanswered
+ * flows make room for others so fast that none could live to its answer. For 100 ms on end that is flood mode, until
+ * it was not so for a second. In flood mode
+ *
+ *   no flow is made, no stranger gets through, no NUDGE is sent;
+ *   of addresses that have proven nothing, few datagrams a burst have their tag checked;
+ *   what is dropped is counted by source prefix, a sample of it: the worst are told to main (offenders.h).
+ *
+ * Bound peers, sessions at their endpoints and flows that are there go on as ever. Beside that, flood mode or not: a
+ * prefix whose tags failed too often has no further ones checked for a while, but for such known addresses.
+ *
+ * All of it is the worker's own; `told` is a ring that main reads. */
+#ifndef ZS_DATAPLANE_FLOOD_H
+#define ZS_DATAPLANE_FLOOD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include "net/addr.h"
+#include "net/drop.h"
+
+#define ZS_FLOOD_BUCKETS 1024 /* of suspects: 4,096 prefixes, 32 KiB */
+#define ZS_FLOOD_WAYS	 4
+#define ZS_FLOOD_TOLD	 64
+
+struct zs_worker;
+
+struct zs_flood {
+	_Atomic bool on;       /* main looks too */
+	uint8_t dear;	       /* tags of unproven addresses that may be checked in this burst */
+	uint32_t full, bursts; /* bursts since the last look, and the full ones among them */
+	uint64_t rx, dropped, made, evicted; /* counters as of the last look */
+	uint64_t change_ns; /* since when it looks otherwise than `on` says; 0: it does not */
+	uint64_t clear_ns;  /* when the suspects' counts begin anew */
+	uint32_t suspect[ZS_FLOOD_BUCKETS][ZS_FLOOD_WAYS][2]; /* tag, packets */
+	_Atomic uint32_t head, tail;			      /* of `told`: the worker's, main's */
+	struct zs_addr told[ZS_FLOOD_TOLD];
+};
+
+/* Worker, in housekeeping. */
+void zs_flood_look(struct zs_worker *w);
+/* Worker: a burst begins that holds so many packets. `handed`: from another worker. */
+void zs_flood_burst(struct zs_worker *w, uint32_t packets, bool handed);
+/* May a tag from there be checked? ZS_DROPS: yes. `known`: the address has proven that it is the peer's. */
+enum zs_drop zs_flood_may_check(struct zs_worker *w, const struct zs_addr *src, bool known);
+/* … and it was wrong. */
+void zs_flood_failed(struct zs_worker *w, const struct zs_addr *src);
+/* Flood mode: a packet of nobody known was dropped. */
+void zs_flood_suspect(struct zs_worker *w, const struct zs_addr *src);
+/* Main: the next prefix that a worker told of. false: none. */
+bool zs_flood_told(struct zs_flood *f, struct zs_addr *site);
+
+#endif

@@ -243,6 +243,7 @@ static uint32_t open_burst(struct zs_worker *w, struct zs_item **at, uint32_t n,
 			zs_stage_refuse(w, a->it, why);
 			continue;
 		}
+		a->it->summed = 0;
 		if (a->head.auth)
 			sum_clear(a->it, datagram(a), length(a));
 		if (a->fresh >= 0) {

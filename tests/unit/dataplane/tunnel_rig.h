@@ -150,11 +150,13 @@ static inline struct rte_mbuf *rig_packet(const struct rig *r, uint8_t iface, co
 	return it.m;
 }
 
-/* What parse and classify make of a packet that is ours. */
+/* What parse and classify make of a packet that is ours. The rest is what the burst before left there. */
 static inline void rig_item_of(struct zs_worker *w, struct zs_item *it, struct rte_mbuf *m, bool handed)
 {
-	memset(it, 0, sizeof(*it));
+	memset(it, 0xa5, sizeof(*it));
 	it->m = m;
+	it->class = ZS_CLASS_FLOW;
+	it->inner = it->sealed = 0;
 	it->handed = handed;
 	it->iface = (uint8_t)m->port;
 	if (zs_stage_resume(it))

@@ -1,8 +1,8 @@
 /* An edge whose service is inside: attaches as zs-edge does, publishes one name, and sends what comes through the tunnel back
  * to where it came from. Or it opens a flow to a published port at SIGUSR1 and sends at a rate, by the millisecond. A JSON
- * object a line on stdout: the granted port, the tunnel's path, and at the end what there was.
+ * object a line on stdout: the granted port, the tunnel's path, and what there was at the end and at each SIGUSR2.
  *
- *   tunnelecho RELAY:PORT/PEERID [auth]                                   until SIGTERM
+ *   tunnelecho RELAY:PORT/PEERID [seal|auth [PACKETS]]                    until SIGTERM; PACKETS a key
  *   tunnelecho RELAY:PORT/PEERID send HOST:PORT PACKETS_S SIZE SECONDS    the same */
 #include <jansson.h>
 #include <signal.h>
@@ -172,11 +172,21 @@ static void on_event(void *ctx, const struct zs_attach_event *event)
 	zs_timer_after(e->timer, 1);
 }
 
+static void say_counts(const struct echo *e)
+{
+	say(json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "opened", (json_int_t)e->opened, "data",
+		      (json_int_t)e->data, "bytes", (json_int_t)e->bytes, "sent", (json_int_t)e->sent,
+		      "drops", (json_int_t)e->drops, "unsent", (json_int_t)e->unsent, "ended",
+		      (json_int_t)e->ended));
+}
+
 static void on_signal(void *ctx, const struct zs_signal_info *info)
 {
 	struct echo *e = ctx;
 
-	if (info->signo != SIGUSR1) {
+	if (info->signo == SIGUSR2) {
+		say_counts(e);
+	} else if (info->signo != SIGUSR1) {
 		zs_loop_stop(e->loop);
 	} else if (e->sends && !e->began_ns &&
 		   !zs_edge_tunnel_open(e->tunnel, &e->target, zs_loop_now(e->loop), &e->flow)) {
@@ -197,9 +207,12 @@ static void parse_load(struct echo *e, char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct zs_edge_tunnel_config tunnel = { .flows = 64, .idle_ns = 120 * ZS_NS_PER_S };
+	struct zs_edge_tunnel_config tunnel = { .flows = 64,
+						.idle_ns = 120 * ZS_NS_PER_S,
+						.ratchet = argc == 4 ? strtoull(argv[3], NULL, 10) : 0 };
 	struct echo e = { .random = zs_node_random() };
-	struct zs_attach_publish publish = { .name = "echo", .protection = argc == 3 };
+	struct zs_attach_publish publish = { .name = "echo",
+					     .protection = argc > 2 && !strcmp(argv[2], "auth") };
 	struct zs_identity identity;
 	struct zs_edge_config config = {
 		.identity = &identity,
@@ -213,8 +226,9 @@ int main(int argc, char **argv)
 
 	e.random.fill(e.random.ctx, seed, sizeof(seed));
 	zs_identity_from_seed(&identity, seed);
-	ZS_CHECK(argc == 2 || argc == 3 || argc == 7,
-		 "tunnelecho RELAY:PORT/PEERID [auth | send HOST:PORT PACKETS_S SIZE SECONDS]");
+	ZS_CHECK(
+	    (argc >= 2 && argc <= 4) || argc == 7,
+	    "tunnelecho RELAY:PORT/PEERID [seal|auth [PACKETS] | send HOST:PORT PACKETS_S SIZE SECONDS]");
 	if (argc == 7)
 		parse_load(&e, argv + 3);
 	if (zs_edge_relay_parse(&config.attach.home, argv[1], &err) ||
@@ -225,14 +239,12 @@ int main(int argc, char **argv)
 	config.loop = e.loop;
 	e.tunnel = zs_edge_tunnel_new(&tunnel, &ops, &e, &e.random);
 	ZS_CHECK(e.tunnel && !zs_timer_new(&e.timer, e.loop, on_timer, &e), "out of memory");
-	zs_loop_signals(e.loop, (const int[]){ SIGTERM, SIGINT, SIGUSR1 }, 3, on_signal, &e);
+	zs_loop_signals(e.loop, (const int[]){ SIGTERM, SIGINT, SIGUSR1, SIGUSR2 }, 4, on_signal, &e);
 	if (zs_edge_new(&e.edge, &config, &err))
 		goto fail;
 	zs_edge_start(e.edge);
 	zs_loop_run(e.loop);
-	say(json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "opened", (json_int_t)e.opened, "data",
-		      (json_int_t)e.data, "bytes", (json_int_t)e.bytes, "sent", (json_int_t)e.sent, "drops",
-		      (json_int_t)e.drops, "unsent", (json_int_t)e.unsent, "ended", (json_int_t)e.ended));
+	say_counts(&e);
 	zs_edge_delete(e.edge);
 	zs_edge_tunnel_delete(e.tunnel);
 	zs_loop_delete(e.loop);

@@ -312,40 +312,45 @@ static bool is_old(struct zs_connmgr *m, struct conn *c, uint64_t now_ns)
 	return now_ns - c->opened_ns >= m->config.grace_ns;
 }
 
-/* *spared: the least score of one that is too young. */
-static uint32_t candidates(struct zs_connmgr *m, uint64_t now_ns, int64_t *spared)
+/* Ranks those that may go from the scratch's start on, and those that are too young from `*young` to its end. */
+static uint32_t candidates(struct zs_connmgr *m, uint64_t now_ns, uint32_t *young)
 {
 	uint32_t n = 0;
 
-	*spared = INT64_MAX;
+	*young = m->config.conns;
 	for (uint32_t i = 0; i < m->pool.fresh; i++) {
 		struct conn *c = &m->conn[i];
-		int64_t score;
+		struct rank rank;
 
 		if (!zs_pool_is_taken(&m->pool, i) || c->leaving || is_protected(&m->peer[c->peer]))
 			continue;
-		score = score_of(&m->peer[c->peer]);
+		rank = (struct rank){ score_of(&m->peer[c->peer]), c->heard_ns, i,
+				      c->direction == ZS_OUT || c->streams };
 		if (is_old(m, c, now_ns))
-			m->rank[n++] = (struct rank){ score, c->heard_ns, i,
-						      c->direction == ZS_OUT || c->streams };
-		else if (score < *spared)
-			*spared = score;
+			m->rank[n++] = rank;
+		else
+			m->rank[--*young] = rank;
 	}
 	qsort(m->rank, n, sizeof(*m->rank), by_rank);
+	qsort(m->rank + *young, m->config.conns - *young, sizeof(*m->rank), by_rank);
 	return n;
 }
 
 uint32_t zs_connmgr_trim(struct zs_connmgr *m, uint64_t now_ns, uint32_t *out, uint32_t max)
 {
-	uint32_t count = zs_connmgr_count(m), n, found;
-	int64_t spared;
+	uint32_t count = zs_connmgr_count(m), less = 0, n, found, young;
 
 	if (count <= m->config.high ||
 	    (m->trimmed_ns && now_ns >= m->trimmed_ns && now_ns - m->trimmed_ns < m->config.pause_ns))
 		return 0;
 	m->trimmed_ns = now_ns;
-	found = candidates(m, now_ns, &spared);
-	for (n = 0; n < found && n < max && count - n > m->config.low && m->rank[n].score <= spared; n++) {
+	found = candidates(m, now_ns, &young);
+	for (n = 0; n < found && n < max; n++) {
+		/* Those worth less than this one will be gone before it: they count as if they were. */
+		while (young + less < m->config.conns && m->rank[young + less].score < m->rank[n].score)
+			less++;
+		if (count - n - less <= m->config.low)
+			break;
 		out[n] = m->rank[n].conn;
 		m->conn[out[n]].leaving = true;
 	}

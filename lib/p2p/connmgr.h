@@ -48,8 +48,8 @@ uint32_t zs_connmgr_reasons(const struct zs_connmgr *m, const struct zs_peer_id 
 			    const char *out[ZS_CONNMGR_REASONS]);
 int64_t zs_connmgr_score(const struct zs_connmgr *m, const struct zs_peer_id *peer); /* sum of the tags */
 
-/* The connections to close now, worst first: lowest score, then inbound and idle, then longest silent. Nobody goes while one
- * worth less stays for its grace: a crowd of newcomers pushes nobody out. Each is named once; it counts no more. */
+/* The connections to close now, worst first: lowest score, then inbound and idle, then longest silent. Those worth less that
+ * stay for their grace count as gone: a crowd of newcomers pushes nobody out, and one of them spares nobody. Each is named once; it counts no more. */
 uint32_t zs_connmgr_trim(struct zs_connmgr *m, uint64_t now_ns, uint32_t *out, uint32_t max);
 /* When this connection wants a keep-alive, at most silence_ns from now; ZS_CONNMGR_NEVER: its peer is not kept. */
 uint64_t zs_connmgr_keepalive(struct zs_connmgr *m, uint32_t conn, uint64_t now_ns);

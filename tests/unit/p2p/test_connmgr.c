@@ -111,6 +111,27 @@ static void newcomers_push_nobody_out(void **state)
 	zs_connmgr_delete(m);
 }
 
+/* A newcomer in its grace counts as one that goes, and spares only one that is worth more. */
+static void a_newcomer_stops_no_trim(void **state)
+{
+	struct zs_connmgr *m = manager(10, 20, 1024, 1024);
+	uint32_t out[1024];
+
+	for (uint32_t i = 0; i < 1000; i++) {
+		add(m, i, ZS_IN, S);
+		tag(m, i, "identified", 1);
+	}
+	for (uint32_t i = 1000; i < 1003; i++)
+		add(m, i, ZS_IN, 999 * S);
+	add(m, 1003, ZS_IN, 999 * S);
+	tag(m, 1003, "kad", 10); /* counts, being worth more */
+	assert_int_equal(zs_connmgr_trim(m, 1000 * S, out, 1024), 1000 - 10 + 1);
+	assert_int_equal(zs_connmgr_trim(m, 1100 * S, out, 1024), 0);
+	assert_int_equal(zs_connmgr_count(m), 9 + 4);
+	assert_true(zs_connmgr_check(m));
+	zs_connmgr_delete(m);
+}
+
 /* Connections that were named and are not gone yet are not named again by the next trim. */
 static void named_once(void **state)
 {
@@ -264,10 +285,15 @@ static void random_use(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(marks_and_order),	     cmocka_unit_test(grace_pause_and_clock),
-		cmocka_unit_test(newcomers_push_nobody_out), cmocka_unit_test(named_once),
-		cmocka_unit_test(protected_peers_stay),	     cmocka_unit_test(only_kept_peers_are_kept_alive),
-		cmocka_unit_test(everything_is_bounded),     cmocka_unit_test(random_use),
+		cmocka_unit_test(marks_and_order),
+		cmocka_unit_test(grace_pause_and_clock),
+		cmocka_unit_test(newcomers_push_nobody_out),
+		cmocka_unit_test(a_newcomer_stops_no_trim),
+		cmocka_unit_test(named_once),
+		cmocka_unit_test(protected_peers_stay),
+		cmocka_unit_test(only_kept_peers_are_kept_alive),
+		cmocka_unit_test(everything_is_bounded),
+		cmocka_unit_test(random_use),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

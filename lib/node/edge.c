@@ -137,6 +137,11 @@ struct zs_attach_client *zs_edge_client(struct zs_edge *e)
 	return e->client;
 }
 
+void zs_edge_turn(struct zs_edge *e)
+{
+	edge_turn(e);
+}
+
 void zs_edge_start(struct zs_edge *e)
 {
 	zs_attach_client_start(e->client, edge_now(e));

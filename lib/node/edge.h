@@ -30,6 +30,8 @@ void zs_edge_delete(struct zs_edge *e);
 /* To restore before start, to ask for state and session, to check. Start and detach go through the edge. */
 struct zs_attach_client *zs_edge_client(struct zs_edge *e);
 void zs_edge_start(struct zs_edge *e);
+/* After a call to the client itself: sends what it said. */
+void zs_edge_turn(struct zs_edge *e);
 /* The session of that link carried a packet each way. */
 void zs_edge_proved(struct zs_edge *e, uint32_t link);
 /* It does not, or not any more: the link is made anew. `why`: one line. */

@@ -11,6 +11,7 @@
 #include "loop/notify.h"
 #include "node/edge.h"
 #include "node/node.h"
+#include "offer.h"
 #include "report.h"
 #include "sandbox.h"
 
@@ -27,9 +28,10 @@ struct process {
 	struct zs_edge_options o;
 	struct zs_loop *loop;
 	struct zs_resolver *resolver;
-	struct zs_edge *edge;
-	struct zs_edge_data *data;
-	struct zs_addresses *addresses; /* NULL: not to be had, a change is found within a keep-alive */
+	struct zs_edge *edge;	     /* the offer's, if there is one */
+	struct zs_edge_data *data;   /* publish and forward */
+	struct zs_edge_offer *offer; /* --cid-socket */
+	struct zs_addresses *addresses;
 	struct zs_random random;
 	struct zs_timer *end, *watchdog;
 	uint64_t watchdog_ns;
@@ -42,6 +44,10 @@ struct process {
 
 static void leave(struct process *p)
 {
+	if (p->offer) {
+		zs_reachable_detach(zs_edge_offer_reachable(p->offer));
+		return;
+	}
 	zs_edge_data_shutdown(p->data);
 	zs_edge_detach(p->edge);
 }
@@ -63,15 +69,27 @@ static void end_soon(struct process *p)
 	zs_timer_after(p->end, 1);
 }
 
+static void tell_state(struct process *p)
+{
+	struct zs_reachable *r = p->offer ? zs_edge_offer_reachable(p->offer) : NULL;
+	struct zs_edge_data_state state;
+	struct zs_endpoint seen;
+	bool bound = r && zs_reachable_bound(r, &seen);
+
+	if (r) {
+		zs_edge_report_bound(&p->o, zs_reachable_relay(r), bound ? &seen : NULL);
+		return;
+	}
+	zs_edge_data_state(p->data, &state);
+	zs_edge_report_state(&p->o, &state, zs_loop_now(p->loop));
+}
+
 static void on_signal(void *ctx, const struct zs_signal_info *info)
 {
 	struct process *p = ctx;
 
 	if (info->signo == SIGUSR1) {
-		struct zs_edge_data_state state;
-
-		zs_edge_data_state(p->data, &state);
-		zs_edge_report_state(&p->o, &state, zs_loop_now(p->loop));
+		tell_state(p);
 		return;
 	}
 	if (p->ending) {
@@ -162,7 +180,8 @@ static void on_event(void *ctx, const struct zs_attach_event *event)
 	const struct zs_attach_session *session = zs_attach_client_session(zs_edge_client(p->edge));
 	char line[512], status[576];
 
-	zs_edge_data_event(p->data, event);
+	if (p->data)
+		zs_edge_data_event(p->data, event);
 	zs_edge_report(&p->o, event, session);
 	note_output(p);
 	if (event->kind == ZS_ATTACH_EVENT_STATE) {
@@ -200,7 +219,17 @@ static void on_lost(void *ctx, uint32_t link, const char *why)
 
 static void on_moved(void *ctx)
 {
-	zs_edge_data_moved(((struct process *)ctx)->data);
+	struct process *p = ctx;
+
+	if (p->data)
+		zs_edge_data_moved(p->data);
+	else
+		zs_reachable_moved(zs_edge_offer_reachable(p->offer));
+}
+
+static void on_bound(void *ctx, const struct zs_endpoint *relay, const struct zs_endpoint *seen)
+{
+	zs_edge_report_bound(&((struct process *)ctx)->o, relay, seen);
 }
 
 static void beat(void *ctx)
@@ -230,7 +259,8 @@ static int restore(struct process *p, struct zs_error *err)
 static int make_edge(struct process *p, const struct zs_identity *identity,
 		     const struct zs_edge_secrets *secrets, struct zs_error *err)
 {
-	struct zs_edge_config config = {
+	static const struct zs_edge_offer_ops offer_ops = { .event = on_event, .bound = on_bound };
+	const struct zs_edge_config config = {
 		.loop = p->loop,
 		.resolver = p->resolver,
 		.identity = identity,
@@ -244,12 +274,16 @@ static int make_edge(struct process *p, const struct zs_identity *identity,
 			    .psk = secrets->psk.len ? secrets->psk.key : NULL,
 			    .publish = p->o.publish,
 			    .publishes = p->o.publishes },
-		.carries = true,
+		.carries = p->data,
 		.event = on_event,
 		.ctx = p,
 	};
-	int rc = zs_edge_new(&p->edge, &config, err);
+	const struct zs_reachable_config offered = { .edge = config, .any = true };
+	int rc = p->data ? zs_edge_new(&p->edge, &config, err)
+			 : zs_edge_offer_new(&p->offer, &offered, p->o.cid_socket, &offer_ops, p, err);
 
+	if (p->offer)
+		p->edge = zs_reachable_edge(zs_edge_offer_reachable(p->offer));
 	return rc ? rc : restore(p, err);
 }
 
@@ -272,9 +306,7 @@ static int make_data(struct process *p, struct zs_error *err)
 		.ctx = p,
 	};
 
-	if (zs_addresses_new(&p->addresses, p->loop, on_moved, p))
-		p->addresses = NULL;
-	return zs_edge_data_new(&p->data, &config, err);
+	return p->o.cid_socket ? 0 : zs_edge_data_new(&p->data, &config, err);
 }
 
 static bool has_names(const struct zs_edge_options *o)
@@ -318,6 +350,9 @@ static int start(struct process *p, struct zs_error *err)
 		rc = make_data(p, err);
 	if (!rc)
 		rc = make_edge(p, &identity, &secrets, err);
+	/* Without it a changed address is found within a keep-alive. */
+	if (!rc && zs_addresses_new(&p->addresses, p->loop, on_moved, p))
+		p->addresses = NULL;
 	zs_identity_wipe(&identity);
 	sodium_memzero(&secrets, sizeof(secrets));
 	return rc ? rc : zs_edge_sandbox(err);
@@ -352,7 +387,10 @@ int main(int argc, char **argv)
 	rc = zs_edge_options_parse(&p.o, argc, argv, &err);
 	if (rc == 0)
 		rc = run(&p, &err);
-	zs_edge_delete(p.edge);
+	if (p.offer)
+		zs_edge_offer_delete(p.offer);
+	else
+		zs_edge_delete(p.edge);
 	zs_edge_data_delete(p.data);
 	zs_addresses_delete(p.addresses);
 	zs_resolver_delete(p.resolver);

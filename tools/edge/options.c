@@ -251,6 +251,9 @@ static int take(struct zs_edge_options *o, int which, const char *value)
 	case OPTION_PSK_FILE:
 		o->psk_file = value;
 		break;
+	case OPTION_CID_SOCKET:
+		o->cid_socket = value;
+		break;
 	case OPTION_FLOWS:
 		return parse_number(&o->flows, value, 1, 65536);
 	case OPTION_IDLE:
@@ -308,6 +311,10 @@ int zs_edge_options_parse(struct zs_edge_options *o, int argc, char **argv, stru
 		zs_edge_completion();
 		return 1;
 	}
-	rc = words(o, argc - optind, argv + optind, err);
+	rc = o->cid_socket && optind == argc ? 0 : words(o, argc - optind, argv + optind, err);
+	if (!rc && o->cid_socket && optind < argc)
+		rc = zs_error_set(err, -EINVAL, ZS_EXIT_USAGE,
+				  "--cid-socket stands alone; for publish and forward start another zs-edge, "
+				  "with an --identity of its own");
 	return rc ? rc : finish(o, err);
 }

@@ -147,3 +147,23 @@ void zs_edge_report_state(const struct zs_edge_options *o, const struct zs_edge_
 	       (unsigned long long)s->refused, (unsigned long long)s->full, (unsigned long long)u->sessions);
 	fflush(stdout);
 }
+
+void zs_edge_report_bound(const struct zs_edge_options *o, const struct zs_endpoint *relay,
+			  const struct zs_endpoint *seen)
+{
+	char at[ZS_ENDPOINT_TEXT] = "", as[ZS_ENDPOINT_TEXT] = "";
+
+	if (relay)
+		zs_endpoint_format(relay, at);
+	if (seen)
+		zs_endpoint_format(seen, as);
+	if (o->json)
+		zs_edge_print_json(json_pack("{s:s,s:b,s:s?,s:s?}", "schema", "zs-edge.bound/1", "bound",
+					     seen != NULL, "relay", relay ? at : NULL, "seen",
+					     seen ? as : NULL));
+	else if (seen)
+		printf("bound at %s, seen as %s\n", at, as);
+	else
+		printf("not bound%s%s\n", relay ? " yet; the relay's address is " : "", at);
+	fflush(stdout);
+}

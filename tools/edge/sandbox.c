@@ -44,6 +44,7 @@ static const struct zs_sandbox_call calls[] = {
 	ZS_CALL_IF(socket, ZS_ARG_IS(0, AF_INET)),
 	ZS_CALL_IF(socket, ZS_ARG_IS(0, AF_INET6)),
 	ZS_CALL(bind),
+	ZS_CALL(accept4), /* at the socket for connection IDs, which listens by then */
 	ZS_CALL(connect),
 	ZS_CALL(getsockname),
 	ZS_CALL(getpeername),

@@ -86,8 +86,8 @@ struct program {
 	uint64_t bytes_in, bytes_out; /* UDP payload of all but BIND's messages */
 	struct route route[ROUTES];
 	uint32_t routes;
-	struct offer *offer;  /* offer.c */
-	struct zs_edge *edge; /* attach.c */
+	struct zs_cid_socket *offer; /* offer.c */
+	struct zs_edge *edge;	     /* attach.c */
 	struct zs_identity identity;
 	uint32_t attachment;
 	char attach_why[WHY];
@@ -144,8 +144,7 @@ int stream_on_open(ngtcp2_conn *ng, int64_t id, void *user);
 int stream_on_close(ngtcp2_conn *ng, uint32_t flags, int64_t id, uint64_t code, void *user, void *stream);
 
 /* offer.c */
-int offer_open(struct program *p, const char *path);
-void offer_say(struct program *p, const char *what, const void *bytes, size_t len);
+int offer_open(struct program *p, const char *path, struct zs_error *err);
 void offer_state(struct program *p); /* bound or not, when that changed */
 
 /* attach.c: the answer comes when there is a session, or connection IDs for dials, or a refusal. */

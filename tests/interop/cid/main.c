@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "base/check.h"
 #include "base/clock.h"
+#include "cid_socket.h"
 #include "interop/cid/cidpeer.h"
 #include "node/node.h"
 
@@ -346,11 +347,7 @@ static int start(struct program *p, const char *offer, struct zs_error *err)
 	    zs_timer_new(&p->timer, p->loop, on_timer, p) ||
 	    zs_watch_new(&p->watch, p->loop, 0, ZS_WATCH_READ, on_stdin, p))
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
-	if (!offer)
-		return wire_open(p, err);
-	return offer_open(p, offer)
-		   ? zs_error_set(err, -errno, ZS_EXIT_RESOURCE, "%s: %s", offer, strerror(errno))
-		   : 0;
+	return offer ? offer_open(p, offer, err) : wire_open(p, err);
 }
 
 static void stop(struct program *p)
@@ -365,6 +362,7 @@ static void stop(struct program *p)
 	SSL_CTX_free(p->client_tls);
 	SSL_CTX_free(p->server_tls);
 	zs_gcm_engine_fini(&p->engine);
+	zs_cid_socket_delete(p->offer);
 	zs_loop_delete(p->loop);
 }
 
@@ -393,7 +391,6 @@ int main(int argc, char **argv)
 	}
 	zs_loop_run(p->loop);
 	stop(p);
-	free(p->offer);
 	free(p);
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* One UDP socket of both families, and the binder on it: what is the relay's is taken out before ngtcp2 sees it, what the binder
  * has to say leaves by the same socket. When another program's stack is served (offer.c) the socket is that program's. */
 #include "base/clock.h"
+#include "cid_socket.h"
 #include "interop/cid/cidpeer.h"
 
 static void on_datagrams(void *ctx, struct zs_udp *udp, const struct zs_udp_datagram *in, size_t count)
@@ -47,7 +48,7 @@ static void pull(struct program *p, uint64_t now)
 		const struct zs_udp_datagram d = { .peer = p->binder.relay, .data = out, .len = n };
 
 		if (p->offer)
-			offer_say(p, "out", out, n);
+			zs_cid_socket_out(p->offer, out, n);
 		else
 			zs_udp_send(p->udp, &d, 1);
 	}

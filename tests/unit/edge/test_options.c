@@ -68,6 +68,11 @@ static void services(void **state)
 		uint16_t port, target;
 	} rows[] = {
 		{ "web=127.0.0.1:8443", "web", 0, 8443 },
+		{ "web:443=127.0.0.1:8443,auth", "web", 443, 8443 },
+		{ "a,b=127.0.0.1:8443", "a,b", 0, 8443 },
+		{ "web=127.0.0.1:8443,", NULL, 0, 0 },
+		{ "web=127.0.0.1:8443,clear", NULL, 0, 0 },
+		{ "web=,auth", NULL, 0, 0 },
 		{ "web:443=[::1]:8443", "web", 443, 8443 },
 		{ "a name of thirty-two characters!=10.0.0.1:1", "a name of thirty-two characters!", 0, 1 },
 		{ "one more than thirty-two letters!=10.0.0.1:1", NULL, 0, 0 },
@@ -95,13 +100,51 @@ static void services(void **state)
 		assert_string_equal(p.name, rows[i].name);
 		assert_int_equal(p.port, rows[i].port);
 		assert_int_equal(target.port, rows[i].target);
+		assert_int_equal(p.protection, strstr(rows[i].text, ",auth") ? ZS_ATTACH_PROTECTION_auth
+									     : ZS_ATTACH_PROTECTION_seal);
 	}
 }
 
-#define WORDS 12
-#define RELAY "--relay", "192.0.2.1:4001/" PEER
-#define KEY   "--identity", "key"
-#define WEB   "publish", "web=127.0.0.1:1"
+static void forwards(void **state)
+{
+	static const struct {
+		const char *text;
+		uint16_t local;
+		enum zs_dial_host host;
+		uint16_t port;
+	} rows[] = {
+		{ "127.0.0.1:9000=192.0.2.1:10443", 9000, ZS_DIAL_IP, 10443 },
+		{ "[::1]:9000=[2001:db8::1]:10443", 9000, ZS_DIAL_IP, 10443 },
+		{ "0.0.0.0:53=pop.example:10053", 53, ZS_DIAL_DNS, 10053 },
+		{ "9000=192.0.2.1:10443", 0, ZS_DIAL_IP, 0 },
+		{ "localhost:9000=192.0.2.1:10443", 0, ZS_DIAL_IP, 0 },
+		{ "127.0.0.1:0=192.0.2.1:10443", 0, ZS_DIAL_IP, 0 },
+		{ "127.0.0.1:9000=192.0.2.1", 0, ZS_DIAL_IP, 0 },
+		{ "127.0.0.1:9000=192.0.2.1:0", 0, ZS_DIAL_IP, 0 },
+		{ "127.0.0.1:9000=", 0, ZS_DIAL_IP, 0 },
+		{ "127.0.0.1:9000", 0, ZS_DIAL_IP, 0 },
+		{ "=192.0.2.1:10443", 0, ZS_DIAL_IP, 0 },
+	};
+
+	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++) {
+		struct zs_edge_forward f;
+		struct zs_error err = { 0 };
+		int rc = zs_edge_forward_parse(&f, rows[i].text, &err);
+		if (rc != (rows[i].local ? 0 : -EINVAL))
+			fail_msg("%s: %d", rows[i].text, rc);
+		if (rc)
+			continue;
+		assert_int_equal(f.local.port, rows[i].local);
+		assert_int_equal(f.target.host, rows[i].host);
+		assert_int_equal(f.target.port, rows[i].port);
+	}
+}
+
+#define WORDS	12
+#define RELAY	"--relay", "192.0.2.1:4001/" PEER
+#define KEY	"--identity", "key"
+#define WEB	"publish", "web=127.0.0.1:1"
+#define FORWARD "forward", "127.0.0.1:9000=192.0.2.1:10443"
 
 static void command_lines(void **state)
 {
@@ -120,6 +163,21 @@ static void command_lines(void **state)
 		{ { RELAY, KEY, "attach" }, "no verb 'attach'" },
 		{ { RELAY, KEY, "publish" }, "nothing to publish" },
 		{ { RELAY, KEY, WEB, "web=127.0.0.1:2" }, "twice" },
+		{ { RELAY, KEY, FORWARD }, NULL },
+		{ { RELAY, KEY, FORWARD, WEB, "dns=127.0.0.1:53" }, NULL },
+		{ { RELAY, KEY, WEB, FORWARD, "127.0.0.1:9001=192.0.2.1:10443" }, NULL },
+		{ { RELAY, KEY, WEB, FORWARD, "127.0.0.1:9000=192.0.2.1:10444" }, "twice" },
+		{ { RELAY, KEY, WEB, "forward" }, "nothing to forward" },
+		{ { RELAY, KEY, "publish", "forward" }, "a service is NAME=ADDR:PORT" },
+		{ { RELAY, KEY, "--cid-socket", "s" }, NULL },
+		{ { RELAY, KEY, "--cid-socket", "s", WEB }, "stands alone" },
+		{ { RELAY, KEY, "--flows", "1", WEB }, NULL },
+		{ { RELAY, KEY, "--flows", "0", WEB }, "'0'" },
+		{ { RELAY, KEY, "--flows=65537", WEB }, "'65537'" },
+		{ { RELAY, KEY, "--flows=12x", WEB }, "'12x'" },
+		{ { RELAY, KEY, "--idle=10", WEB }, NULL },
+		{ { RELAY, KEY, "--idle=9", WEB }, "'9'" },
+		{ { RELAY, KEY, "--idle=3601", WEB }, "'3601'" },
 		{ { RELAY, KEY, "--toke", "x", WEB }, NULL }, /* getopt takes what is unique */
 		{ { RELAY, KEY, "--bogus", WEB }, "--bogus is no option" },
 		{ { RELAY, KEY, WEB, "--profile", "test" }, NULL },
@@ -304,13 +362,10 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(relays),
-		cmocka_unit_test(services),
-		cmocka_unit_test(command_lines),
-		TEST(a_key_is_made_once),
-		TEST(secrets),
-		TEST(credentials),
-		TEST(state_is_kept_whole),
+		cmocka_unit_test(relays),   cmocka_unit_test(services),
+		cmocka_unit_test(forwards), cmocka_unit_test(command_lines),
+		TEST(a_key_is_made_once),   TEST(secrets),
+		TEST(credentials),	    TEST(state_is_kept_whole),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

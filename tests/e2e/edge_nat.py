@@ -5,7 +5,9 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -13,6 +15,9 @@ import zlib
 
 from attachlab import Edge, Lab, Plane, check, ok, peers, wait_for
 from labnet import Namespace
+
+sys.path.append(os.path.join(os.path.dirname(peers.__file__), "cid"))
+from lab import Attached  # noqa: E402
 
 WEB, H3_PORT, JS_PORT, SMALL_PORT = 10443, 10444, 10445, 10446  # what is asked for at the relay
 SIZE, RATE = 24_000_000, 2_000_000  # of the download through all that happens: 12 s at least
@@ -197,6 +202,44 @@ def forwards(edge, h3):
     ok("forward: a datagram to 127.0.0.1:9000 reaches the published port and its answer comes back; " + line["text"])
 
 
+def by_connection_id():
+    """A QUIC stack of another program, quinn, whose connection IDs and binding are zs-edge's; and the socket's lines."""
+    path = lab.lab + "/cid.sock"
+    edge = NatEdge("offer", {}, "--cid-socket", path)
+    me = edge.wait("who it is", "self", 5)["peer"]
+    edge.wait("attached", "session", 10)
+    mode = os.stat(path).st_mode
+    check("the socket is its user's alone", stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600, oct(mode))
+    with Attached(f"{lab.far}:4001/{lab.peer}", wrap=lab.inside(visitor), service=2) as caller:  # the address's place in a Grant
+        with peers.Peer("quinn", "--helper", path, wrap=lab.inside(lab.edge), log=lab.log("quinn.log")) as quinn:
+            told = edge.wait("bound", "bound", 10, bound=True)
+            check("seen behind the NAT", told["seen"].startswith(lab.behind + ":"), told)
+            caller.bound()
+            caller.helper.ask("ask", peer=me, count=4, timeout_ms=10_000)
+            conn = caller.ask("dial", to=f"{lab.far}:4433", timeout_ms=10_000)["conn"]
+            caller.echo(conn, 2_000_000, seed=9)
+            map_ports(lab.nat, "c0", 33000)
+            caller.echo(conn, 2_000_000, seed=10)
+            check("one connection", quinn.ask("stat")["accepted"] == 1)
+            ok(f"quinn behind the NAT, by zs-edge --cid-socket: bound, seen as {told['seen']}; dialled by connection ID, 4 MB echoed, a "
+               "rebinding between")
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(path)
+            lines = s.makefile("rb")
+
+            def say(line):
+                s.sendall(line + b"\n")
+                return next(x.strip() for x in lines if x.split()[0] in (b"own", b"dial", b"none"))
+            for line, want in ((b"own", rb"own [0-9a-f]{34}$"), (b"dial " + caller.peer.encode(), rb"dial [0-9a-f]{34}$"),
+                               (b"dial 12D3KooWNRk8VBuTJTYyTbnJC7Nj2UN5jij4dJMo8wtSGT2hRzRP", rb"none .+"), (b"dial", rb"none say whom"),
+                               (b"dial x", rb"none .*no peer id"), (b"nonsense\nown", rb"own ")):
+                got = say(line)
+                check(line, re.match(want, got), got)
+    edge.end()
+    check("the socket goes with it", not os.path.exists(path))
+    ok("its lines: own, dial PEERID, refusals by what to do")
+
+
 def over_small_path():
     """IPv6 outside, since IPv4 is shut, and 1,280 bytes of it: 1,200-byte QUIC passes, and the edge knows what passes."""
     subprocess.run(lab.inside(lab.nat) + ["nft", "insert rule inet filter forward ip daddr " + lab.relay + " udp dport 4434 drop"], check=True)
@@ -233,6 +276,7 @@ def main():
         forwards(edge, h3)
         download_through(h3, edge, control, data)
         libp2p(listening, go_peer)
+    by_connection_id()
     over_small_path()
     edge.end()
 

@@ -146,7 +146,7 @@ static void describe(struct zs_attach *s, struct offer *o)
 	};
 }
 
-/* Durable with the new Grant's hash and where it went, or as before. */
+/* Durable with the new Grant's hash, or as before. */
 static int store(struct zs_attach *s, struct offer *o)
 {
 	struct kept *k = &o->slot->kept, was = *k;
@@ -155,12 +155,9 @@ static int store(struct zs_attach *s, struct offer *o)
 	memcpy(k->hash[1], k->hash[0], ZS_ATTACH_HASH);
 	memcpy(k->hash[0], o->hash, ZS_ATTACH_HASH);
 	k->hashes = was.hashes ? 2 : 1;
-	zs_attach_slot_place(s, o->slot, &o->conn->prefix);
 	rc = zs_attach_record_slot(s, o->slot);
-	if (rc) {
-		zs_attach_slot_place(s, o->slot, &was.prefix);
+	if (rc)
 		*k = was;
-	}
 	return rc;
 }
 
@@ -221,7 +218,7 @@ static uint32_t offer(struct zs_attach *s, struct offer *o, const struct admissi
 	int rc = -EPROTO;
 
 	if (fresh && room)
-		o->slot = zs_attach_slot_take(s, &o->conn->peer.id);
+		o->slot = zs_attach_slot_take(s, &o->conn->peer.id, &o->conn->prefix);
 	if (!o->slot || !room) {
 		zs_control_raise(s->c, ZS_HEALTH_table_full, "attachments: %u, sessions: %u",
 				 s->counts.attachments, s->counts.sessions);

@@ -105,7 +105,7 @@ struct kept {
 	uint16_t generation;
 	uint64_t freed_s;	 /* Unix time, 0: owned */
 	struct zs_peer_id owner; /* len 0: free */
-	struct zs_addr prefix;	 /* it was last granted to; all zero: none */
+	struct zs_addr prefix;	 /* its owner came from as a newcomer */
 	uint8_t hashes;
 	uint8_t hash[2][ZS_ATTACH_HASH]; /* of the last Grants, newest first */
 	struct ports ports;
@@ -282,11 +282,11 @@ void zs_attach_quota_judge(struct zs_attach *s, struct slot *slot);
 /* slots.c */
 int zs_slots_load(struct zs_attach *s, struct zs_error *err);
 struct slot *zs_attach_slot_of(const struct zs_attach *s, const struct zs_peer_id *owner);
-/* A slot for a new owner, not durable yet; its generation is new. NULL: none is left. */
-struct slot *zs_attach_slot_take(struct zs_attach *s, const struct zs_peer_id *owner);
-/* The slot counts for that prefix, until it is another or the slot is free; the caller stores it. */
-void zs_attach_slot_place(struct zs_attach *s, struct slot *slot, const struct zs_addr *prefix);
-/* Attachments, leased ones too, last granted to that prefix. */
+/* A slot for a new owner, not durable yet; its generation is new. It counts for the prefix its owner came from as a newcomer until it
+ * is free again: if it moved along with its owner, two prefixes could fill the relay. NULL: none is left. */
+struct slot *zs_attach_slot_take(struct zs_attach *s, const struct zs_peer_id *owner,
+				 const struct zs_addr *prefix);
+/* Attachments, leased ones too, whose owners were newcomers from that prefix. */
 uint32_t zs_attach_slots_near(const struct zs_attach *s, const struct zs_addr *prefix);
 /* Takes zs_attach_slot_take() back; its generation is spent. */
 void zs_attach_slot_untake(struct zs_attach *s, struct slot *slot);

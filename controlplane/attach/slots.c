@@ -74,40 +74,35 @@ static struct slot *fresh(struct zs_attach *s, uint32_t id)
 	return slot;
 }
 
-static void own(struct zs_attach *s, struct slot *slot, const struct zs_peer_id *owner)
+static struct slot **bucket_of(struct zs_attach *s, const struct zs_addr *prefix)
 {
+	return &s->bucket[zs_hash(s->bucket_key, prefix->ip, sizeof(prefix->ip)) & (BUCKETS - 1)];
+}
+
+/* The slot counts for that prefix until it is free. */
+static void own(struct zs_attach *s, struct slot *slot, const struct zs_peer_id *owner,
+		const struct zs_addr *prefix)
+{
+	struct slot **bucket = bucket_of(s, prefix);
 	uint32_t at = zs_peertable_add(&s->owners, owner);
 
 	ZS_CHECK(at != ZS_PEER_NONE, "as many owners as slots");
 	s->owned[at] = slot->id;
 	slot->kept.owner = *owner;
 	slot->kept.freed_s = 0;
+	slot->kept.prefix = *prefix;
+	slot->near = *bucket;
+	*bucket = slot;
 	s->counts.attachments++;
-}
-
-static struct slot **bucket_of(struct zs_attach *s, const struct zs_addr *prefix)
-{
-	return &s->bucket[zs_hash(s->bucket_key, prefix->ip, sizeof(prefix->ip)) & (BUCKETS - 1)];
 }
 
 static void displace(struct zs_attach *s, struct slot *slot)
 {
 	struct slot **at = bucket_of(s, &slot->kept.prefix);
 
-	while (*at && *at != slot)
+	while (*at != slot)
 		at = &(*at)->near;
-	if (*at)
-		*at = slot->near;
-}
-
-void zs_attach_slot_place(struct zs_attach *s, struct slot *slot, const struct zs_addr *prefix)
-{
-	struct slot **bucket = bucket_of(s, prefix);
-
-	displace(s, slot);
-	slot->kept.prefix = *prefix;
-	slot->near = *bucket;
-	*bucket = slot;
+	*at = slot->near;
 }
 
 uint32_t zs_attach_slots_near(const struct zs_attach *s, const struct zs_addr *prefix)
@@ -135,14 +130,15 @@ static void disown(struct zs_attach *s, struct slot *slot)
 	queue(s, slot);
 }
 
-struct slot *zs_attach_slot_take(struct zs_attach *s, const struct zs_peer_id *owner)
+struct slot *zs_attach_slot_take(struct zs_attach *s, const struct zs_peer_id *owner,
+				 const struct zs_addr *prefix)
 {
 	struct slot *slot = unqueue(s);
 
 	if (!slot && s->high < s->shm.attachments && (slot = fresh(s, s->high)))
 		s->high++;
 	if (slot)
-		own(s, slot, owner);
+		own(s, slot, owner, prefix);
 	return slot;
 }
 
@@ -171,6 +167,7 @@ void zs_attach_slot_free(struct zs_attach *s, struct slot *slot)
 void zs_attach_slot_adopt(struct zs_attach *s, struct slot *slot)
 {
 	struct zs_peer_id owner = slot->kept.owner;
+	struct zs_addr prefix = slot->kept.prefix;
 
 	slot->now.at = slot->before.at = ZS_SESSION_NONE;
 	slot->last_bind_id = (uint8_t)zs_random_u64(&s->random);
@@ -183,8 +180,7 @@ void zs_attach_slot_adopt(struct zs_attach *s, struct slot *slot)
 		slot->kept = (struct kept){ .generation = slot->kept.generation, .freed_s = 1 };
 		return;
 	}
-	own(s, slot, &owner);
-	zs_attach_slot_place(s, slot, &slot->kept.prefix);
+	own(s, slot, &owner, &prefix);
 }
 
 static int by_freed(const void *a, const void *b)

@@ -42,7 +42,18 @@ static void test_quotas(void **state)
 	assert_int_equal(outcome(w, 1, &f, false), 0);
 }
 
-/* Attach, go, come as somebody else: what one prefix left behind counts for as long as it lasts. */
+static void outcome_from(struct world *w, uint8_t seed, uint32_t address, uint32_t continuity)
+{
+	struct zs_attach_frame f = a_hello(1);
+	struct edge e;
+
+	edge_open_as(w, &e, peer_of(seed), address, false);
+	edge_send(&e, &f);
+	granted(&e, continuity);
+	edge_close(&e);
+}
+
+/* Attach, go, come as somebody else: what came from one prefix counts for it for as long as it lasts, wherever it went. */
 static void test_prefix_of_leases(void **state)
 {
 	struct world *w = *state;
@@ -59,18 +70,39 @@ static void test_prefix_of_leases(void **state)
 	assert_string_equal(why->scope, "prefix");
 	assert_int_equal(why->current, 2);
 	edge_close(&e);
-	assert_int_equal(outcome(w, 1, &f, false), 0);	    /* who has one is not shut out */
-	edge_open_as(w, &e, peer_of(2), 0x0b000001, false); /* one moves: there is room where it was */
-	edge_send(&e, &f);
-	granted(&e, ZS_ATTACH_CONTINUITY_known);
-	edge_close(&e);
-	assert_int_equal(outcome(w, 3, &f, false), 0);
-	assert_int_equal(outcome(w, 4, &f, false), ZS_ATTACH_ERROR_quota);
-	pass(w, 301 * ZS_NS_PER_S);
+	assert_int_equal(outcome(w, 1, &f, false), 0); /* who has one is not shut out */
+	outcome_from(w, 2, 0x0b000001, ZS_ATTACH_CONTINUITY_known);
+	assert_int_equal(outcome(w, 3, &f, false), ZS_ATTACH_ERROR_quota); /* no room where it was … */
+	outcome_from(w, 4, 0x0b000001, ZS_ATTACH_CONTINUITY_fresh); /* … and none taken where it is */
+	outcome_from(w, 5, 0x0b000001, ZS_ATTACH_CONTINUITY_fresh);
+	world_restart(w);
+	assert_int_equal(outcome(w, 3, &f, false), ZS_ATTACH_ERROR_quota);
+	pass(w, 400 * ZS_NS_PER_S);
 	assert_int_equal(zs_attach_counts(w->s)->attachments, 0);
 	assert_int_equal(outcome(w, 4, &f, false), 0);
 	assert_int_equal(outcome(w, 5, &f, false), 0);
 	assert_int_equal(outcome(w, 6, &f, false), ZS_ATTACH_ERROR_quota);
+}
+
+/* Newcomers from one prefix, each gone on to another: the first prefix had two and no more. */
+static void test_two_prefixes(void **state)
+{
+	struct world *w = *state;
+	struct zs_attach_frame f = a_hello(1);
+	struct edge e;
+
+	world_conf(w, "{mode: open, per_prefix: 2}");
+	for (uint8_t n = 1; n <= 2; n++) {
+		outcome_from(w, n, 0x0a000001, ZS_ATTACH_CONTINUITY_fresh);
+		outcome_from(w, n, 0x0b000001, ZS_ATTACH_CONTINUITY_known);
+	}
+	for (uint8_t n = 3; n <= 8; n++) {
+		edge_open_as(w, &e, peer_of(n), 0x0a000001, false);
+		edge_send(&e, &f);
+		assert_string_equal(refused(&e, ZS_ATTACH_ERROR_quota)->scope, "prefix");
+		edge_close(&e);
+	}
+	assert_int_equal(zs_attach_counts(w->s)->attachments, 2);
 }
 
 /* Strangers of its prefix take no owner's place: not after a restart, not when the quota was lowered; nor is there a second quota for
@@ -79,28 +111,23 @@ static void test_prefix_spares_owners(void **state)
 {
 	struct world *w = *state;
 	struct zs_attach_frame f = a_hello(1);
-	struct zs_peer_id first = peer_of(1);
-	struct edge e;
+	struct zs_peer_id first = peer_of(1), second = peer_of(2);
 
 	world_conf(w, "{mode: open, per_prefix: 2}");
 	assert_int_equal(outcome(w, 1, &f, false), 0);
-	edge_open_as(w, &e, peer_of(2), 0x0b000001, false);
-	edge_send(&e, &f);
-	granted(&e, ZS_ATTACH_CONTINUITY_fresh);
-	edge_close(&e);
-	assert_int_equal(outcome(w, 2, &f, false), 0); /* it moved to where the first is */
+	assert_int_equal(outcome(w, 2, &f, false), 0);
+	outcome_from(w, 4, 0x0b000001, ZS_ATTACH_CONTINUITY_fresh);
+	assert_int_equal(outcome(w, 4, &f, false), 0); /* it moved to where the first are, who are two */
 	world_restart(w);
 	assert_int_equal(outcome(w, 3, &f, false), ZS_ATTACH_ERROR_quota);
 	assert_int_equal(outcome(w, 1, &f, false), 0);
 	assert_int_equal(outcome(w, 2, &f, false), 0);
+	assert_int_equal(outcome(w, 4, &f, false), 0);
 	world_conf(w, "{mode: open, per_prefix: 1}");
 	assert_int_equal(outcome(w, 1, &f, false), 0); /* a fresh session, as each hour */
 	assert_int_equal(zs_attach_kick(w->s, zs_attach_find(w->s, &first), w->now, NULL), 0);
 	assert_int_equal(outcome(w, 3, &f, false), ZS_ATTACH_ERROR_quota);
-	edge_open_as(w, &e, peer_of(2), 0x0b000001, false);
-	edge_send(&e, &f);
-	granted(&e, ZS_ATTACH_CONTINUITY_known);
-	edge_close(&e);
+	assert_int_equal(zs_attach_kick(w->s, zs_attach_find(w->s, &second), w->now, NULL), 0);
 	world_restart(w);
 	assert_int_equal(outcome(w, 3, &f, false), 0); /* both went, and the store knows */
 }
@@ -199,6 +226,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ROW(test_quotas),
 		ROW(test_prefix_of_leases),
+		ROW(test_two_prefixes),
 		ROW(test_prefix_spares_owners),
 		ROW(test_leases_wait_for_the_disk),
 		ROW(test_floods),

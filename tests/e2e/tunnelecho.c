@@ -195,6 +195,16 @@ static void on_signal(void *ctx, const struct zs_signal_info *info)
 	}
 }
 
+static void say_peer(const struct zs_identity *identity)
+{
+	struct zs_public_key key = zs_identity_public(identity);
+	char text[ZS_PEER_ID_TEXT];
+	struct zs_peer_id id;
+
+	zs_peer_id_of(&id, &key);
+	say(json_pack("{s:s}", "peer", zs_peer_id_format(&id, text)));
+}
+
 static void parse_load(struct echo *e, char **argv)
 {
 	ZS_CHECK(!zs_endpoint_parse(&e->target, argv[0]), "HOST:PORT");
@@ -226,6 +236,7 @@ int main(int argc, char **argv)
 
 	e.random.fill(e.random.ctx, seed, sizeof(seed));
 	zs_identity_from_seed(&identity, seed);
+	say_peer(&identity);
 	ZS_CHECK(
 	    (argc >= 2 && argc <= 4) || argc == 7,
 	    "tunnelecho RELAY:PORT/PEERID [seal|auth [PACKETS] | send HOST:PORT PACKETS_S SIZE SECONDS]");

@@ -105,7 +105,9 @@ struct kept {
 	uint16_t generation;
 	uint64_t freed_s;	 /* Unix time, 0: owned */
 	struct zs_peer_id owner; /* len 0: free */
-	struct zs_addr prefix;	 /* its owner came from as a newcomer */
+	struct zs_addr
+	    prefix;	/* its owner came from as a newcomer; all zero: not known, of an older record */
+	uint8_t untold; /* ports of the record with a name that no edge can be told; not kept */
 	uint8_t hashes;
 	uint8_t hash[2][ZS_ATTACH_HASH]; /* of the last Grants, newest first */
 	struct ports ports;

@@ -1,7 +1,7 @@
 /* What survives in the store, reader and writer side by side. Numbers big-endian.
  *
  *   "att/slot/" be32 id   {u8 2, u16 generation, u64 freed (Unix time, 0: owned), u8 length, owner, 16 prefix, u8 hashes,
- *                         hashes, u8 ports, each {u8 length, name, u16 port, u8 service, u8 protection}}
+ *                         hashes, u8 ports, each {u8 length, name, u16 port, u8 service, u8 protection}}; version 1: no prefix
  *   "att/rule/" peer id   {u8 1, u8 denied, three texts {u8 length, text}: name, policy, tenant}
  *   "att/caps/" peer id   {u8 1, u8 count, each {text, u64 value}}: limits by command, by their names in attach_limits.def */
 #include <errno.h>
@@ -85,8 +85,10 @@ static bool is_new(const struct ports *ports, const struct zs_attach_port *p)
 	return true;
 }
 
-static bool read_port(struct zs_reader *r, struct ports *ports)
+/* One whose name cannot be told to its edge is left out: the attachment and its other ports are sound. */
+static bool read_port(struct zs_reader *r, struct kept *k)
 {
+	struct ports *ports = &k->ports;
 	struct zs_attach_port *p = &ports->at[ports->count];
 
 	read_text(r, p->name, sizeof(p->name));
@@ -96,18 +98,21 @@ static bool read_port(struct zs_reader *r, struct ports *ports)
 	if (r->failed || !p->name[0] || !p->port || p->service < 1 || p->service > ZS_SERVICE_MAX ||
 	    p->protection > 1 || !is_new(ports, p))
 		return false;
-	ports->count++;
+	if (zs_attach_name_ok(p->name))
+		ports->count++;
+	else
+		k->untold++;
 	return true;
 }
 
-static bool read_ports(struct zs_reader *r, struct ports *ports)
+static bool read_ports(struct zs_reader *r, struct kept *k)
 {
 	uint8_t count = zs_read_u8(r);
 
 	if (count > ZS_ATTACH_PORTS)
 		return false;
-	while (ports->count < count)
-		if (!read_port(r, ports))
+	while (count--)
+		if (!read_port(r, k))
 			return false;
 	return true;
 }
@@ -115,7 +120,8 @@ static bool read_ports(struct zs_reader *r, struct ports *ports)
 /* Owned, or freed at some time; a free one has nothing. */
 static bool is_whole(const struct kept *k)
 {
-	return k->generation && (k->owner.len ? !k->freed_s : k->freed_s && !k->hashes && !k->ports.count);
+	return k->generation &&
+	       (k->owner.len ? !k->freed_s : k->freed_s && !k->hashes && !k->ports.count && !k->untold);
 }
 
 bool zs_attach_record_read_slot(struct kept *k, const void *value, size_t len)
@@ -128,13 +134,15 @@ bool zs_attach_record_read_slot(struct kept *k, const void *value, size_t len)
 	k->freed_s = zs_read_u64(&r);
 	owner = zs_read_u8(&r);
 	at = zs_read_span(&r, owner);
-	if (!at || version != SLOT_VERSION || (owner && zs_peer_id_decode(&k->owner, at, owner)))
+	if (!at || version < 1 || version > SLOT_VERSION ||
+	    (owner && zs_peer_id_decode(&k->owner, at, owner)))
 		return false;
-	zs_read_bytes(&r, k->prefix.ip, sizeof(k->prefix.ip));
+	if (version > 1)
+		zs_read_bytes(&r, k->prefix.ip, sizeof(k->prefix.ip));
 	k->hashes = zs_read_u8(&r);
 	if (k->hashes > ZS_ARRAY_LEN(k->hash) || !zs_read_bytes(&r, k->hash, k->hashes * sizeof(k->hash[0])))
 		return false;
-	return read_ports(&r, &k->ports) && zs_reader_done(&r) && is_whole(k);
+	return read_ports(&r, k) && zs_reader_done(&r) && is_whole(k);
 }
 
 int zs_attach_record_slot(struct zs_attach *s, const struct slot *slot)
@@ -152,21 +160,32 @@ static void damaged(struct zs_attach *s, const char *what)
 	ZS_LOG(&s->c->log, STORE_FAILED, "error=\"damaged record of %s\"", what);
 }
 
+struct each_slot {
+	struct zs_attach *s;
+	uint32_t beyond; /* sound ones that this relay has no room for */
+};
+
 static int each_slot(void *ctx, const void *key, size_t key_len, const void *value, size_t len)
 {
-	struct zs_attach *s = ctx;
+	struct each_slot *e = ctx;
+	struct zs_attach *s = e->s;
 	struct zs_reader id = zs_reader_of((const uint8_t *)key + PREFIX_LEN, key_len - PREFIX_LEN);
 	struct slot *slot = calloc(1, sizeof(*slot));
+	bool sound;
 
 	if (!slot)
 		return -ENOMEM;
 	slot->id = zs_read_u32(&id);
-	if (zs_reader_done(&id) && slot->id && slot->id < s->shm.attachments &&
-	    zs_attach_record_read_slot(&slot->kept, value, len)) {
+	sound = zs_reader_done(&id) && slot->id && zs_attach_record_read_slot(&slot->kept, value, len);
+	if (!sound)
+		damaged(s, "an attachment");
+	else if (slot->kept.untold)
+		damaged(s, "a port's name");
+	if (sound && slot->id < s->shm.attachments) {
 		zs_attach_slot_adopt(s, slot);
 		return 0;
 	}
-	damaged(s, "an attachment");
+	e->beyond += sound && slot->kept.owner.len;
 	free(slot);
 	return 0;
 }
@@ -181,7 +200,13 @@ static int unreadable(int rc, struct zs_error *err)
 
 int zs_attach_records_slots(struct zs_attach *s, struct zs_error *err)
 {
-	return unreadable(zs_store_each(s->c->store, SLOT_PREFIX, PREFIX_LEN, each_slot, s), err);
+	struct each_slot e = { .s = s };
+	int rc = unreadable(zs_store_each(s->c->store, SLOT_PREFIX, PREFIX_LEN, each_slot, &e), err);
+
+	if (e.beyond)
+		ZS_LOG(&s->c->log, ATTACH_BEYOND, "attachments=%u capacity=%u", e.beyond,
+		       conf_of(s)->capacity);
+	return rc;
 }
 
 size_t zs_attach_record_write_rule(const struct zs_attach_rule *rule, uint8_t out[ATTACH_RECORD])

@@ -1,5 +1,7 @@
 /* Records of attachments and rules: one thing wrong in a good one, and it is refused; what a store says that no relay wrote makes
  * nobody an owner twice. */
+#include <sys/mman.h>
+#include <unistd.h>
 #include "attach/internal.h"
 #include "attach_rig.h"
 #include "base/cursor.h"
@@ -36,7 +38,7 @@ static size_t put(const struct record *v, uint8_t out[ATTACH_RECORD])
 	zs_write_u8(&w, v->owner_len);
 	for (uint8_t i = 0; i < v->owner_len; i++)
 		zs_write_u8(&w, i == 0 ? v->owner_first : i == 1 ? 0x20 : 7);
-	for (int i = 0; i < 16; i++)
+	for (int i = 0; i < 16 && v->version != 1; i++)
 		zs_write_u8(&w, 9);
 	zs_write_u8(&w, v->hashes);
 	for (int i = 0; i < v->hashes * ZS_ATTACH_HASH; i++)
@@ -95,7 +97,7 @@ static void test_one_thing_wrong(void **state)
 		if (!is_read(bytes, put(&r, bytes), &k))                                                     \
 			fail_msg("refused: %s", #change);                                                    \
 	} while (0)
-	WRONG(r.version = 1);
+	WRONG(r.version = 0);
 	WRONG(r.version = 3);
 	WRONG(r.generation = 0);
 	WRONG(r.freed_s = 1); /* owned and free */
@@ -124,6 +126,52 @@ static void test_one_thing_wrong(void **state)
 	WRONG((r.owner_len = 0, r.freed_s = 0, r.hashes = 0, r.ports = 0));
 	WRONG((r.owner_len = 0, r.freed_s = 1, r.hashes = 1, r.ports = 0));
 	WRONG((r.owner_len = 0, r.freed_s = 1, r.hashes = 0, r.ports = 1));
+}
+
+/* Before there were prefixes. */
+static void test_version_1(void **state)
+{
+	static const struct zs_addr unknown;
+	uint8_t bytes[ATTACH_RECORD], again[ATTACH_RECORD];
+	struct record old = good;
+	struct kept k;
+	size_t len;
+
+	old.version = 1;
+	len = put(&old, bytes);
+	assert_true(is_read(bytes, len, &k));
+	assert_true(zs_addr_eq(&k.prefix, &unknown));
+	memset(k.prefix.ip, 9, sizeof(k.prefix.ip));
+	assert_int_equal(zs_attach_record_write_slot(&k, again), put(&good, bytes));
+	assert_memory_equal(again, bytes, put(&good, bytes));
+	for (size_t n = 1; n < len; n++)
+		assert_false(is_read(bytes, n, &k));
+}
+
+/* A port goes whose name no edge can be told; the other one and the attachment stay. */
+static void test_name_that_cannot_be_told(void **state)
+{
+	static const uint8_t bytes[] = { 0x01, 0x1f, 0x7f, 0xe9, 0xff };
+	uint8_t value[ATTACH_RECORD];
+	struct kept k;
+
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		struct record r = good;
+
+		r.name[0] = (char)bytes[i];
+		assert_true(is_read(value, put(&r, value), &k));
+		assert_int_equal(k.ports.count, 1);
+		assert_string_equal(k.ports.at[0].name, "bxx");
+		assert_int_equal(k.ports.at[0].port, 65535);
+		assert_int_equal(k.untold, 1);
+		r = good;
+		r.name_byte = bytes[i];
+		assert_true(is_read(value, put(&r, value), &k));
+		assert_int_equal(k.ports.count, 0);
+		r = good;
+		r.owner_len = 0, r.freed_s = 1, r.hashes = 0, r.ports = 1, r.name_byte = bytes[i];
+		assert_false(is_read(value, put(&r, value), &k)); /* a free one has nothing */
+	}
 }
 
 static void store_put(struct world *w, const void *key, size_t key_len, const void *value, size_t len)
@@ -185,6 +233,96 @@ static void test_damaged_slots(void **state)
 	assert_int_equal(zs_attach_counts(w->s)->attachments, 1);
 	assert_int_equal(attach(w, &e, 1, ZS_ATTACH_CONTINUITY_known).attachment, g.attachment);
 	edge_close(&e);
+}
+
+static size_t get_slot(struct world *w, uint32_t id, uint8_t value[ATTACH_RECORD])
+{
+	uint8_t key[] = "att/slot/\0\0\0\0";
+	size_t len = 0;
+
+	key[12] = (uint8_t)id;
+	assert_int_equal(zs_store_get(w->r.c.store, key, 13, value, ATTACH_RECORD, &len), 0);
+	return len;
+}
+
+/* The stored slot of that peer, with one service in it. */
+static uint32_t stored(struct world *w, uint8_t seed, const char *name, uint8_t value[ATTACH_RECORD],
+		       size_t *len)
+{
+	struct zs_attach_frame f = a_hello(1);
+	struct zs_peer_id peer = peer_of(seed);
+	uint32_t id;
+
+	add_publish(&f, name, 0);
+	assert_int_equal(outcome(w, seed, &f, false), 0);
+	id = zs_attach_find(w->s, &peer);
+	*len = get_slot(w, id, value);
+	return id;
+}
+
+/* A relay of before wrote no prefix: its owners have what they had, and are counted nowhere. */
+static void test_store_of_version_1(void **state)
+{
+	struct world *w = *state;
+	struct zs_attach_frame f = a_hello(1);
+	struct zs_peer_id peer = peer_of(1);
+	uint8_t value[ATTACH_RECORD];
+	size_t len, at;
+	uint32_t id = stored(w, 1, "web", value, &len);
+
+	at = 12 + (size_t)value[11];
+	memmove(value + at, value + at + 16, len - at - 16);
+	value[0] = 1;
+	put_slot(w, id, value, len - 16);
+	world_conf(w, "{mode: open, per_prefix: 1}");
+	world_restart(w);
+	assert_int_equal(zs_attach_find(w->s, &peer), id);
+	assert_int_equal(zs_attach_counts(w->s)->ports, 1);
+	assert_int_equal(outcome(w, 1, &f, false), 0);
+	assert_int_equal(outcome(w, 2, &f, false), 0);
+	assert_int_equal(outcome(w, 3, &f, false), ZS_ATTACH_ERROR_quota);
+	assert_int_equal(get_slot(w, id, value), len + ZS_ATTACH_HASH); /* of its second Grant */
+	assert_int_equal(value[0], 2);
+}
+
+static void test_stored_name_that_cannot_be_told(void **state)
+{
+	struct world *w = *state;
+	uint8_t value[ATTACH_RECORD];
+	struct edge e;
+	size_t len;
+	uint32_t id = stored(w, 1, "caf!", value, &len);
+	uint8_t *name = memmem(value, len, "caf!", 4);
+
+	assert_non_null(name);
+	name[3] = 0xe9;
+	put_slot(w, id, value, len);
+	world_restart(w);
+	assert_int_equal(zs_attach_counts(w->s)->ports, 0);
+	assert_int_equal(attach(w, &e, 1, ZS_ATTACH_CONTINUITY_known).attachment, id);
+	edge_close(&e);
+}
+
+/* attach.capacity was lowered, and raised again: nobody's record is damaged, and everybody has it back. */
+static void test_beyond_capacity(void **state)
+{
+	struct world *w = *state;
+	uint8_t bytes[ATTACH_RECORD];
+	char text[4096] = "";
+
+	put_slot(w, 300, bytes, put(&good, bytes));
+	world_conf(w, "{mode: open, capacity: 256, attachments: 200}");
+	w->r.c.log.fd = memfd_create("log", MFD_CLOEXEC);
+	world_restart(w);
+	assert_int_equal(zs_attach_counts(w->s)->attachments, 0);
+	assert_true(pread(w->r.c.log.fd, text, sizeof(text) - 1, 0) > 0);
+	close(w->r.c.log.fd);
+	w->r.c.log.fd = -1;
+	assert_non_null(strstr(text, "attachments=1 capacity=256"));
+	assert_null(strstr(text, "damaged"));
+	world_conf(w, "{mode: open, capacity: 512, attachments: 200}");
+	world_restart(w);
+	assert_int_equal(zs_attach_counts(w->s)->attachments, 1);
 }
 
 static void count_rule(void *ctx, const struct zs_attach_rule *rule, bool configured)
@@ -280,8 +418,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_thing_wrong),
+		cmocka_unit_test(test_version_1),
+		cmocka_unit_test(test_name_that_cannot_be_told),
 		ROW(test_two_records_of_one_owner),
 		ROW(test_damaged_slots),
+		ROW(test_store_of_version_1),
+		ROW(test_stored_name_that_cannot_be_told),
+		ROW(test_beyond_capacity),
 		ROW(test_rules),
 		ROW(test_limits),
 	};

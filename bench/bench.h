@@ -24,7 +24,7 @@ struct zs_bench {
 	int (*run)(const struct zs_bench_options *opt, json_t *report, struct zs_error *err);
 };
 
-extern const struct zs_bench zs_bench_veth, zs_bench_p2p;
+extern const struct zs_bench zs_bench_veth, zs_bench_p2p, zs_bench_flood;
 
 /* Repeated measurements of one quantity. */
 struct zs_samples {

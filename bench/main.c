@@ -10,7 +10,13 @@
 #include "base/check.h"
 #include "libp2p/p2p.h"
 
-static const struct zs_bench *const benches[] = { &zs_bench_veth, &zs_bench_p2p };
+static const struct zs_bench *const benches[] = {
+	&zs_bench_veth,
+	&zs_bench_p2p,
+#ifdef CONFIG_DRIVER_BENCH
+	&zs_bench_flood,
+#endif
+};
 
 static int usage(void)
 {

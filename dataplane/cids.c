@@ -5,7 +5,7 @@
 #define ID_LEN	  12 /* PoP 4, attachment 4, generation 2, zero 2 */
 #define NONCE_LEN 4
 
-void zs_cids_init(struct zs_cids *c)
+void zs_cids_open(struct zs_cids *c)
 {
 	*c = (struct zs_cids){ 0 };
 	zs_cidset_init(&c->set, zs_aes_best());

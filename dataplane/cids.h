@@ -12,7 +12,7 @@ struct zs_cids {
 };
 
 /* Worker, at its start. */
-void zs_cids_init(struct zs_cids *c);
+void zs_cids_open(struct zs_cids *c);
 /* Worker, in housekeeping: follows the segment's configurations; one that was withdrawn, or that is laid out in another way
  * than ours, decodes nothing. */
 void zs_cids_refresh(struct zs_cids *c, const struct zs_sessions *s, uint64_t unix_s);

@@ -7,11 +7,12 @@
 #define ENTER_NS  (100 * ZS_NS_PER_MS)
 #define LEAVE_NS  (1 * ZS_NS_PER_S)
 #define FULL	  90  /* percent of the bursts between two looks */
-#define BURSTS	  8   /* fewer than these tell nothing */
+#define BURSTS	  2   /* fewer than these tell nothing */
 #define WORTHLESS 25  /* percent of the packets */
 #define LIVE_MS	  100 /* a shorter life is not worth a flow: no answer comes back in it */
-#define DEAR	  1 /* tags checked a burst in flood mode: a packet's tag costs as much as a burst of drops */
-#define SAMPLE	  8 /* of so many drops one is counted, for so many */
+#define DEAR	  4   /* tags checked a ms in flood mode: a few µs each, so some 2 % of the time */
+#define LOOK_NS	  (10 * ZS_NS_PER_MS) /* of a longer time between two looks nothing is known */
+#define SAMPLE	  8		      /* of so many drops one is counted, for so many */
 
 static uint64_t sum(const uint64_t *drop)
 {
@@ -35,23 +36,28 @@ static bool churns(const struct zs_worker *w, uint64_t evicted, uint64_t look_ms
 	return room && evicted * LIVE_MS > room * look_ms;
 }
 
-/* Hysteresis: what is seen must hold for a while to change the mode. */
+/* Hysteresis: 100 ms more of the one than of the other to go in, a second without it to go out. */
 static void turn(struct zs_worker *w, bool seen)
 {
 	struct zs_flood *f = &w->flood;
+	uint64_t span = w->now_ns - f->look_ns;
 
-	if (seen == f->on) {
-		f->change_ns = 0;
+	span = span < LOOK_NS ? span : LOOK_NS;
+	f->look_ns = w->now_ns;
+	if (seen)
+		f->seen_ns = w->now_ns;
+	if (f->on) {
+		f->on = w->now_ns - f->seen_ns < LEAVE_NS;
 		return;
 	}
-	if (!f->change_ns)
-		f->change_ns = w->now_ns;
-	if (w->now_ns - f->change_ns < (f->on ? LEAVE_NS : ENTER_NS))
+	f->behind_ns = seen ? f->behind_ns + span
+			    : f->behind_ns - (span < f->behind_ns ? span : f->behind_ns);
+	if (f->behind_ns < ENTER_NS)
 		return;
-	f->on = seen;
-	f->change_ns = 0;
+	f->on = true;
+	f->behind_ns = 0;
 	f->clear_ns = 0;
-	w->count[ZS_COUNTER_floods] += seen;
+	w->count[ZS_COUNTER_floods]++;
 }
 
 static void clear_suspects(struct zs_worker *w)
@@ -76,13 +82,13 @@ void zs_flood_look(struct zs_worker *w)
 	f->evicted = evicted;
 	f->dropped = dropped;
 	f->full = f->bursts = 0;
+	f->dear = DEAR;
 }
 
 void zs_flood_burst(struct zs_worker *w, uint32_t packets, bool handed)
 {
 	w->flood.bursts += !handed;
 	w->flood.full += !handed && packets == ZS_BURST;
-	w->flood.dear = DEAR;
 }
 
 enum zs_drop zs_flood_may_check(struct zs_worker *w, const struct zs_addr *src, bool known)

@@ -2,11 +2,11 @@
  * can do without.
  *
  * Behind: nearly every burst is full, and a good part of what came was dropped or asked for a new flow; or unanswered
- * flows make room for others so fast that none could live to its answer. For 100 ms on end that is flood mode, until
- * it was not so for a second. In flood mode
+ * flows make room for others so fast that none could live to its answer. After 100 ms of that, give and take, it is flood
+ * mode, until it was not so for a second. In flood mode
  *
  *   no flow is made, no stranger gets through, no NUDGE is sent;
- *   of addresses that have proven nothing, few datagrams a burst have their tag checked;
+ *   of addresses that have proven nothing, few datagrams a ms have their tag checked;
  *   what is dropped is counted by source prefix, a sample of it: the worst are told to main (offenders.h).
  *
  * Bound peers, sessions at their endpoints and flows that are there go on as ever. Beside that, flood mode or not: a
@@ -29,11 +29,12 @@ struct zs_worker;
 
 struct zs_flood {
 	_Atomic bool on;       /* main looks too */
-	uint8_t dear;	       /* tags of unproven addresses that may be checked in this burst */
+	uint8_t dear;	       /* tags of unproven addresses that may be checked until the next look */
 	uint32_t full, bursts; /* bursts since the last look, and the full ones among them */
-	uint64_t rx, dropped, made, evicted; /* counters as of the last look */
-	uint64_t change_ns; /* since when it looks otherwise than `on` says; 0: it does not */
-	uint64_t clear_ns;  /* when the suspects' counts begin anew */
+	uint64_t rx, dropped, made, evicted;		      /* counters as of the last look */
+	uint64_t look_ns, seen_ns;			      /* last look; when it last was behind */
+	uint64_t behind_ns;				      /* how long in all, give and take */
+	uint64_t clear_ns;				      /* when the suspects' counts begin anew */
 	uint32_t suspect[ZS_FLOOD_BUCKETS][ZS_FLOOD_WAYS][2]; /* tag, packets */
 	_Atomic uint32_t head, tail;			      /* of `told`: the worker's, main's */
 	struct zs_addr told[ZS_FLOOD_TOLD];

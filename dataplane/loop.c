@@ -136,7 +136,7 @@ static void tell_time(struct zs_worker *w)
 	w->now_ms = (uint32_t)(w->now_ns / ZS_NS_PER_MS);
 }
 
-static uint32_t turn(struct zs_worker *w, struct zs_burst *b, bool receiving)
+uint32_t zs_worker_turn(struct zs_worker *w, struct zs_burst *b, bool receiving)
 {
 	uint32_t worked = 0;
 
@@ -160,16 +160,16 @@ int zs_worker_run(void *arg)
 
 	prctl(PR_SET_TIMERSLACK, 1); /* sleeps of microseconds, not of 50 more */
 	zs_sandbox_thread();
-	turn(w, &burst, false); /* its lines and keys first */
+	zs_worker_turn(w, &burst, false); /* its lines and keys first */
 	atomic_store(&w->state->running, 1);
 	while (atomic_load_explicit(&w->dp->stop, memory_order_relaxed) == 0)
-		idle(w, turn(w, &burst, true));
+		idle(w, zs_worker_turn(w, &burst, true));
 	zs_tx_flush(w);
 	atomic_fetch_add(&w->dp->quiet, 1);
 	/* The others may still hand over until all are quiet; then what is in the rings is all. */
 	while (atomic_load(&w->dp->stop) < 2)
-		turn(w, &burst, false);
-	while (turn(w, &burst, false))
+		zs_worker_turn(w, &burst, false);
+	while (zs_worker_turn(w, &burst, false))
 		;
 	zs_qsbr_offline(&w->state->qsbr);
 	atomic_store_explicit(&w->tables_seen, NULL, memory_order_release);

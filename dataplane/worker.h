@@ -101,6 +101,10 @@ void zs_workers_delete(struct zs_dp *dp);
 
 /* loop.c: a worker's life, on its core; `arg` is its struct zs_worker. */
 int zs_worker_run(void *arg);
+/* loop.c: once round it: what came (unless `receiving` is false), what others handed over, housekeeping when it is due. Returns how
+ * many packets there were. For benches, which are a worker's thread themselves. */
+struct zs_burst;
+uint32_t zs_worker_turn(struct zs_worker *w, struct zs_burst *b, bool receiving);
 /* Worker: an event for the control plane; a full ring loses it, counted. */
 void zs_worker_event(struct zs_worker *w, struct zs_event *event);
 static inline uint32_t zs_worker_random(struct zs_worker *w)

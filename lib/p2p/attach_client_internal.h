@@ -24,7 +24,12 @@ struct link {
 		uint64_t
 		    asked[ZS_ATTACH_PUBLISHED]; /* by name: the request since Hello that counts, 0: none */
 		uint64_t wanting;		/* bit n: name n was refused for want of room */
-		uint8_t withdrawn, room;	/* names; those whose room nobody has yet */
+		uint64_t due;			/* bit n: name n is asked for once all withdrawals are sent */
+		struct {
+			uint64_t id; /* of the request */
+			uint16_t port;
+		} gone[ZS_ATTACH_PUBLISHED]; /* names withdrawn, that many: */
+		uint8_t withdrawn, room;     /* … and those whose room nobody has yet */
 	} ports;
 	struct zs_attach_known told;	  /* Resume in Hello; relay.len 0: none */
 	struct zs_attach_session session; /* link 0: none yet */

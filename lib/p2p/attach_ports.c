@@ -5,6 +5,11 @@
 
 #include "p2p/attach_client_internal.h"
 
+static uint64_t bit(uint32_t i)
+{
+	return UINT64_C(1) << i;
+}
+
 static void ask(struct zs_attach_client *c, struct link *l, const char *name,
 		const struct zs_attach_publish *p)
 {
@@ -23,7 +28,8 @@ static void publish(struct zs_attach_client *c, struct link *l, uint32_t i)
 {
 	ask(c, l, c->config.publish[i].name, &c->config.publish[i]);
 	l->ports.asked[i] = l->last_id;
-	l->ports.wanting &= ~(UINT64_C(1) << i);
+	l->ports.wanting &= ~bit(i);
+	l->ports.due &= ~bit(i);
 }
 
 void zs_attach_ports_publish(struct zs_attach_client *c, struct link *l, uint32_t from)
@@ -58,13 +64,24 @@ static bool withdraw(struct zs_attach_client *c, struct link *l, const zs_pb_Por
 	if ((wanted && (!c->config.publish[i].port || c->config.publish[i].port == p->port)) ||
 	    l->ports.withdrawn == ZS_ATTACH_PUBLISHED)
 		return false;
-	l->ports.withdrawn++;
 	ask(c, l, p->name, NULL);
+	l->ports.gone[l->ports.withdrawn].port = (uint16_t)p->port;
+	l->ports.gone[l->ports.withdrawn++].id = l->last_id;
 	if (wanted)
-		publish(c, l, i);
+		l->ports.due |= bit(i);
 	else
 		l->ports.room++;
 	return true;
+}
+
+/* Was the name's port in the hands of another one of ours, which was withdrawn only after it was asked for? */
+static bool stood_in_the_way(const struct zs_attach_client *c, const struct link *l, uint32_t i)
+{
+	for (uint32_t k = 0; k < l->ports.withdrawn; k++)
+		if (l->ports.gone[k].port == c->config.publish[i].port &&
+		    l->ports.gone[k].id > l->ports.asked[i])
+			return true;
+	return false;
 }
 
 /* true: it is asked for again, is of a request that is not the name's last, or of a withdrawal that came too late. */
@@ -74,14 +91,29 @@ static bool is_settled(struct zs_attach_client *c, struct link *l, uint64_t id, 
 
 	if (i == c->config.publishes)
 		return p->error.code == ZS_ATTACH_ERROR_not_published;
-	if (id < l->ports.asked[i])
+	if (id < l->ports.asked[i] || l->ports.due & bit(i))
 		return true;
+	if (p->error.code == ZS_ATTACH_ERROR_port_taken && stood_in_the_way(c, l, i)) {
+		l->ports.due |= bit(i);
+		return true;
+	}
 	if (p->error.code != ZS_ATTACH_ERROR_quota)
 		return false;
-	l->ports.wanting |= UINT64_C(1) << i;
+	l->ports.wanting |= bit(i);
 	return l->ports.room > 0;
 }
 
+/* The room of names that were withdrawn goes to those that were refused for want of it. */
+static void share_room(struct zs_attach_client *c, struct link *l)
+{
+	for (uint32_t i = 0; l->ports.room && i < c->config.publishes; i++)
+		if (l->ports.wanting & bit(i)) {
+			l->ports.room--;
+			l->ports.due |= bit(i);
+		}
+}
+
+/* First all withdrawals leave, then what they make way for: two names may have each other's port. */
 uint64_t zs_attach_ports_came(struct zs_attach_client *c, struct link *l, uint64_t id, const zs_pb_Port *at,
 			      uint32_t count)
 {
@@ -89,16 +121,13 @@ uint64_t zs_attach_ports_came(struct zs_attach_client *c, struct link *l, uint64
 
 	for (uint32_t i = 0; i < count; i++)
 		if (is_held(&at[i]) && withdraw(c, l, &at[i]))
-			quiet |= UINT64_C(1) << i;
+			quiet |= bit(i);
 	for (uint32_t i = 0; i < count; i++)
 		if (at[i].has_error && !is_held(&at[i]) && is_settled(c, l, id, &at[i]))
-			quiet |= UINT64_C(1) << i;
-	for (uint32_t i = 0; l->ports.room && l->ports.wanting && i < c->config.publishes; i++)
-		if (l->ports.wanting >> i & 1) {
-			l->ports.room--;
+			quiet |= bit(i);
+	share_room(c, l);
+	for (uint32_t i = 0; i < c->config.publishes; i++)
+		if (l->ports.due & bit(i))
 			publish(c, l, i);
-			if (!l->ports.room)
-				break;
-		}
 	return quiet;
 }

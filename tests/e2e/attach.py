@@ -83,8 +83,12 @@ def renames(lab):
     check("the name moved to another port", gone == ["web"] and third == {"web": asked, "new": second["new"]}, (gone, third))
     listed = {p["port"] for p in lab.zsctl("publish", "list")["published"]}
     check("what was withdrawn is free", not {first["web"], first["old"]} & listed, listed)
+    gone, fourth, _ = run(f"site:{asked}", f"new:{second['new']}")
+    check("a service renamed on its port", gone == ["web"] and fourth == {"site": asked, "new": second["new"]}, (gone, fourth))
+    gone, fifth, _ = run(f"site:{second['new']}", f"new:{asked}")
+    check("two swapped their ports", gone == ["new", "site"] and fifth == {"site": second["new"], "new": asked}, (gone, fifth))
     lab.zsctl("attach", "kick", str(who))
-    ok(f"a renamed service takes the old one's place, a name moves from port {first['web']} to {asked}")
+    ok(f"a renamed service takes the old one's place, a name moves from port {first['web']} to {asked}, another takes that port, two swap theirs")
 
 
 def is_behind_a_nat(lab, known):

@@ -138,6 +138,75 @@ static void a_new_name_has_the_room_of_the_old(void **state)
 	assert_log(s, "port:more=0! ");
 }
 
+/* It stood in its own way: its port is free once the name of before is withdrawn. */
+static void a_service_renamed_on_its_port(void **state)
+{
+	struct scripted *s = *state;
+	struct zs_attach_publish want[] = { { .name = "new", .port = 15000, .protection = 1 } };
+	zs_pb_Port taken = refusal("new", ZS_ATTACH_ERROR_port_taken);
+
+	ask_for(s, want, 1);
+	grant(s, (zs_pb_Port[]){ port("old", 15000), taken }, 2);
+	assert_log(s, "Publish1 Publish1 authenticated save granted1 ");
+	assert_asked(s, 1, "old", 0, WITHDRAW);
+	assert_asked(s, 2, "new", 15000, false);
+	assert_int_equal(s->sent[2].publish.protection, 1);
+	come(s, s->sent[1].id, port("old", 0));
+	come(s, s->sent[2].id, taken); /* somebody else was faster: that is final */
+	assert_log(s, "port:old=0 port:new=0! ");
+}
+
+/* A port that another one holds is not asked for again because some name of ours went. */
+static void a_port_of_somebody_else(void **state)
+{
+	struct scripted *s = *state;
+	struct zs_attach_publish want[] = { { .name = "new", .port = 15001 } };
+
+	ask_for(s, want, 1);
+	grant(s, (zs_pb_Port[]){ port("old", 15000), refusal("new", ZS_ATTACH_ERROR_port_taken) }, 2);
+	assert_log(s, "Publish1 authenticated save granted1 port:new=0! ");
+	assert_asked(s, 1, "old", 0, WITHDRAW);
+}
+
+static void two_that_swap_ports(void **state)
+{
+	struct scripted *s = *state;
+	struct zs_attach_publish want[] = { { .name = "a", .port = 15002 }, { .name = "b", .port = 15001 } };
+
+	ask_for(s, want, 2);
+	grant(s,
+	      (zs_pb_Port[]){ port("a", 15001), port("b", 15002), refusal("a", ZS_ATTACH_ERROR_denied),
+			      refusal("b", ZS_ATTACH_ERROR_denied) },
+	      4);
+	assert_log(s, "Publish1 Publish1 Publish1 Publish1 authenticated save granted1 ");
+	assert_asked(s, 1, "a", 0, WITHDRAW);
+	assert_asked(s, 2, "b", 0, WITHDRAW);
+	assert_asked(s, 3, "a", 15002, false);
+	assert_asked(s, 4, "b", 15001, false);
+}
+
+/* The second of them is told behind a full Grant: what was asked for too early is asked for again, once. */
+static void two_that_swap_ports_one_told_late(void **state)
+{
+	struct scripted *s = *state;
+	struct zs_attach_publish want[] = { { .name = "a", .port = 15002 }, { .name = "b", .port = 15001 } };
+	zs_pb_Port taken = refusal("a", ZS_ATTACH_ERROR_port_taken);
+
+	ask_for(s, want, 2);
+	grant(s, (zs_pb_Port[]){ port("a", 15001) }, 1);
+	come(s, 0, port("b", 15002));
+	assert_asked(s, 1, "a", 0, WITHDRAW);
+	assert_asked(s, 2, "a", 15002, false);
+	assert_asked(s, 3, "b", 0, WITHDRAW);
+	assert_asked(s, 4, "b", 15001, false);
+	s->log[0] = '\0';
+	come(s, s->sent[2].id, taken);
+	assert_log(s, "Publish1 ");
+	assert_asked(s, 5, "a", 15002, false);
+	come(s, s->sent[5].id, taken);
+	assert_log(s, "port:a=0! ");
+}
+
 static void without_room_the_refusal_is_told(void **state)
 {
 	struct scripted *s = *state;
@@ -191,6 +260,10 @@ int main(void)
 		TEST(what_fits_stays),
 		TEST(a_name_with_another_port),
 		TEST(a_new_name_has_the_room_of_the_old),
+		TEST(a_service_renamed_on_its_port),
+		TEST(a_port_of_somebody_else),
+		TEST(two_that_swap_ports),
+		TEST(two_that_swap_ports_one_told_late),
 		TEST(without_room_the_refusal_is_told),
 		TEST(names_beyond_a_hello),
 		TEST(there_is_an_end),

@@ -101,7 +101,7 @@ struct zs_attach_rule {
 int zs_attach_rule_set(struct zs_attach *s, const struct zs_attach_rule *rule, uint64_t now,
 		       struct zs_error *err);
 /* Drops the peer's rule, its limits and its attachment. -ENOENT: it has none of them; the store's: what was dropped until then stays
- * dropped. */
+ * dropped, and an attachment that was ended is not stored yet, which err says. */
 int zs_attach_forget(struct zs_attach *s, const struct zs_peer_id *peer, uint64_t now, struct zs_error *err);
 typedef void zs_attach_rule_fn(void *ctx, const struct zs_attach_rule *rule, bool configured);
 void zs_attach_rules(const struct zs_attach *s, zs_attach_rule_fn *fn,
@@ -139,7 +139,8 @@ void zs_attach_tenant_used(struct zs_attach *s, const char *name, uint64_t used)
 uint32_t zs_attach_tenant_of(const struct zs_attach *s, uint32_t id, const struct zs_peer_id *owner,
 			     const char **name);
 
-/* Ends an attachment: session, ports, slot. Its owner may come again, as a new one. -ENOENT. */
+/* Ends an attachment: session, ports, slot. Its owner may come again, as a new one. -ENOENT; the
+ * store's: it has ended, which is stored as soon as that works. */
 int zs_attach_kick(struct zs_attach *s, uint32_t id, uint64_t now, struct zs_error *err);
 uint32_t zs_attach_find(const struct zs_attach *s, const struct zs_peer_id *owner); /* 0: none */
 

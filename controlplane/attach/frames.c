@@ -39,7 +39,7 @@ static void on_publish(struct zs_attach *s, struct zs_attach_conn *conn, const s
 	zs_attach_port_publish(s, slot, &f->publish, &answer.port);
 	if (answer.port.has_error) {
 		s->counts.refused[answer.port.error.code]++;
-	} else if (zs_attach_record_slot(s, slot)) {
+	} else if (zs_attach_record_slot(s, slot, NULL)) {
 		zs_attach_ports_undo(s, slot, &before);
 		refuse(s, conn, f->id, &(struct refusal){ .code = ZS_ATTACH_ERROR_internal });
 		return;

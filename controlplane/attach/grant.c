@@ -155,7 +155,7 @@ static int store(struct zs_attach *s, struct offer *o)
 	memcpy(k->hash[1], k->hash[0], ZS_ATTACH_HASH);
 	memcpy(k->hash[0], o->hash, ZS_ATTACH_HASH);
 	k->hashes = was.hashes ? 2 : 1;
-	rc = zs_attach_record_slot(s, o->slot);
+	rc = zs_attach_record_slot(s, o->slot, NULL);
 	if (rc)
 		*k = was;
 	return rc;

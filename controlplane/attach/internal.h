@@ -119,9 +119,10 @@ struct slot {
 	struct kept kept;
 	struct zs_attach_conn *conn; /* attached now */
 	uint64_t lease_ns;	     /* when it ends; NEVER while attached */
-	struct zs_deadline timer;    /* of lease or proof, whichever is next; may be early */
-	struct slot *near;	     /* of the same prefix's bucket */
-	struct live now, before;     /* `before` while `now` is to prove itself */
+	struct zs_deadline
+	    timer;	   /* of lease or proof, whichever is next; may be early. Free: of the next write */
+	struct slot *near; /* of the same prefix's bucket */
+	struct live now, before; /* `before` while `now` is to prove itself */
 	uint8_t last_bind_id;
 	struct zs_attach_conn *rival; /* of another instance: waits whether `conn` still lives */
 	struct zs_gcra hellos, frames;
@@ -130,6 +131,7 @@ struct slot {
 	uint64_t serial;
 	zs_pb_Policy policy; /* as in struct terms */
 	bool mark, warned;
+	bool unstored; /* its last write to the store failed */
 	char name[33], policy_name[33];
 	uint32_t tenant;
 	uint64_t used;	    /* bytes of the larger direction, of all its owner ever used */
@@ -292,8 +294,11 @@ struct slot *zs_attach_slot_take(struct zs_attach *s, const struct zs_peer_id *o
 uint32_t zs_attach_slots_near(const struct zs_attach *s, const struct zs_addr *prefix);
 /* Takes zs_attach_slot_take() back; its generation is spent. */
 void zs_attach_slot_untake(struct zs_attach *s, struct slot *slot);
-/* Ends the attachment: sessions, ports, owner; durable. */
-void zs_attach_slot_free(struct zs_attach *s, struct slot *slot);
+/* Ends the attachment: sessions, ports, owner; durable. The store's error: it has ended all the same and is stored as soon as that
+ * works; after a restart before that its owner has it back, for a lease. */
+int zs_attach_slot_free(struct zs_attach *s, struct slot *slot, struct zs_error *err);
+/* The slot is free, and the store may not know: tries again. */
+void zs_attach_slot_store(struct zs_attach *s, struct slot *slot);
 void zs_attach_slot_adopt(struct zs_attach *s,
 			  struct slot *slot); /* a record read at the start; taken over */
 
@@ -306,7 +311,7 @@ bool zs_attach_record_read_rule(struct zs_attach_rule *out, const void *peer, si
 size_t zs_attach_record_write_rule(const struct zs_attach_rule *rule, uint8_t out[ATTACH_RECORD]);
 bool zs_attach_record_read_limits(struct zs_attach_limits *out, const void *value, size_t len);
 size_t zs_attach_record_write_limits(const struct zs_attach_limits *l, uint8_t out[ATTACH_RECORD]);
-int zs_attach_record_slot(struct zs_attach *s, const struct slot *slot);
+int zs_attach_record_slot(struct zs_attach *s, struct slot *slot, struct zs_error *err);
 int zs_attach_record_rule(struct zs_attach *s, const struct zs_attach_rule *rule, struct zs_error *err);
 int zs_attach_record_no_rule(struct zs_attach *s, const struct zs_peer_id *peer, struct zs_error *err);
 int zs_attach_records_slots(struct zs_attach *s, struct zs_error *err); /* each to slot_adopt */

@@ -145,14 +145,17 @@ bool zs_attach_record_read_slot(struct kept *k, const void *value, size_t len)
 	return read_ports(&r, k) && zs_reader_done(&r) && is_whole(k);
 }
 
-int zs_attach_record_slot(struct zs_attach *s, const struct slot *slot)
+int zs_attach_record_slot(struct zs_attach *s, struct slot *slot, struct zs_error *err)
 {
 	struct zs_store_batch *b = zs_store_begin(s->c->store);
 	uint8_t key[SLOT_KEY], value[ATTACH_RECORD];
+	int rc;
 
 	slot_key(key, slot->id);
 	zs_store_put(b, key, sizeof(key), value, zs_attach_record_write_slot(&slot->kept, value));
-	return zs_control_commit(s->c, b, NULL);
+	rc = zs_control_commit(s->c, b, err);
+	slot->unstored = rc != 0;
+	return rc;
 }
 
 static void damaged(struct zs_attach *s, const char *what)

@@ -84,7 +84,7 @@ int zs_attach_forget(struct zs_attach *s, const struct zs_peer_id *peer, uint64_
 		    "nothing is kept of this peer; zsctl attach list names those it is kept of");
 	rc = drop_rule(s, peer, err);
 	if (!rc && slot)
-		zs_attach_slot_free(s, slot);
+		rc = zs_attach_slot_free(s, slot, err);
 	if (!rc && zs_attach_limited(s, peer))
 		rc = zs_attach_limit(s, peer, &none, now, err);
 	return rc;

@@ -61,6 +61,10 @@ static void tick_conn(struct zs_attach *s, struct zs_attach_conn *conn)
 
 static void tick_slot(struct zs_attach *s, struct slot *slot)
 {
+	if (!slot->kept.owner.len) {
+		zs_attach_slot_store(s, slot);
+		return;
+	}
 	zs_attach_session_tick(s, slot);
 	if (slot->lease_ns == NEVER)
 		return;
@@ -72,7 +76,7 @@ static void tick_slot(struct zs_attach *s, struct slot *slot)
 		return;
 	}
 	s->counts.expired++;
-	zs_attach_slot_free(s, slot);
+	zs_attach_slot_free(s, slot, NULL);
 }
 
 void zs_attach_advance(struct zs_attach *s, uint64_t now, uint64_t wall_s)
@@ -148,7 +152,7 @@ void zs_attach_judge(struct zs_attach *s, uint64_t now)
 		}
 		if (slot->conn)
 			zs_attach_send_error(s, slot->conn, 0, &denied);
-		zs_attach_slot_free(s, slot);
+		zs_attach_slot_free(s, slot, NULL);
 	}
 }
 
@@ -166,8 +170,7 @@ int zs_attach_kick(struct zs_attach *s, uint32_t id, uint64_t now, struct zs_err
 		return zs_error_set(err, -ENOENT, ZS_EXIT_REFUSED,
 				    "there is no attachment %u; zsctl attach list names them", id);
 	s->counts.kicked++;
-	zs_attach_slot_free(s, s->slot[id]);
-	return 0;
+	return zs_attach_slot_free(s, s->slot[id], err);
 }
 
 /* --- life --- */

@@ -113,7 +113,7 @@ static const char *walk_slot(const struct zs_attach *s, const struct slot *slot)
 		return "generation 0";
 	if (!slot->kept.owner.len)
 		return slot->kept.ports.count || slot->conn || slot->now.at != ZS_SESSION_NONE ||
-			       !slot->kept.freed_s || slot->timer.place
+			       !slot->kept.freed_s || (slot->timer.place != 0) != slot->unstored
 			   ? "a free slot in use"
 			   : NULL;
 	if (zs_attach_slot_of(s, &slot->kept.owner) != slot)

@@ -12,6 +12,7 @@
 #include "program.h"
 
 #define GENERATION_MAX 65535
+#define STORE_AGAIN_NS (5 * ZS_NS_PER_S)
 
 struct slot *zs_attach_slot_of(const struct zs_attach *s, const struct zs_peer_id *owner)
 {
@@ -142,14 +143,35 @@ struct slot *zs_attach_slot_take(struct zs_attach *s, const struct zs_peer_id *o
 	return slot;
 }
 
+static int store(struct zs_attach *s, struct slot *slot, struct zs_error *err)
+{
+	struct zs_error why = { 0 };
+	int rc = zs_attach_record_slot(s, slot, &why);
+
+	if (!rc)
+		return 0;
+	zs_attach_wake_slot(s, slot, s->now_ns + STORE_AGAIN_NS);
+	return zs_error_set(err, rc, why.exit, "the attachment has ended, but that is not stored yet: %.160s",
+			    why.text);
+}
+
+void zs_attach_slot_store(struct zs_attach *s, struct slot *slot)
+{
+	if (slot->unstored)
+		store(s, slot, NULL);
+}
+
 void zs_attach_slot_untake(struct zs_attach *s, struct slot *slot)
 {
 	disown(s, slot);
+	if (slot->unstored)
+		zs_attach_wake_slot(s, slot, s->now_ns + STORE_AGAIN_NS);
 }
 
-void zs_attach_slot_free(struct zs_attach *s, struct slot *slot)
+int zs_attach_slot_free(struct zs_attach *s, struct slot *slot, struct zs_error *err)
 {
 	struct zs_attach_conn *conn = slot->conn;
+	int rc;
 
 	zs_attach_sessions_end(s, slot);
 	if (conn)
@@ -159,9 +181,9 @@ void zs_attach_slot_free(struct zs_attach *s, struct slot *slot)
 	zs_attach_ports_release(s, slot);
 	zs_sessions_set_attachment(&s->shm, slot->id, NULL);
 	disown(s, slot);
-	zs_attach_record_slot(s,
-			      slot); /* when that fails its owner has it back after a restart, for a lease */
+	rc = store(s, slot, err);
 	ZS_LOG(&s->c->log, ATTACH_ENDED, "attachment=%u generation=%u", slot->id, slot->kept.generation);
+	return rc;
 }
 
 void zs_attach_slot_adopt(struct zs_attach *s, struct slot *slot)

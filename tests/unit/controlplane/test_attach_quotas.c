@@ -157,6 +157,40 @@ static void test_leases_wait_for_the_disk(void **state)
 	assert_int_equal(zs_attach_counts(w->s)->attachments, 0);
 }
 
+/* Ended by command while the disk is full: ended, said not to be stored yet, and stored when there is room. */
+static void test_ended_but_not_stored(void **state)
+{
+	struct world *w = *state;
+	struct zs_attach_frame f = a_hello(1);
+	struct zs_peer_id peer[2] = { peer_of(1), peer_of(2) };
+	struct rlimit was, none = { 0, RLIM_INFINITY };
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	none.rlim_max = was.rlim_max;
+	for (int later = 0; later < 2; later++) {
+		struct zs_error err = { 0 };
+
+		assert_int_equal(outcome(w, 1, &f, false), 0);
+		assert_int_equal(outcome(w, 2, &f, false), 0);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+		assert_int_not_equal(zs_attach_forget(w->s, &peer[0], w->now, &err), 0);
+		assert_non_null(strstr(err.text, "has ended, but that is not stored yet"));
+		err = (struct zs_error){ 0 };
+		assert_int_not_equal(zs_attach_kick(w->s, zs_attach_find(w->s, &peer[1]), w->now, &err), 0);
+		assert_non_null(strstr(err.text, "has ended, but that is not stored yet"));
+		assert_int_equal(zs_attach_counts(w->s)->attachments, 0);
+		assert_int_equal(outcome(w, 3, &f, false),
+				 ZS_ATTACH_ERROR_internal); /* its slot is unstored too */
+		pass(w, 20 * ZS_NS_PER_S);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+		if (later)
+			pass(w, 6 * ZS_NS_PER_S);
+		world_restart(w);
+		assert_int_equal(zs_attach_counts(w->s)->attachments, later ? 0 : 2);
+	}
+}
+
 /* Frames that cost little or nothing are counted all the same; a new connection brings no new patience. */
 static void test_floods(void **state)
 {
@@ -229,6 +263,7 @@ int main(void)
 		ROW(test_two_prefixes),
 		ROW(test_prefix_spares_owners),
 		ROW(test_leases_wait_for_the_disk),
+		ROW(test_ended_but_not_stored),
 		ROW(test_floods),
 		ROW(test_forget),
 	};

@@ -46,9 +46,9 @@ struct node {
 	uint32_t accepted, established, closed, incoming, moved, opened, streams_closed, streams_left, resets,
 	    stops, finished;
 	bool validated;
-	uint64_t answer;	   /* bytes sent back after a FIN */
-	uint32_t hold_every;	   /* every so many streams opened by the peer are not consumed */
-	struct zs_quic_conn *conn; /* the last established */
+	uint64_t answer;		      /* bytes sent back after a FIN */
+	uint32_t hold_every;		      /* every so many streams opened by the peer are not consumed */
+	struct zs_quic_conn *arriving, *conn; /* the last accepted, the last established */
 	struct zs_quic_close why;
 	struct zs_peer_id answered; /* on the last that closed */
 	uint64_t rx, qlog_bytes, qlog_ends;
@@ -151,6 +151,7 @@ static void on_accepted(void *ctx, struct zs_quic_conn *conn)
 	struct node *n = ctx;
 	assert_false(zs_quic_is_dialled(conn) || zs_quic_is_established(conn));
 	zs_quic_set_user(conn, n);
+	n->arriving = conn;
 	n->accepted++;
 }
 static void on_established(void *ctx, struct zs_quic_conn *conn)
@@ -182,6 +183,7 @@ static void on_opened(void *ctx, struct zs_quic_stream *s)
 	struct node *n = ctx;
 	struct app_stream *as = app_attach(n, s);
 
+	assert_true(zs_quic_is_established(zs_quic_stream_conn(s)));
 	as->hold = n->hold_every && n->opened % n->hold_every == 0;
 	n->opened++;
 }

@@ -1,4 +1,5 @@
 /* Handshakes: who gets a connection, what both ends agree on, and every refusal by its name. */
+#include <errno.h>
 #include "unit/p2p/quic_pipe.h"
 
 static void both_ends_agree(bool hybrid, const char *group)
@@ -143,6 +144,41 @@ static void closing_before_the_handshake_ends(void **state)
 	assert_int_equal(p->a.closed, 2);
 	assert_int_equal(p->b.established, 0);
 	assert_int_equal(p->b.closed, p->b.accepted);
+	pipe_free(p);
+}
+
+/* Of what a says after its first flight only packets with 1-RTT keys arrive: its certificate and Finished do not. */
+static bool keep_back_the_proof(struct pipe *p, bool from_a, uint8_t *bytes, size_t len)
+{
+	return !from_a || !p->b.accepted || !(bytes[0] & 0x80);
+}
+
+/* The listener can write with 1-RTT keys before it knows who dialled: it opens no stream then, and none of the dialler's is one
+ * for it until the handshake is complete. */
+static void no_stream_before_the_peer_is_known(void **state)
+{
+	struct pipe *p = pipe_new(NULL);
+	struct zs_quic_stream *s;
+
+	p->filter = keep_back_the_proof;
+	pipe_start(p);
+	pipe_dial(p, &p->b.peer, false);
+	pipe_run(p, 100 * MS);
+	assert_int_equal(p->a.established, 1);
+	assert_int_equal(p->b.accepted, 1);
+	assert_int_equal(zs_quic_open(p->b.arriving, NULL, &s), -ENOTCONN);
+	assert_non_null(app_open(&p->a, 1000, true));
+	pipe_run(p, 100 * MS);
+	assert_int_equal(p->b.opened, 0);
+	assert_int_equal(p->b.rx, 0);
+	assert_int_equal(p->b.established, 0);
+	p->filter = NULL;
+	pipe_run(p, 3000 * MS);
+	assert_int_equal(p->b.established, 1);
+	assert_int_equal(p->b.opened, 1);
+	assert_int_equal(p->b.rx, 1000);
+	assert_int_equal(zs_quic_open(p->b.arriving, NULL, &s), 0);
+	app_attach(&p->b, s);
 	pipe_free(p);
 }
 
@@ -302,6 +338,7 @@ int main(void)
 		cmocka_unit_test(listener_refuses_by_name),
 		cmocka_unit_test(an_application_close_carries_code_and_text),
 		cmocka_unit_test(closing_before_the_handshake_ends),
+		cmocka_unit_test(no_stream_before_the_peer_is_known),
 		cmocka_unit_test(two_datagrams_make_one_connection),
 		cmocka_unit_test(handshakes_survive_loss),
 		cmocka_unit_test(both_dial_from_their_sockets),

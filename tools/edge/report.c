@@ -78,7 +78,8 @@ static void say_port(const struct zs_edge_options *o, const zs_pb_Port *port)
 	}
 	if (!port->announce_count)
 		printf(" port %u of the relay", port->port);
-	printf(", for %s\n", target ? zs_endpoint_format(target, to) : "nothing here");
+	printf(", for %s%s\n", target ? zs_endpoint_format(target, to) : "nothing here",
+	       port->protection == ZS_ATTACH_PROTECTION_auth ? ", payloads in clear" : "");
 }
 
 static void say(const struct zs_edge_options *o, const struct zs_attach_event *event,
@@ -136,10 +137,11 @@ static json_t *port_json(const struct zs_edge_options *o, const zs_pb_Port *port
 		struct zs_endpoint ep = announced(port, i);
 		json_array_append_new(list, json_string(zs_endpoint_format(&ep, at)));
 	}
-	return json_pack("{s:s,s:s,s:i,s:b,s:s?,s:o,s:o*}", "schema", "zs-edge.port/1", "name", port->name,
-			 "port", (int)port->port, "withdrawn", !port->port && !port->has_error, "target",
-			 target ? zs_endpoint_format(target, at) : NULL, "announce", list, "error",
-			 port->has_error ? error_json(&port->error) : NULL);
+	return json_pack("{s:s,s:s,s:i,s:b,s:s?,s:s,s:o,s:o*}", "schema", "zs-edge.port/1", "name",
+			 port->name, "port", (int)port->port, "withdrawn", !port->port && !port->has_error,
+			 "target", target ? zs_endpoint_format(target, at) : NULL, "protection",
+			 zs_attach_name(ZS_ATTACH_TABLE_PROTECTION, port->protection), "announce", list,
+			 "error", port->has_error ? error_json(&port->error) : NULL);
 }
 
 static json_t *event_json(const struct zs_edge_options *o, const struct zs_attach_event *e)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include "base/check.h"
 #include "base/clock.h"
 #include "node/edge.h"
@@ -17,7 +18,8 @@
 #include "relay/edge_tunnel.h"
 
 #define PAYLOAD_MAX 2048
-#define STEP	    64 /* packets sent in one go */
+#define STEP	    64	      /* packets sent in one go */
+#define BUFFER	    (8 << 20) /* of the socket: nothing is lost while others have the machine */
 
 struct echo {
 	struct zs_loop *loop;
@@ -247,6 +249,7 @@ int main(int argc, char **argv)
 	    zs_udp_open(&e.udp, e.loop, &(struct zs_endpoint){ zs_addr_from4(0), 0 }, ZS_UDP_PROBE,
 			on_datagrams, &e, &err))
 		goto fail;
+	setsockopt(zs_udp_fd(e.udp), SOL_SOCKET, SO_RCVBUFFORCE, &(int){ BUFFER }, sizeof(int));
 	config.loop = e.loop;
 	e.tunnel = zs_edge_tunnel_new(&tunnel, &ops, &e, &e.random);
 	ZS_CHECK(e.tunnel && !zs_timer_new(&e.timer, e.loop, on_timer, &e), "out of memory");

@@ -41,4 +41,5 @@ with bound(CLIENT, "10.77.1.1", 0) as a, bound(SERVER, "10.77.2.1", 3) as b:
     conn = a.dial()
     for _ in range(50):  # in pieces that no socket's buffer overflows from: what is lost there the relay has counted
         assert a.echo(conn, 20_000)["bytes"] == 20_000
+    a.ask("close", conn=conn)  # else its end says so when everybody has counted
     print(json.dumps(dict(zip((a.peer, b.peer), at_rest(a, b)))))

@@ -29,6 +29,7 @@
 #include "state_watch.h"
 #include "usage/clock.h"
 #include "store.h"
+#include "tracing.h"
 
 #define PROGRAM	  "zs-controlplane"
 #define SECOND_NS ZS_NS_PER_S
@@ -295,6 +296,8 @@ static int start_modules(struct process *p, struct zs_error *err)
 	if (!rc)
 		rc = zs_peers_new(&c->peers, c, p->attach, err);
 	if (!rc)
+		rc = zs_tracing_new(&c->tracing, c, err);
+	if (!rc)
 		rc = zs_drain_resume(c, err);
 	if (!rc)
 		rc = zs_admin_new(&c->admin, c, err);
@@ -311,6 +314,7 @@ static void end_modules(struct process *p)
 
 	zs_metrics_delete(c->metrics);
 	zs_drain_delete(c);
+	zs_tracing_delete(c->tracing);
 	zs_admin_delete(c->admin);
 	zs_peers_delete(c->peers);
 	c->peers = NULL;

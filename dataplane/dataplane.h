@@ -19,6 +19,7 @@
 #include "conf/conf.h"
 #include "loader.h"
 #include "shm/events.h"
+#include "shm/trace.h"
 #include "shm/state.h"
 #include "shm/fault.h"
 #include "shm/sessions.h"
@@ -70,6 +71,7 @@ struct zs_dp {
 	char shm_dir[96];
 	struct zs_state state;
 	struct zs_events events;
+	struct zs_trace trace;
 	struct zs_tables slot[2];
 	struct zs_tables *_Atomic tables; /* NULL: none, all is `stopped` */
 	struct zs_tables *leaving;	  /* the other slot while workers may still read it */

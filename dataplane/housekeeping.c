@@ -33,6 +33,7 @@ void zs_housekeeping(struct zs_worker *w)
 	zs_tunnels_keep(w);
 	zs_cids_refresh(&w->cids, w->sessions, w->unix_s);
 	zs_hot_refresh(w);
+	zs_tracer_look(w);
 	if (w->sessions)
 		zs_policer_tick(&w->policer, w->now_ns, LEASES_EACH);
 	if (w->index == ZS_BINDER)
@@ -88,6 +89,7 @@ void zs_housekeeping_main(struct zs_dp *dp)
 
 	zs_view_refresh(dp);
 	zs_events_link(&dp->events, dp->shm_dir);
+	zs_trace_link(&dp->trace, dp->shm_dir);
 	zs_segment_beat(&dp->state.seg, now);
 	zs_segment_beat(&dp->events.events, now);
 	zs_second_look(dp, now);

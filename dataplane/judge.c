@@ -11,11 +11,12 @@ static void judge_segments(struct zs_dp *dp)
 {
 	struct zs_tables *t = atomic_load(&dp->tables);
 	struct zs_sessions *s = atomic_load(&dp->sessions);
-	struct zs_segment_named all[] = { { "tables", t ? &t->seg : NULL },
-					  { "sessions", s ? &s->seg : NULL },
-					  { "state", &dp->state.seg },
-					  { "events", &dp->events.events },
-					  { "eventack", &dp->events.ack } };
+	struct zs_segment_named all[] = {
+		{ "tables", t ? &t->seg : NULL }, { "sessions", s ? &s->seg : NULL },
+		{ "state", &dp->state.seg },	  { "events", &dp->events.events },
+		{ "eventack", &dp->events.ack },  { "trace", &dp->trace.rings },
+		{ "tracewant", &dp->trace.want }
+	};
 	const char *bad = zs_segments_damaged(all, ZS_ARRAY_LEN(all));
 
 	if (bad && bad != dp->damaged)

@@ -160,8 +160,15 @@ static int open_segments(struct zs_dp *dp, bool *fresh, struct zs_error *err)
 		ZS_LOG(dp->log, SEGMENT_ADOPTED, "segment=state mib=%zu attachments=%u",
 		       dp->state.seg.size >> 20, dp->state.attachments);
 	rc = zs_events_open_producer(&dp->events, dp->shm_dir, &events, err);
-	if (rc)
+	if (rc) {
 		zs_state_close(&dp->state);
+		return rc;
+	}
+	rc = zs_trace_open_producer(&dp->trace, dp->shm_dir, err);
+	if (rc) {
+		zs_events_close(&dp->events);
+		zs_state_close(&dp->state);
+	}
 	return rc;
 }
 
@@ -246,6 +253,7 @@ close_segments:
 	/* What kept this process from starting stays on the instance's board for whoever looks. */
 	if (rc && err->exit == ZS_EXIT_PRIVILEGE)
 		zs_health_raise(dp->state.health, ZS_HEALTH_privilege, "%s", err->text);
+	zs_trace_close(&dp->trace);
 	zs_events_close(&dp->events);
 	zs_state_close(&dp->state);
 	return rc;

@@ -12,6 +12,7 @@
 #include "hot.h"
 #include "locals.h"
 #include "shm/policer.h"
+#include "tracer.h"
 
 #define ZS_BURST	  32
 #define ZS_MISSING_SLOTS  256 /* neighbours lately asked for, by hash: one event each 100 ms */
@@ -75,6 +76,8 @@ struct zs_worker {
 	struct zs_account *account; /* the same */
 	struct zs_hot_view hot_view;
 	struct zs_policer policer;
+	struct zs_tracer tracer;
+	struct zs_tracer *trace; /* NULL: nobody asked for samples */
 	struct zs_cids cids;
 	struct zs_flood flood;
 	/* Rare things. */

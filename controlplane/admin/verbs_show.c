@@ -4,6 +4,7 @@
 #include "attach/attach.h"
 #include "cli/view.h"
 #include "program.h"
+#include "tracing.h"
 #include "metrics_memory.h"
 #include "shm/fault.h"
 
@@ -87,6 +88,13 @@ int zs_verb_show_memory(struct zs_control *c, json_t *args, json_t **result, str
 		json_array_append_new(segments, zs_view_segment(&c->events->events));
 	if (c->events && c->events->ack.base)
 		json_array_append_new(segments, zs_view_segment(&c->events->ack));
+	if (zs_tracing_segments(c->tracing)) {
+		struct zs_trace *t = zs_tracing_segments(c->tracing);
+
+		json_array_append_new(segments, zs_view_segment(&t->want));
+		if (t->rings.base)
+			json_array_append_new(segments, zs_view_segment(&t->rings));
+	}
 	for (unsigned i = 0; i < count; i++)
 		json_object_set_new(process, figure[i].name, json_integer((json_int_t)figure[i].bytes));
 	*result = json_pack("{s:o,s:o}", "segments", segments, "process", process);

@@ -8,6 +8,8 @@
 void zs_consume(struct zs_worker *w, struct rte_mbuf *m)
 {
 	w->count[ZS_COUNTER_consumed]++;
+	if (w->trace)
+		zs_trace_end(w, m, ZS_TRACE_CONSUMED, 0);
 	rte_pktmbuf_free(m);
 }
 

@@ -7,6 +7,8 @@
 ZS_COLD void zs_stage_drop(struct zs_worker *w, struct rte_mbuf *m, enum zs_drop reason)
 {
 	w->drop[reason]++;
+	if (w->trace)
+		zs_trace_end(w, m, ZS_TRACE_DROPPED, (uint8_t)reason);
 	rte_pktmbuf_free(m);
 }
 
@@ -17,6 +19,8 @@ ZS_COLD void zs_stage_punt(struct zs_worker *w, struct zs_item *it)
 		return;
 	}
 	w->count[ZS_COUNTER_punted]++;
+	if (w->trace)
+		zs_trace_end(w, it->m, ZS_TRACE_PUNTED, 0);
 	rte_pktmbuf_free(it->m);
 }
 
@@ -41,6 +45,8 @@ void zs_stage_run(struct zs_worker *w, struct zs_burst *b, struct rte_mbuf **mbu
 		b->item[i].iface = (uint8_t)mbuf[i]->port;
 		b->at[i] = &b->item[i];
 	}
+	if (w->trace)
+		zs_trace_burst(w, b, n);
 	on = zs_stage_parse(w, b->at, on);
 	ZS_STAGE_MARK(w, parse, n);
 	n = on;
@@ -64,7 +70,11 @@ void zs_stage_run(struct zs_worker *w, struct zs_burst *b, struct rte_mbuf **mbu
 	n = on;
 	on = zs_stage_rewrite(w, b->at, on);
 	ZS_STAGE_MARK(w, rewrite, n);
+	if (w->trace)
+		zs_trace_sent(w, b->at, on);
 	zs_stage_tx(w, b->at, on);
 	zs_tx_flush(w);
+	if (w->trace)
+		zs_trace_burst(w, NULL, 0);
 	ZS_STAGE_MARK(w, tx, on);
 }

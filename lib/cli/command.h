@@ -27,7 +27,7 @@ struct zs_command {
 	const char *args, *help, *text;
 };
 
-#define ZS_ARGS_MAX	 6 /* arguments of one verb */
+#define ZS_ARGS_MAX	 12 /* arguments of one verb */
 #define ZS_ARG_NAME	 16
 #define ZS_ARG_CHOICES	 64
 #define ZS_ARG_WORD_MAX	 255 /* bytes of a word, a file's name, an endpoint */

@@ -162,6 +162,8 @@ static int dispatch(struct zsctl *z)
 	switch (z->cmd->id) {
 	case ZS_COMMAND_top:
 		return zsctl_top(z);
+	case ZS_COMMAND_trace:
+		return zsctl_trace(z);
 	case ZS_COMMAND_doctor:
 		return zsctl_doctor(z);
 	case ZS_COMMAND_config_check:

@@ -43,6 +43,7 @@ const char *zsctl_number(char buf[32], json_int_t value);
 
 /* Verbs that zsctl answers alone; each returns an exit status. */
 int zsctl_top(const struct zsctl *z);
+int zsctl_trace(const struct zsctl *z);
 int zsctl_doctor(const struct zsctl *z);
 int zsctl_config_check(const struct zsctl *z);
 int zsctl_help(const struct zsctl *z);

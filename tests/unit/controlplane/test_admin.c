@@ -98,6 +98,8 @@ static const struct {
 	{ "audit show", "{}", 0 },
 	{ "audit verify", "{}", 0 },
 	{ "version", "{}", 0 },
+	{ "trace begin", "{}", ZS_EXIT_FAILED }, /* no tracing in this rig */
+	{ "trace read", "{\"id\":1}", ZS_EXIT_FAILED },
 	{ "undrain", "{}", ZS_EXIT_REFUSED },
 	{ "drain", "{\"timeout\":1}", 0 },
 };

@@ -33,6 +33,7 @@ struct zs_drain {
 	uint32_t timeout_s;
 	uint64_t until_s;  /* Unix time */
 	uint64_t until_ns; /* monotonic */
+	bool resumed;	   /* by a process that did not begin it */
 	struct zs_timer *timer;
 };
 

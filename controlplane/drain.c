@@ -9,15 +9,15 @@
 #include "attach/attach.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/cursor.h"
 #include "program.h"
 #include "state_watch.h"
 #include "store.h"
 
-#define POLL_NS	   (200 * ZS_NS_PER_MS)
-#define KEY	   "drain"
-#define KEY_LEN	   5
-#define VERSION	   1
-#define RECORD_LEN 14
+#define POLL_NS (200 * ZS_NS_PER_MS)
+#define KEY	"drain"
+#define KEY_LEN 5
+#define VERSION 1
 
 const char *zs_drain_name(enum zs_drain_state state)
 {
@@ -28,35 +28,34 @@ const char *zs_drain_name(enum zs_drain_state state)
 
 /* --- the record --- */
 
-static void encode(uint8_t out[RECORD_LEN], const struct zs_drain *d)
+void zs_drain_record_write(uint8_t out[ZS_DRAIN_RECORD], const struct zs_drain *d)
 {
-	out[0] = VERSION;
-	out[1] = (uint8_t)d->state;
-	for (int i = 0; i < 4; i++)
-		out[2 + i] = (uint8_t)(d->timeout_s >> (24 - 8 * i));
-	for (int i = 0; i < 8; i++)
-		out[6 + i] = (uint8_t)(d->until_s >> (56 - 8 * i));
+	struct zs_writer w = zs_writer_of(out, ZS_DRAIN_RECORD);
+
+	zs_write_u8(&w, VERSION);
+	zs_write_u8(&w, (uint8_t)d->state);
+	zs_write_u32(&w, d->timeout_s);
+	zs_write_u64(&w, d->until_s);
+	ZS_CHECK(!w.failed && zs_writer_len(&w) == ZS_DRAIN_RECORD, "a drain's record");
 }
 
-static bool decode(struct zs_drain *d, const uint8_t *in, size_t len)
+bool zs_drain_record_read(struct zs_drain *d, const void *value, size_t len)
 {
-	*d = (struct zs_drain){ 0 };
-	if (len != RECORD_LEN || in[0] != VERSION || in[1] < ZS_DRAINING || in[1] > ZS_DRAINED)
-		return false;
-	d->state = (enum zs_drain_state)in[1];
-	for (int i = 0; i < 4; i++)
-		d->timeout_s = d->timeout_s << 8 | in[2 + i];
-	for (int i = 0; i < 8; i++)
-		d->until_s = d->until_s << 8 | in[6 + i];
-	return d->timeout_s <= ZS_DRAIN_TIMEOUT_MAX_S;
+	struct zs_reader r = zs_reader_of(value, len);
+	uint8_t version = zs_read_u8(&r), state = zs_read_u8(&r);
+
+	*d = (struct zs_drain){ .state = (enum zs_drain_state)state, .timeout_s = zs_read_u32(&r) };
+	d->until_s = zs_read_u64(&r);
+	return zs_reader_done(&r) && version == VERSION && state >= ZS_DRAINING && state <= ZS_DRAINED &&
+	       d->timeout_s <= ZS_DRAIN_TIMEOUT_MAX_S;
 }
 
 static int record(struct zs_control *c, const struct zs_drain *d, struct zs_error *err)
 {
 	struct zs_store_batch *b = zs_store_begin(c->store);
-	uint8_t value[RECORD_LEN];
+	uint8_t value[ZS_DRAIN_RECORD];
 
-	encode(value, d);
+	zs_drain_record_write(value, d);
 	if (d->state == ZS_SERVING)
 		zs_store_del(b, KEY, KEY_LEN);
 	else
@@ -64,18 +63,26 @@ static int record(struct zs_control *c, const struct zs_drain *d, struct zs_erro
 	return zs_control_commit(c, b, err);
 }
 
+static uint64_t wall_s(void)
+{
+	return zs_clock_wall_ns() / ZS_NS_PER_S;
+}
+
 void zs_drain_load(struct zs_control *c)
 {
-	uint8_t value[RECORD_LEN];
+	uint8_t value[ZS_DRAIN_RECORD];
 	size_t len = 0;
 	int rc = zs_store_get(c->store, KEY, KEY_LEN, value, sizeof(value), &len);
 
 	c->drain = (struct zs_drain){ 0 };
-	if (rc == -ENOENT || (!rc && decode(&c->drain, value, len)))
+	if (rc == -ENOENT || (!rc && len <= sizeof(value) && zs_drain_record_read(&c->drain, value, len)))
 		return;
 	/* It may have said that nothing is to come in; zsctl undrain says otherwise. */
 	ZS_LOG(&c->log, STORE_FAILED, "error=\"damaged record of a drain\" bytes=%zu", len);
-	c->drain = (struct zs_drain){ .state = ZS_DRAINING };
+	zs_control_raise(c, ZS_HEALTH_drain_unread, "%zu bytes", len);
+	c->drain = (struct zs_drain){ .state = ZS_DRAINING,
+				      .timeout_s = ZS_DRAIN_TIMEOUT_S,
+				      .until_s = wall_s() + ZS_DRAIN_TIMEOUT_S };
 }
 
 /* --- the states --- */
@@ -83,7 +90,7 @@ void zs_drain_load(struct zs_control *c)
 /* A clock that was set back does not make it longer. */
 static uint32_t left_s(const struct zs_drain *d)
 {
-	uint64_t now_s = zs_clock_wall_ns() / ZS_NS_PER_S, left = d->until_s > now_s ? d->until_s - now_s : 0;
+	uint64_t now_s = wall_s(), left = d->until_s > now_s ? d->until_s - now_s : 0;
 
 	return left < d->timeout_s ? (uint32_t)left : d->timeout_s;
 }
@@ -109,7 +116,13 @@ static void finish(struct zs_control *c, const struct zs_drain_left *rest)
 	       (unsigned long long)rest->flows);
 }
 
-/* Who has moved keeps a session here for its lease, which carries nothing: it is not waited for. */
+/* Who has moved keeps a session here for its lease, which carries nothing: it is not waited for. After a restart nobody can tell it
+ * from one that still serves, whose edge may not connect any more: then all of them have the time that they were told. */
+static bool is_waited_for(const struct zs_control *c, const struct zs_drain_left *rest)
+{
+	return rest->edges || rest->flows || (c->drain.resumed && rest->sessions);
+}
+
 static void poll(void *ctx)
 {
 	struct zs_control *c = ctx;
@@ -118,7 +131,7 @@ static void poll(void *ctx)
 	if (c->drain.state != ZS_DRAINING)
 		return;
 	zs_drain_left(c, &rest);
-	if ((rest.edges || rest.flows) && zs_loop_now(c->loop) < c->drain.until_ns)
+	if (is_waited_for(c, &rest) && zs_loop_now(c->loop) < c->drain.until_ns)
 		zs_timer_after(c->drain.timer, POLL_NS);
 	else
 		finish(c, &rest);
@@ -139,7 +152,8 @@ static int start(struct zs_control *c, uint32_t for_s, struct zs_error *err)
 
 int zs_drain_resume(struct zs_control *c, struct zs_error *err)
 {
-	if (c->drain.state == ZS_DRAINING)
+	c->drain.resumed = c->drain.state == ZS_DRAINING;
+	if (c->drain.resumed)
 		return start(c, left_s(&c->drain), err);
 	if (c->drain.state == ZS_DRAINED && c->attach)
 		zs_attach_drained(c->attach, zs_loop_now(c->loop));
@@ -164,12 +178,13 @@ int zs_drain_begin(struct zs_control *c, uint32_t timeout_s, struct zs_error *er
 		return 0;
 	next.state = ZS_DRAINING;
 	next.timeout_s = timeout_s;
-	next.until_s = zs_clock_wall_ns() / ZS_NS_PER_S + timeout_s;
+	next.until_s = wall_s() + timeout_s;
 	rc = zs_program_writable(c->program, err);
 	if (!rc)
 		rc = record(c, &next, err);
 	if (rc)
 		return rc;
+	zs_control_clear(c, ZS_HEALTH_drain_unread);
 	c->drain = next;
 	return start(c, timeout_s, err);
 }
@@ -185,7 +200,9 @@ int zs_drain_lift(struct zs_control *c, struct zs_error *err)
 		rc = record(c, &(struct zs_drain){ 0 }, err);
 	if (rc)
 		return rc;
+	zs_control_clear(c, ZS_HEALTH_drain_unread);
 	c->drain.state = ZS_SERVING;
+	c->drain.resumed = false;
 	zs_program_drain(c->program);
 	if (c->attach)
 		zs_attach_undrain(c->attach);

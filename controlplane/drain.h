@@ -10,6 +10,11 @@
 
 const char *zs_drain_name(enum zs_drain_state state);
 
+#define ZS_DRAIN_RECORD 14
+/* What the store keeps of one that is not SERVING; for drain.c and tests. The reader fills state and times alone; false: damaged. */
+void zs_drain_record_write(uint8_t out[ZS_DRAIN_RECORD], const struct zs_drain *d);
+bool zs_drain_record_read(struct zs_drain *d, const void *value, size_t len);
+
 /* After the store is open and before anything else: what the life before left. */
 void zs_drain_load(struct zs_control *c);
 /* When all modules are there: goes on with what was loaded. */

@@ -451,6 +451,37 @@ static void test_drain(void **state)
 	assert_int_equal(r->c.drain.state, ZS_SERVING);
 }
 
+/* Nobody comes in for what cannot be read, nobody is thrown out for it at once, and it is said. */
+static void test_unread_drain(void **state)
+{
+	static const uint8_t rows[][ZS_DRAIN_RECORD + 1] = { { 2, 1, 0, 0, 0, 60 },
+							     { 1, 0, 0, 0, 0, 60 },
+							     { 1, 3, 0, 0, 0, 60 },
+							     { 1, 1, 0, 1, 0x51, 0x81 } };
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ZS_ARRAY_LEN(rows) + 2; i++) {
+		size_t row = i < ZS_ARRAY_LEN(rows) ? i : 0;
+		size_t len = ZS_DRAIN_RECORD + (i == ZS_ARRAY_LEN(rows)) - (i > ZS_ARRAY_LEN(rows));
+		struct zs_store_batch *b = zs_store_begin(r->c.store);
+		struct zs_drain_left left;
+
+		zs_store_put(b, "drain", 5, rows[row], len);
+		assert_int_equal(zs_store_commit(b, NULL), 0);
+		rig_close(r);
+		rig_open(r);
+		assert_int_equal(r->c.drain.state, ZS_DRAINING);
+		assert_true(rig_raised(r, ZS_HEALTH_drain_unread));
+		zs_drain_left(&r->c, &left);
+		assert_in_range(left.left_s, ZS_DRAIN_TIMEOUT_S - 2, ZS_DRAIN_TIMEOUT_S);
+		assert_int_equal(zs_drain_lift(&r->c, &r->err), 0);
+		assert_false(rig_raised(r, ZS_HEALTH_drain_unread));
+		rig_close(r);
+		rig_open(r);
+		assert_int_equal(r->c.drain.state, ZS_SERVING);
+	}
+}
+
 /* The configuration's own networks, static routes and neighbours, by difference. */
 static void test_static_routes(void **state)
 {
@@ -504,6 +535,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_taken_at_start, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_tables, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drain, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unread_drain, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_static_routes, setup, teardown),
 	};
 

@@ -166,8 +166,8 @@ static void leave(struct fill *f, key start, bool all)
 	while (f->depth && (all || f->open[f->depth].last < start)) {
 		key last = f->open[f->depth--].last;
 
-		/* Where the space ends, nothing begins behind it; nor where the prefix around ends too. */
-		if (last != f->open[0].last && last != f->open[f->depth].last)
+		/* Nothing begins here where the prefix around, or the space, ends too. */
+		if (last != f->open[f->depth].last)
 			emit(f, last + 1, f->open[f->depth].denied);
 	}
 }

@@ -268,6 +268,75 @@ static void test_restart(void **state)
 	assert_true(reaches(c, y, 1, 1, 1000));
 }
 
+/* In flood mode few requests of unproven addresses have their tag checked; who is bound keeps its binding. */
+static void test_flood(void **state)
+{
+	struct cid_rig *c = *state;
+	struct zs_endpoint x = cid_peer("10.1.0.2", 1000), y = cid_peer("10.1.0.2", 1001);
+	struct zs_worker *w = &c->r->worker[0];
+	uint8_t bytes[ZS_BIND_BYTES];
+	struct asker a;
+
+	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
+	asker_make(c, &a, 1);
+	bind_from(c, &a, x, 0);
+	w->flood.on = true;
+	w->flood.dear = 1;
+	for (int i = 0; i < 3; i++) {
+		write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
+		put(c, 0, bytes, sizeof(bytes), x, 0);
+		assert_int_equal(sent(c).kind, ZS_BIND_KIND_bound);
+		write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
+		put(c, 0, bytes, sizeof(bytes), y, 0);
+		assert_int_equal(c->drop, i ? ZS_DROP_flood : ZS_DROPS);
+		assert_int_equal(c->sent_len, i ? 0 : ZS_BIND_BYTES);
+	}
+}
+
+/* Wrong tags cost their prefix its further checks, but not the address that is bound there. */
+static void test_failed_tags(void **state)
+{
+	struct cid_rig *c = *state;
+	struct zs_endpoint x = cid_peer("10.1.0.2", 1000), y = cid_peer("10.1.0.2", 1001);
+	uint8_t bytes[ZS_BIND_BYTES];
+	struct asker a;
+
+	c->r->conf.flood.failed_tags_s = 5;
+	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
+	asker_make(c, &a, 1);
+	bind_from(c, &a, x, 0);
+	for (int i = 0; i < 7; i++) {
+		write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
+		bytes[ZS_BIND_BYTES - 1] ^= 1;
+		put(c, 0, bytes, sizeof(bytes), y, 0);
+		assert_int_equal(c->drop, i < 5 ? ZS_DROP_bind_tag : ZS_DROP_tag_rate);
+	}
+	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
+	put(c, 0, bytes, sizeof(bytes), y, 0);
+	assert_int_equal(c->drop, ZS_DROP_tag_rate);
+	put(c, 0, bytes, sizeof(bytes), x, 0);
+	assert_int_equal(sent(c).kind, ZS_BIND_KIND_bound);
+}
+
+/* The lists forbid to send there. */
+static void test_denied_by_list(void **state)
+{
+	struct cid_rig *c = *state;
+	struct zs_acl_rule out = { .prefix = { rig_addr("10.1.0.2"), 128 }, .deny = ZS_ACL_OUT };
+	uint8_t bytes[ZS_BIND_BYTES];
+	struct asker a;
+	uint64_t epoch;
+
+	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
+	asker_make(c, &a, 1);
+	assert_int_equal(zs_tables_put_rules(&c->r->writer, &out, 1, &epoch), 0);
+	c->r->worker[0].acl = zs_acl_look(&c->r->writer.acl);
+	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
+	put(c, 0, bytes, sizeof(bytes), cid_peer("10.1.0.2", 5), 0);
+	assert_int_equal(sent(c).status, ZS_BIND_STATUS_denied);
+	bind_from(c, &a, cid_peer("10.1.0.3", 5), 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, cid_setup, cid_teardown)
@@ -276,7 +345,10 @@ int main(void)
 					    T(test_refused),
 					    T(test_other_workers_hand_over),
 					    T(test_swept),
-					    T(test_restart) };
+					    T(test_restart),
+					    T(test_flood),
+					    T(test_failed_tags),
+					    T(test_denied_by_list) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -193,6 +193,24 @@ static void test_strangers(void **state)
 }
 
 /* The way there is found again when the tables change, and a missing neighbour is asked for. */
+/* Flood mode: strangers get no word and no way in, bound peers go on. */
+static void test_flood(void **state)
+{
+	struct cid_rig *c = *state;
+	struct zs_endpoint stranger = cid_peer("203.0.113.5", 9);
+	struct cid_packet p;
+
+	two(c);
+	c->r->worker[0].flood.on = true;
+	refused(c, stranger, 0, 2, G + 1, ZS_DROP_cid_stranger);
+	cid_attach(c, 2, G + 1, ZS_STRANGERS_LIMITED);
+	refused(c, stranger, 0, 2, G + 1, ZS_DROP_flood);
+	assert_int_equal(c->originated, 0);
+	assert_true(cid_send(c, &p, A4, 0, 2, G + 1));
+	c->r->worker[0].flood.on = false;
+	assert_true(cid_send(c, &p, stranger, 0, 2, G + 1));
+}
+
 static void test_next_hop(void **state)
 {
 	struct cid_rig *c = *state;
@@ -240,9 +258,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, cid_setup, cid_teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_both_ways),     T(test_across_families), T(test_headers),
-		T(test_refused_heads), T(test_refused),		T(test_slot_reused),
-		T(test_strangers),     T(test_next_hop),	T(test_burst),
+		T(test_both_ways), T(test_across_families), T(test_headers),   T(test_refused_heads),
+		T(test_refused),   T(test_slot_reused),	    T(test_strangers), T(test_flood),
+		T(test_next_hop),  T(test_burst),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -313,6 +313,51 @@ static void roaming(void **state)
 	rig_conserved(t);
 }
 
+/* A datagram of the edge from some address, its tag wrong or right. */
+static void say_from(struct tunnel_rig *t, const struct zs_endpoint *from, bool wrong)
+{
+	uint8_t bytes[64] = { 0 };
+
+	zs_edge_tunnel_data(t->edge, &t->heard.flow, 0, bytes + ZS_EDGE_HEADROOM, 8, rig_now(t));
+	t->up[0].bytes[t->up[0].len - 1] ^= wrong;
+	t->ups = 0;
+	rig_datagram(t, from, 0, t->up[0].bytes, (uint16_t)t->up[0].len);
+	rig_settle(t);
+}
+
+/* Wrong tags cost their prefix its further checks, and a flood all but a few; the edge's own address is checked always. */
+static void tags_under_attack(void **state)
+{
+	struct zs_endpoint thief = { rig_addr("10.1.0.66"), 9 };
+	struct tunnel_rig *t = *state;
+	uint32_t clients;
+
+	rig_up(t, 1);
+	rig_client(t, 1, 0, "hello", 5);
+	t->r->conf.flood.failed_tags_s = 5;
+	for (int i = 0; i < 8; i++)
+		say_from(t, &thief, true);
+	assert_int_equal(rig_drops(t, ZS_DROP_tunnel_tag), 5);
+	assert_int_equal(rig_drops(t, ZS_DROP_tag_rate), 3);
+	clients = t->clients;
+	say_from(t, &thief, false);
+	assert_int_equal(t->clients, clients);
+	say_from(t, &t->at, false);
+	assert_int_equal(t->clients, clients + 1);
+	say_from(t, &t->at, true);
+	assert_int_equal(rig_drops(t, ZS_DROP_tunnel_tag), 6);
+	t->r->conf.flood.failed_tags_s = 0;
+	t->r->worker[0].flood.on = true;
+	t->r->worker[0].flood.dear = 1;
+	say_from(t, &thief, true);
+	say_from(t, &thief, true);
+	assert_int_equal(rig_drops(t, ZS_DROP_tunnel_tag), 7);
+	assert_int_equal(rig_drops(t, ZS_DROP_flood), 1);
+	say_from(t, &t->at, false);
+	assert_int_equal(t->clients, clients + 2);
+	rig_conserved(t);
+}
+
 /* The new session serves from its first ECHO on; until then the one before does. */
 static void make_before_break(void **state)
 {
@@ -356,7 +401,8 @@ int main(void)
 					    T(a_narrow_path),
 					    T(roaming),
 					    T(over_ipv6),
-					    T(make_before_break) };
+					    T(make_before_break),
+					    T(tags_under_attack) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,6 +40,8 @@ struct zs_attach_ops {
 	void (*probe)(void *ctx, void *link);
 	/* Closes the connection when what was sent has left; zs_attach_closed follows later. */
 	void (*close)(void *ctx, void *link, const char *why);
+	/* The peer owns an attachment from now on, connected or not, or no longer. */
+	void (*own)(void *ctx, const struct zs_peer_id *peer, bool owns);
 };
 
 struct zs_attach_peer {
@@ -56,7 +58,7 @@ int zs_attach_new(struct zs_attach **out, struct zs_control *c, struct zs_random
 		  uint64_t wall_s, struct zs_error *err);
 /* The shell's connections are forgotten, not closed. The segment stays for the dataplane. */
 void zs_attach_delete(struct zs_attach *s);
-/* Once, before the first connection. */
+/* Before the first connection; tells of the owners there are. With NULL after the last one: the shell ends. */
 void zs_attach_serve(struct zs_attach *s, const struct zs_attach_ops *ops, void *ctx);
 
 /* NULL: too many connections, close it. */

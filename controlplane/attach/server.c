@@ -272,4 +272,7 @@ void zs_attach_serve(struct zs_attach *s, const struct zs_attach_ops *ops, void 
 {
 	s->ops = ops;
 	s->shell = ctx;
+	for (uint32_t id = 1; ops && id < s->high; id++)
+		if (s->slot[id]->kept.owner.len)
+			ops->own(ctx, &s->slot[id]->kept.owner, true);
 }

@@ -80,6 +80,13 @@ static struct slot **bucket_of(struct zs_attach *s, const struct zs_addr *prefix
 	return &s->bucket[zs_hash(s->bucket_key, prefix->ip, sizeof(prefix->ip)) & (BUCKETS - 1)];
 }
 
+/* Before there is a shell it is told of all by zs_attach_serve(). */
+static void tell_shell(struct zs_attach *s, const struct zs_peer_id *owner, bool owns)
+{
+	if (s->ops)
+		s->ops->own(s->shell, owner, owns);
+}
+
 /* The slot counts for that prefix until it is free. */
 static void own(struct zs_attach *s, struct slot *slot, const struct zs_peer_id *owner,
 		const struct zs_addr *prefix)
@@ -95,6 +102,7 @@ static void own(struct zs_attach *s, struct slot *slot, const struct zs_peer_id 
 	slot->near = *bucket;
 	*bucket = slot;
 	s->counts.attachments++;
+	tell_shell(s, owner, true);
 }
 
 static void displace(struct zs_attach *s, struct slot *slot)
@@ -121,6 +129,7 @@ static void disown(struct zs_attach *s, struct slot *slot)
 	displace(s, slot);
 	memset(&slot->kept.prefix, 0, sizeof(slot->kept.prefix));
 	zs_peertable_remove(&s->owners, zs_peertable_find(&s->owners, &slot->kept.owner));
+	tell_shell(s, &slot->kept.owner, false);
 	slot->kept.owner.len = 0;
 	slot->kept.hashes = 0;
 	slot->serial = 0;

@@ -34,7 +34,7 @@ struct zs_peers {
 	struct zs_timer *again; /* sockets that could not be had */
 	struct zs_timer *save;	/* the peerstore */
 	bool open[ZS_CONF_P2P_LISTEN];
-	LIST_HEAD(, peers_link) links, broken; /* all, and those that take no frames any more */
+	LIST_HEAD(, peers_link) broken; /* they take no frames any more */
 	struct peers_ask *asks;
 	struct {
 		bool on;

@@ -21,27 +21,16 @@ struct probe {
 };
 
 struct peers_link {
-	LIST_ENTRY(peers_link) all, broken;
+	LIST_ENTRY(peers_link) broken;
 	struct zs_peers *peers;
 	struct zs_host_conn *conn;
 	struct zs_host_stream *stream; /* NULL: it is gone, and the link soon */
 	struct zs_attach_conn *attach; /* NULL: the server knows that it ended */
 	struct zs_frame frame;
-	struct zs_peer_id peer;
 	LIST_HEAD(, probe) probes;
-	bool closing, is_broken, protected;
+	bool closing, is_broken;
 	char why[ZS_QUIC_REASON];
 };
-
-static bool is_protected_otherwise(const struct peers_link *l)
-{
-	const struct peers_link *o;
-
-	LIST_FOREACH(o, &l->peers->links, all)
-	if (o != l && o->protected && zs_peer_id_eq(&o->peer, &l->peer))
-		return true;
-	return false;
-}
 
 static void drop(struct peers_link *l)
 {
@@ -49,11 +38,8 @@ static void drop(struct peers_link *l)
 
 	LIST_FOREACH(probe, &l->probes, of_link)
 	probe->link = NULL;
-	LIST_REMOVE(l, all);
 	if (l->is_broken)
 		LIST_REMOVE(l, broken);
-	if (l->protected && !is_protected_otherwise(l))
-		zs_host_unprotect(l->peers->node.host, &l->peer, PROTECT);
 	zs_host_conn_set_user(l->conn, NULL);
 	zs_frame_free(&l->frame);
 	free(l);
@@ -83,9 +69,8 @@ static void on_ready(void *user, struct zs_host_stream *s)
 		zs_host_stream_reset(s, ZS_HOST_RESOURCES + 1);
 		return;
 	}
-	*l = (struct peers_link){ .peers = p, .conn = conn, .stream = s, .peer = peer.id };
+	*l = (struct peers_link){ .peers = p, .conn = conn, .stream = s };
 	zs_frame_init(&l->frame, ZS_ATTACH_FRAME);
-	LIST_INSERT_HEAD(&p->links, l, all);
 	zs_host_conn_set_user(conn, l);
 	zs_host_stream_set_user(s, l);
 	peer.hybrid = !strcmp(peer.group, ZS_TLS_HYBRID);
@@ -93,15 +78,6 @@ static void on_ready(void *user, struct zs_host_stream *s)
 	l->attach = zs_attach_opened(p->c->attach, &peer, peers_now(p));
 	if (!l->attach)
 		zs_host_close(conn, ZS_HOST_RESOURCES, "too many edges; come again later");
-}
-
-/* An edge with an attachment is not trimmed; it keeps its connection alive by itself. */
-static void protect(struct peers_link *l)
-{
-	struct zs_peers *p = l->peers;
-
-	if (!l->protected && l->attach && zs_attach_find(p->c->attach, &l->peer))
-		l->protected = zs_host_protect(p->node.host, &l->peer, PROTECT, false) == 0;
 }
 
 static void on_data(void *user, struct zs_host_stream *s, const uint8_t *bytes, size_t len, bool fin)
@@ -118,7 +94,6 @@ static void on_data(void *user, struct zs_host_stream *s, const uint8_t *bytes, 
 		zs_attach_receive(p->c->attach, l->attach, frame, frame_len, peers_now(p));
 	if (rc < 0 && l->attach)
 		zs_attach_broken(p->c->attach, l->attach, peers_now(p));
-	protect(l);
 	if (fin) {
 		tell_closed(l);
 		zs_host_stream_fin(s);
@@ -210,8 +185,21 @@ static void op_close(void *ctx, void *link, const char *why)
 	zs_shell_soon(l->peers->node.shell);
 }
 
+/* Who owns an attachment is not trimmed, and comes back however full its network is; it keeps its connection alive by
+ * itself. */
+static void op_own(void *ctx, const struct zs_peer_id *peer, bool owns)
+{
+	struct zs_peers *p = ctx;
+
+	if (owns)
+		zs_host_protect(p->node.host, peer, PROTECT, false);
+	else
+		zs_host_unprotect(p->node.host, peer, PROTECT);
+	zs_shell_soon(p->node.shell);
+}
+
 static const struct zs_attach_ops attach_ops = {
-	.send = op_send, .export = op_export, .probe = op_probe, .close = op_close
+	.send = op_send, .export = op_export, .probe = op_probe, .close = op_close, .own = op_own
 };
 
 /* --- life ------------------------------------------------------------------------------------- */

@@ -159,6 +159,7 @@ void zs_peers_delete(struct zs_peers *p)
 	while (p->node.host && p->c->peers == p && peers_book_write(p)) /* it was read whole */
 		;
 	zs_node_close(&p->node);
+	zs_attach_serve(p->c->attach, NULL, NULL);
 	if (p->resolver)
 		zs_resolver_delete(p->resolver);
 	if (p->save)

@@ -35,8 +35,9 @@ static void set_limits(const struct zs_conf_p2p *conf, struct zs_limits_config *
 }
 
 /* Tables follow the limits they serve. */
-static void set_room(const struct zs_conf_p2p *conf, struct zs_host_config *out)
+static void set_room(const struct zs_conf *all, struct zs_host_config *out)
 {
+	const struct zs_conf_p2p *conf = &all->p2p;
 	const struct zs_limit *system = &out->limits.limit[ZS_SCOPE_system];
 
 	out->quic.max_connections = system->conns > conf->high ? system->conns : conf->high;
@@ -44,7 +45,8 @@ static void set_room(const struct zs_conf_p2p *conf, struct zs_host_config *out)
 	out->connmgr.low = conf->low;
 	out->connmgr.high = conf->high;
 	out->connmgr.conns = out->quic.max_connections;
-	out->connmgr.peers = out->connmgr.conns + out->connmgr.conns / 2;
+	/* Owners of attachments are protected while they are away. */
+	out->connmgr.peers = out->connmgr.conns + out->connmgr.conns / 2 + all->attach.capacity;
 }
 
 /* --- the gater -------------------------------------------------------------------------------- */
@@ -74,7 +76,7 @@ int peers_configure(struct zs_peers *p, struct zs_host_config *out, struct zs_er
 	zs_host_defaults(out);
 	out->agent = "zerostate-relay";
 	set_limits(&conf->p2p, &out->limits);
-	set_room(&conf->p2p, out);
+	set_room(conf, out);
 	set_gater(conf, &p->gater);
 	out->gater = p->gater;
 	memcpy(out->no_announce, conf->p2p.no_announce, sizeof(out->no_announce));

@@ -39,8 +39,10 @@ static void probe(void *ctx, void *link) {}
 
 static void close_link(void *ctx, void *link, const char *why) {}
 
+static void own(void *ctx, const struct zs_peer_id *peer, bool owns) {}
+
 static const struct zs_attach_ops ops = {
-	.send = send_frame, .export = export_secret, .probe = probe, .close = close_link
+	.send = send_frame, .export = export_secret, .probe = probe, .close = close_link, .own = own
 };
 
 static void attach(struct zs_attach *s, uint16_t port)

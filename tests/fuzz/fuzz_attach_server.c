@@ -65,6 +65,8 @@ static void close_link(void *ctx, void *link, const char *why)
 	ZS_CHECK(why[0], "closed without a reason");
 }
 
+static void own(void *ctx, const struct zs_peer_id *peer, bool owns) {}
+
 static void clean(void)
 {
 	char cmd[96];
@@ -76,7 +78,7 @@ static void clean(void)
 static void start(void)
 {
 	static const struct zs_attach_ops ops = {
-		.send = send_frame, .export = export_secret, .probe = probe, .close = close_link
+		.send = send_frame, .export = export_secret, .probe = probe, .close = close_link, .own = own
 	};
 	struct zs_error err = { 0 };
 	char path[96], text[512];

@@ -41,6 +41,7 @@ struct world {
 	struct zs_prng prng;
 	bool highest; /* the random source gives ones */
 	uint8_t numbers;
+	uint32_t owners; /* the shell was told of */
 };
 
 static inline void world_fill(void *ctx, void *out, size_t len)
@@ -57,6 +58,7 @@ static inline void walk(struct world *w)
 
 	if (zs_attach_walk(w->s, &where))
 		fail_msg("%s", where);
+	assert_int_equal(w->owners, zs_attach_counts(w->s)->attachments);
 }
 
 /* --- the shell --- */
@@ -104,9 +106,19 @@ static inline void shell_close(void *ctx, void *link, const char *why)
 	snprintf(e->why, sizeof(e->why), "%s", why);
 }
 
-static const struct zs_attach_ops shell_ops = {
-	.send = shell_send, .export = shell_export, .probe = shell_probe, .close = shell_close
-};
+static inline void shell_own(void *ctx, const struct zs_peer_id *peer, bool owns)
+{
+	struct world *w = ctx;
+
+	assert_true(peer->len > 0);
+	w->owners += owns ? 1 : -1u;
+}
+
+static const struct zs_attach_ops shell_ops = { .send = shell_send,
+						.export = shell_export,
+						.probe = shell_probe,
+						.close = shell_close,
+						.own = shell_own };
 
 /* --- life --- */
 
@@ -116,6 +128,7 @@ static inline void world_open(struct world *w)
 	if (zs_attach_new(&w->s, &w->r.c, (struct zs_random){ world_fill, w }, w->now, w->wall_s, &w->r.err))
 		fail_msg("%s", w->r.err.text);
 	w->r.c.attach = w->s;
+	w->owners = 0;
 	zs_attach_serve(w->s, &shell_ops, w);
 	zs_attach_state(w->s, w->incarnation, w->now);
 	walk(w);

@@ -122,7 +122,7 @@ static void s_close(void *ctx, void *link, const char *why)
 {
 	push(((struct pipe_end *)link)->b, CLOSED_BY_SERVER, link, why, strlen(why) + 1);
 }
-static const struct zs_attach_ops server_ops = { s_send, s_export, s_probe, s_close };
+static const struct zs_attach_ops server_ops = { s_send, s_export, s_probe, s_close, shell_own };
 
 static void server_gone(struct pipe_end *p)
 {
@@ -210,6 +210,7 @@ static void go(struct both *b, uint64_t ns)
 
 static void serve_again(struct both *b)
 {
+	b->w->owners = 0;
 	zs_attach_serve(b->w->s, &server_ops, b->w);
 }
 

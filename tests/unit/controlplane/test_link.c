@@ -1,5 +1,6 @@
-/* Attach streams between real hosts on loopback: an edge with an attachment is not trimmed, a connection has one such stream,
- * and an edge that does not read is sent away. The control plane keeps at most two connections. */
+/* Attach streams between real hosts on loopback: an edge with an attachment is not trimmed and not shut out, a connection has
+ * one such stream, and an edge that does not read is sent away. The control plane keeps at most two connections, or has room for
+ * one of each network. */
 #include <errno.h>
 #include "attach/attach.h"
 #include "attach/clock.h"
@@ -125,8 +126,8 @@ static void say(struct edge *e, const struct zs_attach_frame *f)
 	zs_shell_turn(e->node.shell);
 }
 
-/* Connected, its attach stream open; nothing said. */
-static void begin(struct plane *p, struct edge *e, uint8_t seed)
+/* Connected, or refused. */
+static void dial(struct plane *p, struct edge *e, uint8_t seed)
 {
 	static const struct zs_host_ops ops = { .connected = on_connected, .disconnected = on_disconnected };
 	const struct zs_host_protocol attach = { .id = ZS_ATTACH_PROTOCOL };
@@ -149,7 +150,21 @@ static void begin(struct plane *p, struct edge *e, uint8_t seed)
 			 0);
 	zs_shell_turn(e->node.shell);
 	UNTIL(p, e->connected);
+}
+
+/* Connected, its attach stream open; nothing said. */
+static void begin(struct plane *p, struct edge *e, uint8_t seed)
+{
+	dial(p, e, seed);
 	open_stream(e);
+}
+
+/* Gone without a word to anybody but the host. */
+static void end(struct edge *e)
+{
+	zs_node_close(&e->node);
+	zs_frame_free(&e->frame);
+	*e = (struct edge){ 0 };
 }
 
 static void attach(struct edge *e)
@@ -165,23 +180,12 @@ static void attach(struct edge *e)
 
 /* --- the plane -------------------------------------------------------------------------------- */
 
-static int setup(void **state)
+static void open_plane(struct plane *p)
 {
 	struct zs_state_shape shape = { .flow_capacity = 64, .event_capacity = 64, .partitions = 1 };
-	struct plane *p = calloc(1, sizeof(*p));
 	struct rig *r = &p->r;
-	char text[256];
-	void *rig;
 	bool fresh;
 
-	rig_setup(&rig);
-	*r = *(struct rig *)rig;
-	free(rig);
-	snprintf(text, sizeof(text),
-		 "attach: {mode: open, ports: 1024-2047}\nmetrics: {listen: off}\n"
-		 "p2p: {listen: ['127.0.0.1:%u'], profile: test, high: 2, low: 1}\n",
-		 rig_port());
-	r->c.conf = rig_conf(r, text);
 	rig_open(r);
 	if (zs_state_open_writer(&p->state, r->c.shm_dir, &shape, &fresh, &r->err))
 		fail_msg("%s", r->err.text);
@@ -189,19 +193,41 @@ static int setup(void **state)
 	if (zs_ident_open(&r->c.ident, r->dir, &r->err) || zs_attach_clock_new(&p->clock, &r->c, &r->err) ||
 	    zs_peers_new(&r->c.peers, &r->c, p->clock, &r->err))
 		fail_msg("%s", r->err.text);
+}
+
+static int setup_with(void **state, const char *p2p)
+{
+	struct plane *p = calloc(1, sizeof(*p));
+	char text[256];
+	void *rig;
+
+	rig_setup(&rig);
+	p->r = *(struct rig *)rig;
+	free(rig);
+	snprintf(text, sizeof(text),
+		 "attach: {mode: open, ports: 1024-2047}\nmetrics: {listen: off}\n"
+		 "p2p: {listen: ['127.0.0.1:%u'], profile: test, %s}\n",
+		 rig_port(), p2p);
+	p->r.c.conf = rig_conf(&p->r, text);
+	open_plane(p);
 	*state = p;
 	return 0;
 }
 
-static int teardown(void **state)
+static int setup(void **state)
 {
-	struct plane *p = *state;
-	void *rig = malloc(sizeof(p->r));
+	return setup_with(state, "high: 2, low: 1");
+}
 
-	for (int i = 0; i < EDGES; i++) {
-		zs_node_close(&p->edge[i].node);
-		zs_frame_free(&p->edge[i].frame);
-	}
+static int setup_narrow(void **state)
+{
+	return setup_with(state, "limits: [{scope: network, conns_in: 1}]");
+}
+
+static void close_plane(struct plane *p)
+{
+	for (int i = 0; i < EDGES; i++)
+		end(&p->edge[i]);
 	zs_peers_delete(p->r.c.peers);
 	p->r.c.peers = NULL;
 	zs_attach_clock_delete(p->clock);
@@ -209,6 +235,14 @@ static int teardown(void **state)
 	p->r.c.state = NULL;
 	zs_state_close(&p->state);
 	rig_close(&p->r);
+}
+
+static int teardown(void **state)
+{
+	struct plane *p = *state;
+	void *rig = malloc(sizeof(p->r));
+
+	close_plane(p);
 	memcpy(rig, &p->r, sizeof(p->r));
 	free(p);
 	return rig_teardown(&rig);
@@ -273,6 +307,48 @@ static void an_edge_that_does_not_read(void **state)
 	assert_int_equal(zs_attach_counts(p->r.c.attach)->attachments, 2); /* leased */
 }
 
+/* The stranger's connection, the network's only one, stands. */
+static void fill_network(struct plane *p, struct edge *stranger)
+{
+	dial(p, stranger, 200);
+	end(&p->edge[2]);
+	dial(p, &p->edge[2], 201);
+	UNTIL(p, p->edge[2].disconnected);
+	assert_non_null(strstr(p->edge[2].why, "network"));
+}
+
+static void comes_back(struct plane *p, struct edge *owner)
+{
+	begin(p, owner, 1);
+	attach(owner);
+	assert_int_equal(zs_attach_counts(p->r.c.attach)->attachments, 1);
+	end(owner);
+	UNTIL(p, zs_attach_counts(p->r.c.attach)->connections == 0);
+}
+
+/* Whoever owns an attachment has a way in through a network that strangers fill: away, after a restart, and until its
+ * attachment ends. */
+static void an_owner_is_not_shut_out(void **state)
+{
+	struct plane *p = *state;
+	struct edge *owner = &p->edge[0], *stranger = &p->edge[1];
+	struct zs_attach_info info;
+
+	comes_back(p, owner);
+	fill_network(p, stranger);
+	comes_back(p, owner);
+	close_plane(p);
+	open_plane(p);
+	fill_network(p, stranger);
+	comes_back(p, owner);
+	assert_true(zs_attach_next(p->r.c.attach, 0, zs_loop_now(p->r.c.loop), &info));
+	assert_int_equal(zs_attach_kick(p->r.c.attach, info.id, zs_loop_now(p->r.c.loop), &p->r.err), 0);
+	dial(p, owner, 1);
+	UNTIL(p, owner->disconnected);
+	assert_non_null(strstr(owner->why, "network"));
+	assert_false(stranger->disconnected);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -281,6 +357,7 @@ int main(void)
 		TEST(an_attached_edge_is_not_trimmed),
 		TEST(a_second_stream_is_reset),
 		TEST(an_edge_that_does_not_read),
+		cmocka_unit_test_setup_teardown(an_owner_is_not_shut_out, setup_narrow, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,11 +60,12 @@ bool zs_locals_broadcast(const struct zs_locals *l, const struct zs_addr *addr, 
 {
 	if (!zs_addr_is4(addr))
 		return false;
-	for (uint32_t i = 0; i < ZS_LOCALS_MAX; i++) {
+	for (uint32_t i = 0, met = 0; met < l->count; i++) {
 		const struct zs_local *e = &l->entry[i];
 		uint32_t mask, net, have = __builtin_bswap32(zs_addr_get4(addr));
 
 		/* A /31 or /32 has no broadcast address. */
+		met += e->used != 0;
 		if (!e->used || e->iface != iface || e->vlan != vlan || !zs_addr_is4(&e->addr) ||
 		    e->prefix_len <= 96 || e->prefix_len > 126)
 			continue;

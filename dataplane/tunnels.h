@@ -69,6 +69,20 @@ void zs_tunnels_keep(struct zs_worker *w);
 
 /* The tag of the session in a slot, or 0. */
 uint64_t zs_tunnel_known(struct zs_worker *w, uint32_t slot);
+/* What a slot's session is found and judged by is on its way; any number will do. */
+static inline void zs_tunnel_prefetch(const struct zs_worker *w, uint32_t slot)
+{
+	const struct zs_tunnel_session *s = &w->dp->state.tunnel_session[slot];
+
+	if (slot >= w->tunnels->sessions)
+		return;
+	__builtin_prefetch(&w->sessions->session[slot]);
+	__builtin_prefetch(&w->tunnels->known[slot]);
+	__builtin_prefetch(s);
+	__builtin_prefetch(s->window);
+	__builtin_prefetch(&s->roam);
+	__builtin_prefetch(&s->roam.pending);
+}
 /* The newest session of an attachment that has an endpoint. false: none. */
 bool zs_tunnel_aim(struct zs_worker *w, uint32_t attachment, uint16_t generation, struct zs_aim *out);
 /* The way to a known session, made when it is new. NULL: no room, or the lane is spent. */
@@ -81,6 +95,18 @@ void zs_tunnel_begin(struct zs_worker *w, uint32_t slot, uint64_t tag);
 /* Owner: window and keys of a lane that was seen. */
 struct zs_window *zs_tunnel_window(struct zs_worker *w, uint32_t slot, uint64_t tag, uint8_t lane,
 				   struct zs_window_keys **keys);
+/* … are on their way, if there are any. */
+static inline void zs_tunnel_window_prefetch(const struct zs_worker *w, uint32_t slot, uint8_t lane,
+					     uint64_t counter)
+{
+	uint32_t window = w->dp->state.tunnel_session[slot].window[lane] - 1;
+
+	if (window >= w->dp->state.windows)
+		return;
+	zs_window_prefetch(&w->dp->state.tunnel_window[window], counter);
+	__builtin_prefetch(&w->tunnels->keys_tag[window]);
+	__builtin_prefetch(&w->tunnels->keys[window].newest);
+}
 /* Owner: an empty window for a lane not seen yet, which is nobody's until zs_tunnel_window_keep; -1: none is left, or
  * too many were asked for lately (*why). */
 int64_t zs_tunnel_window_try(struct zs_worker *w, uint32_t slot, uint64_t tag, uint8_t lane,

@@ -158,6 +158,8 @@ void zs_tunnel_heard(struct zs_worker *w, const struct zs_tunnel_heard *h)
 		s->heard_ms = w->now_ns / ZS_NS_PER_MS;
 		s->heard = 1;
 	}
+	if (s->roam.has_current && zs_roam_at(&s->roam.current, &h->from))
+		return; /* nothing new, as nearly always */
 	if (h->head->type == ZS_TUNNEL_ECHO || !may_be_at(w, &h->from.remote.addr))
 		return; /* an ECHO is asked by zs_tunnel_control first */
 	if (zs_roam_heard(&s->roam, &h->from, h->bytes, h->newest, w->now_ns, &random))

@@ -34,7 +34,6 @@ static bool find_session(struct zs_worker *w, struct arrival *a)
 {
 	uint32_t owner;
 
-	a->slot = w->sessions ? a->head.receiver & (w->sessions->sessions - 1) : UINT32_MAX;
 	a->tag = zs_tunnel_known(w, a->slot);
 	if (!a->tag ||
 	    __atomic_load_n(&w->sessions->session[a->slot].receiver, __ATOMIC_RELAXED) != a->head.receiver) {
@@ -80,7 +79,6 @@ static enum zs_drop find_key(struct zs_worker *w, struct arrival *a)
 		a->window = zs_tunnel_window(w, a->slot, a->tag, a->head.lane, &a->keys);
 		if (!a->window)
 			return why;
-		zs_window_prefetch(a->window, a->head.counter);
 	}
 	why = zs_window_judge(a->window, a->keys, &a->head, w->now_ns, &a->pick);
 	if (why == ZS_DROPS && a->fresh < 0)
@@ -204,61 +202,75 @@ static bool open_alone(struct zs_worker *w, struct arrival *a)
 	return settle(w, a, zs_gcm_open(&w->tunnels->engine, &job));
 }
 
-/* Reads headers and finds sessions; those that are ours are in `all` then. */
-static uint32_t read_all(struct zs_worker *w, struct zs_item **at, uint32_t n, struct arrival *all)
+/* Reads headers. What is left is in `a`, in order, its sessions on their way. */
+static uint32_t read_all(struct zs_worker *w, struct zs_item **at, uint32_t n, struct arrival *all,
+			 struct arrival **a)
 {
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		struct arrival *a = &all[count];
+		struct arrival *one = &all[count];
 		enum zs_drop why;
 
-		a->it = at[i];
-		why = zs_tunnel_read(&a->head, datagram(a), length(a));
+		one->it = at[i];
+		why = zs_tunnel_read(&one->head, datagram(one), length(one));
 		if (why != ZS_DROPS) {
 			zs_stage_refuse(w, at[i], why);
 			continue;
 		}
-		if (find_session(w, a)) {
-			__builtin_prefetch(w->dp->state.tunnel_session[a->slot].window);
-			count++;
-		}
+		__builtin_prefetch(datagram(one) + length(one) - ZS_GCM_TAG);
+		one->slot = w->sessions ? one->head.receiver & (w->sessions->sessions - 1) : UINT32_MAX;
+		zs_tunnel_prefetch(w, one->slot);
+		a[count++] = one;
+	}
+	return count;
+}
+
+/* Those that are ours; their windows are on their way. */
+static uint32_t find_all(struct zs_worker *w, struct arrival **a, uint32_t n)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (!find_session(w, a[i]))
+			continue;
+		zs_tunnel_window_prefetch(w, a[i]->slot, a[i]->head.lane, a[i]->head.counter);
+		a[count++] = a[i];
 	}
 	return count;
 }
 
 static uint32_t open_burst(struct zs_worker *w, struct zs_item **at, uint32_t n, struct zs_item **on)
 {
-	struct arrival all[ZS_BURST];
+	struct arrival all[ZS_BURST], *a[ZS_BURST];
 	struct zs_gcm_job job[ZS_BURST];
-	uint32_t count = read_all(w, at, n, all), jobs = 0, out = 0;
+	uint32_t count = find_all(w, a, read_all(w, at, n, all, a)), jobs = 0, out = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		struct arrival *a = &all[i];
-		enum zs_drop why = find_key(w, a);
+		struct arrival *one = a[i];
+		enum zs_drop why = find_key(w, one);
 
 		if (why != ZS_DROPS) {
-			if (a->fresh >= 0)
-				zs_tunnel_window_drop(w, (uint32_t)a->fresh);
-			zs_stage_refuse(w, a->it, why);
+			if (one->fresh >= 0)
+				zs_tunnel_window_drop(w, (uint32_t)one->fresh);
+			zs_stage_refuse(w, one->it, why);
 			continue;
 		}
-		a->it->summed = 0;
-		if (a->head.auth)
-			sum_clear(a->it, datagram(a), length(a));
-		if (a->fresh >= 0) {
-			if (open_alone(w, a))
-				on[out++] = a->it;
+		one->it->summed = 0;
+		if (one->head.auth)
+			sum_clear(one->it, datagram(one), length(one));
+		if (one->fresh >= 0) {
+			if (open_alone(w, one))
+				on[out++] = one->it;
 			continue;
 		}
-		all[jobs] = *a;
-		a = &all[jobs];
-		zs_tunnel_job(&job[jobs++], &a->head, datagram(a), length(a), a->pick.key, a->aad);
+		a[jobs] = one;
+		zs_tunnel_job(&job[jobs++], &one->head, datagram(one), length(one), one->pick.key, one->aad);
 	}
 	zs_gcm_open_burst(&w->tunnels->engine, job, jobs);
 	for (uint32_t i = 0; i < jobs; i++)
-		if (settle(w, &all[i], job[i].ok))
-			on[out++] = all[i].it;
+		if (settle(w, a[i], job[i].ok))
+			on[out++] = a[i]->it;
 	return out;
 }
 

@@ -1,4 +1,5 @@
-/* zs-bench BENCH [--json] [--repeats N] [--seconds N] [--frame BYTES] */
+/* zs-bench BENCH [--json] [--repeats N] [--seconds N] [--frame BYTES]
+ *                [--tunnels N] [--attachments N] [--small-pages] */
 #include <getopt.h>
 #include <libgen.h>
 #include <stdio.h>
@@ -11,16 +12,16 @@
 #include "libp2p/p2p.h"
 
 static const struct zs_bench *const benches[] = {
-	&zs_bench_veth,
-	&zs_bench_p2p,
+	&zs_bench_veth,	 &zs_bench_p2p,
 #ifdef CONFIG_DRIVER_BENCH
-	&zs_bench_flood,
+	&zs_bench_flood, &zs_bench_tunnel, &zs_bench_cid,
 #endif
 };
 
 static int usage(void)
 {
-	printf("usage: zs-bench BENCH [--json] [--repeats N] [--seconds N] [--frame BYTES]\n\nbenches:\n");
+	printf("usage: zs-bench BENCH [--json] [--repeats N] [--seconds N] [--frame BYTES]\n"
+	       "                [--tunnels N] [--attachments N] [--small-pages]\n\nbenches:\n");
 	for (size_t i = 0; i < ZS_ARRAY_LEN(benches); i++)
 		printf("  %-10s %s\n", benches[i]->name, benches[i]->help);
 	printf(
@@ -42,9 +43,11 @@ static bool number(const char *text, uint32_t low, uint32_t high, uint32_t *out)
 
 static bool parse(int argc, char **argv, struct zs_bench_options *opt)
 {
-	static const struct option longs[] = { { "json", 0, 0, 'j' },	 { "repeats", 1, 0, 'r' },
-					       { "seconds", 1, 0, 's' }, { "frame", 1, 0, 'f' },
-					       { "help", 0, 0, 'h' },	 { 0 } };
+	static const struct option longs[] = {
+		{ "json", 0, 0, 'j' },	      { "repeats", 1, 0, 'r' }, { "seconds", 1, 0, 's' },
+		{ "frame", 1, 0, 'f' },	      { "tunnels", 1, 0, 't' }, { "attachments", 1, 0, 'a' },
+		{ "small-pages", 0, 0, 'p' }, { "help", 0, 0, 'h' },	{ 0 }
+	};
 	int c;
 	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
 		if (c == 'j')
@@ -55,6 +58,12 @@ static bool parse(int argc, char **argv, struct zs_bench_options *opt)
 			continue;
 		else if (c == 'f' && number(optarg, 64, 1518, &opt->frame))
 			continue;
+		else if (c == 't' && number(optarg, 1, 1u << 17, &opt->tunnels))
+			continue;
+		else if (c == 'a' && number(optarg, 2, 1u << 20, &opt->attachments))
+			continue;
+		else if (c == 'p')
+			opt->small_pages = true;
 		else
 			return false;
 	}

@@ -35,6 +35,15 @@ double zs_samples_median(const struct zs_samples *s)
 	return s->count & 1 ? v[mid] : (v[mid - 1] + v[mid]) / 2;
 }
 
+double zs_samples_quantile(const struct zs_samples *s, double q)
+{
+	double v[ZS_BENCH_REPEATS_MAX];
+	if (!s->count)
+		return 0;
+	sorted(s, v);
+	return v[(uint32_t)(q * (s->count - 1) + 0.5)];
+}
+
 json_t *zs_samples_json(const struct zs_samples *s)
 {
 	double v[ZS_BENCH_REPEATS_MAX] = { 0 };

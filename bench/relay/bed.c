@@ -1,0 +1,364 @@
+#include "bed.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+#include <rte_cycles.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include "binds.h"
+#include "eal.h"
+#include "flows.h"
+#include "housekeeping.h"
+#include "net/checksum.h"
+#include "offenders.h"
+#include "port.h"
+#include "stage/mark.h"
+#include "tunnels.h"
+
+#define POOL	  (4 * ZS_BED_PACKETS - 1)
+#define MEMORY_MB 128
+#define HUGE_MB	  "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
+
+struct zs_addr zs_bed_addr(const char *text)
+{
+	struct zs_addr a;
+
+	ZS_CHECK(zs_addr_parse(&a, text) == 0, "%s", text);
+	return a;
+}
+
+/* splitmix64 */
+uint64_t zs_bed_random(struct zs_bed *bed)
+{
+	uint64_t z = bed->random += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return z ^ (z >> 31);
+}
+
+uint32_t zs_bed_below(struct zs_bed *bed, uint32_t n)
+{
+	return (uint32_t)((zs_bed_random(bed) >> 32) * n >> 32);
+}
+
+/* --- making it --- */
+
+static bool free_huge(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen(HUGE_MB, "re");
+
+	if (f && fscanf(f, "%lu", &pages) != 1)
+		pages = 0;
+	if (f)
+		fclose(f);
+	return pages * 2 >= MEMORY_MB;
+}
+
+static int own_shm(bool small_pages, struct zs_error *err)
+{
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return zs_error_set(err, -errno, ZS_EXIT_PRIVILEGE,
+				    "cannot make a mount namespace for the segments; run as root");
+	if ((small_pages || mount("zs-bench", "/dev/shm", "tmpfs", 0, "huge=always,size=90%")) &&
+	    mount("zs-bench", "/dev/shm", "tmpfs", 0, "size=90%"))
+		return zs_error_set(err, -errno, ZS_EXIT_RESOURCE, "cannot mount a tmpfs on /dev/shm");
+	return 0;
+}
+
+static uint32_t power_of_two(uint32_t least, uint32_t n)
+{
+	while (least < n)
+		least *= 2;
+	return least;
+}
+
+static int configure(struct zs_bed *bed, const struct zs_bed_shape *shape, struct zs_error *err)
+{
+	long cpu = sysconf(_SC_NPROCESSORS_ONLN) - 1;
+	char text[2048];
+	int n = snprintf(
+	    text, sizeof(text),
+	    "instance: bench\nstate_dir: /tmp\nrun_dir: /tmp\n"
+	    "dataplane:\n  workers: 1\n  cpus: [%ld]\n  main_cpu: %ld\n  hugepages: %s\n  memory_mb: %d\n"
+	    "  ports:\n"
+	    "    - {name: near, driver: \"null\", device: \"size=64\", addresses: [10.1.0.1/24, "
+	    "\"fd00:1::1/64\"]}\n"
+	    "    - {name: far, driver: \"null\", device: \"size=64,copy=0\", addresses: [10.2.0.1/24]}\n"
+	    "attach: {capacity: %u, sessions: %u, lanes: %u, tunnel_port: %d, service_port: %d, pop: %d}\n",
+	    cpu, cpu, free_huge() ? "true" : "false", MEMORY_MB, power_of_two(64, shape->attachments),
+	    shape->tunnels ? shape->tunnels : 1, shape->tunnels > 64 ? shape->tunnels : 64, ZS_BED_TUNNEL,
+	    ZS_BED_SERVICE, ZS_BED_POP);
+
+	return zs_conf_parse(&bed->conf, "bench", text, (size_t)n, err);
+}
+
+static int open_segments(struct zs_bed *bed, const struct zs_bed_shape *shape, struct zs_error *err)
+{
+	struct zs_dp *dp = &bed->dp;
+	uint32_t slots = power_of_two(64, shape->tunnels > shape->attachments ? shape->tunnels
+									      : shape->attachments);
+	struct zs_state_shape state = { .flow_capacity = power_of_two(1024, shape->flows),
+					.event_capacity = CONFIG_EVENTS,
+					.partitions = 1,
+					.attachments = bed->conf.attach.capacity,
+					.sessions = slots,
+					.windows = bed->conf.attach.lanes };
+	struct zs_sessions_shape sessions = { bed->conf.attach.capacity, slots };
+	bool fresh;
+	int rc;
+
+	if ((rc = zs_segment_dir(dp->shm_dir, bed->conf.instance, true, err)) ||
+	    (rc = zs_state_open_writer(&dp->state, dp->shm_dir, &state, &fresh, err)) ||
+	    (rc = zs_tables_open_writer(&bed->tables, dp->shm_dir, NULL, false, &fresh, err)))
+		return rc;
+	return zs_sessions_open_writer(&bed->sessions, dp->shm_dir, &sessions, &fresh, err);
+}
+
+/* What main() does, but for a configuration of its own and threads. */
+static int start(struct zs_bed *bed, struct zs_error *err)
+{
+	struct zs_dp *dp = &bed->dp;
+	int rc;
+
+	dp->workers = 1;
+	dp->service_port = ZS_BED_SERVICE;
+	dp->tunnel_port = ZS_BED_TUNNEL;
+	if ((rc = zs_eal_start(dp, err)) || (rc = zs_ports_start(dp, err)) || (rc = zs_workers_new(dp, err)))
+		return rc;
+	dp->offenders = zs_offenders_new(dp);
+	if (!dp->offenders)
+		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "no memory for source prefixes");
+	if ((rc = zs_flows_open(dp, true, err)) || (rc = zs_binds_open(dp, err)) ||
+	    (rc = zs_tunnels_open(dp, err)))
+		return rc;
+	bed->packets = rte_pktmbuf_pool_create("bench", POOL, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+					       SOCKET_ID_ANY);
+	return bed->packets ? 0 : zs_error_set(err, -rte_errno, ZS_EXIT_RESOURCE, "no memory for packets");
+}
+
+/* --- the world around it, as a control plane would write it --- */
+
+static void put_local(struct zs_bed *bed, uint32_t index, uint8_t iface, const char *addr, uint8_t len)
+{
+	struct zs_local l = { .used = 1, .iface = iface, .prefix_len = len, .addr = zs_bed_addr(addr) };
+
+	ZS_CHECK(zs_tables_set_local(&bed->tables, index, &l) == 0);
+}
+
+static void put_router(struct zs_bed *bed, uint8_t iface, const char *router, const char *dest, uint8_t len)
+{
+	struct zs_route beyond = { .used = 1,
+				   .iface = iface,
+				   .len = len,
+				   .dest = zs_bed_addr(dest),
+				   .gateway = zs_bed_addr(router) };
+	struct zs_nexthop hop = {
+		.used = 1, .iface = iface, .valid = 1, .mtu = 1500, .addr = beyond.gateway
+	};
+
+	memset(hop.dmac, 0x22, sizeof(hop.dmac));
+	memcpy(hop.smac, bed->dp.port[iface].mac, sizeof(hop.smac));
+	ZS_CHECK(zs_tables_put_route(&bed->tables, &beyond) == 0);
+	ZS_CHECK(zs_tables_put_nexthop(&bed->tables, &hop) == 0);
+}
+
+static void make_world(struct zs_bed *bed)
+{
+	struct zs_published p = { .used = 1,
+				  .kind = ZS_PUBLISHED_ATTACHED,
+				  .service = 1,
+				  .protection = 1,
+				  .attachment_generation = 1,
+				  .generation = 1 };
+	struct zs_settings s;
+
+	put_local(bed, ZS_BED_NEAR, 0, "10.1.0.1", 120);
+	put_local(bed, ZS_BED_FAR, 1, "10.2.0.1", 120);
+	put_local(bed, ZS_BED_NEAR6, 0, "fd00:1::1", 64);
+	put_router(bed, 0, "10.1.0.2", "10.128.0.0", 96 + 9);
+	put_router(bed, 0, "fd00:1::2", "fd00:8000::", 20);
+	put_router(bed, 1, "10.2.0.2", "10.64.0.0", 96 + 10);
+	ZS_CHECK(zs_tables_set_published(&bed->tables, ZS_BED_PORT, &p) == 0);
+	ZS_CHECK(zs_tables_settings(&bed->tables, &s));
+	s.generation++;
+	ZS_CHECK(zs_deny_allow(&s.deny, &(struct zs_prefix){ zs_bed_addr("10.0.0.0"), 104 }) == 0);
+	ZS_CHECK(zs_deny_allow(&s.deny, &(struct zs_prefix){ zs_bed_addr("fd00::"), 8 }) == 0);
+	ZS_CHECK(zs_tables_set_settings(&bed->tables, &s) == 0);
+}
+
+/* The worker's view of it, as its loop takes it. The clock stands still from here on. */
+static void look(struct zs_bed *bed)
+{
+	struct zs_worker *w = bed->w = bed->dp.worker[0];
+
+	w->now_ns = zs_clock_ns();
+	w->now_ms = (uint32_t)(w->now_ns / ZS_NS_PER_MS);
+	w->unix_s = zs_clock_wall_ns() / ZS_NS_PER_S;
+	w->tables = &bed->tables;
+	w->acl = zs_acl_look(&bed->tables.acl);
+	w->stamp = 1;
+	zs_locals_load(&w->locals, &bed->tables);
+	ZS_CHECK(zs_tables_settings(&bed->tables, &w->settings));
+	w->sessions = w->policer.v.sessions = &bed->sessions;
+}
+
+struct zs_bed *zs_bed_open(const struct zs_bed_shape *shape, struct zs_error *err)
+{
+	struct zs_bed *bed = aligned_alloc(64, ZS_ALIGN_UP(sizeof(*bed), 64));
+
+	if (!bed) {
+		zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "no memory for a worker");
+		return NULL;
+	}
+	memset(bed, 0, sizeof(*bed));
+	bed->random = 1;
+	bed->dp.conf = &bed->conf;
+	bed->dp.log = &bed->log;
+	zs_log_init(&bed->log, STDERR_FILENO, "zs-bench");
+	if (own_shm(shape->small_pages, err) || configure(bed, shape, err) ||
+	    open_segments(bed, shape, err) || start(bed, err)) {
+		free(bed);
+		return NULL;
+	}
+	make_world(bed);
+	look(bed);
+	return bed;
+}
+
+void zs_bed_settle(struct zs_bed *bed)
+{
+	uint32_t turns = bed->dp.state.attachments / ZS_HOT_SLICE + 16;
+
+	for (uint32_t i = 0; i < turns; i++)
+		zs_housekeeping(bed->w);
+}
+
+/* --- packets --- */
+
+struct rte_mbuf *zs_bed_new(struct zs_bed *bed, uint8_t iface, bool is4, uint8_t **payload)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(bed->packets);
+
+	if (!m)
+		return NULL;
+	m->port = iface;
+	*payload = (uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM + ZS_ETH_LEN +
+		   (is4 ? ZS_IP4_MIN : ZS_IP6_LEN) + ZS_UDP_LEN;
+	return m;
+}
+
+void zs_bed_wrap(struct rte_mbuf *m, const struct zs_endpoint *src, const struct zs_endpoint *dst,
+		 uint8_t *payload, uint16_t len)
+{
+	struct zs_header h = { *src, *dst, zs_csum_add(0, payload, len), 0 };
+	struct zs_item it = { .m = m };
+	struct rte_ether_addr mac;
+
+	ZS_CHECK(rte_eth_macaddr_get(m->port, &mac) == 0);
+	memcpy(it.hop.dmac, &mac, sizeof(it.hop.dmac));
+	ZS_CHECK(zs_header_put(&it, &h, payload, len));
+}
+
+/* --- running it --- */
+
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+double zs_bed_median(double *v, uint32_t n)
+{
+	qsort(v, n, sizeof(*v), ascending);
+	return n ? v[n / 2] : 0;
+}
+
+#define BURSTS (ZS_BED_PACKETS / ZS_BURST)
+struct bursts {
+	double stage[ZS_STAGES][BURSTS], receive[BURSTS], all[BURSTS];
+	uint32_t count;
+};
+
+static void run_burst(struct zs_bed *bed, struct rte_mbuf **m, uint32_t n, struct bursts *out)
+{
+	uint64_t *cycles = bed->w->state->counters.stage_cycles, before[ZS_STAGES], start;
+	uint32_t k = out->count++;
+
+	memcpy(before, cycles, sizeof(before));
+	ZS_STAGE_BEGIN(bed->w);
+	start = bed->w->mark;
+	zs_stage_run(bed->w, &bed->burst, m, n, false);
+	out->all[k] = (double)(bed->w->mark - start) / n;
+	for (int i = 0; i < ZS_STAGES; i++)
+		out->stage[i][k] = (double)(cycles[i] - before[i]) / n;
+	out->receive[k] = out->stage[ZS_STAGE_parse][k] + out->stage[ZS_STAGE_classify][k] +
+			  out->stage[ZS_STAGE_cid][k] + out->stage[ZS_STAGE_tunnel_in][k];
+}
+
+void zs_bed_run(struct zs_bed *bed, struct rte_mbuf **m, uint32_t n, struct zs_bed_cost *cost)
+{
+	uint32_t warm = n / 4 / ZS_BURST * ZS_BURST;
+	struct bursts b = { .count = 0 };
+
+	for (uint32_t i = 0; i < n; i += ZS_BURST) {
+		if (i == warm)
+			b.count = 0;
+		run_burst(bed, m + i, n - i < ZS_BURST ? n - i : ZS_BURST, &b);
+	}
+	for (int i = 0; i < ZS_STAGES; i++)
+		cost->stage[i] = zs_bed_median(b.stage[i], b.count);
+	cost->receive = zs_bed_median(b.receive, b.count);
+	cost->all = zs_bed_median(b.all, b.count);
+}
+
+double zs_bed_io(struct zs_bed *bed)
+{
+	const struct zs_queue *in = &bed->dp.port[0].queue[0], *out = &bed->dp.port[1].queue[0];
+	struct rte_mbuf *m[ZS_BURST];
+	double cycles[BURSTS];
+
+	for (uint32_t i = 0; i < BURSTS; i++) {
+		uint64_t start = rte_rdtsc();
+		uint16_t got = rte_eth_rx_burst(in->ethdev, in->id, m, ZS_BURST);
+
+		ZS_CHECK(rte_eth_tx_burst(out->ethdev, out->id, m, got) == got && got == ZS_BURST);
+		cycles[i] = (double)(rte_rdtsc() - start) / ZS_BURST;
+	}
+	return zs_bed_median(cycles, BURSTS);
+}
+
+uint64_t zs_bed_dropped(const struct zs_bed *bed, const char **name)
+{
+	uint64_t all = 0;
+
+	for (int d = 0; d < ZS_DROPS; d++) {
+		if (bed->w->drop[d] && name)
+			*name = zs_drop_name((enum zs_drop)d);
+		all += bed->w->drop[d];
+	}
+	return all;
+}
+
+void zs_bed_memory(uint64_t *all_kb, uint64_t *huge_kb)
+{
+	FILE *f = fopen("/proc/self/smaps_rollup", "re");
+	unsigned long long v;
+	char line[128];
+
+	*all_kb = *huge_kb = 0;
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Pss_Shmem: %llu", &v) == 1)
+			*all_kb = v;
+		else if (sscanf(line, "ShmemPmdMapped: %llu", &v) == 1)
+			*huge_kb = v;
+	if (f)
+		fclose(f);
+}

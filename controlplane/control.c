@@ -72,9 +72,12 @@ int zs_control_commit(struct zs_control *c, struct zs_store_batch *b, struct zs_
 int zs_control_write(struct zs_control *c, struct zs_store_batch *b, struct zs_error *err)
 {
 	struct zs_error why = { 0 };
-	int rc = zs_store_write(b, &why);
+	int rc;
 
-	return tell_written(c, rc, &why, err);
+	if (zs_control_raised(c, ZS_HEALTH_store_failed))
+		return zs_control_commit(c, b, err);
+	rc = zs_store_write(b, &why);
+	return rc ? tell_written(c, rc, &why, err) : 0;
 }
 
 /* --- apply --- */

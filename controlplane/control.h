@@ -72,9 +72,9 @@ __attribute__((format(printf, 3, 4))) void zs_control_raise(struct zs_control *c
 void zs_control_clear(struct zs_control *c, enum zs_health h);
 
 bool zs_control_raised(const struct zs_control *c, enum zs_health h);
-/* zs_store_commit; a failing disk shows as the health code store_failed until a write works again. */
+/* zs_store_commit; a failing disk shows as the health code store_failed until one is on the disk again. */
 int zs_control_commit(struct zs_control *c, struct zs_store_batch *b, struct zs_error *err);
-/* zs_store_write, likewise. */
+/* zs_store_write; while store_failed stands it waits for the disk, for only that ends it. */
 int zs_control_write(struct zs_control *c, struct zs_store_batch *b, struct zs_error *err);
 
 /* Applies a checked configuration: settings, addresses, publishes. Refuses (-EBUSY) what needs a restart, unless nothing of

@@ -372,14 +372,11 @@ bool zs_edge_tunnel_way(const struct zs_edge_tunnel *t, struct zs_edge_way *out)
 
 void zs_edge_tunnel_moved(struct zs_edge_tunnel *t, uint32_t most, uint64_t now_ns)
 {
-	if (t->next) {
+	if (t->next)
 		t->next->is.most = most;
-		t->next->keepalive.due_ns = now_ns;
-	}
 	if (!t->now)
 		return;
-	t->now->is.most = most;
-	t->now->keepalive.due_ns = now_ns;
+	t->now->is.most = most; /* the first PROBE tells the relay too */
 	zs_pmtu_start(&t->now->pmtu, most, now_ns);
 	t->ops->path(t->ctx, ZS_EDGE_PATH_MTU, zs_edge_tunnel_payload(t));
 }

@@ -157,7 +157,7 @@ static void on_bytes(void *ctx, int fd, unsigned events)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0) {
+	if (n <= 0) { /* gone, or no room left for a line that does not end */
 		hang_up(s);
 		return;
 	}
@@ -169,8 +169,6 @@ static void on_bytes(void *ctx, int fd, unsigned events)
 	}
 	s->have -= (size_t)(at - s->in);
 	memmove(s->in, at, s->have);
-	if (s->have == LINE)
-		hang_up(s);
 	s->ops->turn(s->ctx);
 }
 

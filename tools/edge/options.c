@@ -255,7 +255,7 @@ static int take(struct zs_edge_options *o, int which, const char *value)
 		o->cid_socket = value;
 		break;
 	case OPTION_FLOWS:
-		return parse_number(&o->flows, value, 1, 65536);
+		return parse_number(&o->flows, value, 1, 32768);
 	case OPTION_IDLE:
 		return parse_number(&o->idle_s, value, 10, 3600);
 	case OPTION_PROFILE:

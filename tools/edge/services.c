@@ -66,7 +66,10 @@ static struct zs_edge_flow *begin(struct zs_edge_data *d, const struct zs_tunnel
 	rc = zs_connected_open(&f->socket, d->pool, target_of(d, id->service), f);
 	if (!rc)
 		return f;
-	say_refused(d, id->service, -rc);
+	if (rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM || rc == -ENOSPC)
+		d->full++; /* ours to mend, not the service's */
+	else
+		say_refused(d, id->service, -rc);
 	edge_flow_end(d, f, ZS_ATTACH_CLOSE_refused);
 	return NULL;
 }

@@ -173,7 +173,7 @@ static void command_lines(void **state)
 		{ { RELAY, KEY, "--cid-socket", "s", WEB }, "stands alone" },
 		{ { RELAY, KEY, "--flows", "1", WEB }, NULL },
 		{ { RELAY, KEY, "--flows", "0", WEB }, "'0'" },
-		{ { RELAY, KEY, "--flows=65537", WEB }, "'65537'" },
+		{ { RELAY, KEY, "--flows=32769", WEB }, "'32769'" },
 		{ { RELAY, KEY, "--flows=12x", WEB }, "'12x'" },
 		{ { RELAY, KEY, "--idle=10", WEB }, NULL },
 		{ { RELAY, KEY, "--idle=9", WEB }, "'9'" },

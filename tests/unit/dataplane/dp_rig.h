@@ -26,6 +26,7 @@ struct rig {
 	struct zs_worker worker[2];
 	struct zs_limits limits;
 	struct zs_targets targets;
+	uint32_t windows; /* for the edges' lanes; 0: 16 */
 	uint32_t events;
 	struct zs_event last;
 };
@@ -123,7 +124,7 @@ static inline void rig_state(struct rig *r, uint32_t workers, uint32_t capacity)
 					.partitions = workers,
 					.attachments = r->conf.attach.capacity,
 					.sessions = 64,
-					.windows = 16 };
+					.windows = r->windows ? r->windows : 16 };
 	struct zs_error err = { 0 };
 	bool fresh;
 

@@ -98,7 +98,7 @@ static void headers_alone(void **state)
 	assert_true(next(&b) && b.rec.captured == 42 + 23 && b.rec.class == ZS_TRACE_CLASS_cid);
 	drop(&b, SERVICE, shorts, sizeof(shorts), ZS_DROP_cid_config);
 	assert_true(next(&b) && b.rec.captured == 42 + 18);
-	drop(&b, SERVICE, NULL, 0, ZS_DROP_cid_short);
+	drop(&b, SERVICE, "", 0, ZS_DROP_cid_short);
 	assert_true(next(&b) && b.rec.captured == 42);
 	drop(&b, TUNNEL_PORT, SECRET, sizeof(SECRET), ZS_DROP_tunnel_receiver);
 	assert_true(next(&b) && b.rec.captured == 42 + ZS_TUNNEL_HEADER &&

@@ -122,6 +122,7 @@ static void test_hostile(void **state)
 		WRONG(class, ZS_TRACE_CLASSES),
 	};
 	struct scratch *s = *state;
+	struct zs_trace_record *last;
 	struct zs_trace p, c;
 
 	both(&p, &c, s->dir);
@@ -136,6 +137,13 @@ static void test_hostile(void **state)
 		assert_true(push(&p, 7, 100, 2)); /* and on it goes */
 		assert_int_equal(pop(&c, 7), 2);
 	}
+	assert_true(push(&p, 7, 10, 1)); /* one that says it is longer than what was written so far */
+	last = (struct zs_trace_record *)(p.line + WORKER * (size_t)ZS_TRACE_LINES * ZS_TRACE_LINE +
+					  (atomic_load(&p.head[WORKER].next) - 2) % ZS_TRACE_LINES *
+					      ZS_TRACE_LINE);
+	last->lines = 2;
+	last->captured = 100;
+	assert_int_equal(pop(&c, 7), -1);
 	assert_true(push(&p, 7, 100, 1));
 	atomic_fetch_add(&p.head[WORKER].next, 1ull << 40);
 	assert_int_equal(pop(&c, 7), -1);

@@ -224,7 +224,8 @@ int zs_acl_put(struct zs_acl *acl, struct zs_acl_rule *rules, uint32_t count)
 
 	if (count > acl->rules_max)
 		return -E2BIG;
-	qsort(rules, count, sizeof(*rules), compare);
+	if (count)
+		qsort(rules, count, sizeof(*rules), compare);
 	for (uint32_t i = 0; i < count; i++)
 		if (!good(&rules[i], i ? &rules[i - 1] : NULL))
 			return -EINVAL;

@@ -63,6 +63,28 @@ static void rates(void **state)
 	rig_conserved(t);
 }
 
+/* What is not payload: 60 bytes a datagram with IPv4, and all of what the relay is told itself. */
+static void overhead(void **state)
+{
+	static const uint8_t bytes[BYTES];
+	struct tunnel_rig *t = *state;
+	uint64_t *count, control;
+
+	rig_up(t, 1);
+	count = t->r->worker[0].count;
+	control = count[ZS_COUNTER_control_in_bytes];
+	assert_int_equal(count[ZS_COUNTER_tunnel_probe], 0);
+	assert_int_equal(control, (count[ZS_COUNTER_tunnel_keepalive] + count[ZS_COUNTER_tunnel_echo]) * 68);
+	rig_client(t, 1, 0, bytes, BYTES);
+	for (int i = 0; i < 5; i++)
+		rig_edge_says(t, &t->heard.flow, bytes, BYTES);
+	assert_int_equal(count[ZS_COUNTER_overhead_in_bytes], 5 * 60);
+	assert_int_equal(count[ZS_COUNTER_control_in_bytes], control);
+	zs_edge_tunnel_close(t->edge, &t->heard.flow, 1, rig_now(t));
+	rig_settle(t);
+	assert_int_equal(count[ZS_COUNTER_control_in_bytes], control + 62);
+}
+
 /* Toward the edge the mark is the outer header's and the inner packet's; from it, the client's, checksums right. */
 static void marks(void **state)
 {
@@ -226,7 +248,7 @@ static void tenants(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, tunnel_setup, tunnel_teardown)
-	const struct CMUnitTest tests[] = { T(rates), T(marks),	    T(of_the_edge),
+	const struct CMUnitTest tests[] = { T(rates), T(overhead),  T(marks),  T(of_the_edge),
 					    T(flows), T(new_flows), T(tenants) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,10 +16,8 @@
 
 #define PREFIX	   "acl/"
 #define PREFIX_LEN 4
-#define KEY_LEN	   (PREFIX_LEN + 17)
 #define VERSION	   1
 #define VALUE_MIN  3
-#define VALUE_MAX  (VALUE_MIN + ZS_CONF_COMMENT)
 #define AGAIN_NS   (10 * ZS_NS_PER_MS) /* until workers have gone round: they sleep 1 ms at most unless told */
 
 struct zs_lists {
@@ -185,30 +183,42 @@ bool zs_lists_in_force(const struct zs_lists *l)
 
 /* --- records --- */
 
-static void encode_key(uint8_t key[KEY_LEN], const struct zs_prefix *p)
+static void write_key(uint8_t key[ZS_LISTED_KEY], const struct zs_prefix *p)
 {
 	memcpy(key, PREFIX, PREFIX_LEN);
 	memcpy(key + PREFIX_LEN, p->addr.ip, 16);
-	key[KEY_LEN - 1] = p->len;
+	key[ZS_LISTED_KEY - 1] = p->len;
+}
+
+size_t zs_listed_write(const struct zs_listed *r, uint8_t key[ZS_LISTED_KEY], uint8_t out[ZS_LISTED_RECORD])
+{
+	size_t len = strlen(r->comment);
+
+	write_key(key, &r->prefix);
+	out[0] = VERSION;
+	out[1] = r->deny;
+	out[2] = r->allow;
+	memcpy(out + VALUE_MIN, r->comment, len);
+	return VALUE_MIN + len;
 }
 
 static void record(struct zs_store_batch *b, const struct zs_listed *r)
 {
-	uint8_t key[KEY_LEN], value[VALUE_MAX] = { VERSION, r->deny, r->allow };
-	size_t len = strlen(r->comment);
+	uint8_t key[ZS_LISTED_KEY], value[ZS_LISTED_RECORD];
+	size_t len = zs_listed_write(r, key, value);
 
-	encode_key(key, &r->prefix);
-	memcpy(value + VALUE_MIN, r->comment, len);
-	zs_store_put(b, key, sizeof(key), value, VALUE_MIN + len);
+	zs_store_put(b, key, sizeof(key), value, len);
 }
 
-static bool decode(struct zs_listed *r, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+bool zs_listed_read(struct zs_listed *r, const void *key_bytes, size_t key_len, const void *value_bytes,
+		    size_t len)
 {
+	const uint8_t *key = key_bytes, *value = value_bytes;
 	uint8_t both = ZS_ACL_IN | ZS_ACL_OUT;
 
-	if (key_len != KEY_LEN || len < VALUE_MIN || len >= VALUE_MAX || value[0] != VERSION)
+	if (key_len != ZS_LISTED_KEY || len < VALUE_MIN || len >= ZS_LISTED_RECORD || value[0] != VERSION)
 		return false;
-	*r = (struct zs_listed){ .prefix.len = key[KEY_LEN - 1], .deny = value[1], .allow = value[2] };
+	*r = (struct zs_listed){ .prefix.len = key[ZS_LISTED_KEY - 1], .deny = value[1], .allow = value[2] };
 	memcpy(r->prefix.addr.ip, key + PREFIX_LEN, 16);
 	memcpy(r->comment, value + VALUE_MIN, len - VALUE_MIN);
 	if (strlen(r->comment) != len - VALUE_MIN || r->prefix.len > 128 || !(r->deny | r->allow) ||
@@ -241,7 +251,7 @@ static int restore(void *ctx, const void *key, size_t key_len, const void *value
 	struct zs_lists *l = ctx;
 	struct zs_listed r;
 
-	if (!decode(&r, key, key_len, value, len)) {
+	if (!zs_listed_read(&r, key, key_len, value, len)) {
 		ZS_LOG(&l->c->log, STORE_FAILED, "error=\"damaged record of a deny list\" bytes=%zu", len);
 		return 0;
 	}
@@ -382,7 +392,7 @@ int zs_lists_remove(struct zs_lists *l, const struct zs_prefix *gone, uint32_t c
 		return rc;
 	b = zs_store_begin(l->c->store);
 	for (uint32_t i = 0; i < count && !rc; i++) {
-		uint8_t key[KEY_LEN];
+		uint8_t key[ZS_LISTED_KEY];
 		bool there;
 		uint32_t at = place(&next, &gone[i], &there);
 
@@ -395,7 +405,7 @@ int zs_lists_remove(struct zs_lists *l, const struct zs_prefix *gone, uint32_t c
 			break;
 		next.count--;
 		memmove(&next.rule[at], &next.rule[at + 1], (next.count - at) * sizeof(*next.rule));
-		encode_key(key, &gone[i]);
+		write_key(key, &gone[i]);
 		zs_store_del(b, key, sizeof(key));
 	}
 	if (!rc)

@@ -43,7 +43,7 @@ $(B)/tests/$(1): $(B)/obj/tests/fuzz/$(1).o $(2) $(B)/libzs.a
 endef
 FUZZ_P2P   := $(filter fuzz_p2p_%,$(FUZZ_ALL))
 FUZZ_RELAY := $(filter fuzz_relay_%,$(FUZZ_ALL))
-FUZZ_ADMIN := $(filter fuzz_admin% fuzz_attach_%,$(FUZZ_ALL))
+FUZZ_ADMIN := $(filter fuzz_admin% fuzz_attach_% fuzz_records,$(FUZZ_ALL))
 $(foreach t,$(FUZZ_P2P),$(eval $(call fuzz,$(t),$$(B)/libzsp2p.a,$$(B)/libzsp2p.a $$(B)/libzs.a $$(P2P_LIBS))))
 $(foreach t,$(FUZZ_RELAY),$(eval $(call fuzz,$(t),$$(B)/libzsrelay.a,$$(RELAY_LIBS))))
 $(foreach t,$(FUZZ_ADMIN),$(eval $(call fuzz,$(t),$$(CP_OBJ_TESTED) $$(B)/libzsp2p.a,$$(CP_LIBS))))

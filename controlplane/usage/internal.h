@@ -34,6 +34,15 @@ struct cursor {
 	struct zs_meter last[][ZS_DIRECTIONS]; /* by worker */
 };
 
+/* A cursor as the store keeps it. */
+struct last {
+	uint64_t incarnation;
+	struct zs_peer_id owner;
+	uint16_t generation;
+	uint32_t workers;
+	struct zs_meter to[ZS_WORKERS_MAX][ZS_DIRECTIONS];
+};
+
 struct zs_usage {
 	struct zs_control *c;
 	uint32_t attachments;
@@ -53,6 +62,13 @@ struct zs_usage {
 struct cursor *zs_usage_cursor_new(struct zs_usage *u, uint32_t attachment, const struct zs_peer_id *owner,
 				   uint32_t workers);
 void zs_usage_cursor_free(struct zs_usage *u, struct cursor *k); /* NULL too */
+/* Records as bytes; false: damaged, *out is spoilt. */
+#define USAGE_SUM  (1 + ZS_DIRECTIONS * 16 + 16)
+#define USAGE_LAST (1 + 8 + 2 + 1 + ZS_PEER_ID + 1 + ZS_WORKERS_MAX * ZS_DIRECTIONS * 16)
+size_t zs_usage_write_sum(const struct zs_usage_sum *sum, uint8_t out[USAGE_SUM]);
+bool zs_usage_read_sum(struct zs_usage_sum *out, const void *value, size_t len);
+size_t zs_usage_write_last(const struct last *l, uint8_t out[USAGE_LAST]);
+bool zs_usage_read_last(struct last *out, const void *value, size_t len);
 /* Adds cursor and sum to the batch. */
 void zs_usage_record(const struct zs_usage *u, struct zs_store_batch *b, const struct cursor *k);
 /* The batch is stored. */

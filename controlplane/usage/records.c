@@ -16,8 +16,6 @@
 #define TENS_PREFIX "use/tens/"
 #define PREFIX_LEN  9
 #define VERSION	    1
-#define SUM_LEN	    (1 + ZS_DIRECTIONS * 16 + 16)
-#define LAST_MAX    (1 + 8 + 2 + 1 + ZS_PEER_ID + 1 + ZS_WORKERS_MAX * ZS_DIRECTIONS * 16)
 
 static void write_meters(struct zs_writer *w, const struct zs_meter m[ZS_DIRECTIONS])
 {
@@ -51,16 +49,52 @@ static struct sum_key key_of(const char *prefix, const void *id, size_t len)
 	return key;
 }
 
-static void put_sum(struct zs_store_batch *b, const struct sum_key *key, const struct zs_usage_sum *sum)
+size_t zs_usage_write_sum(const struct zs_usage_sum *sum, uint8_t out[USAGE_SUM])
 {
-	uint8_t value[SUM_LEN];
-	struct zs_writer w = zs_writer_of(value, sizeof(value));
+	struct zs_writer w = zs_writer_of(out, USAGE_SUM);
 
 	zs_write_u8(&w, VERSION);
 	write_meters(&w, sum->to);
 	zs_write_u64(&w, sum->first_s);
 	zs_write_u64(&w, sum->last_s);
-	zs_store_put(b, key->bytes, key->len, value, zs_writer_len(&w));
+	return zs_writer_len(&w);
+}
+
+static void put_sum(struct zs_store_batch *b, const struct sum_key *key, const struct zs_usage_sum *sum)
+{
+	uint8_t value[USAGE_SUM];
+
+	zs_store_put(b, key->bytes, key->len, value, zs_usage_write_sum(sum, value));
+}
+
+size_t zs_usage_write_last(const struct last *l, uint8_t out[USAGE_LAST])
+{
+	struct zs_writer w = zs_writer_of(out, USAGE_LAST);
+
+	zs_write_u8(&w, VERSION);
+	zs_write_u64(&w, l->incarnation);
+	zs_write_u16(&w, l->generation);
+	zs_write_u8(&w, l->owner.len);
+	zs_write_bytes(&w, l->owner.bytes, l->owner.len);
+	zs_write_u8(&w, (uint8_t)l->workers);
+	for (uint32_t i = 0; i < l->workers; i++)
+		write_meters(&w, l->to[i]);
+	return zs_writer_len(&w);
+}
+
+static void put_last(struct zs_store_batch *b, const struct cursor *k, const struct zs_peer_id *owner)
+{
+	struct last l = { .incarnation = k->incarnation,
+			  .owner = *owner,
+			  .generation = k->generation,
+			  .workers = k->workers };
+	uint8_t key[PREFIX_LEN + 4], value[USAGE_LAST];
+	struct zs_writer w = zs_writer_of(key, sizeof(key));
+
+	zs_write_bytes(&w, LAST_PREFIX, PREFIX_LEN);
+	zs_write_u32(&w, k->attachment);
+	memcpy(l.to, k->last, k->workers * sizeof(l.to[0]));
+	zs_store_put(b, key, sizeof(key), value, zs_usage_write_last(&l, value));
 }
 
 static bool has_sum(const struct zs_usage *u, const struct owner *o)
@@ -71,20 +105,8 @@ static bool has_sum(const struct zs_usage *u, const struct owner *o)
 void zs_usage_record(const struct zs_usage *u, struct zs_store_batch *b, const struct cursor *k)
 {
 	const struct zs_peer_id *owner = &u->owners.id[k->owner];
-	uint8_t key[PREFIX_LEN + 4], value[LAST_MAX];
-	struct zs_writer kw = zs_writer_of(key, sizeof(key)), w = zs_writer_of(value, sizeof(value));
 
-	zs_write_bytes(&kw, LAST_PREFIX, PREFIX_LEN);
-	zs_write_u32(&kw, k->attachment);
-	zs_write_u8(&w, VERSION);
-	zs_write_u64(&w, k->incarnation);
-	zs_write_u16(&w, k->generation);
-	zs_write_u8(&w, owner->len);
-	zs_write_bytes(&w, owner->bytes, owner->len);
-	zs_write_u8(&w, (uint8_t)k->workers);
-	for (uint32_t i = 0; i < k->workers; i++)
-		write_meters(&w, k->last[i]);
-	zs_store_put(b, key, sizeof(key), value, zs_writer_len(&w));
+	put_last(b, k, owner);
 	if (has_sum(u, &u->owner[k->owner])) {
 		struct sum_key at = key_of(SUMS_PREFIX, owner->bytes, owner->len);
 
@@ -109,7 +131,7 @@ void zs_usage_recorded(struct zs_usage *u, struct cursor *k)
 	k->changed = false;
 }
 
-static bool read_sum(const void *value, size_t len, struct zs_usage_sum *out)
+bool zs_usage_read_sum(struct zs_usage_sum *out, const void *value, size_t len)
 {
 	struct zs_reader r = zs_reader_of(value, len);
 	uint8_t version = zs_read_u8(&r);
@@ -122,11 +144,11 @@ static bool read_sum(const void *value, size_t len, struct zs_usage_sum *out)
 
 static bool get_sum(const struct zs_usage *u, const struct sum_key *key, struct zs_usage_sum *out)
 {
-	uint8_t value[SUM_LEN];
+	uint8_t value[USAGE_SUM];
 	size_t len;
 
 	return !zs_store_get(u->c->store, key->bytes, key->len, value, sizeof(value), &len) &&
-	       len == sizeof(value) && read_sum(value, len, out);
+	       len == sizeof(value) && zs_usage_read_sum(out, value, len);
 }
 
 bool zs_usage_record_sum(const struct zs_usage *u, const struct zs_peer_id *owner, struct zs_usage_sum *out)
@@ -143,43 +165,49 @@ bool zs_usage_record_tenant(const struct zs_usage *u, const char *name, struct z
 	return get_sum(u, &key, out);
 }
 
-static struct cursor *read_last(struct zs_usage *u, const uint8_t *key, size_t key_len, const void *value,
-				size_t len)
+bool zs_usage_read_last(struct last *out, const void *value, size_t len)
 {
-	struct zs_reader kr = zs_reader_of(key + PREFIX_LEN, key_len - PREFIX_LEN);
 	struct zs_reader r = zs_reader_of(value, len);
-	uint8_t version = zs_read_u8(&r), owner_len, workers;
-	uint64_t incarnation = zs_read_u64(&r);
-	uint16_t generation = zs_read_u16(&r);
-	uint32_t attachment = zs_read_u32(&kr);
-	struct zs_peer_id owner;
+	uint8_t version = zs_read_u8(&r), owner;
 	const uint8_t *at;
-	struct cursor *k;
 
-	owner_len = zs_read_u8(&r);
-	at = zs_read_span(&r, owner_len);
-	workers = zs_read_u8(&r);
-	if (r.failed || version != VERSION || workers > ZS_WORKERS_MAX || !zs_reader_done(&kr) ||
-	    attachment >= u->attachments || zs_peer_id_decode(&owner, at, owner_len))
+	out->incarnation = zs_read_u64(&r);
+	out->generation = zs_read_u16(&r);
+	owner = zs_read_u8(&r);
+	at = zs_read_span(&r, owner);
+	out->workers = zs_read_u8(&r);
+	if (r.failed || version != VERSION || out->workers > ZS_WORKERS_MAX ||
+	    zs_peer_id_decode(&out->owner, at, owner))
+		return false;
+	for (uint32_t i = 0; i < out->workers; i++)
+		read_meters(&r, out->to[i]);
+	return zs_reader_done(&r);
+}
+
+static struct cursor *read_cursor(struct zs_usage *u, const uint8_t *key, size_t key_len, const void *value,
+				  size_t len)
+{
+	struct zs_reader r = zs_reader_of(key + PREFIX_LEN, key_len - PREFIX_LEN);
+	uint32_t attachment = zs_read_u32(&r);
+	struct cursor *k;
+	struct last l;
+
+	if (!zs_reader_done(&r) || attachment >= u->attachments || !zs_usage_read_last(&l, value, len))
 		return NULL;
-	k = zs_usage_cursor_new(u, attachment, &owner, workers);
+	k = zs_usage_cursor_new(u, attachment, &l.owner, l.workers);
 	if (!k)
 		return NULL;
-	k->incarnation = incarnation;
-	k->generation = generation;
-	for (uint32_t i = 0; i < workers; i++)
-		read_meters(&r, k->last[i]);
-	if (zs_reader_done(&r))
-		return k;
-	zs_usage_cursor_free(u, k);
-	return NULL;
+	k->incarnation = l.incarnation;
+	k->generation = l.generation;
+	memcpy(k->last, l.to, l.workers * sizeof(l.to[0]));
+	return k;
 }
 
 /* One of a larger capacity is left out: its cells are gone, the sum stays. */
 static int each_last(void *ctx, const void *key, size_t key_len, const void *value, size_t len)
 {
 	struct zs_usage *u = ctx;
-	struct cursor *k = read_last(u, key, key_len, value, len);
+	struct cursor *k = read_cursor(u, key, key_len, value, len);
 
 	if (!k) {
 		ZS_LOG(&u->c->log, STORE_FAILED, "error=\"damaged record of usage\"");

@@ -241,6 +241,32 @@ static void test_instances(void **state)
 	edge_close(&e3);
 }
 
+/* What a connection waited for is nothing to it once it is closed; the walker knows who still waits. */
+static void test_closed_before_its_time(void **state)
+{
+	struct world *w = *state;
+	struct zs_attach_frame other = a_hello(2), bad = { .kind = ZS_ATTACH_DETACH };
+	struct edge e, rival;
+	zs_pb_Grant g;
+
+	edge_open(w, &e, 1); /* it waits for its Hello */
+	for (int i = 0; i < ZS_ATTACH_FAULTS; i++)
+		edge_send(&e, &bad);
+	assert_true(e.gone);
+	pass(w, ZS_ATTACH_HELLO_NS + ZS_NS_PER_S);
+	edge_close(&e);
+	g = attach(w, &e, 1, ZS_ATTACH_CONTINUITY_fresh);
+	edge_open(w, &rival, 1); /* it waits for a sign of the old one */
+	edge_send(&rival, &other);
+	assert_int_equal(zs_attach_kick(w->s, g.attachment, w->now, NULL), 0);
+	walk(w);
+	assert_true(rival.gone);
+	pass(w, ZS_ATTACH_PROBE_NS + ZS_NS_PER_S);
+	assert_int_equal(rival.got, 0);
+	edge_close(&rival);
+	edge_close(&e);
+}
+
 static void test_lease(void **state)
 {
 	struct world *w = *state;
@@ -537,12 +563,23 @@ static void test_thousand(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROW(test_keys_agree),	    ROW(test_replayed_hello),  ROW(test_resume),
-		ROW(test_packets_prove),    ROW(test_instances),       ROW(test_lease),
-		ROW(test_generation_wraps), ROW(test_restart),	       ROW(test_store_wiped),
-		ROW(test_state_wiped),	    ROW(test_segment_damaged), ROW(test_grace),
-		ROW(test_socket_mode),	    ROW(test_thousand),	       ROW(test_fall_back),
+		ROW(test_keys_agree),
+		ROW(test_replayed_hello),
+		ROW(test_resume),
+		ROW(test_packets_prove),
+		ROW(test_instances),
+		ROW(test_lease),
+		ROW(test_generation_wraps),
+		ROW(test_restart),
+		ROW(test_store_wiped),
+		ROW(test_state_wiped),
+		ROW(test_segment_damaged),
+		ROW(test_grace),
+		ROW(test_socket_mode),
+		ROW(test_thousand),
+		ROW(test_fall_back),
 		ROW(test_two_proofs),
+		ROW(test_closed_before_its_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -191,14 +191,16 @@ int zs_flow_table_check(const struct zs_flow_table *t, const char **where)
 
 	for (uint32_t id = 0; id < t->capacity; id++) {
 		const struct zs_flow *f = &t->flow[id];
+		uint8_t used = __atomic_load_n(&f->used, __ATOMIC_RELAXED); /* once: others may write there */
+
 		*where = "waiting list of a port";
 		if (!zs_flow_ports_right(t, id))
 			return -EUCLEAN;
 		*where = "an entry the indexes do not lead to";
-		if (f->used && !is_placed(t, id))
+		if (used > ZS_FLOW_RESTING || (used && !is_placed(t, id)))
 			return -EUCLEAN;
-		count[f->used]++;
-		waiting += f->used && f->waits == 1;
+		count[used]++;
+		waiting += used && f->waits == 1;
 	}
 	live = count[ZS_FLOW_LIVE];
 	taken = live + count[ZS_FLOW_RESTING];

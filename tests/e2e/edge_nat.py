@@ -21,6 +21,7 @@ from lab import Attached  # noqa: E402
 
 WEB, H3_PORT, JS_PORT, SMALL_PORT = 10443, 10444, 10445, 10446  # what is asked for at the relay
 SIZE, RATE = 24_000_000, 2_000_000  # of the download through all that happens: 12 s at least
+LOAD = 120_000_000  # of libp2p's
 
 
 def pattern(size):
@@ -173,12 +174,26 @@ def download_through(h3, edge, control, data):
     ok(f"{SIZE} bytes came whole through all of it: {want}")
 
 
-def libp2p(js, go_peer):
-    target = js["addrs"][0].split("/p2p/")
-    go_peer.ask("dial", addr=f"/ip4/{lab.far}/udp/{JS_PORT}/quic-v1/p2p/{target[1]}")
-    got = go_peer.ask("fetch", peer=target[1], bytes=10_000_000)
-    check("go fetches from js", got["sha256"] == "9e0209fb8a80fdaa464404c795cc80d66e353d816e60ada9a996dbc9c7a537f3", got)
-    ok(f"go-libp2p dials js-libp2p behind the NAT at the granted port and fetches 10 MB in {got['seconds']:.1f} s, SHA-256 equal")
+def sends_through(js, go_peer, edge, control, data):
+    """go-libp2p to js-libp2p in mid-transfer. Not the client's NAT: js-libp2p's listener answers a connection that comes from
+    another address with a stateless reset."""
+    before = edge.state()["counters"]["in_bytes"]
+    got = {}
+
+    def send():
+        got.update(go_peer.ask("send", peer=js, bytes=LOAD, seed=7, timeout_ms=60_000))
+    thread = threading.Thread(target=send)
+    thread.start()
+    steps = [lambda: map_ports(lab.nat, "c0", 34000), control.killed_and_back, lambda: data.tell("kill") and data.tell("start")]
+    for i, do in enumerate(steps):
+        wait_for("the transfer to go on", lambda i=i: edge.state()["counters"]["in_bytes"] > before + LOAD * (i + 1) // 5, 30)
+        do()
+    thread.join()
+    check("the transfer is whole", got.get("bytes") == LOAD, got)
+    held = [c for c in go_peer.ask("stat")["connections"] if c["peer"] == js]
+    check("over one connection", len(held) == 1, held)
+    ok(f"go-libp2p, dialling js-libp2p behind the NAT at the granted port, sends {LOAD} bytes in {got['seconds']:.1f} s through a "
+       "rebinding of the edge's NAT and kill -9 of both planes: SHA-256 equal, one connection")
 
 
 def forwards(edge, h3):
@@ -272,10 +287,11 @@ def main():
         first = edge.up("behind the NAT", ["web", "h3", "js"])
         ok("tunnel: " + first["text"])
         browses(caddy)
-        libp2p(listening, go_peer)
+        _, node = listening["addrs"][0].split("/p2p/")
+        go_peer.ask("dial", addr=f"/ip4/{lab.far}/udp/{JS_PORT}/quic-v1/p2p/{node}")
+        sends_through(node, go_peer, edge, control, data)
         forwards(edge, h3)
         download_through(h3, edge, control, data)
-        libp2p(listening, go_peer)
     by_connection_id()
     over_small_path()
     edge.end()

@@ -2,6 +2,7 @@
  * cheap refusals come first, the source port last. */
 #include "held.h"
 #include "limit.h"
+#include "relay/codes.h"
 #include "shm/flow_port.h"
 #include "stage.h"
 #include "targets.h"
@@ -111,9 +112,22 @@ void zs_flow_gone(struct zs_worker *w, const struct zs_flow *f, enum zs_flow_end
 	tell(w, f, ZS_EVENT_FLOW_END, (uint8_t)why);
 }
 
+/* Attached ends keep flows by the same clock, but of a port that went or leads elsewhere they cannot know. */
+static void tell_ends(struct zs_worker *w, const struct zs_flow *f)
+{
+	struct zs_endpoint target = { f->target.addr, f->source_port };
+
+	if (zs_is_attached(&f->client.addr))
+		zs_tunnel_close(w, &f->client, ZS_ATTACH_CLOSE_not_published);
+	if (zs_is_attached(&target.addr))
+		zs_tunnel_close(w, &target, ZS_ATTACH_CLOSE_not_published);
+}
+
 void zs_flow_end(struct zs_worker *w, struct zs_flow_table *t, uint32_t id, enum zs_flow_end why)
 {
 	zs_flow_gone(w, &t->flow[id], why);
+	if (why == ZS_FLOW_END_UNPUBLISHED)
+		tell_ends(w, &t->flow[id]);
 	zs_flow_finish(t, id, w->now_ms);
 }
 

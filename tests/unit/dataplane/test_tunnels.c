@@ -1,4 +1,6 @@
 /* A worker's stages with an edge at the other end: the way is found, data go both ways, and nothing else gets in. */
+#include "age.h"
+#include "relay/codes.h"
 #include "tunnel_rig.h"
 
 static void the_way_is_found(void **state)
@@ -179,6 +181,47 @@ static void flows_of_the_edge(void **state)
 	assert_int_equal(t->heard.closed, 2);
 	assert_int_equal(t->r->worker[0].count[ZS_COUNTER_flows_new], 1);
 	assert_int_equal(rig_drops(t, ZS_DROP_no_flow), 2);
+	rig_conserved(t);
+}
+
+/* A port that is withdrawn, or leads elsewhere, ends its flows: both edges hear of it. */
+static void a_port_goes(void **state)
+{
+	struct zs_published p = {
+		.used = 1, .target = rig_addr("10.2.0.2"), .target_port = 443, .generation = 1
+	};
+	struct tunnel_rig *t = *state;
+	struct zs_endpoint target = { rig_addr("10.1.0.1"), 4500 };
+	struct zs_tunnel_flow theirs, ours;
+
+	assert_int_equal(zs_tables_set_published(&t->r->writer, 4500, &p), 0);
+	rig_up(t, 1);
+	t->r->worker[0].settings.flow_idle_answered_ms = 60000;
+	t->r->worker[0].settings.flow_idle_unanswered_ms = 60000;
+	rig_client(t, 1, 0, "hello", 5);
+	theirs = t->heard.flow;
+	assert_int_equal(zs_edge_tunnel_open(t->edge, &target, rig_now(t), &ours), 0);
+	rig_edge_says(t, &ours, "out", 3);
+	for (int i = 0; i < 4; i++)
+		zs_flows_age(&t->r->worker[0]);
+	rig_settle(t);
+	assert_int_equal(t->heard.closed, 0);
+	assert_int_equal(zs_tables_set_published(&t->r->writer, RIG_CLIENT_PORT, NULL), 0);
+	for (int i = 0; i < 4; i++)
+		zs_flows_age(&t->r->worker[0]);
+	rig_settle(t);
+	assert_int_equal(t->heard.closed, 1);
+	assert_int_equal(t->heard.reason, ZS_ATTACH_CLOSE_not_published);
+	assert_int_equal(t->heard.flow.number, theirs.number);
+	assert_int_equal(t->heard.flow.opener, ZS_TUNNEL_RELAY);
+	p.generation++; /* another target: at the next packet */
+	assert_int_equal(zs_tables_set_published(&t->r->writer, 4500, &p), 0);
+	rig_edge_says(t, &ours, "out", 3);
+	assert_int_equal(t->heard.closed, 2);
+	assert_int_equal(t->heard.flow.number, ours.number);
+	assert_int_equal(t->heard.flow.opener, ZS_TUNNEL_EDGE);
+	assert_int_equal(rig_drops(t, ZS_DROP_no_flow), 1);
+	assert_int_equal(t->r->worker[0].count[ZS_COUNTER_made_close], 2);
 	rig_conserved(t);
 }
 
@@ -391,18 +434,12 @@ static void make_before_break(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, tunnel_setup, tunnel_teardown)
-	const struct CMUnitTest tests[] = { T(the_way_is_found),
-					    T(data_both_ways),
-					    T(clear_payloads),
-					    T(damaged_before),
-					    T(nobody_there),
-					    T(flows_of_the_edge),
-					    T(ecn),
-					    T(a_narrow_path),
-					    T(roaming),
-					    T(over_ipv6),
-					    T(make_before_break),
-					    T(tags_under_attack) };
+	const struct CMUnitTest tests[] = {
+		T(the_way_is_found), T(data_both_ways),	   T(clear_payloads), T(damaged_before),
+		T(nobody_there),     T(flows_of_the_edge), T(a_port_goes),    T(ecn),
+		T(a_narrow_path),    T(roaming),	   T(over_ipv6),      T(make_before_break),
+		T(tags_under_attack)
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

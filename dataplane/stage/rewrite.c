@@ -3,6 +3,7 @@
  * classes mean nothing here), ECN copied, no fragmentation, flow label 0.
  *
  * The UDP checksum is never computed: what was wrong stays wrong and the receiver drops it. */
+#include <endian.h>
 #include <rte_mbuf.h>
 #include "net/checksum.h"
 #include "stage.h"
@@ -49,16 +50,16 @@ static void pseudo(uint8_t out[32], const struct zs_addr *src, const struct zs_a
 static void rewrite_udp(const struct zs_item *it, const struct zs_ends *e)
 {
 	struct zs_csum_delta d = { 0 };
-	uint8_t old[32], new[32], ports[4];
-	uint16_t csum;
+	uint8_t old[32], new[32];
+	uint16_t was[2], now[2] = { htobe16(e->src.port), htobe16(e->dst.port) }, csum;
 
 	pseudo(old, &it->p.src.addr, &it->p.dst.addr);
 	pseudo(new, &e->src.addr, &e->dst.addr);
 	zs_csum_swap(&d, old, new, sizeof(old));
-	put16(ports, e->src.port);
-	put16(ports + 2, e->dst.port);
-	zs_csum_swap(&d, it->l4, ports, sizeof(ports));
-	memcpy(it->l4, ports, sizeof(ports));
+	memcpy(was, it->l4, sizeof(was));
+	zs_csum_swap16(&d, was[0], now[0]);
+	zs_csum_swap16(&d, was[1], now[1]);
+	memcpy(it->l4, now, sizeof(now));
 	memcpy(&csum, it->l4 + 6, 2);
 	csum = zs_csum_apply_udp(csum, &d);
 	memcpy(it->l4 + 6, &csum, 2);
@@ -69,13 +70,14 @@ static void rewrite4(const struct zs_item *it, const struct zs_ends *e)
 	struct zs_csum_delta d = { 0 };
 	uint16_t old, new, csum;
 
+	/* Bytes that were just stored would be slow to load as words, so these are made in registers. */
 	memcpy(&old, it->ip, 2);
-	it->ip[1] = (uint8_t)((it->ip[1] & ~ZS_ECN_MASK) | it->p.ecn);
-	memcpy(&new, it->ip, 2);
+	new = (uint16_t)((old & ~htobe16(ZS_ECN_MASK)) | htobe16(it->p.ecn));
+	memcpy(it->ip, &new, 2);
 	zs_csum_swap16(&d, old, new);
 	memcpy(&old, it->ip + 8, 2);
-	it->ip[8]--;
-	memcpy(&new, it->ip + 8, 2);
+	new = htobe16((uint16_t)(be16toh(old) - 0x100)); /* TTL */
+	memcpy(it->ip + 8, &new, 2);
 	zs_csum_swap16(&d, old, new);
 	zs_csum_swap(&d, it->ip + 12, e->src.addr.ip + 12, 4);
 	zs_csum_swap(&d, it->ip + 16, e->dst.addr.ip + 12, 4);

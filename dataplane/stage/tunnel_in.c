@@ -218,7 +218,8 @@ static uint32_t read_all(struct zs_worker *w, struct zs_item **at, uint32_t n, s
 			zs_stage_refuse(w, at[i], why);
 			continue;
 		}
-		__builtin_prefetch(datagram(one) + length(one) - ZS_GCM_TAG);
+		__builtin_prefetch(datagram(one) + length(one) - ZS_GCM_TAG); /* it may lie on two lines */
+		__builtin_prefetch(datagram(one) + length(one) - 1);
 		one->slot = w->sessions ? one->head.receiver & (w->sessions->sessions - 1) : UINT32_MAX;
 		zs_tunnel_prefetch(w, one->slot);
 		a[count++] = one;

@@ -49,11 +49,18 @@ uint32_t zs_csum_add(uint32_t sum, const void *data, size_t len)
 void zs_csum_swap(struct zs_csum_delta *d, const void *old, const void *new, size_t len)
 {
 	const uint8_t *o = old, *n = new;
+	uint32_t a, b;
 
-	for (; len >= 2; len -= 2, o += 2, n += 2) {
-		uint16_t a, b;
-		memcpy(&a, o, 2);
-		memcpy(&b, n, 2);
-		zs_csum_swap16(d, a, b);
+	for (; len >= 4; len -= 4, o += 4, n += 4) {
+		memcpy(&a, o, 4);
+		memcpy(&b, n, 4);
+		d->sum += (uint64_t)(uint32_t)~a + b;
+	}
+	if (len) {
+		uint16_t last, now;
+
+		memcpy(&last, o, 2);
+		memcpy(&now, n, 2);
+		zs_csum_swap16(d, last, now);
 	}
 }

@@ -37,6 +37,8 @@ struct bench {
 	struct zs_bed *bed;
 	struct zs_cidset mint; /* the generator's own */
 	uint32_t attachments, nonce;
+	uint8_t *refused; /* by id: the index of senders had no room for it, so it neither sends nor gets */
+	uint32_t refusals;
 	struct row row[SETS * FAMILIES];
 	uint32_t rows;
 	struct sent sent[ZS_BED_PACKETS];
@@ -89,9 +91,14 @@ static void bind_all(struct bench *b, bool is4)
 		struct zs_binding before = zs_binds_get(w, id), after = before;
 		struct zs_endpoint at = place(id, is4);
 
+		b->refused[id] = !zs_binds_room(w, &at, local_of(is4));
+		b->refusals += b->refused[id];
+		if (b->refused[id])
+			zs_binding_drop(&after);
+		else
+			after.port = at.port;
 		after.generation = 1;
 		after.addr = at.addr;
-		after.port = at.port;
 		after.local = local_of(is4);
 		after.expires_ns = w->now_ns + 3600 * ZS_NS_PER_S;
 		zs_binds_put(w, id, &before, &after);
@@ -140,12 +147,23 @@ static struct rte_mbuf *make(struct bench *b, uint32_t number, uint32_t from, ui
 	return m;
 }
 
+/* Anybody who is bound, but `other`. */
+static uint32_t draw(struct bench *b, uint32_t ids, uint32_t other)
+{
+	uint32_t id;
+
+	do
+		id = zs_bed_below(b->bed, ids);
+	while (b->refused[id] || id == other);
+	return id;
+}
+
 static void make_all(struct bench *b, uint32_t ids, struct rte_mbuf **m)
 {
 	for (uint32_t i = 0; i < ZS_BED_PACKETS; i++) {
-		uint32_t from = zs_bed_below(b->bed, ids), to = zs_bed_below(b->bed, ids - 1);
+		uint32_t from = draw(b, ids, UINT32_MAX);
 
-		m[i] = make(b, i, from, to + (to >= from)); /* nobody sends to himself */
+		m[i] = make(b, i, from, draw(b, ids, from)); /* nobody sends to himself */
 	}
 }
 
@@ -305,6 +323,7 @@ static void report_on(const struct bench *b, json_t *report)
 	json_object_set_new(report, "attachments", json_integer(b->attachments));
 	json_object_set_new(report, "shared_memory_mib", json_integer((json_int_t)(all_kb >> 10)));
 	json_object_set_new(report, "huge_pages_mib", json_integer((json_int_t)(huge_kb >> 10)));
+	json_object_set_new(report, "senders_refused", json_integer(b->refusals));
 	json_object_set_new(report, "packets", json_integer((json_int_t)b->made));
 	json_object_set_new(report, "dropped", json_integer((json_int_t)zs_bed_dropped(b->bed, NULL)));
 	json_object_set_new(report, "cid_few_cycles", json_real(zs_samples_median(&b->row[0].all)));
@@ -318,9 +337,12 @@ static int run(const struct zs_bench_options *opt, json_t *report, struct zs_err
 	struct zs_bed_shape shape = { .small_pages = opt->small_pages };
 	int rc;
 
-	if (!b)
+	shape.attachments = opt->attachments ? opt->attachments : 1u << 20;
+	if (b)
+		b->refused = calloc(shape.attachments, 1);
+	if (!b || !b->refused)
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "no memory for a bench");
-	b->attachments = shape.attachments = opt->attachments ? opt->attachments : 1u << 20;
+	b->attachments = shape.attachments;
 	b->bed = zs_bed_open(&shape, err);
 	if (!b->bed)
 		return err->code;

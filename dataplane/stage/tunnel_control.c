@@ -142,6 +142,11 @@ static void say(struct zs_worker *w, uint32_t slot, uint64_t tag, const struct z
 	zs_tunnel_send(w, &aim, c);
 }
 
+static bool at_endpoint(const struct zs_tunnel_session *s, const struct zs_roam_place *from)
+{
+	return s->roam.has_current && zs_roam_at(&s->roam.current, from);
+}
+
 /* An edge may be wherever a target may. What is authentic counts from anywhere, but nothing is sent elsewhere. */
 static bool may_be_at(const struct zs_worker *w, const struct zs_addr *a)
 {
@@ -158,7 +163,7 @@ void zs_tunnel_heard(struct zs_worker *w, const struct zs_tunnel_heard *h)
 		s->heard_ms = w->now_ns / ZS_NS_PER_MS;
 		s->heard = 1;
 	}
-	if (s->roam.has_current && zs_roam_at(&s->roam.current, &h->from))
+	if (at_endpoint(s, &h->from))
 		return; /* nothing new, as nearly always */
 	if (h->head->type == ZS_TUNNEL_ECHO || !may_be_at(w, &h->from.remote.addr))
 		return; /* an ECHO is asked by zs_tunnel_control first */
@@ -207,12 +212,11 @@ static void probe_size(struct zs_worker *w, uint32_t slot, uint64_t tag)
 static void take_echo(struct zs_worker *w, const struct zs_tunnel_heard *h, const uint8_t *nonce)
 {
 	struct zs_tunnel_session *s = session_at(w, h->slot);
-	bool from_current = s->roam.has_current && zs_roam_at(&s->roam.current, &h->from);
 
 	if (zs_roam_echo(&s->roam, &h->from, nonce, w->now_ns)) {
 		zs_pmtu_start(&s->pmtu, longest(w, &s->roam.current), w->now_ns);
 		publish(s);
-	} else if (!from_current || !zs_pmtu_echo(&s->pmtu, nonce, w->now_ns)) {
+	} else if (!at_endpoint(s, &h->from) || !zs_pmtu_echo(&s->pmtu, nonce, w->now_ns)) {
 		return;
 	}
 	probe_size(w, h->slot, h->tag);
@@ -222,8 +226,8 @@ void zs_tunnel_control(struct zs_worker *w, const struct zs_tunnel_heard *h, con
 {
 	switch (h->head->type) {
 	case ZS_TUNNEL_TYPE_PROBE:
-		if (!may_be_at(w, &h->from.remote.addr))
-			break;
+		if (!at_endpoint(session_at(w, h->slot), &h->from))
+			break; /* nobody is sent ECHOs because an edge says it is there */
 		say(w, h->slot, h->tag, &h->from,
 		    &(struct zs_control_out){
 			.type = ZS_TUNNEL_ECHO, .payload = payload, .len = ZS_TUNNEL_PROBE });

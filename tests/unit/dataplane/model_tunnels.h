@@ -104,7 +104,7 @@ static inline void write_up(struct model *m, struct record *r, const uint8_t *pa
 static inline void check_control(struct model *m, const struct record *r, int place, bool probe)
 {
 	struct session *s = &m->session[r->session];
-	bool echo = r->type == ZS_TUNNEL_TYPE_PROBE;
+	bool echo = r->type == ZS_TUNNEL_TYPE_PROBE && place == s->current; /* nowhere else */
 	struct down d;
 
 	for (uint32_t i = 0; i < m->w->got.count; i++) {

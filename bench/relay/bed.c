@@ -20,7 +20,7 @@
 #include "stage/mark.h"
 #include "tunnels.h"
 
-#define POOL	  (4 * ZS_BED_PACKETS - 1)
+#define POOL	  (2 * ZS_BED_PACKETS - 1)
 #define MEMORY_MB 128
 #define HUGE_MB	  "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
 
@@ -305,7 +305,7 @@ static void run_burst(struct zs_bed *bed, struct rte_mbuf **m, uint32_t n, struc
 
 void zs_bed_run(struct zs_bed *bed, struct rte_mbuf **m, uint32_t n, struct zs_bed_cost *cost)
 {
-	uint32_t warm = n / 4 / ZS_BURST * ZS_BURST;
+	uint32_t warm = n / 2 / ZS_BURST * ZS_BURST;
 	struct bursts b = { .count = 0 };
 
 	for (uint32_t i = 0; i < n; i += ZS_BURST) {

@@ -91,7 +91,7 @@ static double run_boringssl(const struct bench *b, const struct row *r, double *
 	struct call call[ZS_BED_PACKETS];
 	double each[ZS_BED_PACKETS / ZS_BURST];
 	uint8_t out[2048];
-	uint32_t warm = ZS_ARRAY_LEN(each) / 4;
+	uint32_t warm = ZS_ARRAY_LEN(each) / 2;
 
 	for (uint32_t i = 0; i < ZS_BED_PACKETS; i++)
 		call[i] = call_of(b, &b->made[i], r->auth);

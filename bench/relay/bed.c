@@ -218,6 +218,11 @@ struct zs_bed *zs_bed_open(const struct zs_bed_shape *shape, struct zs_error *er
 		return NULL;
 	}
 	memset(bed, 0, sizeof(*bed));
+#ifndef CONFIG_STAGE_CYCLES
+	zs_error_set(err, -ENOTSUP, ZS_EXIT_FAILED, "stages are not timed: build with CONFIG_STAGE_CYCLES");
+	free(bed);
+	return NULL;
+#endif
 	bed->random = 1;
 	bed->dp.conf = &bed->conf;
 	bed->dp.log = &bed->log;

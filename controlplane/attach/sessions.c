@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include "relay/binding.h"
 
 #define LOOK_NS                                                                                              \
 	(200 * ZS_NS_PER_MS) /* between two looks whether the dataplane has seen a session carry packets */
@@ -106,25 +107,35 @@ void zs_attach_session_put(struct zs_attach *s, struct slot *slot, const struct 
 	zs_attach_wake_slot(s, slot, s->now_ns + LOOK_NS);
 }
 
+static bool carries(const struct zs_state *state, const struct zs_session *v)
+{
+	struct zs_binding b;
+
+	if (v->mode == ZS_SESSION_TUNNEL)
+		return zs_state_tunnel_proven(state, v);
+	return v->attachment < state->attachments &&
+	       zs_seqlock_get(&state->binding[v->attachment], &b, sizeof(b)) &&
+	       b.generation == v->generation && zs_binding_heard(&b, v->receiver, v->bind_id);
+}
+
 bool zs_attach_session_carries(const struct zs_attach *s, const struct live *live)
 {
 	const struct zs_state *state = s->c->state;
 	struct zs_session v;
-	bool carries;
+	bool yes;
 
-	if (!state || live->mode != ZS_SESSION_TUNNEL || !zs_attach_session_lives(s, live) ||
-	    !zs_sessions_slot(&s->shm, live->at, &v))
+	if (!state || !zs_attach_session_lives(s, live) || !zs_sessions_slot(&s->shm, live->at, &v))
 		return false;
-	carries = zs_state_tunnel_proven(state, &v);
+	yes = carries(state, &v);
 	sodium_memzero(&v, sizeof(v));
-	return carries;
+	return yes;
 }
 
-/* What proves a session is its packets, each way. Where the dataplane carries none of this edge's, as while it is
- * not there, a ping answered on the connection after the Grant does. */
+/* What proves a session is its packets. Only while there is no dataplane to carry any, a ping answered on its connection
+ * does: else all edges would attach again each minute until it is back. */
 void zs_attach_session_pinged(struct zs_attach *s, struct slot *slot)
 {
-	if (!zs_attach_session_carries(s, &slot->before))
+	if (!s->c->state || zs_control_raised(s->c, ZS_HEALTH_dataplane_missing))
 		zs_attach_session_prove(s, slot);
 }
 

@@ -92,54 +92,6 @@ static void test_resume(void **state)
 	edge_close(&e1);
 }
 
-/* What the dataplane would write of a session whose edge answered its PROBE. */
-static void carry(struct zs_state *state, const struct zs_session *v)
-{
-	struct zs_tunnel_session *t = &state->tunnel_session[v->receiver & (state->sessions - 1)];
-	struct zs_tunnel_path path = { .to = { zs_addr_from4(0x0100000a), 4711 }, .size = 1232 };
-
-	zs_seqlock_put(&t->path, &path, sizeof(path));
-	t->tag = zs_tunnel_tag(v);
-}
-
-/* While the tunnel serves on the session before, a ping does not prove the new one: its own packets do. */
-static void test_packets_prove(void **state)
-{
-	struct world *w = *state;
-	struct zs_state_shape shape = { .flow_capacity = 64, .partitions = 1, .windows = 64 };
-	struct zs_attach_frame f = a_hello(1);
-	struct zs_session v1, v2;
-	struct zs_state dp;
-	struct edge e1, e2;
-	zs_pb_Grant g1, g2;
-	bool fresh;
-
-	assert_int_equal(zs_state_open_writer(&dp, w->r.c.shm_dir, &shape, &fresh, &w->r.err), 0);
-	w->incarnation = dp.seg.base->incarnation;
-	w->r.c.state = &dp;
-	zs_attach_state(w->s, w->incarnation, w->now);
-	g1 = attach(w, &e1, 1, ZS_ATTACH_CONTINUITY_fresh);
-	alive(&e1);
-	assert_true(session_of(w, g1.receiver, &v1));
-	carry(&dp, &v1);
-	add_resume(&f, &g1, e1.grant_hash);
-	edge_open(w, &e2, 1);
-	edge_send(&e2, &f);
-	g2 = granted(&e2, ZS_ATTACH_CONTINUITY_resumed);
-	alive(&e2);
-	pass(w, ZS_NS_PER_S);
-	assert_true(session_of(w, g1.receiver, &v1) && session_of(w, g2.receiver, &v2));
-	carry(&dp, &v2);
-	pass(w, ZS_NS_PER_S);
-	assert_false(session_of(w, g1.receiver, &v1));
-	assert_true(session_of(w, g2.receiver, &v2));
-	assert_true(e1.gone);
-	edge_close(&e1);
-	edge_close(&e2);
-	w->r.c.state = NULL;
-	zs_state_close(&dp);
-}
-
 /* The new connection goes before it was proven, the old one is open still: it serves on, and no lease runs. */
 static void test_fall_back(void **state)
 {
@@ -563,23 +515,14 @@ static void test_thousand(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROW(test_keys_agree),
-		ROW(test_replayed_hello),
-		ROW(test_resume),
-		ROW(test_packets_prove),
-		ROW(test_instances),
-		ROW(test_lease),
-		ROW(test_generation_wraps),
-		ROW(test_restart),
-		ROW(test_store_wiped),
-		ROW(test_state_wiped),
-		ROW(test_segment_damaged),
-		ROW(test_grace),
-		ROW(test_socket_mode),
-		ROW(test_thousand),
-		ROW(test_fall_back),
-		ROW(test_two_proofs),
-		ROW(test_closed_before_its_time),
+		ROW(test_keys_agree),  ROW(test_replayed_hello),
+		ROW(test_resume),      ROW(test_instances),
+		ROW(test_lease),       ROW(test_generation_wraps),
+		ROW(test_restart),     ROW(test_store_wiped),
+		ROW(test_state_wiped), ROW(test_segment_damaged),
+		ROW(test_grace),       ROW(test_socket_mode),
+		ROW(test_thousand),    ROW(test_fall_back),
+		ROW(test_two_proofs),  ROW(test_closed_before_its_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

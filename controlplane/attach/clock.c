@@ -11,6 +11,7 @@
 struct zs_attach_clock {
 	struct zs_control *c;
 	struct zs_timer *timer;
+	uint64_t look_ns; /* when the state is looked at again, whatever peers do meanwhile */
 };
 
 static uint64_t incarnation(const struct zs_control *c)
@@ -20,9 +21,9 @@ static uint64_t incarnation(const struct zs_control *c)
 
 void zs_attach_clock_set(struct zs_attach_clock *k)
 {
-	uint64_t due = zs_attach_deadline(k->c->attach), latest = zs_loop_now(k->c->loop) + LOOK_NS;
+	uint64_t due = zs_attach_deadline(k->c->attach);
 
-	zs_timer_set(k->timer, due < latest ? due : latest);
+	zs_timer_set(k->timer, due < k->look_ns ? due : k->look_ns);
 }
 
 static void tick(void *ctx)
@@ -32,6 +33,7 @@ static void tick(void *ctx)
 
 	zs_attach_state(k->c->attach, incarnation(k->c), now);
 	zs_attach_advance(k->c->attach, now, zs_clock_wall_ns() / ZS_NS_PER_S);
+	k->look_ns = now + LOOK_NS;
 	zs_attach_clock_set(k);
 }
 

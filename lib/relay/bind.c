@@ -142,9 +142,7 @@ enum zs_bind_fault zs_bind_read_request(const void *bytes, size_t len, struct zs
 	const struct wire *w = bytes;
 	enum zs_bind_fault fault;
 
-	if (len != ZS_BIND_BYTES)
-		return ZS_BIND_FAULT_size;
-	fault = judge_head(&w->head);
+	fault = len == ZS_BIND_BYTES ? judge_head(&w->head) : ZS_BIND_FAULT_size;
 	if (fault)
 		return fault;
 	if (w->kind != ZS_BIND_KIND_bind && w->kind != ZS_BIND_KIND_unbind)
@@ -173,9 +171,7 @@ enum zs_bind_fault zs_bind_read_answer(const void *bytes, size_t len, struct zs_
 	const struct wire *w = bytes;
 	enum zs_bind_fault fault;
 
-	if (len != ZS_BIND_BYTES)
-		return ZS_BIND_FAULT_size;
-	fault = judge_head(&w->head);
+	fault = len == ZS_BIND_BYTES ? judge_head(&w->head) : ZS_BIND_FAULT_size;
 	if (fault)
 		return fault;
 	if (w->kind != ZS_BIND_KIND_challenge && w->kind != ZS_BIND_KIND_bound)

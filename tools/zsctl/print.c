@@ -282,95 +282,118 @@ static void print_stop(json_t *r)
 		       str(r, "why"));
 }
 
+static void print_withdrawn(json_t *r)
+{
+	printf("port %lld is withdrawn\n", (long long)num(r, "port"));
+}
+
+static void print_rules_changed(json_t *r)
+{
+	printf("%lld rules are changed%s\n", (long long)num(r, "rules"),
+	       yes(r, "in_force") ? "" : ", the workers follow in a moment");
+}
+
+static void print_allowed(json_t *r)
+{
+	printf("%s may%s attach\n", str(r, "peer"), strcmp(str(r, "verdict"), "denied") ? "" : " not");
+}
+
+static void print_forgotten(json_t *r)
+{
+	printf("%s is forgotten\n", str(r, "peer"));
+}
+
+static void print_kicked(json_t *r)
+{
+	printf("attachment %lld is ended\n", (long long)num(r, "attachment"));
+}
+
+static void print_qlog(json_t *r)
+{
+	if (json_is_string(json_object_get(r, "qlog")))
+		printf("qlog of new connections goes to %s\n", str(r, "qlog"));
+	else
+		printf("qlog is off\n");
+}
+
+static void print_planned(json_t *r)
+{
+	print_diff(r, false);
+}
+
+static void print_applied(json_t *r)
+{
+	print_diff(r, true);
+}
+
+static void print_serving(json_t *r)
+{
+	(void)r;
+	printf("serving again\n");
+}
+
+static void print_forwarding(json_t *r)
+{
+	(void)r;
+	printf("forwarding again\n");
+}
+
+static void print_level(json_t *r)
+{
+	printf("log level of %s is %s\n", str(r, "module"), str(r, "level"));
+}
+
+/* How an answer is shown to people. Of the rest, what concerns keys wants to know which verb it was; others are lists. */
+static void (*const printers[ZS_COMMANDS])(json_t *r) = {
+	[ZS_COMMAND_status] = print_status,
+	[ZS_COMMAND_health] = print_health,
+	[ZS_COMMAND_publish_add] = print_added,
+	[ZS_COMMAND_publish_del] = print_withdrawn,
+	[ZS_COMMAND_deny_list] = print_rules,
+	[ZS_COMMAND_deny_add] = print_rules_changed,
+	[ZS_COMMAND_deny_remove] = print_rules_changed,
+	[ZS_COMMAND_attach_list] = zsctl_print_attachments,
+	[ZS_COMMAND_attach_show] = zsctl_print_attachment,
+	[ZS_COMMAND_attach_allow] = print_allowed,
+	[ZS_COMMAND_attach_deny] = print_allowed,
+	[ZS_COMMAND_attach_limit] = zsctl_print_limited,
+	[ZS_COMMAND_show_usage] = zsctl_print_usage,
+	[ZS_COMMAND_attach_forget] = print_forgotten,
+	[ZS_COMMAND_attach_kick] = print_kicked,
+	[ZS_COMMAND_cid_mint] = zsctl_print_minted,
+	[ZS_COMMAND_cid_decode] = zsctl_print_decoded,
+	[ZS_COMMAND_peers] = zsctl_print_peers,
+	[ZS_COMMAND_p2p_dial] = zsctl_print_peer,
+	[ZS_COMMAND_p2p_ping] = zsctl_print_peer,
+	[ZS_COMMAND_p2p_identify] = zsctl_print_peer,
+	[ZS_COMMAND_p2p_qlog] = print_qlog,
+	[ZS_COMMAND_show_flows] = print_flows,
+	[ZS_COMMAND_show_bindings] = zsctl_print_bindings,
+	[ZS_COMMAND_show_tunnels] = zsctl_print_tunnels,
+	[ZS_COMMAND_show_counters] = print_counters,
+	[ZS_COMMAND_show_drops] = print_drops,
+	[ZS_COMMAND_show_runtime] = print_runtime,
+	[ZS_COMMAND_show_memory] = print_memory,
+	[ZS_COMMAND_config_diff] = print_planned,
+	[ZS_COMMAND_config_apply] = print_applied,
+	[ZS_COMMAND_drain] = print_drain,
+	[ZS_COMMAND_undrain] = print_serving,
+	[ZS_COMMAND_stop] = print_stop,
+	[ZS_COMMAND_resume] = print_forwarding,
+	[ZS_COMMAND_audit_show] = print_audit,
+	[ZS_COMMAND_audit_verify] = print_verify,
+	[ZS_COMMAND_log_level] = print_level,
+	[ZS_COMMAND_version] = print_version,
+};
+
 void zsctl_print(const struct zsctl *z, json_t *r)
 {
-	switch (z->cmd->id) {
-	case ZS_COMMAND_status:
-		return print_status(r);
-	case ZS_COMMAND_health:
-		return print_health(r);
-	case ZS_COMMAND_publish_add:
-		return print_added(r);
-	case ZS_COMMAND_publish_del:
-		return (void)printf("port %lld is withdrawn\n", (long long)num(r, "port"));
-	case ZS_COMMAND_deny_list:
-		return print_rules(r);
-	case ZS_COMMAND_deny_add:
-	case ZS_COMMAND_deny_remove:
-		return (void)printf("%lld rules are changed%s\n", (long long)num(r, "rules"),
-				    yes(r, "in_force") ? "" : ", the workers follow in a moment");
-	case ZS_COMMAND_attach_list:
-		return zsctl_print_attachments(r);
-	case ZS_COMMAND_attach_show:
-		return zsctl_print_attachment(r);
-	case ZS_COMMAND_attach_allow:
-	case ZS_COMMAND_attach_deny:
-		return (void)printf("%s may%s attach\n", str(r, "peer"),
-				    strcmp(str(r, "verdict"), "denied") ? "" : " not");
-	case ZS_COMMAND_attach_limit:
-		return zsctl_print_limited(r);
-	case ZS_COMMAND_show_usage:
-		return zsctl_print_usage(r);
-	case ZS_COMMAND_attach_forget:
-		return (void)printf("%s is forgotten\n", str(r, "peer"));
-	case ZS_COMMAND_attach_kick:
-		return (void)printf("attachment %lld is ended\n", (long long)num(r, "attachment"));
-	case ZS_COMMAND_cid_mint:
-		return zsctl_print_minted(r);
-	case ZS_COMMAND_cid_decode:
-		return zsctl_print_decoded(r);
-	case ZS_COMMAND_keys_list:
-	case ZS_COMMAND_keys_rotate:
-	case ZS_COMMAND_keys_export:
-	case ZS_COMMAND_keys_import:
-		return zsctl_print_keys(z, r);
-	case ZS_COMMAND_peers:
-		return zsctl_print_peers(r);
-	case ZS_COMMAND_p2p_dial:
-	case ZS_COMMAND_p2p_ping:
-	case ZS_COMMAND_p2p_identify:
-		return zsctl_print_peer(r);
-	case ZS_COMMAND_p2p_qlog:
-		return (void)(json_is_string(json_object_get(r, "qlog"))
-				  ? printf("qlog of new connections goes to %s\n", str(r, "qlog"))
-				  : printf("qlog is off\n"));
-	case ZS_COMMAND_show_flows:
-		return print_flows(r);
-	case ZS_COMMAND_show_bindings:
-		return zsctl_print_bindings(r);
-	case ZS_COMMAND_show_tunnels:
-		return zsctl_print_tunnels(r);
-	case ZS_COMMAND_show_counters:
-		return print_counters(r);
-	case ZS_COMMAND_show_drops:
-		return print_drops(r);
-	case ZS_COMMAND_show_runtime:
-		return print_runtime(r);
-	case ZS_COMMAND_show_memory:
-		return print_memory(r);
-	case ZS_COMMAND_config_diff:
-		return print_diff(r, false);
-	case ZS_COMMAND_config_apply:
-		return print_diff(r, true);
-	case ZS_COMMAND_drain:
-		return print_drain(r);
-	case ZS_COMMAND_undrain:
-		return (void)printf("serving again\n");
-	case ZS_COMMAND_stop:
-		return print_stop(r);
-	case ZS_COMMAND_resume:
-		return (void)printf("forwarding again\n");
-	case ZS_COMMAND_audit_show:
-		return print_audit(r);
-	case ZS_COMMAND_audit_verify:
-		return print_verify(r);
-	case ZS_COMMAND_log_level:
-		return (void)printf("log level of %s is %s\n", str(r, "module"), str(r, "level"));
-	case ZS_COMMAND_version:
-		return print_version(r);
-	default:
-		return print_lists(z, r);
-	}
+	if (printers[z->cmd->id])
+		printers[z->cmd->id](r);
+	else if (strncmp(z->cmd->verb, "keys ", 5) == 0)
+		zsctl_print_keys(z, r);
+	else
+		print_lists(z, r);
 }
 
 void zsctl_print_json(const struct zsctl *z, json_t *r)

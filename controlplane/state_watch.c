@@ -127,8 +127,8 @@ static void judge_segments(struct zs_state_watch *w)
 					    c->program ? &zs_program_tables(c->program)->seg : NULL },
 					  { "sessions", c->attach ? zs_attach_segment(c->attach) : NULL },
 					  { "state", c->state ? &w->state.seg : NULL },
-					  { "events", c->events ? &w->events.events : NULL },
-					  { "eventack", c->events ? &w->events.ack : NULL } };
+					  { "events", c->events ? &w->events.pair.other : NULL },
+					  { "eventack", c->events ? &w->events.pair.own : NULL } };
 	const char *bad = zs_segments_damaged(all, ZS_ARRAY_LEN(all));
 
 	if (bad && bad != w->damaged)

@@ -91,7 +91,7 @@ void zs_housekeeping_main(struct zs_dp *dp)
 	zs_events_link(&dp->events, dp->shm_dir);
 	zs_trace_link(&dp->trace, dp->shm_dir);
 	zs_segment_beat(&dp->state.seg, now);
-	zs_segment_beat(&dp->events.events, now);
+	zs_segment_beat(&dp->events.pair.own, now);
 	zs_second_look(dp, now);
 	zs_steering_sync(dp);
 	for (uint32_t i = 0; i < dp->ports; i++)

@@ -11,12 +11,13 @@ static void judge_segments(struct zs_dp *dp)
 {
 	struct zs_tables *t = atomic_load(&dp->tables);
 	struct zs_sessions *s = atomic_load(&dp->sessions);
-	struct zs_segment_named all[] = {
-		{ "tables", t ? &t->seg : NULL }, { "sessions", s ? &s->seg : NULL },
-		{ "state", &dp->state.seg },	  { "events", &dp->events.events },
-		{ "eventack", &dp->events.ack },  { "trace", &dp->trace.rings },
-		{ "tracewant", &dp->trace.want }
-	};
+	struct zs_segment_named all[] = { { "tables", t ? &t->seg : NULL },
+					  { "sessions", s ? &s->seg : NULL },
+					  { "state", &dp->state.seg },
+					  { "events", &dp->events.pair.own },
+					  { "eventack", &dp->events.pair.other },
+					  { "trace", &dp->trace.pair.own },
+					  { "tracewant", &dp->trace.pair.other } };
 	const char *bad = zs_segments_damaged(all, ZS_ARRAY_LEN(all));
 
 	if (bad && bad != dp->damaged)

@@ -73,6 +73,14 @@ int zs_verb_show_routes(struct zs_control *c, json_t *args, json_t **result, str
 	return 0;
 }
 
+static void add_pair(json_t *segments, const struct zs_pair *pair)
+{
+	if (pair->own.base)
+		json_array_append_new(segments, zs_view_segment(&pair->own));
+	if (pair->other.base)
+		json_array_append_new(segments, zs_view_segment(&pair->other));
+}
+
 int zs_verb_show_memory(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
 	json_t *segments = json_array(), *process = json_object();
@@ -84,17 +92,10 @@ int zs_verb_show_memory(struct zs_control *c, json_t *args, json_t **result, str
 		json_array_append_new(segments, zs_view_segment(zs_attach_segment(c->attach)));
 	if (c->state)
 		json_array_append_new(segments, zs_view_segment(&c->state->seg));
-	if (c->events && c->events->events.base)
-		json_array_append_new(segments, zs_view_segment(&c->events->events));
-	if (c->events && c->events->ack.base)
-		json_array_append_new(segments, zs_view_segment(&c->events->ack));
-	if (zs_tracing_segments(c->tracing)) {
-		struct zs_trace *t = zs_tracing_segments(c->tracing);
-
-		json_array_append_new(segments, zs_view_segment(&t->want));
-		if (t->rings.base)
-			json_array_append_new(segments, zs_view_segment(&t->rings));
-	}
+	if (c->events)
+		add_pair(segments, &c->events->pair);
+	if (zs_tracing_segments(c->tracing))
+		add_pair(segments, &zs_tracing_segments(c->tracing)->pair);
 	for (unsigned i = 0; i < count; i++)
 		json_object_set_new(process, figure[i].name, json_integer((json_int_t)figure[i].bytes));
 	*result = json_pack("{s:o,s:o}", "segments", segments, "process", process);

@@ -1,10 +1,4 @@
-/* The events segment (dataplane writes) and its counterpart `eventack` (control plane
- * writes). Each process makes or adopts its own half and joins the other's when it is there;
- * a half that was made anew is joined again.
- *
- * Workers push while the dataplane's main thread links, so a replaced ack mapping is kept
- * in `retired` until the next replacement: pushing takes nanoseconds, replacing means that
- * somebody deleted a file. The consumer is one thread and swaps at once. */
+/* Workers push while the main thread links; the consumer is one thread. */
 #include "shm/events.h"
 
 #include <errno.h>
@@ -67,28 +61,13 @@ const struct zs_segment_kind zs_eventack_kind = {
 	.name = "eventack", .version = EVENTS_VERSION, .fields = eventack_fields, .expendable = true
 };
 
-static int open_own(struct zs_segment *seg, const char *dir, const struct zs_segment_kind *kind,
-		    const void *shape, struct zs_error *err)
-{
-	int rc = zs_segment_adopt(seg, dir, kind, shape, err);
-
-	if (rc != -ENOENT)
-		return rc;
-	rc = zs_segment_new(seg, dir, kind, shape, err);
-	if (rc < 0)
-		return rc;
-	rc = zs_segment_publish(seg, err);
-	if (rc < 0)
-		zs_segment_leave(seg);
-	return rc;
-}
-
 /* Points the rings at the producer's half. */
-static int bind_events(struct zs_events *e)
+static int bind_events(void *ctx, const struct zs_segment *seg)
 {
+	struct zs_events *e = ctx;
 	size_t heads = 0, entries = 0;
-	struct zs_ring_producer *p = zs_segment_region(&e->events, "@producer", &heads);
-	uint8_t *entry = zs_segment_region(&e->events, "@entry", &entries);
+	struct zs_ring_producer *p = zs_segment_region(seg, "@producer", &heads);
+	uint8_t *entry = zs_segment_region(seg, "@entry", &entries);
 	size_t capacity = entries / (ZS_WORKERS_MAX * ZS_RING_ENTRY);
 
 	if (!p || !entry || heads != ZS_WORKERS_MAX * sizeof(*p) || !good_capacity(capacity) ||
@@ -97,14 +76,14 @@ static int bind_events(struct zs_events *e)
 	for (uint32_t i = 0; i < ZS_WORKERS_MAX; i++)
 		zs_ring_open(&e->ring[i], &p[i], e->ring[i].consumer, entry + i * capacity * ZS_RING_ENTRY,
 			     (uint32_t)capacity);
-	e->rings = ZS_WORKERS_MAX;
 	return 0;
 }
 
-static int bind_ack(struct zs_events *e, const struct zs_segment *ack)
+static int bind_ack(void *ctx, const struct zs_segment *seg)
 {
+	struct zs_events *e = ctx;
 	size_t size = 0;
-	struct zs_ring_consumer *c = zs_segment_region(ack, "@consumer", &size);
+	struct zs_ring_consumer *c = zs_segment_region(seg, "@consumer", &size);
 
 	if (!c || size != ZS_WORKERS_MAX * sizeof(*c))
 		return -EPROTO;
@@ -113,24 +92,16 @@ static int bind_ack(struct zs_events *e, const struct zs_segment *ack)
 	return 0;
 }
 
-static int impossible(struct zs_segment *seg, struct zs_error *err)
-{
-	zs_segment_leave(seg);
-	return zs_error_set(err, -EPROTO, ZS_EXIT_LAYOUT, "%s: a region is missing or has an impossible size",
-			    seg->path);
-}
-
 int zs_events_open_producer(struct zs_events *e, const char *dir, const struct zs_events_shape *shape,
 			    struct zs_error *err)
 {
 	int rc;
 
 	*e = (struct zs_events){ .producer = true };
-	rc = open_own(&e->events, dir, &zs_events_kind, shape, err);
+	rc = zs_pair_open(&e->pair, dir, &zs_events_kind, shape, bind_events, e, err);
 	if (rc < 0)
 		return rc;
-	if (bind_events(e) < 0)
-		return impossible(&e->events, err);
+	e->rings = ZS_WORKERS_MAX;
 	zs_events_link(e, dir);
 	return 0;
 }
@@ -140,70 +111,24 @@ int zs_events_open_consumer(struct zs_events *e, const char *dir, struct zs_erro
 	int rc;
 
 	*e = (struct zs_events){ .producer = false };
-	rc = open_own(&e->ack, dir, &zs_eventack_kind, NULL, err);
+	rc = zs_pair_open(&e->pair, dir, &zs_eventack_kind, NULL, bind_ack, e, err);
 	if (rc < 0)
 		return rc;
-	if (bind_ack(e, &e->ack) < 0)
-		return impossible(&e->ack, err);
 	e->rings = ZS_WORKERS_MAX;
 	zs_events_link(e, dir);
 	return 0;
 }
 
-static int link_ack(struct zs_events *e, const char *dir)
-{
-	struct zs_segment next;
-	int rc = zs_segment_join(&next, dir, &zs_eventack_kind, NULL);
-
-	if (rc < 0)
-		return rc;
-	if (bind_ack(e, &next) < 0) {
-		zs_segment_leave(&next);
-		return -EPROTO;
-	}
-	zs_segment_leave(&e->retired);
-	if (e->ack.base) {
-		e->retired = e->ack;
-		zs_segment_moved(&e->retired, &e->ack);
-	}
-	e->ack = next;
-	zs_segment_moved(&e->ack, &next);
-	return 0;
-}
-
-static int link_events(struct zs_events *e, const char *dir)
-{
-	struct zs_segment next;
-	int rc = zs_segment_join(&next, dir, &zs_events_kind, NULL);
-
-	if (rc < 0)
-		return rc;
-	for (uint32_t i = 0; i < ZS_WORKERS_MAX; i++)
-		e->ring[i].producer = NULL;
-	zs_segment_leave(&e->events);
-	e->events = next;
-	zs_segment_moved(&e->events, &next);
-	rc = bind_events(e);
-	if (rc < 0)
-		zs_segment_leave(&e->events);
-	return rc;
-}
-
 int zs_events_link(struct zs_events *e, const char *dir)
 {
-	struct zs_segment *other = e->producer ? &e->ack : &e->events;
-
-	if (other->base && !zs_segment_replaced(other))
-		return 0;
-	return e->producer ? link_ack(e, dir) : link_events(e, dir);
+	return e->producer ? zs_pair_link(&e->pair, dir, &zs_eventack_kind, bind_ack, e)
+			   : zs_pair_link(&e->pair, dir, &zs_events_kind, bind_events, e);
 }
 
 void zs_events_close(struct zs_events *e)
 {
 	for (uint32_t i = 0; i < ZS_WORKERS_MAX; i++)
 		e->ring[i] = (struct zs_ring){ 0 };
-	zs_segment_leave(&e->events);
-	zs_segment_leave(&e->ack);
-	zs_segment_leave(&e->retired);
 	e->rings = 0;
+	zs_pair_close(&e->pair);
 }

@@ -5,6 +5,7 @@
 #define ZS_SHM_EVENTS_H
 
 #include "net/addr.h"
+#include "shm/pair.h"
 #include "shm/ring.h"
 #include "shm/tables.h"
 
@@ -36,16 +37,14 @@ extern const struct zs_segment_kind zs_events_kind;
 extern const struct zs_segment_kind zs_eventack_kind;
 
 struct zs_events {
-	struct zs_segment events, ack;
-	struct zs_segment retired; /* an ack mapping that a worker may still be reading */
+	struct zs_pair
+	    pair; /* dataplane: own = events, other = eventack; control plane: the other way round */
 	bool producer;
 	struct zs_ring ring[ZS_WORKERS_MAX];
 	uint32_t rings;
 };
 
-/* Dataplane: makes or adopts `events` and joins `eventack` when it is there. Control plane:
- * the other way round. zs_events_link tries to complete the half that was missing; one stat(2), call
- * it now and then from the main thread. 0, or -errno while it is missing. Rings are usable when both halves are there; until then push counts
+/* As shm/pair.h: the dataplane is the producer. Rings are usable when both halves are there; until then push counts
  * nothing and returns false. */
 struct zs_events_shape {
 	uint32_t capacity;

@@ -105,47 +105,12 @@ const struct zs_segment_kind zs_tracewant_kind = { .name = "tracewant",
 						   .expendable = true,
 						   .mode = 0600 };
 
-static int make(struct zs_segment *seg, const char *dir, const struct zs_segment_kind *kind,
-		struct zs_error *err)
+static int bind_rings(void *ctx, const struct zs_segment *seg)
 {
-	int rc = zs_segment_new(seg, dir, kind, NULL, err);
-
-	if (rc < 0)
-		return rc;
-	rc = zs_segment_publish(seg, err);
-	if (rc < 0)
-		zs_segment_leave(seg);
-	return rc;
-}
-
-static int open_own(struct zs_segment *seg, const char *dir, const struct zs_segment_kind *kind,
-		    struct zs_error *err)
-{
-	struct zs_segment fresh;
-	int rc = zs_segment_adopt(seg, dir, kind, NULL, err);
-
-	if (rc == -ENOENT)
-		return make(seg, dir, kind, err);
-	if (rc != ZS_SEGMENT_FOREIGN)
-		return rc;
-	rc = zs_segment_new(&fresh, dir, kind, NULL, err);
-	if (rc < 0) {
-		zs_segment_leave(seg);
-		return rc;
-	}
-	rc = zs_segment_supersede(seg, &fresh, err);
-	if (rc < 0)
-		return rc;
-	*seg = fresh;
-	zs_segment_moved(seg, &fresh);
-	return 0;
-}
-
-static int bind_rings(struct zs_trace *t)
-{
+	struct zs_trace *t = ctx;
 	size_t heads = 0, lines = 0;
-	struct zs_trace_head *head = zs_segment_region(&t->rings, "@head", &heads);
-	uint8_t *line = zs_segment_region(&t->rings, "@line", &lines);
+	struct zs_trace_head *head = zs_segment_region(seg, "@head", &heads);
+	uint8_t *line = zs_segment_region(seg, "@line", &lines);
 
 	if (!head || !line || heads != ZS_WORKERS_MAX * sizeof(*head) || lines != ZS_WORKERS_MAX * RING)
 		return -EPROTO;
@@ -154,8 +119,9 @@ static int bind_rings(struct zs_trace *t)
 	return 0;
 }
 
-static int bind_want(struct zs_trace *t, const struct zs_segment *seg)
+static int bind_want(void *ctx, const struct zs_segment *seg)
 {
+	struct zs_trace *t = ctx;
 	size_t size = 0, tails = 0;
 	struct zs_trace_want *want = zs_segment_region(seg, "@want", &size);
 	struct zs_trace_tail *tail = zs_segment_region(seg, "@tail", &tails);
@@ -167,25 +133,15 @@ static int bind_want(struct zs_trace *t, const struct zs_segment *seg)
 	return 0;
 }
 
-static int impossible(struct zs_segment *seg, struct zs_error *err)
-{
-	zs_segment_leave(seg);
-	return zs_error_set(err, -EPROTO, ZS_EXIT_LAYOUT, "%s: a region is missing or has an impossible size",
-			    seg->path);
-}
-
 int zs_trace_open_producer(struct zs_trace *t, const char *dir, struct zs_error *err)
 {
 	int rc;
 
 	*t = (struct zs_trace){ .producer = true };
-	rc = open_own(&t->rings, dir, &zs_trace_kind, err);
-	if (rc < 0)
-		return rc;
-	if (bind_rings(t))
-		return impossible(&t->rings, err);
-	zs_trace_link(t, dir);
-	return 0;
+	rc = zs_pair_open(&t->pair, dir, &zs_trace_kind, NULL, bind_rings, t, err);
+	if (rc == 0)
+		zs_trace_link(t, dir);
+	return rc;
 }
 
 int zs_trace_open_consumer(struct zs_trace *t, const char *dir, struct zs_error *err)
@@ -193,67 +149,21 @@ int zs_trace_open_consumer(struct zs_trace *t, const char *dir, struct zs_error 
 	int rc;
 
 	*t = (struct zs_trace){ .producer = false };
-	rc = open_own(&t->want, dir, &zs_tracewant_kind, err);
-	if (rc < 0)
-		return rc;
-	if (bind_want(t, &t->want))
-		return impossible(&t->want, err);
-	zs_trace_link(t, dir);
-	return 0;
-}
-
-static int link_want(struct zs_trace *t, const char *dir)
-{
-	struct zs_segment next;
-	int rc = zs_segment_join(&next, dir, &zs_tracewant_kind, NULL);
-
-	if (rc < 0)
-		return rc;
-	if (bind_want(t, &next)) {
-		zs_segment_leave(&next);
-		return -EPROTO;
-	}
-	zs_segment_leave(&t->retired);
-	if (t->want.base) {
-		t->retired = t->want;
-		zs_segment_moved(&t->retired, &t->want);
-	}
-	t->want = next;
-	zs_segment_moved(&t->want, &next);
-	return 0;
-}
-
-static int link_rings(struct zs_trace *t, const char *dir)
-{
-	struct zs_segment next;
-	int rc = zs_segment_join(&next, dir, &zs_trace_kind, NULL);
-
-	if (rc < 0)
-		return rc;
-	t->head = NULL;
-	zs_segment_leave(&t->rings);
-	t->rings = next;
-	zs_segment_moved(&t->rings, &next);
-	rc = bind_rings(t);
-	if (rc < 0)
-		zs_segment_leave(&t->rings);
+	rc = zs_pair_open(&t->pair, dir, &zs_tracewant_kind, NULL, bind_want, t, err);
+	if (rc == 0)
+		zs_trace_link(t, dir);
 	return rc;
 }
 
 int zs_trace_link(struct zs_trace *t, const char *dir)
 {
-	struct zs_segment *other = t->producer ? &t->want : &t->rings;
-
-	if (other->base && !zs_segment_replaced(other))
-		return 0;
-	return t->producer ? link_want(t, dir) : link_rings(t, dir);
+	return t->producer ? zs_pair_link(&t->pair, dir, &zs_tracewant_kind, bind_want, t)
+			   : zs_pair_link(&t->pair, dir, &zs_trace_kind, bind_rings, t);
 }
 
 void zs_trace_close(struct zs_trace *t)
 {
-	zs_segment_leave(&t->rings);
-	zs_segment_leave(&t->want);
-	zs_segment_leave(&t->retired);
+	zs_pair_close(&t->pair);
 	*t = (struct zs_trace){ 0 };
 }
 

@@ -8,6 +8,7 @@
 #define ZS_SHM_TRACE_H
 
 #include "net/addr.h"
+#include "shm/pair.h"
 #include "shm/seqlock.h"
 #include "shm/tables.h"
 
@@ -97,8 +98,8 @@ extern const struct zs_segment_kind zs_tracewant_kind;
 
 /* One process's view. */
 struct zs_trace {
-	struct zs_segment rings, want;
-	struct zs_segment retired; /* a mapping of `tracewant` that a worker may still read */
+	struct zs_pair
+	    pair; /* dataplane: own = trace, other = tracewant; control plane: the other way round */
 	bool producer;
 	struct zs_trace_head *head; /* ZS_WORKERS_MAX; NULL: no dataplane has run */
 	uint8_t *line;
@@ -106,8 +107,7 @@ struct zs_trace {
 	struct zs_trace_tail *tail;
 };
 
-/* As the events' (shm/events.h): the dataplane makes `trace`, the control plane `tracewant`; link tries to complete the half
- * that was missing or was made anew, now and then, main threads. */
+/* As shm/pair.h: the dataplane is the producer. */
 int zs_trace_open_producer(struct zs_trace *t, const char *dir, struct zs_error *err);
 int zs_trace_open_consumer(struct zs_trace *t, const char *dir, struct zs_error *err);
 int zs_trace_link(struct zs_trace *t, const char *dir);

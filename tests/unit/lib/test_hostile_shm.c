@@ -340,7 +340,7 @@ static uint32_t join_all(const char *dir, uint64_t *rng)
 
 static void cut(struct world *w, uint64_t *rng)
 {
-	struct zs_segment *seg[] = { &w->tables.seg, &w->state.seg, &w->producer.events, &w->sessions.seg };
+	struct zs_segment *seg[] = { &w->tables.seg, &w->state.seg, &w->producer.pair.own, &w->sessions.seg };
 	struct zs_segment *victim = seg[draw(rng) % ZS_ARRAY_LEN(seg)];
 	assert_int_equal(truncate(victim->path, (off_t)(draw(rng) % victim->size)), 0);
 }
@@ -358,8 +358,8 @@ static void besiege(struct scratch *s, uint32_t *joined, uint64_t *mutations)
 	assert_int_equal(zs_tables_open_reader(&t, s->dir, &err), 0);
 	assert_int_equal(zs_state_open_reader(&st, s->dir, &err), 0);
 	assert_int_equal(zs_sessions_open_reader(&e, s->dir, &err), 0);
-	struct attack a = { .block = { whole(&w.tables.seg), whole(&w.state.seg), whole(&w.producer.events),
-				       whole(&w.consumer.ack), whole(&w.sessions.seg) },
+	struct attack a = { .block = { whole(&w.tables.seg), whole(&w.state.seg), whole(&w.producer.pair.own),
+				       whole(&w.consumer.pair.own), whole(&w.sessions.seg) },
 			    .rng = draw(&s->rng) };
 	assert_int_equal(pthread_create(&thread, NULL, attack, &a), 0);
 	for (uint32_t i = 0; i < 60; i++) {

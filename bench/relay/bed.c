@@ -297,6 +297,8 @@ static void run_burst(struct zs_bed *bed, struct rte_mbuf **m, uint32_t n, struc
 	uint64_t *cycles = bed->w->state->counters.stage_cycles, before[ZS_STAGES], start;
 	uint32_t k = out->count++;
 
+	for (uint32_t i = 0; i < n; i++)
+		m[i]->ol_flags = 0;
 	memcpy(before, cycles, sizeof(before));
 	ZS_STAGE_BEGIN(bed->w);
 	start = bed->w->mark;

@@ -1,5 +1,6 @@
 /* Two change logs name the attachments that changed. Who has fallen behind one of them, or sees another segment, looks at
  * all of them, a slice at a time; the cursors are moved to now before that begins, so no change falls between. */
+#include <string.h>
 #include "held.h"
 #include "hot.h"
 #include "worker.h"
@@ -27,6 +28,21 @@ uint32_t zs_hot_attachments(const struct zs_worker *w)
 	return w->sessions && w->sessions->attachments < n ? w->sessions->attachments : n;
 }
 
+static uint8_t mode_of(const struct zs_worker *w, uint32_t slot)
+{
+	struct zs_session v = { 0 };
+	uint8_t mode = zs_sessions_slot(w->sessions, slot, &v) ? v.mode : 0;
+
+	explicit_bzero(&v, sizeof(v));
+	return mode;
+}
+
+/* Sessions of sockets keep a binding: it is over when what is left is a tunnel. */
+static bool keeps_binding(const struct zs_worker *w, const struct zs_attachment *a)
+{
+	return mode_of(w, a->session) != ZS_SESSION_TUNNEL || mode_of(w, a->previous) == ZS_SESSION_SOCKET;
+}
+
 static void load(struct zs_worker *w, uint32_t id)
 {
 	struct zs_hot *line = &w->hot[id], now = { .nexthop = ZS_NEXTHOP_NONE };
@@ -43,7 +59,8 @@ static void load(struct zs_worker *w, uint32_t id)
 	}
 	if (now.generation && !zs_seqlock_get(&w->dp->state.binding[id], &b, sizeof(b)))
 		return; /* so does the binder */
-	if (now.generation && zs_binding_lives(&b, a.generation, w->now_ns) && b.local < ZS_LOCALS_MAX) {
+	if (now.generation && zs_binding_lives(&b, a.generation, w->now_ns) && b.local < ZS_LOCALS_MAX &&
+	    keeps_binding(w, &a)) {
 		now.port = b.port;
 		now.addr = b.addr;
 		now.local = b.local;

@@ -71,6 +71,15 @@ bool zs_tunnel_aim(struct zs_worker *w, uint32_t attachment, uint16_t generation
 	return false;
 }
 
+bool zs_tunnel_serves(struct zs_worker *w, uint32_t attachment, uint16_t generation)
+{
+	struct zs_attachment a;
+
+	return w->sessions && zs_sessions_attachment(w->sessions, attachment, &a) &&
+	       a.generation == generation &&
+	       (zs_tunnel_known(w, a.session) || zs_tunnel_known(w, a.previous));
+}
+
 /* --- ways out --- */
 
 /* A copy of the session, if it is the one with this tag. The caller wipes it. */

@@ -85,6 +85,8 @@ static inline void zs_tunnel_prefetch(const struct zs_worker *w, uint32_t slot)
 }
 /* The newest session of an attachment that has an endpoint. false: none. */
 bool zs_tunnel_aim(struct zs_worker *w, uint32_t attachment, uint16_t generation, struct zs_aim *out);
+/* Has the attachment a session of a tunnel, with an endpoint or without? */
+bool zs_tunnel_serves(struct zs_worker *w, uint32_t attachment, uint16_t generation);
 /* The way to a known session, made when it is new. NULL: no room, or the lane is spent. */
 struct zs_tunnel_way *zs_tunnel_way(struct zs_worker *w, uint32_t slot, uint64_t tag);
 /* After a stamp was taken: has the next key to be made? */

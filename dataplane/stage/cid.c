@@ -1,4 +1,5 @@
-/* A packet of the service port, from its connection ID to the bound address that this leads to. Pipelined over the burst:
+/* A packet of the service port, from its connection ID to the bound address that this leads to, or into a tunnel. What an
+ * edge sent without a flow is one too; who sends it is known already. Pipelined over the burst:
  *
  *   open    where the connection ID stands: by RFC 8999's invariants alone, the fixed bit is not looked at
  *   decode  all of them at once
@@ -12,6 +13,26 @@
 #include "net/quic.h"
 #include "relay/bind.h"
 #include "stage.h"
+#include "tunnels.h"
+
+/* Before it is known who sends. */
+static void refuse(struct zs_worker *w, struct zs_item *it, enum zs_drop why)
+{
+	if (it->inner)
+		zs_stage_drop(w, it->m, why);
+	else
+		zs_stage_refuse(w, it, why);
+}
+
+/* What is for the relay itself. A tunnel has no address that could be bound. */
+static bool at_binder(struct zs_worker *w, struct zs_item *it)
+{
+	if (it->inner)
+		zs_stage_drop(w, it->m, ZS_DROP_bind_form);
+	else if (w->index != ZS_BINDER)
+		zs_hand_over(w, it, ZS_BINDER);
+	return !it->inner && w->index == ZS_BINDER;
+}
 
 /* false: it has ended. */
 static bool open_head(struct zs_worker *w, struct zs_item *it, struct zs_cid_ref *ref)
@@ -19,24 +40,26 @@ static bool open_head(struct zs_worker *w, struct zs_item *it, struct zs_cid_ref
 	const uint8_t *payload = it->l4 + ZS_UDP_LEN;
 	struct zs_quic_head head;
 
-	if (zs_bind_is(payload, it->p.payload_len) && w->index != ZS_BINDER) {
-		zs_hand_over(w, it, ZS_BINDER);
+	if (zs_bind_is(payload, it->p.payload_len) && !at_binder(w, it))
 		return false;
-	}
 	if (!zs_quic_read(payload, it->p.payload_len, ZS_CID, &head)) {
-		zs_stage_refuse(w, it, ZS_DROP_cid_short);
+		refuse(w, it, ZS_DROP_cid_short);
 		return false;
 	}
 	if (head.dcid_len != ZS_CID) {
-		zs_stage_refuse(w, it, ZS_DROP_cid_malformed);
+		refuse(w, it, ZS_DROP_cid_malformed);
 		return false;
 	}
 	*ref = (struct zs_cid_ref){ head.dcid, head.dcid_len };
 	return true;
 }
 
-static enum zs_drop judge(const struct zs_worker *w, const struct zs_cid *cid)
+static enum zs_drop judge(const struct zs_worker *w, const struct zs_item *it)
 {
+	const struct zs_cid *cid = &it->cid;
+
+	if (it->inner && it->sender >= w->dp->state.attachments)
+		return ZS_DROP_cid_stale; /* tables with more of them than our state has room for */
 	if (cid->verdict != ZS_CID_OK)
 		return zs_cid_drop(cid->verdict);
 	if (cid->pop != w->dp->conf->attach.pop)
@@ -47,14 +70,16 @@ static enum zs_drop judge(const struct zs_worker *w, const struct zs_cid *cid)
 /* false: it has ended. */
 static bool aim(struct zs_worker *w, struct zs_item *it)
 {
-	enum zs_drop why = judge(w, &it->cid);
+	enum zs_drop why = judge(w, it);
 
 	if (why != ZS_DROPS) {
-		zs_stage_refuse(w, it, why);
+		refuse(w, it, why);
 		return false;
 	}
 	__builtin_prefetch(&w->hot[it->cid.attachment]);
 	__builtin_prefetch(&w->account[it->cid.attachment]);
+	if (it->inner)
+		return true;
 	it->hash = zs_senders_hash(&w->dp->senders, &it->p.src, it->local);
 	zs_senders_prefetch(&w->dp->senders, it->hash);
 	return true;
@@ -62,7 +87,8 @@ static bool aim(struct zs_worker *w, struct zs_item *it)
 
 static void know(struct zs_worker *w, struct zs_item *it)
 {
-	it->sender = zs_senders_find(&w->dp->senders, it->hash);
+	if (!it->inner)
+		it->sender = zs_senders_find(&w->dp->senders, it->hash);
 	if (it->sender >= w->dp->state.attachments) {
 		it->sender = ZS_SENDER_NONE;
 		return;
@@ -93,7 +119,14 @@ static enum zs_drop judge_stranger(struct zs_worker *w, const struct zs_item *it
 		   : ZS_DROP_cid_stranger_rate;
 }
 
-/* ZS_DROPS: ready for rewrite. */
+/* Nothing is bound: through the attachment's tunnel, if it has one. */
+static enum zs_drop into_tunnel(struct zs_worker *w, struct zs_item *it)
+{
+	it->sealed = zs_tunnel_serves(w, it->cid.attachment, it->cid.generation);
+	return it->sealed ? ZS_DROPS : ZS_DROP_cid_unbound;
+}
+
+/* ZS_DROPS: ready for rewrite, or to be sealed. */
 static enum zs_drop route(struct zs_worker *w, struct zs_item *it)
 {
 	struct zs_hot *to = &w->hot[it->cid.attachment];
@@ -109,7 +142,7 @@ static enum zs_drop route(struct zs_worker *w, struct zs_item *it)
 		return why;
 	if (!to->port || to->expires_ns <= w->now_ns || !w->locals.entry[to->local].used ||
 	    zs_addr_is4(&to->addr) != zs_addr_is4(&w->locals.entry[to->local].addr))
-		return ZS_DROP_cid_unbound;
+		return into_tunnel(w, it);
 	if ((why = zs_hop_bound(w, it, to)) != ZS_DROPS)
 		return why;
 	it->ends.src = (struct zs_endpoint){ w->locals.entry[to->local].addr, w->dp->service_port };

@@ -53,11 +53,11 @@ void zs_stage_run(struct zs_worker *w, struct zs_burst *b, struct rte_mbuf **mbu
 	on = zs_stage_classify(w, b->at, on);
 	ZS_STAGE_MARK(w, classify, n);
 	n = on;
-	on = zs_stage_cid(w, b->at, on);
-	ZS_STAGE_MARK(w, cid, n);
-	n = on;
 	on = zs_stage_tunnel_in(w, b->at, on);
 	ZS_STAGE_MARK(w, tunnel_in, n);
+	n = on;
+	on = zs_stage_cid(w, b->at, on);
+	ZS_STAGE_MARK(w, cid, n);
 	n = on;
 	on = zs_stage_flow(w, b->at, on);
 	ZS_STAGE_MARK(w, flow, n);

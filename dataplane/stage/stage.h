@@ -5,10 +5,10 @@
  *   parse      frame and headers, hygiene; the kernel's packets are punted here
  *   classify   emergency stop, own address, which side of a flow: published port (client's
  *              side) or flow source port (target's side), the service port or the tunnel's; ICMP errors leave for icmp
+ *   tunnel_in  session, window and keys of a datagram, opened; what was in it goes on as if it had
+ *              come from the attachment's end of its flow, or to the service port; control messages end here
  *   cid        of the service port: connection IDs decoded as one burst, attachments, senders; what the relay itself is
  *              asked (BIND) ends in bind, at the one worker that binds. No flow is made
- *   tunnel_in  session, window and keys of a datagram, opened; what was in it goes on as if it had
- *              come from the attachment's end of its flow, control messages end here
  *   flow       hash all, prefetch, find; a miss makes a flow (newflow), another worker's
  *              packet crosses a ring and begins again at parse, or here when it came out of a tunnel
  *   police     who sends and who gets it, where that is an attachment: may they?

@@ -1,7 +1,9 @@
 /* A burst of tunnel datagrams: headers, sessions, windows and keys, then all opened, then one by one what they
  * mean. What carries a flow goes on as an item whose source is the attachment's end.
  *
- * Everything of a session is its owner's: another worker's datagram crosses a ring unopened. */
+ * Everything of a session is its owner's: another worker's datagram crosses a ring unopened.
+ *
+ * Data without a flow go on as if they had come to the service port; who sends is the session's attachment. */
 #include <rte_mbuf.h>
 #include "net/checksum.h"
 #include "stage.h"
@@ -130,7 +132,27 @@ static void take_flow(struct zs_worker *w, struct arrival *a)
 	it->p.dst.port = ours ? f->number : 0;
 }
 
-/* An authentic datagram. true: it goes on to its flow. */
+/* The same without a flow: what is in it looks like what came to the service port. */
+static void take_cid(struct zs_worker *w, struct arrival *a)
+{
+	const struct zs_known *k = &w->tunnels->known[a->slot];
+	struct zs_item *it = a->it;
+
+	it->class = ZS_CLASS_CID;
+	it->inner = a->head.type;
+	it->sender = k->attachment;
+	it->hash = a->tag;
+	it->local = ZS_LOCAL_ATTACHED;
+	it->l4 = it->payload - ZS_UDP_LEN;
+	it->l4_len = (uint16_t)(it->payload_len + ZS_UDP_LEN);
+	it->p.payload_len = it->payload_len;
+	it->p.src = (struct zs_endpoint){
+		zs_attached_addr(&(struct zs_attached){ k->attachment, k->generation, 0 }), 0
+	};
+	it->p.dst.port = w->dp->service_port;
+}
+
+/* An authentic datagram. true: it goes on to its flow, or where its connection ID leads. */
 static bool act(struct zs_worker *w, struct arrival *a, bool newest)
 {
 	struct zs_item *it = a->it;
@@ -147,18 +169,20 @@ static bool act(struct zs_worker *w, struct arrival *a, bool newest)
 	why = zs_tunnel_form(&a->head, ZS_TUNNEL_EDGE, it->payload, it->payload_len);
 	zs_tunnel_heard(w, &h);
 	if (why == ZS_DROPS && a->head.type == ZS_TUNNEL_DATA)
-		why = zs_tunnel_flow_id(&a->head.flow) ? zs_tunnel_ecn(a->head.ecn, it->p.ecn, &it->p.ecn)
-						       : ZS_DROP_tunnel_type;
+		why = zs_tunnel_ecn(a->head.ecn, it->p.ecn, &it->p.ecn);
 	if (why != ZS_DROPS) {
 		zs_stage_drop(w, it->m, why);
 		return false;
 	}
-	if (!zs_tunnel_flow_id(&a->head.flow)) {
+	if (zs_tunnel_flow_id(&a->head.flow)) {
+		take_flow(w, a);
+	} else if (a->head.type == ZS_TUNNEL_DATA) {
+		take_cid(w, a);
+	} else {
 		zs_tunnel_control(w, &h, it->payload);
 		zs_tunnel_consume(w, it->m, zs_tunnel_counter(a->head.type));
 		return false;
 	}
-	take_flow(w, a);
 	return true;
 }
 

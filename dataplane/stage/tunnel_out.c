@@ -38,16 +38,22 @@ enum zs_drop zs_tunnel_hop(struct zs_worker *w, struct zs_tunnel_way *way, const
 
 /* --- headers --- */
 
-static void name_flow(struct departure *d, const struct zs_addr *end)
+/* Whom it is for, and by which flow; none when its connection ID led it here. */
+static struct zs_attached name_flow(struct departure *d)
 {
 	const struct zs_item *it = d->it;
-	const struct zs_flow *f = &it->table->flow[it->flow];
+	const struct zs_flow *f;
+	struct zs_attached to;
 
+	if (it->class == ZS_CLASS_CID)
+		return (struct zs_attached){ it->cid.attachment, it->cid.generation, 0 };
+	f = &it->table->flow[it->flow];
+	to = zs_attached_of(it->side == ZS_SIDE_CLIENT ? &f->target.addr : &f->client.addr);
 	if (it->side == ZS_SIDE_CLIENT)
-		d->head.flow = (struct zs_tunnel_flow){ f->source_port, zs_attached_of(end).service,
-							ZS_TUNNEL_RELAY };
+		d->head.flow = (struct zs_tunnel_flow){ f->source_port, to.service, ZS_TUNNEL_RELAY };
 	else
 		d->head.flow = (struct zs_tunnel_flow){ f->client.port, 0, ZS_TUNNEL_EDGE };
+	return to;
 }
 
 /* Longest payload that path and receiver take. */
@@ -98,9 +104,7 @@ static bool is_intact(struct zs_item *it, bool clear)
 static enum zs_drop aim(struct zs_worker *w, struct departure *d)
 {
 	struct zs_item *it = d->it;
-	const struct zs_flow *f = &it->table->flow[it->flow];
-	const struct zs_addr *end = it->side == ZS_SIDE_CLIENT ? &f->target.addr : &f->client.addr;
-	struct zs_attached a = zs_attached_of(end);
+	struct zs_attached a = name_flow(d);
 
 	if (!it->inner) {
 		it->payload = it->l4 + ZS_UDP_LEN;
@@ -111,7 +115,6 @@ static enum zs_drop aim(struct zs_worker *w, struct departure *d)
 	d->way = zs_tunnel_way(w, d->aim.slot, d->aim.tag);
 	if (!d->way)
 		return ZS_DROP_tunnel_lane;
-	name_flow(d, end);
 	return zs_tunnel_hop(w, d->way, &d->aim.path, &it->hop, &d->src);
 }
 
@@ -122,7 +125,7 @@ static enum zs_drop judge(struct zs_worker *w, struct departure *d)
 	uint8_t *end = it->payload + it->payload_len;
 
 	if (it->payload_len > most) {
-		if (!it->inner)
+		if (!it->inner && it->class == ZS_CLASS_FLOW)
 			zs_icmp_too_big(w, it, most);
 		return ZS_DROP_tunnel_mtu;
 	}
@@ -131,7 +134,7 @@ static enum zs_drop judge(struct zs_worker *w, struct departure *d)
 	if (d->datagram - ZS_IP6_LEN - ZS_UDP_LEN - ZS_ETH_LEN - ZS_VLAN_LEN < (uint8_t *)it->m->buf_addr ||
 	    end + ZS_GCM_TAG > (uint8_t *)it->m->buf_addr + it->m->buf_len)
 		return ZS_DROP_no_mbuf;
-	d->head.auth = it->side == ZS_SIDE_CLIENT && it->published.protection;
+	d->head.auth = it->class == ZS_CLASS_FLOW && it->side == ZS_SIDE_CLIENT && it->published.protection;
 	return is_intact(it, d->head.auth) ? ZS_DROPS : ZS_DROP_udp_checksum;
 }
 
@@ -197,7 +200,8 @@ static enum zs_drop prepare(struct zs_worker *w, struct departure *d)
 		why = judge(w, d);
 	if (why != ZS_DROPS)
 		return why;
-	tell_client(w, d);
+	if (d->it->class == ZS_CLASS_FLOW)
+		tell_client(w, d);
 	return stamp(d);
 }
 

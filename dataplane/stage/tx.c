@@ -138,16 +138,16 @@ static struct zs_sent sent_of(struct zs_worker *w, const struct zs_item *it)
 			     .ip_len = it->ip_len };
 
 	_Static_assert(ZS_SENDER_NONE + 1u == 0, "nobody is 0");
+	if (it->sealed) {
+		s.kind = ZS_SENT_TUNNELLED;
+		s.payload = it->payload_len;
+	}
 	if (it->class == ZS_CLASS_CID) {
 		w->count[ZS_COUNTER_cid_routed]++;
 		return s;
 	}
 	s.flow = &it->table->flow[it->flow];
 	s.to_client = it->side == ZS_SIDE_TARGET;
-	if (it->sealed) {
-		s.kind = ZS_SENT_TUNNELLED;
-		s.payload = it->payload_len;
-	}
 	return s;
 }
 

@@ -16,7 +16,8 @@ struct fake_port {
 		struct rte_mbuf *m;
 		uint32_t worker;
 	} pass[FAKE_PACKETS];
-	bool empty; /* no buffer can be had */
+	uint32_t answers; /* the service port's own, which are not kept */
+	bool empty;	  /* no buffer can be had */
 };
 
 static inline struct fake_port *fake_port(const struct zs_worker *w)

@@ -118,10 +118,11 @@ struct model {
 	uint32_t cids, nonces;
 	struct record record[RECORDS];
 	uint32_t records;
+	const struct sent *routed; /* of what came of a packet: what its connection ID led on */
 	struct asked asked[RECORDS];
 	uint32_t asks;
 	uint32_t steps;
-	uint32_t seen[ZS_DROPS + 1], delivered, moved, roamed, downs, replies;
+	uint32_t seen[ZS_DROPS + 1], delivered, moved, roamed, downs, replies, sealed, across;
 };
 
 static inline uint32_t dice(struct model *m, uint32_t n)
@@ -226,13 +227,40 @@ static inline enum zs_bind_outcome bind_outcome(struct model *m, int i, const st
 
 /* --- connection IDs --- */
 
-/* Where a packet is to go: a place, or NOWHERE and why. */
-static inline int cid_leads(const struct model *m, const struct minted *c, int from, enum zs_drop *why)
+/* The session that serves an attachment now, or NOBODY. */
+static inline int serves(const struct model *m, int id)
+{
+	const int both[] = { m->holder[id].newest, m->holder[id].previous };
+
+	for (int i = 0; i < 2; i++) {
+		const struct session *s = both[i] == NOBODY ? NULL : &m->session[both[i]];
+
+		if (s && s->live && s->usable && !s->ended && s->current != NOWHERE)
+			return both[i];
+	}
+	return NOBODY;
+}
+
+/* With an endpoint or without. */
+static inline bool has_tunnel(const struct model *m, int id, uint16_t generation)
+{
+	const struct holder *h = &m->holder[id];
+	const int both[] = { h->newest, h->previous };
+	bool has = false;
+
+	for (int i = 0; i < 2; i++)
+		has |= both[i] != NOBODY && m->session[both[i]].live && m->session[both[i]].usable;
+	return has && h->has && h->generation == generation && id >= TUNNELED;
+}
+
+/* Where a packet of a sender is to go: a place, by its tunnel when *session is one; or NOWHERE and why. */
+static inline int cid_leads(const struct model *m, const struct minted *c, int sender, int *session,
+			    enum zs_drop *why)
 {
 	uint32_t version = m->key_line[c->rotation].version;
 	const struct line *to = &m->line[c->id];
-	int sender = sender_at(m, from);
 
+	*session = NOBODY;
 	*why = !version						? ZS_DROP_cid_config
 	       : version != c->version				? ZS_DROP_cid_malformed
 	       : to->generation != c->generation		? ZS_DROP_cid_stale
@@ -240,6 +268,11 @@ static inline int cid_leads(const struct model *m, const struct minted *c, int f
 	       : sender == NOBODY && !to->strangers		? ZS_DROP_cid_stranger
 	       : to->place == NOWHERE || to->until_ns <= now(m) ? ZS_DROP_cid_unbound
 								: ZS_DROPS;
+	if (*why == ZS_DROP_cid_unbound && has_tunnel(m, c->id, c->generation)) {
+		*session = serves(m, c->id);
+		*why = *session == NOBODY ? ZS_DROP_no_endpoint : ZS_DROPS;
+		return *session == NOBODY ? NOWHERE : m->session[*session].current;
+	}
 	return *why == ZS_DROPS ? to->place : NOWHERE;
 }
 
@@ -312,20 +345,6 @@ static inline bool heard(struct model *m, struct session *s, int place, uint16_t
 		return false;
 	s->next_ns = now(m) + ZS_NS_PER_S;
 	return true;
-}
-
-/* The session that serves an attachment now, or NOBODY. */
-static inline int serves(const struct model *m, int id)
-{
-	const int both[] = { m->holder[id].newest, m->holder[id].previous };
-
-	for (int i = 0; i < 2; i++) {
-		const struct session *s = both[i] == NOBODY ? NULL : &m->session[both[i]];
-
-		if (s && s->live && s->usable && !s->ended && s->current != NOWHERE)
-			return both[i];
-	}
-	return NOBODY;
 }
 
 #endif

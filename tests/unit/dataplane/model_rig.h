@@ -69,22 +69,15 @@ bool zs_originate(struct zs_worker *w, const struct zs_ends *ends, const void *p
 
 /* --- a packet through a worker --- */
 
-static inline void world_item(struct zs_worker *w, struct zs_item *it, struct rte_mbuf *m, bool handed)
-{
-	rig_item_of(w, it, m, handed);
-	if (it->class == ZS_CLASS_FLOW && !it->inner && it->p.dst.port == SERVICE_PORT)
-		it->class = ZS_CLASS_CID;
-}
-
 static inline void world_stages(struct zs_worker *w, struct rte_mbuf *m, bool handed)
 {
 	static struct zs_item item;
 	struct zs_item *at[1] = { &item };
 	uint32_t n;
 
-	world_item(w, &item, m, handed);
-	n = zs_stage_cid(w, at, 1);
-	n = zs_stage_tunnel_in(w, at, n);
+	rig_item_of(w, &item, m, handed);
+	n = zs_stage_tunnel_in(w, at, 1);
+	n = zs_stage_cid(w, at, n);
 	n = zs_stage_flow(w, at, n);
 	n = zs_stage_police(w, at, n);
 	n = zs_stage_tunnel_out(w, at, n);
@@ -222,6 +215,7 @@ static inline void world_map(struct world *x)
 static inline void world_dataplane(struct world *x, uint32_t workers, bool lost)
 {
 	zs_binds_close(&x->r->dp);
+	zs_flows_close(&x->r->dp);
 	rig_close(x->r);
 	if (lost)
 		assert_int_equal(zs_segment_delete(x->r->dp.shm_dir, &zs_state_kind), 0);

@@ -66,6 +66,20 @@ static inline bool is_length_probe(const struct model *m, const struct sent *out
 	       goes_to(m, out, m->session[d->session].current);
 }
 
+/* Did that leave for an attachment's edge without a flow? */
+static inline void check_sealed(struct model *m, const struct sent *out, int session, const uint8_t *payload,
+				uint16_t len)
+{
+	struct down d;
+
+	open_down(m, out, &d);
+	assert_true(d.session == session && goes_to(m, out, m->session[session].current));
+	assert_true(d.head.type == ZS_TUNNEL_DATA && !zs_tunnel_flow_id(&d.head.flow) && !d.head.auth);
+	assert_int_equal(d.len, len);
+	assert_memory_equal(d.payload, payload, len);
+	m->sealed++;
+}
+
 /* Of what left just now only PROBEs for the path's length were unasked for. */
 static inline void check_all_down(struct model *m)
 {
@@ -110,8 +124,8 @@ static inline void check_control(struct model *m, const struct record *r, int pl
 	for (uint32_t i = 0; i < m->w->got.count; i++) {
 		const struct sent *out = &m->w->got.out[i];
 
-		if (out->src.port != TUNNEL_PORT)
-			continue; /* a client's: send_down looks at it */
+		if (out->src.port != TUNNEL_PORT || out == m->routed)
+			continue; /* a client's: send_down looks at it; or another edge's */
 		open_down(m, out, &d);
 		if (is_length_probe(m, out, &d))
 			continue;
@@ -242,6 +256,61 @@ static inline void send_up(struct model *m)
 		flipped(m, old, place);
 	if (dice(m, 8)) /* else it is late */
 		put_up(m, old, place, payload);
+}
+
+/* Without a flow, to whom a connection ID leads. `to`: where it must go, NOWHERE with why. */
+static inline void put_up_cid(struct model *m, const struct record *r, int place, int to, int session,
+			      enum zs_drop why, const uint8_t *payload, uint16_t len)
+{
+	enum zs_drop refused = judge(m, r);
+	const struct outcome *o = world_put(m->w, dice(m, 2), &m->w->place[place], TUNNEL_PORT, r->bytes,
+					    r->len);
+	const struct sent *out = o->count ? &o->out[o->count - 1] : NULL; /* PROBEs are sent at once */
+
+	why = refused == ZS_DROPS ? why : refused;
+	if (o->drop != why)
+		fail_msg("from an edge by connection ID: %s, not %s", zs_drop_name(o->drop),
+			 zs_drop_name(why));
+	m->seen[why]++;
+	if (why != ZS_DROPS)
+		to = NOWHERE;
+	m->routed = to != NOWHERE ? out : NULL;
+	if (refused == ZS_DROPS)
+		take_up(m, r, place, payload);
+	m->routed = NULL;
+	if (to == NOWHERE)
+		return;
+	assert_non_null(out);
+	m->across++;
+	if (session != NOBODY) {
+		check_sealed(m, out, session, payload, len);
+		return;
+	}
+	assert_true(leads_to(m, out, &m->w->place[to]) && out->src.port == SERVICE_PORT);
+	assert_int_equal(out->len, len);
+	assert_memory_equal(out->payload, payload, len);
+}
+
+static inline void send_up_cid(struct model *m)
+{
+	int i = some_session(m, TUNNELED, IDS), id = (int)(1 + dice(m, IDS - 1)), to, session;
+	struct minted c = m->cid[dice(m, CIDS)];
+	uint8_t bytes[48] = { 0x40 };
+	int place = (int)dice(m, PLACES);
+	enum zs_drop why;
+
+	if (i == NOBODY || is_worn(&m->session[i]))
+		return;
+	if ((dice(m, 3) || !c.id) && !mint(m, id, m->holder[id].generation, &c))
+		return;
+	to = cid_leads(m, &c, m->session[i].id, &session, &why);
+	if (session != NOBODY && is_worn(&m->session[session]))
+		return;
+	if (dice(m, 4) && m->session[i].current != NOWHERE)
+		place = m->session[i].current;
+	memcpy(bytes + 1, c.bytes, ZS_CID);
+	put_up_cid(m, next_up(m, i, ZS_TUNNEL_DATA, no_flow, bytes, sizeof(bytes)), place, to, session, why,
+		   bytes, sizeof(bytes));
 }
 
 /* --- a client and back ------------------------------------------------------------------------ */

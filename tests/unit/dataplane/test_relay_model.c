@@ -32,38 +32,6 @@ static bool mint(struct model *m, int id, uint16_t generation, struct minted *ou
 	return true;
 }
 
-static void send_cid(struct model *m)
-{
-	int id = (int)(1 + dice(m, dice(m, 5) ? TUNNELED - 1 : IDS - 1)), from = (int)dice(m, PLACES), to;
-	struct minted c = m->cid[dice(m, CIDS)];
-	uint8_t bytes[48] = { 0x40 }, at = 1;
-	const struct outcome *o;
-	enum zs_drop why;
-
-	if ((dice(m, 3) || !c.id) && !mint(m, id, m->holder[id].generation, &c))
-		return;
-	if (dice(m, 4))
-		from = m->holder[1 + dice(m, TUNNELED - 1)].bound.place;
-	if (from == NOWHERE)
-		return;
-	if (dice(m, 2)) { /* a long header */
-		memcpy(bytes, (uint8_t[]){ 0xc0, 0, 0, 0, 1, ZS_CID }, 6);
-		at = 6;
-	}
-	memcpy(bytes + at, c.bytes, ZS_CID);
-	to = cid_leads(m, &c, from, &why);
-	o = world_put(m->w, dice(m, 2), &m->w->place[from], SERVICE_PORT, bytes, sizeof(bytes));
-	if (o->drop != why)
-		fail_msg("a connection ID: %s, not %s", zs_drop_name(o->drop), zs_drop_name(why));
-	assert_int_equal(o->count, to != NOWHERE);
-	m->seen[why]++;
-	if (to == NOWHERE)
-		return;
-	assert_true(leads_to(m, &o->out[0], &m->w->place[to]) && o->out[0].src.port == SERVICE_PORT);
-	assert_memory_equal(o->out[0].payload, bytes, sizeof(bytes));
-	m->delivered++;
-}
-
 static void check_answer(struct model *m, const struct zs_bind *b, int i, int place,
 			 enum zs_bind_outcome outcome)
 {
@@ -176,6 +144,43 @@ static void send_bind(struct model *m)
 
 #include "model_tunnels.h"
 
+static void send_cid(struct model *m)
+{
+	int id = (int)(1 + dice(m, dice(m, 3) ? TUNNELED - 1 : IDS - 1)), from = (int)dice(m, PLACES), to;
+	int session;
+	struct minted c = m->cid[dice(m, CIDS)];
+	uint8_t bytes[48] = { 0x40 }, at = 1;
+	const struct outcome *o;
+	enum zs_drop why;
+
+	if ((dice(m, 3) || !c.id) && !mint(m, id, m->holder[id].generation, &c))
+		return;
+	if (dice(m, 4))
+		from = m->holder[1 + dice(m, TUNNELED - 1)].bound.place;
+	if (from == NOWHERE)
+		return;
+	if (dice(m, 2)) { /* a long header */
+		memcpy(bytes, (uint8_t[]){ 0xc0, 0, 0, 0, 1, ZS_CID }, 6);
+		at = 6;
+	}
+	memcpy(bytes + at, c.bytes, ZS_CID);
+	to = cid_leads(m, &c, sender_at(m, from), &session, &why);
+	if (session != NOBODY && is_worn(&m->session[session]))
+		return;
+	o = world_put(m->w, dice(m, 2), &m->w->place[from], SERVICE_PORT, bytes, sizeof(bytes));
+	if (o->drop != why)
+		fail_msg("a connection ID: %s, not %s", zs_drop_name(o->drop), zs_drop_name(why));
+	assert_int_equal(o->count, to != NOWHERE);
+	m->seen[why]++;
+	if (session != NOBODY)
+		check_sealed(m, &o->out[0], session, bytes, sizeof(bytes));
+	if (to == NOWHERE || session != NOBODY)
+		return;
+	assert_true(leads_to(m, &o->out[0], &m->w->place[to]) && o->out[0].src.port == SERVICE_PORT);
+	assert_memory_equal(o->out[0].payload, bytes, sizeof(bytes));
+	m->delivered++;
+}
+
 /* --- steps ------------------------------------------------------------------------------------ */
 
 static void pass(struct model *m)
@@ -213,8 +218,10 @@ static void step(struct model *m)
 		send_cid(m);
 	else if (what < 500)
 		send_bind(m);
-	else if (what < 750)
+	else if (what < 700)
 		send_up(m);
+	else if (what < 750)
+		send_up_cid(m);
 	else if (what < 880)
 		send_down(m, TUNNELED + (int)dice(m, IDS - TUNNELED));
 	else if (what < 940)
@@ -252,8 +259,9 @@ static void compare(const struct model *m)
 
 static void said(const struct model *m)
 {
-	printf("%d sessions; %u routed by connection ID, %u bindings moved, %u down, %u replies, %u roamed\n",
-	       m->sessions, m->delivered, m->moved, m->downs, m->replies, m->roamed);
+	printf("%d sessions; %u routed by connection ID, %u into tunnels, %u out of them, %u bindings moved, "
+	       "%u down, %u replies, %u roamed\n",
+	       m->sessions, m->delivered, m->sealed, m->across, m->moved, m->downs, m->replies, m->roamed);
 	for (int d = 0; d < ZS_DROPS; d++)
 		if (m->seen[d])
 			printf("  %s %u\n", zs_drop_name((enum zs_drop)d), m->seen[d]);
@@ -292,7 +300,8 @@ static void model(void **state)
 	for (size_t i = 0; i < ZS_ARRAY_LEN(some) && count >= ENOUGH; i++)
 		if (!m->seen[some[i]])
 			fail_msg("%s was never met", zs_drop_name(some[i]));
-	assert_true(count < ENOUGH || (m->delivered && m->moved && m->downs && m->replies && m->roamed));
+	assert_true(count < ENOUGH || (m->delivered && m->sealed && m->across && m->moved && m->downs &&
+				       m->replies && m->roamed));
 	zs_gcm_engine_fini(&m->engine);
 	world_delete(m->w);
 	free(m->session);

@@ -171,6 +171,8 @@ static inline void rig_item_of(struct zs_worker *w, struct zs_item *it, struct r
 	it->local = (uint8_t)zs_locals_find(&w->locals, &it->p.dst.addr, it->iface, 0);
 	if (it->p.dst.port == TUNNEL_PORT)
 		it->class = ZS_CLASS_TUNNEL;
+	else if (it->p.dst.port == w->dp->service_port)
+		it->class = ZS_CLASS_CID;
 	else if (zs_stage_published(w, it, it->p.dst.port))
 		it->side = ZS_SIDE_CLIENT;
 	else
@@ -188,6 +190,7 @@ static inline void rig_stages(struct zs_worker *w, struct rte_mbuf **m, uint32_t
 		at[i] = &item[i];
 	}
 	n = zs_stage_tunnel_in(w, at, n);
+	n = zs_stage_cid(w, at, n);
 	n = zs_stage_flow(w, at, n);
 	n = zs_stage_police(w, at, n);
 	n = zs_stage_tunnel_out(w, at, n);

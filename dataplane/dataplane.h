@@ -102,6 +102,7 @@ struct zs_dp {
 	uint8_t home[ZS_WORKERS_MAX]; /* of a worker: the partition it makes flows in */
 	struct zs_flow_table partition[ZS_WORKERS_MAX];
 	void *waiting[ZS_WORKERS_MAX]; /* each partition's zs_flow_table.ports */
+	void *sources[ZS_WORKERS_MAX]; /* … and its zs_flow_table.sources */
 	_Atomic uint32_t stop;	       /* 1: receive no more, 2: drain what others handed over and end */
 	_Atomic uint32_t quiet;	       /* workers that have stopped receiving */
 	uint64_t second_ns;	       /* when another process of this instance was refused, 0: not lately */

@@ -8,6 +8,15 @@
 #include "held.h"
 #include "limit.h"
 #include "shm/flow_port.h"
+#include "shm/flow_source.h"
+
+/* What is beside a partition in our own memory. */
+static void let_go(struct zs_dp *dp, uint32_t i)
+{
+	free(dp->waiting[i]);
+	free(dp->sources[i]);
+	dp->waiting[i] = dp->sources[i] = NULL;
+}
 
 static uint32_t open_partition(struct zs_dp *dp, uint32_t i, const uint8_t key[16], bool fresh)
 {
@@ -22,11 +31,13 @@ static uint32_t open_partition(struct zs_dp *dp, uint32_t i, const uint8_t key[1
 	}
 	if (rc)
 		return UINT32_MAX;
-	free(dp->waiting[i]);
+	let_go(dp, i);
 	dp->waiting[i] = malloc(zs_flow_ports_bytes(t->capacity));
-	if (!dp->waiting[i])
+	dp->sources[i] = aligned_alloc(64, ZS_ALIGN_UP(zs_flow_sources_bytes(t->capacity), 64));
+	if (!dp->waiting[i] || !dp->sources[i])
 		return UINT32_MAX;
 	zs_flow_ports_bind(t, dp->waiting[i]);
+	zs_flow_sources_bind(t, dp->sources[i]);
 	return atomic_load(&t->head->used);
 }
 
@@ -134,8 +145,8 @@ int zs_flows_open(struct zs_dp *dp, bool fresh, struct zs_error *err)
 void zs_flows_close(struct zs_dp *dp)
 {
 	for (uint32_t i = 0; i < dp->partitions; i++) {
-		free(dp->waiting[i]);
-		dp->waiting[i] = NULL;
+		let_go(dp, i);
 		dp->partition[i].ports = NULL;
+		dp->partition[i].sources = NULL;
 	}
 }

@@ -15,6 +15,7 @@
 #include <string.h>
 #include "shm/flow_index.h"
 #include "shm/flow_port.h"
+#include "shm/flow_source.h"
 
 #define EVICT_STEPS                                                                                          \
 	64 /* confirmed flows taken out of a waiting list, or entries looked at, in one go: bounds a burst */
@@ -98,6 +99,7 @@ void zs_flow_remove(struct zs_flow_table *t, uint32_t id)
 	change_begin(t);
 	__atomic_store_n(&f->used, ZS_FLOW_FREE, __ATOMIC_RELEASE);
 	zs_flow_index_del(t->by_target, &target, id);
+	zs_flow_sources_give(t, f);
 	if (rested)
 		t->resting -= t->resting != 0;
 	else
@@ -165,40 +167,57 @@ static uint32_t oldest_in_buckets(const struct zs_flow_table *t, const struct zs
 	return best;
 }
 
-/* How many ports or numbers there are to choose from, and the first. */
-static uint32_t choices(const struct zs_flow_table *t, const struct zs_flow_new *want, uint32_t *first)
+/* The ports or numbers there are to choose from. false: none. */
+static bool choices(const struct zs_flow_table *t, const struct zs_flow_new *want, uint16_t *first,
+		    uint16_t *last)
 {
-	uint32_t last = t->head->port_last;
-
 	*first = t->head->port_first;
+	*last = t->head->port_last;
 	if (zs_is_attached(&want->target.addr)) {
 		*first = t->numbers ? t->numbers : 1;
-		last = t->numbers + ZS_FLOW_NUMBERS - 1u;
+		*last = (uint16_t)(t->numbers + ZS_FLOW_NUMBERS - 1);
 	}
-	return *first == 0 || *first > last ? 0 : last - *first + 1;
+	return *first && *first <= *last;
 }
 
-/* A source port or number that no flow toward this target uses, and room for it in the index. Ports begin at
- * random, so that none can be foretold; numbers are taken in turn, so that each rests as long as can be. */
+/* Where the search for one begins. Ports begin at random, so that none can be foretold; numbers are taken in turn, so that each
+ * rests as long as can be. */
+static uint16_t choose_start(const struct zs_flow_table *t, const struct zs_flow_new *want, uint32_t random,
+			     uint16_t first, uint16_t last)
+{
+	uint32_t at = zs_is_attached(&want->target.addr) ? t->number_cursor : random;
+
+	return (uint16_t)(first + at % (last - first + 1u));
+}
+
+/* A source port or number that no flow toward this target uses, and room for it in the index. */
 static enum zs_flow_error choose_port(struct zs_flow_table *t, const struct zs_flow_new *want,
 				      uint32_t random, uint16_t *port, struct zs_flow_place *place)
 {
-	bool tunnel = zs_is_attached(&want->target.addr);
-	uint32_t *cursor = tunnel ? &t->number_cursor : &t->port_cursor;
-	uint32_t first, start = *cursor + (tunnel ? 0 : random), count = choices(t, want, &first);
 	enum zs_flow_error why = ZS_FLOW_PORTS;
+	uint16_t first, last, p;
 
-	for (uint32_t i = 0; i < ZS_FLOW_TRIES && i < count; i++) {
-		uint16_t p = (uint16_t)(first + (start + i) % count);
-		uint64_t hash = zs_flow_hash(t, &want->target, p, want->local_target);
-		(*cursor)++;
+	if (!choices(t, want, &first, &last))
+		return why;
+	p = choose_start(t, want, random, first, last);
+	for (uint32_t i = 0; i < ZS_FLOW_TRIES; i++, p = p < last ? p + 1 : first) {
+		uint64_t hash;
+
+		p = zs_flow_sources_find(t, &want->target, want->local_target, first, last, p);
+		if (!p)
+			break;
+		t->tried++;
+		hash = zs_flow_hash(t, &want->target, p, want->local_target);
 		if (zs_flow_find_taken(t, hash, &want->target, p, want->local_target) != ZS_FLOW_NONE)
 			continue;
 		*place = zs_flow_place_of(t, hash);
 		*port = p;
-		if (zs_flow_index_room(t->by_target, place))
-			return ZS_FLOW_OK;
-		why = ZS_FLOW_BUCKET;
+		why = zs_flow_index_room(t->by_target, place) ? ZS_FLOW_OK : ZS_FLOW_BUCKET;
+		if (why != ZS_FLOW_OK)
+			continue;
+		if (zs_is_attached(&want->target.addr))
+			t->number_cursor = p - first + 1u;
+		break;
 	}
 	return why;
 }
@@ -257,6 +276,24 @@ static void fill(struct zs_flow *f, const struct zs_flow_new *want, uint16_t sou
 	f->last_ms = f->created_ms = want->now_ms;
 }
 
+/* Port, places and a free entry. Where the ports are used up an unconfirmed flow gives its own, and with it the rest. */
+static enum zs_flow_error prepare(struct zs_flow_table *t, const struct zs_flow_new *want, uint32_t random,
+				  const struct zs_flow_place *client, struct zs_flow_place *target,
+				  uint16_t *port, struct zs_flow *evicted)
+{
+	struct zs_flow_new exchange = *want;
+	enum zs_flow_error why = choose_port(t, want, random, port, target);
+
+	if (why == ZS_FLOW_OK)
+		return make_room(t, client, want, evicted);
+	if (why != ZS_FLOW_PORTS || zs_is_attached(&want->target.addr))
+		return why;
+	exchange.in_exchange = true;
+	if (make_room(t, client, &exchange, evicted) != ZS_FLOW_OK)
+		return ZS_FLOW_PORTS;
+	return choose_port(t, want, random, port, target);
+}
+
 enum zs_flow_error zs_flow_add(struct zs_flow_table *t, const struct zs_flow_new *want, uint32_t random,
 			       uint32_t *id, struct zs_flow *evicted)
 {
@@ -269,9 +306,7 @@ enum zs_flow_error zs_flow_add(struct zs_flow_table *t, const struct zs_flow_new
 
 	if (evicted)
 		evicted->used = 0;
-	why = choose_port(t, want, random, &port, &target);
-	if (why == ZS_FLOW_OK)
-		why = make_room(t, &client, want, evicted);
+	why = prepare(t, want, random, &client, &target, &port, evicted);
 	if (why != ZS_FLOW_OK)
 		return why;
 	f = flow_at(t, t->head->free_head);
@@ -285,6 +320,7 @@ enum zs_flow_error zs_flow_add(struct zs_flow_table *t, const struct zs_flow_new
 	wait_link(t, *id);
 	zs_flow_index_put(t->by_client, &client, *id);
 	zs_flow_index_put(t->by_target, &target, *id);
+	zs_flow_sources_take(t, f);
 	count_used(t, 1);
 	change_end(t);
 	return ZS_FLOW_OK;

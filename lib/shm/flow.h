@@ -23,8 +23,9 @@
 #include "shm/attached.h"
 #include "shm/segment.h"
 
-#define ZS_FLOW_NONE	UINT32_MAX
-#define ZS_FLOW_TRIES	32 /* source ports or numbers tried for a new flow before `flow_ports` is the drop */
+#define ZS_FLOW_NONE UINT32_MAX
+#define ZS_FLOW_TRIES                                                                                        \
+	4 /* free source ports or numbers tried for a new flow: the index may have no room for one */
 #define ZS_BUCKET_SLOTS 8
 
 /* How far a flow has come: values of zs_flow.answered. */
@@ -98,10 +99,13 @@ struct zs_flow_table {
 	struct zs_flow *flow;
 	uint32_t capacity, mask; /* private copies, checked at join: the shared ones are not trusted */
 	uint64_t key[2];	 /* hash key */
-	uint32_t port_cursor, number_cursor, rest_cursor;
+	uint32_t number_cursor, rest_cursor;
+	uint64_t tried;		     /* source ports and numbers: the work of choosing one */
 	uint32_t resting;	     /* entries, as the owner counts */
 	uint16_t numbers;	     /* the first flow number toward attachments; 0 of them is never given */
 	struct zs_flow_ports *ports; /* NULL: no flow is exchanged; see flow_port.h */
+	struct zs_flow_sources
+	    *sources; /* NULL: it is not known which source ports are free; see flow_source.h */
 };
 
 /* Bytes of the three arrays for `capacity` flows (rounded to whole buckets at load ≤ 1/2). */
@@ -146,7 +150,8 @@ struct zs_flow_new {
 	uint32_t published_generation, nexthop_client, nexthop_target, now_ms;
 	bool in_exchange; /* the port has all it may have: only for an unconfirmed flow of the same port */
 };
-/* Owner: makes a flow that does not exist yet. *evicted (may be NULL) gets a copy of a flow that
+/* Owner: makes a flow that does not exist yet. Where the target's source ports are used up, the published port's oldest unconfirmed flow
+ * gives its own; numbers rest, so nobody gives one. *evicted (may be NULL) gets a copy of a flow that
  * had to go, with used = 1, else used = 0. */
 enum zs_flow_error zs_flow_add(struct zs_flow_table *t, const struct zs_flow_new *want, uint32_t random,
 			       uint32_t *id, struct zs_flow *evicted);

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "shm/flow_index.h"
 #include "shm/flow_port.h"
+#include "shm/flow_source.h"
 
 uint32_t zs_flow_buckets_for(uint32_t capacity)
 {
@@ -195,6 +196,9 @@ int zs_flow_table_check(const struct zs_flow_table *t, const char **where)
 
 		*where = "waiting list of a port";
 		if (!zs_flow_ports_right(t, id))
+			return -EUCLEAN;
+		*where = "a source port that is taken for free";
+		if (used && !zs_flow_sources_right(t, &t->flow[id]))
 			return -EUCLEAN;
 		*where = "an entry the indexes do not lead to";
 		if (used > ZS_FLOW_RESTING || (used && !is_placed(t, id)))

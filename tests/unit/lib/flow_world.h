@@ -10,6 +10,7 @@
 #include "shm/flow.h"
 #include "shm/flow_index.h"
 #include "shm/flow_port.h"
+#include "shm/flow_source.h"
 
 static const uint8_t key[16] = "a hash key, 16 b";
 
@@ -18,7 +19,7 @@ struct world {
 	struct zs_flow_partition_head *head;
 	struct zs_flow_bucket *by_client, *by_target;
 	struct zs_flow *flow;
-	void *ports;
+	void *ports, *sources;
 	uint32_t capacity, buckets;
 	size_t bytes;
 };
@@ -32,7 +33,8 @@ static inline void make(struct world *w, uint32_t capacity)
 	w->head = mmap(NULL, w->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(w->head != MAP_FAILED);
 	w->ports = malloc(zs_flow_ports_bytes(capacity));
-	assert_non_null(w->ports);
+	w->sources = aligned_alloc(64, ZS_ALIGN_UP(zs_flow_sources_bytes(capacity), 64));
+	assert_true(w->ports && w->sources);
 	w->by_client = (struct zs_flow_bucket *)(w->head + 1);
 	w->by_target = w->by_client + w->buckets;
 	w->flow = (struct zs_flow *)(w->by_target + w->buckets);
@@ -43,9 +45,11 @@ static inline int open_with(struct world *w, const uint8_t hash_key[16], bool fr
 	int rc = zs_flow_table_open(&w->t, w->head, w->by_client, w->by_target, w->flow, w->capacity,
 				    w->buckets, hash_key, fresh);
 
-	if (rc == 0)
-		zs_flow_ports_bind(&w->t, w->ports);
-	return rc;
+	if (rc)
+		return rc;
+	zs_flow_ports_bind(&w->t, w->ports);
+	zs_flow_sources_bind(&w->t, w->sources);
+	return 0;
 }
 
 static inline void make_fresh(struct world *w, uint32_t capacity, uint16_t first, uint16_t last)
@@ -59,6 +63,7 @@ static inline void drop(struct world *w)
 {
 	munmap(w->head, w->bytes);
 	free(w->ports);
+	free(w->sources);
 }
 
 static inline void check(const struct world *w)

@@ -42,8 +42,10 @@ static void test_source_ports_run_out(void **state)
 
 	(void)state;
 	make_fresh(&w, 64, 20000, 20003);
-	for (uint32_t i = 0; i < 4; i++)
+	for (uint32_t i = 0; i < 4; i++) {
 		assert_int_equal(add(&w, i, 100, 0, &id, NULL), ZS_FLOW_OK);
+		w.flow[id].answered = ZS_FLOW_CONFIRMED;
+	}
 	assert_int_equal(add(&w, 4, 100, 0, &id, NULL), ZS_FLOW_PORTS);
 	assert_int_equal(add(&w, 4, 101, 0, &id, NULL),
 			 ZS_FLOW_OK); /* another target: the ports are free again */
@@ -51,6 +53,92 @@ static void test_source_ports_run_out(void **state)
 	assert_int_equal(add(&w, 5, 100, 0, &id, NULL), ZS_FLOW_OK);
 	zs_flow_table_set_ports(&w.t, 0, 0);
 	assert_int_equal(add(&w, 6, 102, 0, &id, NULL), ZS_FLOW_PORTS);
+	check(&w);
+	drop(&w);
+}
+
+/* Whoever fills a target's source ports with one packet each keeps nobody out: the port's oldest unconfirmed flow gives its own. */
+static void test_used_up_source_ports_are_exchanged(void **state)
+{
+	struct zs_flow_new other = wanted(50, 100, 0);
+	struct zs_flow evicted;
+	struct world w;
+	uint32_t id;
+
+	(void)state;
+	make_fresh(&w, 64, 20000, 20003);
+	other.port = 444;
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(add(&w, i, 100, i, &id, NULL), ZS_FLOW_OK);
+	assert_int_equal(zs_flow_add(&w.t, &other, 7, &id, NULL), ZS_FLOW_OK);
+	w.flow[find_client(&w, 0)].answered = ZS_FLOW_CONFIRMED;
+	for (uint32_t i = 3; i < 9; i++) { /* 0 is confirmed, 50 is another port's */
+		assert_int_equal(add(&w, i, 100, i, &id, &evicted), ZS_FLOW_OK);
+		assert_int_equal(evicted.client.port, endpoint(i - 2).port);
+		assert_int_equal(w.flow[id].source_port, evicted.source_port);
+		check(&w);
+	}
+	assert_int_not_equal(find_client(&w, 0), ZS_FLOW_NONE);
+	assert_int_equal(w.t.head->used, 4);
+	drop(&w);
+}
+
+#define MOST 13 /* lines: the group of groups, five groups, a few of others in their chains */
+
+/* Confirms it, and takes note that the ports of the range are given once each. */
+static void settle_one(struct world *w, uint32_t id, bool seen[65536])
+{
+	uint16_t port = w->flow[id].source_port;
+
+	assert_in_range(port, 20000, 32767);
+	assert_false(seen[port]);
+	seen[port] = true;
+	w->flow[id].answered = ZS_FLOW_CONFIRMED;
+}
+
+/* The work of choosing a source port is the same for the first, the last and one more than there are. */
+static void test_choosing_a_source_port_is_bounded(void **state)
+{
+	static bool seen[65536];
+	uint64_t looked, tried, most = 0;
+	struct world w;
+	uint32_t id;
+
+	(void)state;
+	make_fresh(&w, 16384, 20000, 32767);
+	for (uint32_t i = 0; i < 12768; i++) {
+		looked = zs_flow_sources_looked(&w.t), tried = w.t.tried;
+		assert_int_equal(add(&w, i, 1, 0, &id, NULL), ZS_FLOW_OK);
+		settle_one(&w, id, seen);
+		assert_true(w.t.tried - tried <= 2);
+		looked = zs_flow_sources_looked(&w.t) - looked;
+		most = looked > most ? looked : most;
+	}
+	assert_in_range(most, 1, MOST);
+	looked = zs_flow_sources_looked(&w.t), tried = w.t.tried;
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_int_equal(add(&w, 20000 + i, 1, 0, &id, NULL), ZS_FLOW_PORTS);
+	assert_int_equal(w.t.tried, tried); /* the line that says how many are used, and no port */
+	assert_in_range(zs_flow_sources_looked(&w.t) - looked, 1000, 3000);
+	for (uint32_t i = 0; i < 100;
+	     i++) { /* the one that is free is found from wherever the search begins */
+		uint32_t victim = find_client(&w, i * 127);
+		uint16_t port = w.flow[victim].source_port;
+
+		zs_flow_remove(&w.t, victim);
+		looked = zs_flow_sources_looked(&w.t), tried = w.t.tried;
+		assert_int_equal(add(&w, i * 127, 1, 0, &id, NULL), ZS_FLOW_OK);
+		assert_int_equal(w.flow[id].source_port, port);
+		w.flow[id].answered = ZS_FLOW_CONFIRMED;
+		assert_int_equal(w.t.tried - tried, 1);
+		assert_in_range(zs_flow_sources_looked(&w.t) - looked, 1, MOST);
+	}
+	check(&w);
+	assert_int_equal(open_with(&w, key, false), 0); /* known again from the flows */
+	assert_int_equal(add(&w, 30000, 1, 0, &id, NULL), ZS_FLOW_PORTS);
+	for (uint32_t i = 0; i < 12768; i++)
+		zs_flow_remove(&w.t, find_client(&w, i));
+	assert_int_equal(add(&w, 30000, 1, 0, &id, NULL), ZS_FLOW_OK);
 	check(&w);
 	drop(&w);
 }
@@ -419,6 +507,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_one_flow),
 		T(test_source_ports_run_out),
+		T(test_used_up_source_ports_are_exchanged),
+		T(test_choosing_a_source_port_is_bounded),
 		T(test_full_evicts_the_oldest_unconfirmed),
 		T(test_every_entry_can_be_used),
 		T(test_crowded_bucket),

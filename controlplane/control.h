@@ -62,7 +62,6 @@ struct zs_control {
 	struct zs_state_watch *watch; /* owns what `state` and `events` point to */
 	uint64_t started_ns;	      /* wall clock */
 	struct zs_drain drain;	      /* drain.h */
-	uint64_t second_until_ns;     /* how long a refused second instance shows */
 };
 
 /* Health of the control plane's own board, with a record in the log when a code is raised or cleared (not when it is

@@ -1,6 +1,4 @@
-/* The lock file holds "<pid of the holder>\n" and, at a fixed offset, "<pid of the last one
- * refused>\n": the refused process writes there, the holder looks there. flock(2) ends with the
- * process, so a crash leaves nothing to clean up. */
+/* The lock file holds the pid of its holder. flock(2) ends with the process, so a crash leaves nothing to clean up. */
 #include "instance.h"
 
 #include <errno.h>
@@ -10,10 +8,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "base/clock.h"
-
-#define REFUSED_AT 32
-#define SHOWN_NS   (60 * ZS_NS_PER_S)
+#include "base/refused.h"
 
 /* Whatever the umask says; one that is there already keeps its mode. */
 static int make(const char *path, unsigned mode)
@@ -45,32 +40,27 @@ int zs_instance_folder(const char *path, unsigned mode, struct zs_error *err)
 	return 0;
 }
 
-static void write_pid(int fd, off_t at)
+static void write_pid(int fd)
 {
 	char text[16];
 	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 
-	if (pwrite(fd, text, (size_t)n, at) < 0)
+	if (pwrite(fd, text, (size_t)n, 0) < 0)
 		return; /* a full disk: the lock holds all the same */
-}
-
-static int read_pid(int fd, off_t at)
-{
-	char text[16] = "";
-
-	return pread(fd, text, sizeof(text) - 1, at) > 0 ? atoi(text) : 0;
 }
 
 static int refuse(int fd, const char *dir, int why, struct zs_error *err)
 {
+	char text[16] = "";
+
 	if (why != EWOULDBLOCK)
 		return zs_error_set(err, -why, ZS_EXIT_RESOURCE, "%.128s/lock: %s", dir, strerror(why));
-	write_pid(fd, REFUSED_AT);
+	zs_refused_note(dir);
 	return zs_error_set(
 	    err, -EBUSY, ZS_EXIT_RUNNING,
 	    "another zs-controlplane of this instance is running (pid %d, lock %.128s/lock); stop it, or use "
 	    "another --instance",
-	    read_pid(fd, 0), dir);
+	    pread(fd, text, sizeof(text) - 1, 0) > 0 ? atoi(text) : 0, dir);
 }
 
 int zs_instance_lock(int *out, const char *dir, struct zs_error *err)
@@ -89,21 +79,7 @@ int zs_instance_lock(int *out, const char *dir, struct zs_error *err)
 		return rc;
 	}
 	if (ftruncate(fd, 0) == 0)
-		write_pid(fd, 0);
+		write_pid(fd);
 	*out = fd;
 	return 0;
-}
-
-void zs_instance_watch(struct zs_control *c, int fd)
-{
-	int pid = read_pid(fd, REFUSED_AT);
-
-	if (pid) {
-		zs_control_raise(c, ZS_HEALTH_second_instance, "pid %d", pid);
-		c->second_until_ns = zs_loop_now(c->loop) + SHOWN_NS;
-		if (ftruncate(fd, REFUSED_AT))
-			return;
-	} else if (zs_loop_now(c->loop) >= c->second_until_ns) {
-		zs_control_clear(c, ZS_HEALTH_second_instance);
-	}
 }

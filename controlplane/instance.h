@@ -8,7 +8,5 @@
 int zs_instance_folder(const char *path, unsigned mode, struct zs_error *err);
 /* Locks `dir`/lock: *fd holds it. -EBUSY: another process does (exit RUNNING); that one will notice. */
 int zs_instance_lock(int *fd, const char *dir, struct zs_error *err);
-/* Each second: raises second_instance for a minute when somebody was refused since the last call. */
-void zs_instance_watch(struct zs_control *c, int fd);
 
 #endif

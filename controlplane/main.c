@@ -2,7 +2,6 @@
  * the dataplane's segments, attach, usage, netlink, the libp2p host, admin, metrics, system calls, READY. The end is the reverse. The tables stay
  * behind for the dataplane, which goes on with them. */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,8 @@
 #include "attach/clock.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/refused.h"
+#include "conf/options.h"
 #include "drain.h"
 #include "ident.h"
 #include "instance.h"
@@ -43,72 +44,22 @@ const char *__asan_default_options(void)
 }
 #endif
 
-struct options {
-	const char *config, *instance;
-	bool check;
-};
-
 struct process {
 	struct zs_control c;
 	struct zs_fault fault;
-	struct options o;
+	struct zs_options o;
 	int lock;
+	uint64_t refused_until_ns;
 	struct zs_attach_clock *attach;
 	struct zs_usage_clock *usage;
 	struct zs_timer *second, *watchdog;
 	uint64_t watchdog_ns;
 };
 
-static const char usage[] =
-    "usage: " PROGRAM " [--config FILE] [--instance NAME] [--check] [--version] [--help]\n"
-    "\n"
-    "  --config FILE    configuration (default /etc/zerostate/NAME.yaml)\n"
-    "  --instance NAME  instance (default relay)\n"
-    "  --check          check the configuration and end\n"
-    "  --version        print the version and end\n"
-    "\n"
+static const char more[] =
     "SIGHUP reads the configuration again; SIGTERM ends. Exit statuses: 0 ended or checked,\n"
     "2 wrong command line, 3 wrong configuration, 4 missing privilege, 5 another process of\n"
     "this instance runs, 6 missing resource, 11 shared memory of another layout, 1 otherwise.\n";
-
-/* --- command line and configuration --- */
-
-/* Returns the exit status, or -1: go on. */
-static int parse_options(int argc, char **argv, struct options *o)
-{
-	static const struct option longs[] = {
-		{ "config", required_argument, NULL, 'c' }, { "instance", required_argument, NULL, 'i' },
-		{ "check", no_argument, NULL, 'k' },	    { "version", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },	    { NULL, 0, NULL, 0 }
-	};
-	int opt;
-
-	while ((opt = getopt_long(argc, argv, "c:i:", longs, NULL)) != -1) {
-		switch (opt) {
-		case 'c':
-			o->config = optarg;
-			break;
-		case 'i':
-			o->instance = optarg;
-			break;
-		case 'k':
-			o->check = true;
-			break;
-		case 'v':
-			puts(PROGRAM " " ZS_VERSION);
-			return ZS_EXIT_OK;
-		case 'h':
-			fputs(usage, stdout);
-			return ZS_EXIT_OK;
-		default:
-			return ZS_EXIT_USAGE; /* getopt said why */
-		}
-	}
-	if (optind == argc)
-		return -1;
-	fprintf(stderr, PROGRAM ": '%s' is no option; see --help\n", argv[optind]);
-	return ZS_EXIT_USAGE;
-}
 
 static int load(const struct process *p, struct zs_conf **out, struct zs_error *err)
 {
@@ -197,11 +148,27 @@ static void on_signal(void *ctx, const struct zs_signal_info *info)
 	zs_loop_stop(p->c.loop);
 }
 
+static void look_for_refused(struct process *p)
+{
+	int pid = 0;
+
+	switch (zs_refused_look(p->c.conf->state_dir, &p->refused_until_ns, zs_loop_now(p->c.loop), &pid)) {
+	case ZS_REFUSED_NOW:
+		zs_control_raise(&p->c, ZS_HEALTH_second_instance, "process %d was refused", pid);
+		break;
+	case ZS_REFUSED_LONG_AGO:
+		zs_control_clear(&p->c, ZS_HEALTH_second_instance);
+		break;
+	case ZS_REFUSED_NOTHING:
+		break;
+	}
+}
+
 static void each_second(void *ctx)
 {
 	struct process *p = ctx;
 
-	zs_instance_watch(&p->c, p->lock);
+	look_for_refused(p);
 	zs_log_flush(&p->c.log, false);
 	zs_timer_after(p->second, SECOND_NS);
 }
@@ -396,14 +363,10 @@ int main(int argc, char **argv)
 	p->lock = -1;
 	p->c.started_ns = zs_clock_wall_ns();
 	p->c.version = ZS_VERSION;
-	status = parse_options(argc, argv, &p->o);
+	status = zs_options_read(&p->o, PROGRAM, ZS_VERSION, more, argc, argv);
 	if (status < 0) {
 		zs_log_init(&p->c.log, STDERR_FILENO, PROGRAM);
-		if (p->o.config)
-			snprintf(p->c.conf_path, sizeof(p->c.conf_path), "%s", p->o.config);
-		else
-			snprintf(p->c.conf_path, sizeof(p->c.conf_path), "/etc/zerostate/%s.yaml",
-				 p->o.instance ? p->o.instance : "relay");
+		snprintf(p->c.conf_path, sizeof(p->c.conf_path), "%s", p->o.config);
 		status = run(p);
 	}
 	free(p);

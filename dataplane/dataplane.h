@@ -105,7 +105,7 @@ struct zs_dp {
 	void *sources[ZS_WORKERS_MAX]; /* … and its zs_flow_table.sources */
 	_Atomic uint32_t stop;	       /* 1: receive no more, 2: drain what others handed over and end */
 	_Atomic uint32_t quiet;	       /* workers that have stopped receiving */
-	uint64_t second_ns;	       /* when another process of this instance was refused, 0: not lately */
+	uint64_t refused_until_ns;     /* base/refused.h: a second process of this instance */
 	uint64_t full_seen;	       /* packets refused by a full flow table, as last summed */
 	uint64_t full_ns;	       /* when that last grew */
 	bool judged;		       /* the counters compared with the last tick's have been read once */

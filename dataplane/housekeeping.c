@@ -1,11 +1,11 @@
 #include <rte_ethdev.h>
 #include "age.h"
+#include "base/refused.h"
 #include "binds.h"
 #include "housekeeping.h"
 #include "judge.h"
 #include "loop/notify.h"
 #include "offenders.h"
-#include "second.h"
 #include "stage/mark.h"
 #include "steering.h"
 #include "tunnels.h"
@@ -83,6 +83,22 @@ static void beat_watchdog(struct zs_dp *dp, uint64_t now)
 	zs_notify(ZS_NOTIFY_WATCHDOG);
 }
 
+static void look_for_refused(struct zs_dp *dp, uint64_t now)
+{
+	int pid = 0;
+
+	switch (zs_refused_look(dp->shm_dir, &dp->refused_until_ns, now, &pid)) {
+	case ZS_REFUSED_NOW:
+		zs_health_raise(dp->state.health, ZS_HEALTH_second_instance, "process %d was refused", pid);
+		break;
+	case ZS_REFUSED_LONG_AGO:
+		zs_health_clear(dp->state.health, ZS_HEALTH_second_instance);
+		break;
+	case ZS_REFUSED_NOTHING:
+		break;
+	}
+}
+
 void zs_housekeeping_main(struct zs_dp *dp)
 {
 	uint64_t now = zs_clock_ns();
@@ -92,7 +108,7 @@ void zs_housekeeping_main(struct zs_dp *dp)
 	zs_trace_link(&dp->trace, dp->shm_dir);
 	zs_segment_beat(&dp->state.seg, now);
 	zs_segment_beat(&dp->events.pair.own, now);
-	zs_second_look(dp, now);
+	look_for_refused(dp, now);
 	zs_steering_sync(dp);
 	for (uint32_t i = 0; i < dp->ports; i++)
 		read_port(dp, i);

@@ -1,4 +1,4 @@
-/* zs-dataplane [--config FILE] [--instance NAME] [--version] [--help]
+/* zs-dataplane [--config FILE] [--instance NAME] [--check] [--version] [--help]
  *
  * Start order: configuration, state segment (a second process of the instance ends here), EAL,
  * ports, flow partitions, workers, sandbox. No control plane is needed: without tables all is
@@ -8,20 +8,20 @@
  * end; every packet is accounted for. The steering programs stay attached and drop relay
  * packets until the next start: `zs-steer` removes them for good. */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/refused.h"
 #include "binds.h"
+#include "conf/options.h"
 #include "eal.h"
 #include "flows.h"
 #include "housekeeping.h"
 #include "loop/notify.h"
 #include "port.h"
 #include "sandbox.h"
-#include "second.h"
 #include "steering.h"
 #include "tunnels.h"
 #include "view.h"
@@ -30,48 +30,6 @@
 
 #define DYING_MS      1000 /* a killed process with gigabytes mapped takes some 100 ms to go */
 #define DYING_STEP_MS 20
-
-struct options {
-	const char *config, *instance;
-};
-
-static const char usage[] = "usage: zs-dataplane [--config FILE] [--instance NAME] [--version] [--help]\n"
-			    "  --config FILE    default /etc/zerostate/INSTANCE.yaml\n"
-			    "  --instance NAME  default relay\n";
-
-/* -1: go on; else the exit status. */
-static int read_options(struct options *o, int argc, char **argv)
-{
-	static const struct option names[] = { { "config", required_argument, NULL, 'c' },
-					       { "instance", required_argument, NULL, 'i' },
-					       { "version", no_argument, NULL, 'v' },
-					       { "help", no_argument, NULL, 'h' },
-					       { 0 } };
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		switch (c) {
-		case 'c':
-			o->config = optarg;
-			break;
-		case 'i':
-			o->instance = optarg;
-			break;
-		case 'v':
-			printf("zs-dataplane %s\n", ZS_VERSION);
-			return ZS_EXIT_OK;
-		case 'h':
-			fputs(usage, stdout);
-			return ZS_EXIT_OK;
-		default:
-			return ZS_EXIT_USAGE; /* getopt said why */
-		}
-	}
-	if (optind == argc)
-		return -1;
-	fprintf(stderr, "zs-dataplane: '%s' is not an option; see --help\n", argv[optind]);
-	return ZS_EXIT_USAGE;
-}
 
 static void set_log(struct zs_dp *dp)
 {
@@ -85,13 +43,11 @@ static void set_log(struct zs_dp *dp)
 		 dp->conf->log.level);
 }
 
-static int load_conf(struct zs_dp *dp, const struct options *o, struct zs_error *err)
+static int load_conf(struct zs_dp *dp, const struct zs_options *o, struct zs_error *err)
 {
-	char path[256];
-	int rc;
+	int rc = zs_conf_load_for(dp->conf, o->config, o->instance, err);
 
-	snprintf(path, sizeof(path), "/etc/zerostate/%s.yaml", o->instance ? o->instance : "relay");
-	if ((rc = zs_conf_load_for(dp->conf, o->config ? o->config : path, o->instance, err)))
+	if (rc || o->check)
 		return rc;
 	set_log(dp);
 	dp->workers = dp->conf->dataplane.workers;
@@ -122,7 +78,7 @@ static int open_state(struct zs_dp *dp, const struct zs_state_shape *shape, bool
 			return rc;
 		usleep(DYING_STEP_MS * 1000);
 	}
-	zs_second_leave_note(dp);
+	zs_refused_note(dp->shm_dir);
 	return rc;
 }
 
@@ -177,7 +133,6 @@ static void clear_health(struct zs_dp *dp)
 	zs_health_clear(dp->state.health, ZS_HEALTH_privilege);
 	zs_health_clear(dp->state.health, ZS_HEALTH_no_hugepages);
 	zs_health_clear(dp->state.health, ZS_HEALTH_steering);
-	zs_health_clear(dp->state.health, ZS_HEALTH_second_instance);
 }
 
 static void wait_for_signal(struct zs_dp *dp, const sigset_t *set)
@@ -259,15 +214,24 @@ close_segments:
 	return rc;
 }
 
+static int run(struct zs_dp *dp, const sigset_t *set, struct zs_error *err)
+{
+	int rc;
+
+	ZS_LOG(dp->log, STARTED, "version=%s instance=%s", ZS_VERSION, dp->conf->instance);
+	rc = start(dp, set, err);
+	if (!rc)
+		ZS_LOG(dp->log, STOPPED, "");
+	return rc;
+}
+
 /* The log goes to stderr too: a record there is the one line. Without a configuration it is no log yet. */
 static int report(struct zs_dp *dp, const struct zs_error *err, int rc)
 {
-	int status = rc ? (err->exit ? (int)err->exit : ZS_EXIT_FAILED) : ZS_EXIT_OK;
+	int status = err->exit ? (int)err->exit : ZS_EXIT_FAILED;
 
-	if (!rc) {
-		ZS_LOG(dp->log, STOPPED, "");
-		return status;
-	}
+	if (!rc)
+		return ZS_EXIT_OK;
 	if (dp->workers)
 		ZS_LOG(dp->log, FATAL, "status=%s reason=\"%s\"", zs_exit_name(status), err->text);
 	else
@@ -277,12 +241,12 @@ static int report(struct zs_dp *dp, const struct zs_error *err, int rc)
 
 int main(int argc, char **argv)
 {
-	struct options o = { 0 };
+	struct zs_options o;
 	struct zs_error err = { 0 };
 	struct zs_fault fault = { 0 };
 	struct zs_log log;
 	struct zs_dp *dp = calloc(1, sizeof(*dp));
-	int status = read_options(&o, argc, argv), rc;
+	int status = zs_options_read(&o, "zs-dataplane", ZS_VERSION, "", argc, argv), rc;
 	sigset_t set;
 
 	if (status >= 0 || !dp)
@@ -297,10 +261,10 @@ int main(int argc, char **argv)
 	zs_fault_install(&fault);
 	dp->conf = calloc(1, sizeof(*dp->conf));
 	rc = dp->conf ? load_conf(dp, &o, &err) : -ENOMEM;
-	if (!rc) {
-		ZS_LOG(dp->log, STARTED, "version=%s instance=%s", ZS_VERSION, dp->conf->instance);
-		rc = start(dp, &set, &err);
-	}
+	if (!rc && o.check)
+		printf("%s: correct\n", o.config);
+	else if (!rc)
+		rc = run(dp, &set, &err);
 	status = report(dp, &err, rc);
 	zs_log_flush(&log, true);
 	free(dp->conf);

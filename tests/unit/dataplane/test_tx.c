@@ -72,23 +72,30 @@ static int tx_teardown(void **state)
 }
 
 /* A packet of 300 bytes, 272 of them payload, or 200 in a tunnel's. */
-static void leave(struct tx_rig *t, uint32_t worker, uint32_t from, uint32_t to, bool sealed)
+static void leave_as(struct tx_rig *t, uint32_t worker, enum zs_class class, uint32_t from, uint32_t to,
+		     bool sealed)
 {
 	struct zs_worker *w = &t->r->worker[worker];
 	struct zs_item it = { .m = fake_new(),
 			      .ip_len = 300,
 			      .l4_len = 280,
 			      .payload_len = 200,
+			      .class = class,
 			      .sealed = sealed,
 			      .from = from,
 			      .to = to,
-			      .table = &t->r->dp.partition[worker] };
+			      .table = class == ZS_CLASS_CID ? NULL : &t->r->dp.partition[worker] };
 	struct zs_item *at[1] = { &it };
 
 	zs_stage_tx(w, at, 1);
 	zs_tx_flush(w);
 	zs_tx_outbox(&t->r->worker[1]);
 	zs_tx_flush(&t->r->worker[1]);
+}
+
+static void leave(struct tx_rig *t, uint32_t worker, uint32_t from, uint32_t to, bool sealed)
+{
+	leave_as(t, worker, ZS_CLASS_FLOW, from, to, sealed);
 }
 
 static void metered(struct tx_rig *t, uint32_t worker, uint32_t id, enum zs_way way, uint64_t packets,
@@ -103,6 +110,18 @@ static void metered(struct tx_rig *t, uint32_t worker, uint32_t id, enum zs_way 
 static uint64_t counted(const struct tx_rig *t, uint32_t worker, enum zs_counter c)
 {
 	return t->r->worker[worker].count[c];
+}
+
+static void by_connection_id(void **state)
+{
+	struct tx_rig *t = *state;
+
+	leave_as(t, 0, ZS_CLASS_CID, 4, 5, false);
+	leave_as(t, 0, ZS_CLASS_CID, 4, 5, true);
+	metered(t, 1, 4, ZS_FROM_EDGE, 2, 272 + 200);
+	metered(t, 1, 5, ZS_TO_EDGE, 2, 272 + 200);
+	assert_int_equal(counted(t, 1, ZS_COUNTER_overhead_out_bytes), 100);
+	assert_int_equal(counted(t, 0, ZS_COUNTER_cid_routed), 2);
 }
 
 static void by_the_queue(void **state)
@@ -165,7 +184,8 @@ static void own_words(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, tx_setup, tx_teardown)
-	const struct CMUnitTest tests[] = { T(by_the_queue), T(what_was_not_sent), T(own_words) };
+	const struct CMUnitTest tests[] = { T(by_the_queue), T(by_connection_id), T(what_was_not_sent),
+					    T(own_words) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

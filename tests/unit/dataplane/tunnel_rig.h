@@ -171,9 +171,10 @@ static inline void rig_item_of(struct zs_worker *w, struct zs_item *it, struct r
 	it->local = (uint8_t)zs_locals_find(&w->locals, &it->p.dst.addr, it->iface, 0);
 	if (it->p.dst.port == TUNNEL_PORT)
 		it->class = ZS_CLASS_TUNNEL;
-	else if (it->p.dst.port == w->dp->service_port)
+	else if (it->p.dst.port == w->dp->service_port) {
 		it->class = ZS_CLASS_CID;
-	else if (zs_stage_published(w, it, it->p.dst.port))
+		it->side = ZS_SIDE_CLIENT;
+	} else if (zs_stage_published(w, it, it->p.dst.port))
 		it->side = ZS_SIDE_CLIENT;
 	else
 		it->side = ZS_SIDE_TARGET;

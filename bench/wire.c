@@ -221,7 +221,7 @@ int zs_wire_blast(struct zs_wire *w, const struct zs_bench_options *opt, double 
 	if (pid < 0)
 		return zs_error_set(err, -errno, ZS_EXIT_RESOURCE, "cannot fork");
 	if (pid == 0)
-		generate(w, opt->frame);
+		generate(w, opt->size ? opt->size : 64);
 	usleep(WARM_UP_NS / 1000);
 	uint64_t t0 = zs_clock_ns(), n0 = received(w);
 	sleep(opt->seconds);

@@ -11,6 +11,7 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include "binds.h"
+#include "core/draw.h"
 #include "eal.h"
 #include "flows.h"
 #include "housekeeping.h"
@@ -32,19 +33,14 @@ struct zs_addr zs_bed_addr(const char *text)
 	return a;
 }
 
-/* splitmix64 */
 uint64_t zs_bed_random(struct zs_bed *bed)
 {
-	uint64_t z = bed->random += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
+	return zs_draw(&bed->random);
 }
 
 uint32_t zs_bed_below(struct zs_bed *bed, uint32_t n)
 {
-	return (uint32_t)((zs_bed_random(bed) >> 32) * n >> 32);
+	return zs_draw_below(&bed->random, n);
 }
 
 /* --- making it --- */
@@ -82,19 +78,21 @@ static uint32_t power_of_two(uint32_t least, uint32_t n)
 static int configure(struct zs_bed *bed, const struct zs_bed_shape *shape, struct zs_error *err)
 {
 	long cpu = sysconf(_SC_NPROCESSORS_ONLN) - 1;
+	const char *driver = shape->rings ? "ring" : "\"null\"";
 	char text[2048];
 	int n = snprintf(
 	    text, sizeof(text),
 	    "instance: bench\nstate_dir: /tmp\nrun_dir: /tmp\n"
 	    "dataplane:\n  workers: 1\n  cpus: [%ld]\n  main_cpu: %ld\n  hugepages: %s\n  memory_mb: %d\n"
 	    "  ports:\n"
-	    "    - {name: near, driver: \"null\", device: \"size=64\", addresses: [10.1.0.1/24, "
+	    "    - {name: near, driver: %s, device: \"size=64\", addresses: [10.1.0.1/24, "
 	    "\"fd00:1::1/64\"]}\n"
-	    "    - {name: far, driver: \"null\", device: \"size=64,copy=0\", addresses: [10.2.0.1/24]}\n"
+	    "    - {name: far, driver: %s, device: \"size=64,copy=0\", addresses: [10.2.0.1/24, "
+	    "\"fd00:2::1/64\"]}\n"
 	    "attach: {capacity: %u, sessions: %u, lanes: %u, tunnel_port: %d, service_port: %d, pop: %d}\n",
-	    cpu, cpu, free_huge() ? "true" : "false", MEMORY_MB, power_of_two(64, shape->attachments),
-	    shape->tunnels ? shape->tunnels : 1, shape->tunnels > 64 ? shape->tunnels : 64, ZS_BED_TUNNEL,
-	    ZS_BED_SERVICE, ZS_BED_POP);
+	    cpu, cpu, free_huge() ? "true" : "false", MEMORY_MB, driver, driver,
+	    power_of_two(64, shape->attachments), shape->tunnels ? shape->tunnels : 1,
+	    shape->tunnels > 64 ? shape->tunnels : 64, ZS_BED_TUNNEL, ZS_BED_SERVICE, ZS_BED_POP);
 
 	return zs_conf_parse(&bed->conf, "bench", text, (size_t)n, err);
 }
@@ -104,7 +102,8 @@ static int open_segments(struct zs_bed *bed, const struct zs_bed_shape *shape, s
 	struct zs_dp *dp = &bed->dp;
 	uint32_t slots = power_of_two(64, shape->tunnels > shape->attachments ? shape->tunnels
 									      : shape->attachments);
-	struct zs_state_shape state = { .flow_capacity = power_of_two(1024, shape->flows),
+	struct zs_tables_shape tables = { .rules = shape->rules };
+	struct zs_state_shape state = { .flow_capacity = shape->flows < 1024 ? 1024 : shape->flows,
 					.event_capacity = CONFIG_EVENTS,
 					.partitions = 1,
 					.attachments = bed->conf.attach.capacity,
@@ -116,13 +115,13 @@ static int open_segments(struct zs_bed *bed, const struct zs_bed_shape *shape, s
 
 	if ((rc = zs_segment_dir(dp->shm_dir, bed->conf.instance, true, err)) ||
 	    (rc = zs_state_open_writer(&dp->state, dp->shm_dir, &state, &fresh, err)) ||
-	    (rc = zs_tables_open_writer(&bed->tables, dp->shm_dir, NULL, false, &fresh, err)))
+	    (rc = zs_tables_open_writer(&bed->tables, dp->shm_dir, &tables, false, &fresh, err)))
 		return rc;
 	return zs_sessions_open_writer(&bed->sessions, dp->shm_dir, &sessions, &fresh, err);
 }
 
 /* What main() does, but for a configuration of its own and threads. */
-static int start(struct zs_bed *bed, struct zs_error *err)
+static int start(struct zs_bed *bed, const struct zs_bed_shape *shape, struct zs_error *err)
 {
 	struct zs_dp *dp = &bed->dp;
 	int rc;
@@ -130,7 +129,9 @@ static int start(struct zs_bed *bed, struct zs_error *err)
 	dp->workers = 1;
 	dp->service_port = ZS_BED_SERVICE;
 	dp->tunnel_port = ZS_BED_TUNNEL;
-	if ((rc = zs_eal_start(dp, err)) || (rc = zs_ports_start(dp, err)) || (rc = zs_workers_new(dp, err)))
+	if ((rc = zs_eal_start(dp, err)) ||
+	    (rc = shape->rings ? zs_bed_rings(bed, err) : zs_ports_start(dp, err)) ||
+	    (rc = zs_workers_new(dp, err)))
 		return rc;
 	dp->offenders = zs_offenders_new(dp);
 	if (!dp->offenders)
@@ -169,6 +170,16 @@ static void put_router(struct zs_bed *bed, uint8_t iface, const char *router, co
 	ZS_CHECK(zs_tables_put_nexthop(&bed->tables, &hop) == 0);
 }
 
+static void put_world(struct zs_bed *bed)
+{
+	put_router(bed, 0, "10.1.0.2", "32.0.0.0", 96 + 3);
+	put_router(bed, 0, "fd00:1::2", "2a00::", 12);
+	put_router(bed, 1, "10.2.0.2", "128.0.0.0", 96 + 3);
+	put_router(bed, 1, "fd00:2::2", "2600::", 12);
+	atomic_store(&bed->dp.tables, &bed->tables); /* the worker's own loop takes them from there */
+	atomic_store(&bed->dp.sessions, &bed->sessions);
+}
+
 static void make_world(struct zs_bed *bed)
 {
 	struct zs_published p = { .used = 1,
@@ -184,7 +195,10 @@ static void make_world(struct zs_bed *bed)
 	put_local(bed, ZS_BED_NEAR6, 0, "fd00:1::1", 64);
 	put_router(bed, 0, "10.1.0.2", "10.128.0.0", 96 + 9);
 	put_router(bed, 0, "fd00:1::2", "fd00:8000::", 20);
+	put_local(bed, ZS_BED_FAR6, 1, "fd00:2::1", 64);
 	put_router(bed, 1, "10.2.0.2", "10.64.0.0", 96 + 10);
+	if (bed->in[0])
+		put_world(bed);
 	ZS_CHECK(zs_tables_set_published(&bed->tables, ZS_BED_PORT, &p) == 0);
 	ZS_CHECK(zs_tables_settings(&bed->tables, &s));
 	s.generation++;
@@ -228,7 +242,7 @@ struct zs_bed *zs_bed_open(const struct zs_bed_shape *shape, struct zs_error *er
 	bed->dp.log = &bed->log;
 	zs_log_init(&bed->log, STDERR_FILENO, "zs-bench");
 	if (own_shm(shape->small_pages, err) || configure(bed, shape, err) ||
-	    open_segments(bed, shape, err) || start(bed, err)) {
+	    open_segments(bed, shape, err) || start(bed, shape, err)) {
 		free(bed);
 		return NULL;
 	}

@@ -1,10 +1,14 @@
-/* One worker of zs-dataplane inside this process: the product's own segments, tables, ports and stages, on two ports that
- * swallow what they are given (net_null). Nothing runs by itself: a bench makes packets ahead of the clock and has them run.
+/* One worker of zs-dataplane inside this process: the product's own segments, tables and stages. Nothing runs by itself: a
+ * bench makes packets ahead of the clock and has them run. On two ports that swallow what they are given (net_null) stages
+ * are run by themselves; with `rings` the ports are rings in memory (net_ring), and the worker's own loop takes from them
+ * and sends into them.
  *
  * Segments lie in a tmpfs of this process's own mount namespace, so nothing is left however it ends.
  *
  *     near: 10.1.0.1/24, fd00:1::1/64; beyond its router 10.128.0.0/9 and fd00:8000::/20
- *     far:  10.2.0.1/24; beyond its router 10.64.0.0/10 */
+ *     far:  10.2.0.1/24, fd00:2::1/64; beyond its router 10.64.0.0/10
+ *
+ * With `rings` beyond near's router are 32.0.0.0/3 and 2a00::/12 too, beyond far's 128.0.0.0/3 and 2600::/12. */
 #ifndef ZS_BENCH_BED_H
 #define ZS_BENCH_BED_H
 
@@ -17,6 +21,8 @@
 #define ZS_BED_NEAR    0 /* own addresses, by index */
 #define ZS_BED_FAR     1
 #define ZS_BED_NEAR6   2
+#define ZS_BED_FAR6    3
+#define ZS_BED_RING    1024 /* of a port; one less can wait in it */
 #define ZS_BED_TUNNEL  4434
 #define ZS_BED_SERVICE 4433
 #define ZS_BED_POP     7
@@ -24,7 +30,9 @@
 
 struct zs_bed_shape {
 	uint32_t attachments, tunnels, flows;
+	uint32_t rules;	  /* room in the deny lists; 0: the build's */
 	bool small_pages; /* else huge ones where the kernel gives them */
+	bool rings;
 };
 
 struct zs_bed {
@@ -35,6 +43,8 @@ struct zs_bed {
 	struct zs_sessions sessions;
 	struct zs_worker *w;
 	struct rte_mempool *packets;
+	struct rte_ring *in[2],
+	    *out[2]; /* with `rings`: what the near and the far port receive and have sent */
 	struct zs_burst burst;
 	uint64_t random;
 };
@@ -67,6 +77,8 @@ double zs_bed_median(double *v, uint32_t n);
 double zs_bed_io(struct zs_bed *bed);
 /* Housekeeping until the worker's own lines of attachments are up to date. */
 void zs_bed_settle(struct zs_bed *bed);
+/* rings.c: makes the ports in the place of zs_ports_start. */
+int zs_bed_rings(struct zs_bed *bed, struct zs_error *err);
 /* Packets that were dropped so far, for whatever reason, and the name of one. */
 uint64_t zs_bed_dropped(const struct zs_bed *bed, const char **name);
 

@@ -270,7 +270,9 @@ static int run(const struct zs_bench_options *opt, json_t *report, struct zs_err
 
 	plan(b, sets, opt->tunnels ? 1 : SETS);
 	most = b->row[b->rows - 1].tunnels;
-	shape = (struct zs_bed_shape){ most, most, most, opt->small_pages };
+	shape = (struct zs_bed_shape){
+		.attachments = most, .tunnels = most, .flows = most, .small_pages = opt->small_pages
+	};
 	b->bed = zs_bed_open(&shape, err);
 	if (!b->bed)
 		return err->code;

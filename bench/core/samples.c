@@ -1,9 +1,5 @@
-/* Samples and the machine's description. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
-#include <unistd.h>
 
 #include "bench.h"
 
@@ -44,6 +40,13 @@ double zs_samples_quantile(const struct zs_samples *s, double q)
 	return v[(uint32_t)(q * (s->count - 1) + 0.5)];
 }
 
+double zs_samples_spread(const struct zs_samples *s)
+{
+	double median = zs_samples_median(s);
+
+	return median > 0 ? (zs_samples_quantile(s, 0.9) - zs_samples_quantile(s, 0.1)) / median : 0;
+}
+
 json_t *zs_samples_json(const struct zs_samples *s)
 {
 	double v[ZS_BENCH_REPEATS_MAX] = { 0 };
@@ -51,35 +54,29 @@ json_t *zs_samples_json(const struct zs_samples *s)
 	json_t *list = json_array();
 	for (uint32_t i = 0; i < s->count; i++)
 		json_array_append_new(list, json_real(s->value[i]));
-	return json_pack("{s:f,s:f,s:f,s:o}", "median", zs_samples_median(s), "min", v[0], "max",
-			 s->count ? v[s->count - 1] : 0.0, "samples", list);
+	return json_pack("{s:f,s:f,s:f,s:f,s:o}", "median", zs_samples_median(s), "spread",
+			 zs_samples_spread(s), "min", v[0], "max", s->count ? v[s->count - 1] : 0.0,
+			 "samples", list);
 }
 
-static void cpu_model(char *out, size_t cap)
+void zs_report_metric(json_t *report, const char *name, const char *unit, enum zs_better better,
+		      const struct zs_samples *s)
 {
-	char line[256];
-	snprintf(out, cap, "unknown");
-	FILE *f = fopen("/proc/cpuinfo", "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		char *colon = strchr(line, ':');
-		if (colon && !strncmp(line, "model name", 10)) {
-			colon[strcspn(colon, "\n")] = 0;
-			snprintf(out, cap, "%s", colon + 2);
-			break;
-		}
+	json_t *metrics = json_object_get(report, "metrics"), *m = zs_samples_json(s);
+
+	if (!metrics) {
+		metrics = json_array();
+		json_object_set_new(report, "metrics", metrics);
 	}
-	if (f)
-		fclose(f);
+	json_object_set_new(m, "name", json_string(name));
+	json_object_set_new(m, "unit", json_string(unit));
+	json_object_set_new(m, "better", json_string(better == ZS_MORE ? "more" : "less"));
+	json_array_append_new(metrics, m);
 }
 
-json_t *zs_machine_json(void)
+void zs_report_value(json_t *report, const char *name, const char *unit, enum zs_better better, double value)
 {
-	struct utsname u;
-	char model[128];
-	uname(&u);
-	cpu_model(model, sizeof(model));
-	return json_pack("{s:s,s:I,s:s,s:I,s:I,s:I}", "cpu", model, "cpus",
-			 (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "kernel", u.release, "page",
-			 (json_int_t)sysconf(_SC_PAGESIZE), "l2", (json_int_t)sysconf(_SC_LEVEL2_CACHE_SIZE),
-			 "l3", (json_int_t)sysconf(_SC_LEVEL3_CACHE_SIZE));
+	struct zs_samples one = { .count = 1, .value = { value } };
+
+	zs_report_metric(report, name, unit, better, &one);
 }

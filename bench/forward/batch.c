@@ -1,0 +1,122 @@
+/* A batch's life: made, run, taken away. */
+#include "forward/forward.h"
+
+#include <rte_ethdev.h>
+#include <rte_ring.h>
+#include "core/tsc.h"
+#include "net/checksum.h"
+
+#define TTL 63 /* one less than it was made with */
+
+void zs_forward_fill(struct zs_forward *f, uint32_t n)
+{
+	struct rte_mbuf *m[ZS_FORWARD_BATCH], *side[2][ZS_FORWARD_BATCH];
+	uint32_t count[2] = { 0 };
+
+	ZS_CHECK(n <= ZS_FORWARD_BATCH && !rte_pktmbuf_alloc_bulk(f->bed->dp.pool, m, n),
+		 "a leak of packets");
+	f->made_count[0] = f->made_count[1] = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		struct zs_made made = { 0 };
+		uint8_t in = f->kind->make(f, m[i], &made);
+
+		side[in][count[in]++] = m[i];
+		f->made[made.out][f->made_count[made.out]++] = made;
+	}
+	for (int in = 0; in < 2; in++)
+		ZS_CHECK(rte_ring_sp_enqueue_bulk(f->bed->in[in], (void **)side[in], count[in], NULL) ==
+			     count[in],
+			 "room in a ring");
+}
+
+uint64_t zs_forward_turns(struct zs_forward *f, uint32_t n)
+{
+	struct zs_worker *w = f->bed->w;
+	uint64_t start = zs_tsc();
+
+	f->packets += n;
+	for (uint32_t done = 0; done < n;)
+		done += zs_worker_turn(w, &f->bed->burst, true);
+	return zs_tsc() - start;
+}
+
+uint64_t zs_forward_io(struct zs_forward *f, uint32_t n)
+{
+	const struct zs_port *port = f->bed->dp.port;
+	uint64_t start = zs_tsc();
+
+	for (uint32_t done = 0; done < n;)
+		for (int in = 0; in < 2; in++) {
+			const struct zs_queue *from = &port[in].queue[0],
+					      *to = &port[f->kind->io[in]].queue[0];
+			struct rte_mbuf *m[ZS_BURST];
+			uint16_t got = rte_eth_rx_burst(from->ethdev, from->id, m, ZS_BURST);
+
+			if (got)
+				done += rte_eth_tx_burst(to->ethdev, to->id, m, got);
+		}
+	return zs_tsc() - start;
+}
+
+/* --- what left --- */
+
+static bool sums_are_right(const struct zs_packet *p, const uint8_t *frame)
+{
+	uint32_t udp = zs_header_sum(&p->src, &p->dst, p->udp_len);
+
+	if (p->is4 && zs_csum_fold(zs_csum_add(0, frame + p->l3_off, ZS_IP4_MIN)) != 0xffff)
+		return false;
+	return zs_csum_fold(zs_csum_add(udp, frame + p->l4_off + 6, p->udp_len - 6u)) == 0xffff;
+}
+
+/* NULL: as it must be. */
+static const char *fault(const struct zs_forward *f, const struct zs_made *made, const uint8_t *frame,
+			 uint32_t len)
+{
+	static const uint8_t router[6] = { 0x22, 0x22, 0x22, 0x22, 0x22, 0x22 };
+	struct zs_ends ends;
+	struct zs_packet p;
+
+	if (zs_packet_parse(frame, len, &p) != ZS_PARSE_OK)
+		return "headers";
+	f->kind->expect(f, made, &ends);
+	if (memcmp(frame, router, 6) || memcmp(frame + 6, f->bed->dp.port[made->out].mac, 6))
+		return "link addresses";
+	if (!zs_endpoint_eq(&p.dst, &ends.dst))
+		return "destination";
+	if (!zs_endpoint_eq(&p.src, &ends.src))
+		return "source";
+	if (p.ttl != TTL)
+		return "TTL";
+	if (p.payload_len != f->payload || memcmp(frame + p.payload_off, made->head, made->head_len) ||
+	    memcmp(frame + p.payload_off + made->head_len, f->pattern + made->head_len,
+		   f->payload - made->head_len))
+		return "payload";
+	return sums_are_right(&p, frame) ? NULL : "checksum";
+}
+
+static void compare(struct zs_forward *f, const struct zs_made *made, const struct rte_mbuf *m)
+{
+	const char *what = fault(f, made, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len);
+
+	f->verified++;
+	if (!what)
+		return;
+	f->wrong++;
+	f->wrong_what = what;
+}
+
+void zs_forward_sink(struct zs_forward *f, uint32_t n, bool look)
+{
+	for (int out = 0; out < 2; out++) {
+		struct rte_mbuf *m[ZS_FORWARD_BATCH];
+		uint32_t got = rte_ring_sc_dequeue_burst(f->bed->out[out], (void **)m, ZS_FORWARD_BATCH,
+							 NULL);
+
+		for (uint32_t i = 0; look && i < got && i < f->made_count[out]; i++)
+			compare(f, &f->made[out][i], m[i]);
+		rte_pktmbuf_free_bulk(m, got);
+		n -= got;
+	}
+	f->lost += n;
+}

@@ -1,0 +1,319 @@
+/* zs-bench forward: rounds of the relay, of `io` and of the memory probe take turns; the median of rounds is reported.
+ *
+ * Housekeeping comes by the clock, each ms, however few packets there were between two: the generator's time counts too. So
+ * its cycles are taken out of the batch they fell in, and cycles_per_packet has its share of a second put back. */
+#include "forward/forward.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUNDS	    3  /* for each of --repeats */
+#define SLICES	    16 /* of a round: batches of the relay, then of io */
+#define RELAY_SLICE 64
+#define IO_SLICE    16
+#define WARM_UP	    512	 /* batches */
+#define LOOKED_AT   64	 /* one batch in so many */
+#define HOUSE_S	    1000 /* times a second */
+
+struct round {
+	double relay[SLICES * RELAY_SLICE], io[SLICES * IO_SLICE];
+	uint32_t relays, ios;
+};
+
+struct result {
+	struct zs_samples all, path, io, over, mpps, house, stage[ZS_STAGES];
+	struct zs_histogram batches;
+	struct zs_probe probe;
+	double hz;
+};
+
+/* --- measuring --- */
+
+static uint64_t house_of(const struct zs_forward *f, uint64_t *calls)
+{
+	const struct zs_worker_counters *c = &f->bed->w->state->counters;
+
+	*calls = c->stage_packets[ZS_STAGE_housekeeping];
+	return c->stage_cycles[ZS_STAGE_housekeeping];
+}
+
+static void relay_batch(struct zs_forward *f, struct result *r, struct round *k)
+{
+	uint64_t calls, more, house, cycles;
+
+	zs_forward_fill(f, ZS_FORWARD_BATCH);
+	house = house_of(f, &calls);
+	cycles = zs_forward_turns(f, ZS_FORWARD_BATCH);
+	house = house_of(f, &more) - house;
+	zs_forward_sink(f, ZS_FORWARD_BATCH, k->relays % LOOKED_AT == 0);
+	if (more - calls == 1)
+		zs_samples_add(&r->house, (double)house);
+	cycles -= house < cycles ? house : cycles;
+	k->relay[k->relays++] = (double)cycles / ZS_FORWARD_BATCH;
+	zs_histogram_add(&r->batches, cycles);
+}
+
+static void io_batch(struct zs_forward *f, struct round *k)
+{
+	zs_forward_fill(f, ZS_FORWARD_BATCH);
+	k->io[k->ios++] = (double)zs_forward_io(f, ZS_FORWARD_BATCH) / ZS_FORWARD_BATCH;
+	zs_forward_sink(f, ZS_FORWARD_BATCH, false);
+}
+
+static void add_stages(struct result *r, const struct zs_worker_counters *c, const uint64_t before[ZS_STAGES],
+		       uint32_t packets)
+{
+	for (int i = 0; i < ZS_STAGES; i++)
+		zs_samples_add(&r->stage[i], (double)(c->stage_cycles[i] - before[i]) / packets);
+}
+
+static void one_round(struct zs_forward *f, struct result *r)
+{
+	const struct zs_worker_counters *c = &f->bed->w->state->counters;
+	uint64_t before[ZS_STAGES];
+	struct round k = { .relays = 0 };
+	double path, io, share;
+
+	memcpy(before, c->stage_cycles, sizeof(before));
+	r->house.count = 0; /* of this round alone; the last round's are reported */
+	for (int s = 0; s < SLICES; s++) {
+		for (int i = 0; i < RELAY_SLICE; i++)
+			relay_batch(f, r, &k);
+		for (int i = 0; i < IO_SLICE; i++)
+			io_batch(f, &k);
+	}
+	add_stages(r, c, before, k.relays * ZS_FORWARD_BATCH);
+	zs_probe_round(&r->probe);
+	path = zs_bed_median(k.relay, k.relays);
+	io = zs_bed_median(k.io, k.ios);
+	share = zs_samples_median(&r->house) * HOUSE_S / r->hz;
+	zs_samples_add(&r->path, path);
+	zs_samples_add(&r->io, io);
+	zs_samples_add(&r->all, path / (1 - share));
+	zs_samples_add(&r->over, path / (1 - share) - io);
+	zs_samples_add(&r->mpps, r->hz / (path / (1 - share)) / 1e6);
+}
+
+static void warm_up(struct zs_forward *f)
+{
+	for (int i = 0; i < WARM_UP; i++) {
+		zs_forward_fill(f, ZS_FORWARD_BATCH);
+		zs_forward_turns(f, ZS_FORWARD_BATCH);
+		zs_forward_sink(f, ZS_FORWARD_BATCH, true);
+	}
+}
+
+/* Of all packets of this run: none lost, none wrong, each in the meters. */
+static int check(const struct zs_forward *f, struct zs_error *err)
+{
+	const char *reason = "by nobody's count";
+	uint64_t dropped = zs_bed_dropped(f->bed, &reason), metered = f->kind->metered(f);
+
+	if (f->lost || dropped)
+		return zs_error_set(err, -EIO, ZS_EXIT_FAILED,
+				    "of %llu packets %llu did not leave, %llu were dropped (%s)",
+				    (unsigned long long)f->packets, (unsigned long long)f->lost,
+				    (unsigned long long)dropped, reason);
+	if (f->wrong)
+		return zs_error_set(
+		    err, -EIO, ZS_EXIT_FAILED, "of %llu packets looked at %llu left with a wrong %s",
+		    (unsigned long long)f->verified, (unsigned long long)f->wrong, f->wrong_what);
+	if (metered != f->packets)
+		return zs_error_set(err, -EIO, ZS_EXIT_FAILED, "%llu packets were sent, meters have %llu",
+				    (unsigned long long)f->packets, (unsigned long long)metered);
+	return 0;
+}
+
+static int measure(struct zs_forward *f, struct result *r, uint32_t rounds, struct zs_error *err)
+{
+	int rc = zs_probe_open(&r->probe, ZS_PROBE_BYTES, err);
+
+	if (rc)
+		return rc;
+	r->hz = zs_tsc_hz();
+	warm_up(f);
+	for (uint32_t i = 0; i < rounds; i++)
+		one_round(f, r);
+	zs_probe_close(&r->probe);
+	return check(f, err);
+}
+
+/* --- report --- */
+
+static void print(const struct zs_forward *f, const struct result *r)
+{
+	fprintf(
+	    stderr,
+	    "  %-4s IPv%d %8u entries %4u B  %6.1f cycles a packet (%.1f-%.1f), io %.1f, over io %.1f, %.2f "
+	    "Mpps; line %.1f%s\n ",
+	    f->kind->name, f->is4 ? 4 : 6, f->entries, f->size, zs_samples_median(&r->all),
+	    zs_samples_quantile(&r->all, 0.1), zs_samples_quantile(&r->all, 0.9), zs_samples_median(&r->io),
+	    zs_samples_median(&r->over), zs_samples_median(&r->mpps), zs_samples_median(&r->probe.line),
+	    zs_probe_disturbed(&r->probe) ? " (disturbed)" : "");
+	for (int i = 0; i < ZS_STAGES; i++)
+		if (zs_samples_median(&r->stage[i]) >= 0.5)
+			fprintf(stderr, " %s %.0f", zs_stage_name((enum zs_stage)i),
+				zs_samples_median(&r->stage[i]));
+	fputc('\n', stderr);
+}
+
+static void describe(const struct zs_forward *f, json_t *report)
+{
+	static const char *const headers[] = { "short", "long", "mixed" };
+
+	json_object_set_new(report, "kind", json_string(f->kind->name));
+	json_object_set_new(report, "entries", json_integer(f->entries));
+	json_object_set_new(report, "size", json_integer(f->size));
+	json_object_set_new(report, "family", json_integer(f->is4 ? 4 : 6));
+	json_object_set_new(report, "header", json_string(headers[f->header]));
+	json_object_set_new(report, "zipf", f->zipf.n ? json_real(f->zipf.s) : json_null());
+	json_object_set_new(report, "deny_rules", json_integer(f->rules));
+	json_object_set_new(report, "cid_keys", json_integer(f->keys));
+	json_object_set_new(report, "refused_entries", json_integer(f->unplaced));
+	json_object_set_new(report, "packets", json_integer((json_int_t)f->packets));
+	json_object_set_new(report, "verified", json_integer((json_int_t)f->verified));
+	json_object_set_new(report, "dropped", json_integer(0));
+}
+
+static void report_on(const struct zs_forward *f, const struct result *r, json_t *report)
+{
+	json_t *stages = json_object();
+	uint64_t all_kb, huge_kb;
+
+	describe(f, report);
+	zs_bed_memory(&all_kb, &huge_kb);
+	for (int i = 0; i < ZS_STAGES; i++)
+		json_object_set_new(stages, zs_stage_name((enum zs_stage)i),
+				    json_real(zs_samples_median(&r->stage[i])));
+	json_object_set_new(report, "cycles_per_packet", json_real(zs_samples_median(&r->all)));
+	json_object_set_new(report, "io_cycles_per_packet", json_real(zs_samples_median(&r->io)));
+	json_object_set_new(report, "cycles_over_io", json_real(zs_samples_median(&r->over)));
+	json_object_set_new(report, "path_cycles", json_real(zs_samples_median(&r->path)));
+	json_object_set_new(report, "housekeeping_cycles", json_real(zs_samples_median(&r->house)));
+	json_object_set_new(report, "mpps", json_real(zs_samples_median(&r->mpps)));
+	json_object_set_new(report, "spread", json_real(zs_samples_spread(&r->all)));
+	json_object_set_new(report, "stages", stages);
+	json_object_set_new(report, "percentiles", zs_histogram_json(&r->batches, 1.0 / ZS_FORWARD_BATCH));
+	json_object_set_new(report, "shared_memory_mib", json_integer((json_int_t)(all_kb >> 10)));
+	json_object_set_new(report, "huge_pages_mib", json_integer((json_int_t)(huge_kb >> 10)));
+	json_object_set_new(report, "tsc_hz", json_real(r->hz));
+	zs_probe_report(&r->probe, report);
+	zs_report_metric(report, "cycles_per_packet", "cycles", ZS_LESS, &r->all);
+	zs_report_metric(report, "io_cycles_per_packet", "cycles", ZS_LESS, &r->io);
+	zs_report_metric(report, "cycles_over_io", "cycles", ZS_LESS, &r->over);
+	zs_report_metric(report, "mpps", "Mpps", ZS_MORE, &r->mpps);
+}
+
+/* --- setting up --- */
+
+static int refuse(struct zs_error *err, const char *what)
+{
+	return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE, "%s", what);
+}
+
+static int read_words(struct zs_forward *f, const struct zs_bench_options *opt, struct zs_error *err)
+{
+	if (!*opt->kind || !strcmp(opt->kind, "cid"))
+		f->kind = &zs_forward_cid;
+	else if (!strcmp(opt->kind, "flow"))
+		f->kind = &zs_forward_flow;
+	else
+		return refuse(err, "--kind is cid or flow");
+	if (!strcmp(opt->header, "long"))
+		f->header = ZS_FORWARD_LONG;
+	else if (!strcmp(opt->header, "mixed"))
+		f->header = ZS_FORWARD_MIXED;
+	else if (*opt->header && strcmp(opt->header, "short"))
+		return refuse(err, "--header is short, long or mixed");
+	return opt->family == 5 ? refuse(err, "--family is 4 or 6") : 0;
+}
+
+static int configure(struct zs_forward *f, const struct zs_bench_options *opt, struct zs_error *err)
+{
+	uint32_t least;
+	int rc = read_words(f, opt, err);
+
+	if (rc)
+		return rc;
+	f->is4 = opt->family != 6;
+	f->entries = opt->entries ? opt->entries : 1000;
+	f->rules = opt->deny ? opt->deny : 1000;
+	f->keys = opt->keys ? opt->keys : 3;
+	f->random = 1;
+	if (opt->zipf > 0)
+		zs_zipf_init(&f->zipf, f->entries, opt->zipf);
+	least = f->kind->smallest(f);
+	f->size = opt->size ? opt->size : least;
+	if (f->size < least)
+		return zs_error_set(
+		    err, -EINVAL, ZS_EXIT_USAGE,
+		    "a frame of %u bytes is smaller than the kind's smallest: --size %u or more", f->size,
+		    least);
+	f->payload = f->size - 4 - ZS_ETH_LEN - (f->is4 ? ZS_IP4_MIN : ZS_IP6_LEN) - ZS_UDP_LEN;
+	if (f->kind == &zs_forward_cid && (f->entries < 2 || f->entries > ZS_ATTACHMENTS_MAX))
+		return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE, "a relay has 2 to %u attachments: --entries",
+				    ZS_ATTACHMENTS_MAX);
+	return 0;
+}
+
+/* What a control plane would say of flows: none ends by itself here, nobody is limited. */
+static void settings(struct zs_forward *f)
+{
+	struct zs_settings s;
+
+	ZS_CHECK(zs_tables_settings(&f->bed->tables, &s), "settings");
+	s.flow_idle_answered_ms = s.flow_idle_unanswered_ms = 86400 * 1000;
+	s.new_flows_per_prefix_s = s.max_flows_per_prefix = 0;
+	s.port_share = 100;
+	s.generation++;
+	ZS_CHECK(zs_tables_set_settings(&f->bed->tables, &s) == 0, "settings are taken");
+}
+
+static int set_up(struct zs_forward *f, const struct zs_bench_options *opt, struct zs_error *err)
+{
+	struct zs_bed_shape shape = { .small_pages = opt->small_pages, .rings = true };
+	int rc;
+
+	f->kind->shape(f, &shape);
+	f->bed = zs_bed_open(&shape, err);
+	if (!f->bed)
+		return err->code;
+	zs_forward_pattern(f);
+	settings(f);
+	zs_forward_deny(f);
+	zs_worker_turn(f->bed->w, &f->bed->burst, false); /* it looks at its tables */
+	if ((rc = f->kind->open(f, err)))
+		return rc;
+	zs_bed_settle(f->bed);
+	return 0;
+}
+
+static int run(const struct zs_bench_options *opt, json_t *report, struct zs_error *err)
+{
+	struct zs_forward *f = calloc(1, sizeof(*f));
+	struct result *r = calloc(1, sizeof(*r));
+	int rc = -ENOMEM;
+
+	if (!f || !r)
+		zs_error_set(err, rc, ZS_EXIT_RESOURCE, "no memory for a bench");
+	else if (!(rc = configure(f, opt, err)) && !(rc = set_up(f, opt, err)) &&
+		 !(rc = measure(f, r, opt->repeats * ROUNDS, err))) {
+		print(f, r);
+		report_on(f, r, report);
+	}
+	if (f && f->own)
+		f->kind->close(f);
+	free(f);
+	free(r);
+	return rc;
+}
+
+const struct zs_bench zs_bench_forward = {
+	.name = "forward",
+	.help = "one worker's own loop on in-memory ports: cycles a packet by connection ID or by flow, "
+		"above the "
+		"bare ports",
+	.run = run,
+};

@@ -1,0 +1,101 @@
+/* What a packet costs from a port to a port: one worker's own loop on ports of rings, in turns with the same ports, loop and burst
+ * with the packets untouched (`io`).
+ *
+ *     generator ──► ring ──► worker ──► ring ──► sink
+ *        who sends, whereto: drawn apart        every packet counted, one batch in some looked at whole
+ *
+ * The generator computes where an entry is from its number: it never reads the relay's tables, so it warms none of their lines.
+ * Batches are made ahead of the clock and taken away behind it. */
+#ifndef ZS_BENCH_FORWARD_H
+#define ZS_BENCH_FORWARD_H
+
+#include "core/histogram.h"
+#include "core/probe.h"
+#include "core/zipf.h"
+#include "relay/bed.h"
+
+#define ZS_FORWARD_BATCH    512 /* packets of a batch: 16 bursts */
+#define ZS_FORWARD_HEAD_MAX 24	/* bytes of payload that differ from packet to packet */
+#define ZS_FORWARD_UNPLACED 64	/* entries at most that an index had no room for */
+
+struct zs_forward;
+
+/* What was made, in the order it leaves. */
+struct zs_made {
+	uint32_t entry; /* that it goes to, or by */
+	uint8_t way;	/* the kind's own */
+	uint8_t out;	/* port that it leaves by */
+	uint8_t head_len;
+	uint8_t head[ZS_FORWARD_HEAD_MAX];
+};
+
+struct zs_forward_kind {
+	const char *name;
+	/* Bytes on the wire, FCS included, of the smallest frame of the kind. */
+	uint32_t (*smallest)(const struct zs_forward *f);
+	void (*shape)(const struct zs_forward *f, struct zs_bed_shape *shape);
+	int (*open)(struct zs_forward *f, struct zs_error *err);
+	/* Writes a frame into an empty packet. Returns the port it comes in by. */
+	uint8_t (*make)(struct zs_forward *f, struct rte_mbuf *m, struct zs_made *made);
+	/* Source and destination as it must leave. */
+	void (*expect)(const struct zs_forward *f, const struct zs_made *made, struct zs_ends *ends);
+	/* Packets as the relay's meters have them. */
+	uint64_t (*metered)(const struct zs_forward *f);
+	uint8_t io[2]; /* where what comes in by a port goes, untouched */
+	void (*close)(struct zs_forward *f);
+};
+extern const struct zs_forward_kind zs_forward_cid, zs_forward_flow;
+
+enum zs_forward_header { ZS_FORWARD_SHORT, ZS_FORWARD_LONG, ZS_FORWARD_MIXED };
+
+struct zs_forward {
+	const struct zs_forward_kind *kind;
+	struct zs_bed *bed;
+	bool is4;
+	enum zs_forward_header header;
+	uint32_t size, payload; /* of the frame on the wire; of UDP's payload in it */
+	uint32_t entries, rules, keys;
+	struct zs_zipf zipf; /* n 0: uniform */
+	uint64_t random;
+	/* Entries that the relay has no room for are not drawn. */
+	uint32_t unplaced, unplaced_at[ZS_FORWARD_UNPLACED];
+	/* Payload behind the head, and its sum from each even offset on that a head ends at. */
+	uint8_t pattern[1500];
+	uint32_t pattern_sum[ZS_FORWARD_HEAD_MAX + 1];
+	struct zs_made made[2][ZS_FORWARD_BATCH]; /* by the port they leave by */
+	uint32_t made_count[2];
+	uint64_t packets, lost, wrong, verified;
+	const char *wrong_what;
+	void *own; /* the kind's */
+};
+
+/* --- traffic.c --- */
+
+/* Where peer or client `entry` is: somewhere beyond the near router; and target `number`: beyond the far one. */
+struct zs_endpoint zs_forward_near(const struct zs_forward *f, uint32_t entry);
+struct zs_endpoint zs_forward_far(const struct zs_forward *f, uint32_t number);
+/* The relay's own address on a port. */
+struct zs_endpoint zs_forward_relay(const struct zs_forward *f, uint8_t port, uint16_t udp_port);
+/* An entry by the chosen distribution. */
+uint32_t zs_forward_draw(struct zs_forward *f);
+/* The relay refused it. -E2BIG with err: too many. */
+int zs_forward_unplace(struct zs_forward *f, uint32_t entry, struct zs_error *err);
+/* Headers and payload: the made packet's head, then the pattern. */
+void zs_forward_frame(struct zs_forward *f, struct rte_mbuf *m, uint8_t in, const struct zs_endpoint *src,
+		      const struct zs_endpoint *dst, const struct zs_made *made);
+/* Lists that deny, filled with prefixes that nobody here is in. */
+void zs_forward_deny(struct zs_forward *f);
+void zs_forward_pattern(struct zs_forward *f);
+
+/* --- batch.c --- */
+
+/* Makes n packets, which wait in the ports' rings. */
+void zs_forward_fill(struct zs_forward *f, uint32_t n);
+/* Lets the worker go round until it has taken n; its cycles. */
+uint64_t zs_forward_turns(struct zs_forward *f, uint32_t n);
+/* The same number moved from port to port; cycles. */
+uint64_t zs_forward_io(struct zs_forward *f, uint32_t n);
+/* Takes what left: all of it is compared with what was made when `look`. What lacks of n is lost. */
+void zs_forward_sink(struct zs_forward *f, uint32_t n, bool look);
+
+#endif

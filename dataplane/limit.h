@@ -33,7 +33,7 @@ bool zs_limit_port(struct zs_limits *l, uint16_t port, uint32_t rate_s, uint32_t
 bool zs_limit_prefix(struct zs_limits *l, const struct zs_addr *src, uint32_t rate_s, uint32_t burst,
 		     uint64_t now_ns);
 /* Other rates by prefix, in the same table under names of their own. */
-enum zs_limit_kind { ZS_LIMIT_FLOWS, ZS_LIMIT_STRANGERS, ZS_LIMIT_NUDGES, ZS_LIMIT_TAGS };
+enum zs_limit_kind { ZS_LIMIT_FLOWS, ZS_LIMIT_STRANGERS, ZS_LIMIT_NUDGES, ZS_LIMIT_TAGS, ZS_LIMIT_BINDS };
 bool zs_limit_prefix_of(struct zs_limits *l, enum zs_limit_kind kind, const struct zs_addr *src,
 			uint32_t rate_s, uint32_t burst, uint64_t now_ns);
 /* Would one more be let through? Takes nothing. */

@@ -19,6 +19,7 @@
 #define ZS_TABLES_STOPPED 0   /* stamp of no tables at all */
 
 struct rte_mbuf;
+struct zs_item;
 struct zs_tunnels;
 struct rte_ring;
 
@@ -38,6 +39,13 @@ struct zs_txbuf {
 	uint32_t count;
 	struct rte_mbuf *mbuf[ZS_BURST];
 	struct zs_sent sent[ZS_BURST];
+};
+
+/* Packets of the burst that are judged when the others have left (stage/late.c). */
+struct zs_later {
+	uint32_t count;
+	bool now; /* they are being judged */
+	struct zs_item *at[ZS_BURST];
 };
 
 struct zs_worker {
@@ -80,6 +88,7 @@ struct zs_worker {
 	struct zs_tracer *trace; /* NULL: nobody asked for samples */
 	struct zs_cids cids;
 	struct zs_flood flood;
+	struct zs_later later;
 	/* Rare things. */
 	uint64_t icmp_tat_ns;
 	uint64_t unix_s; /* as of the last housekeeping */

@@ -17,7 +17,23 @@ struct asked {
 	struct zs_attachment a;
 	struct zs_session session[2];	 /* newest, previous */
 	struct zs_bind_session alive[2]; /* of those, what the decision sees */
+	enum zs_drop unchecked;		 /* why its tag is not worth the check */
 };
+
+/* Who is where it has proven to be is always heard. */
+static bool worth(void *ctx, bool here)
+{
+	struct asked *q = ctx;
+	struct zs_worker *w = q->w;
+	const struct zs_addr *src = &q->it->p.src.addr;
+	uint32_t rate = w->dp->conf->flood.binds_s;
+
+	if (!here && !zs_limit_prefix_of(w->dp->limits, ZS_LIMIT_BINDS, src, rate, rate, w->now_ns))
+		q->unchecked = ZS_DROP_bind_rate;
+	else
+		q->unchecked = zs_flood_may_check(w, src, here);
+	return q->unchecked == ZS_DROPS;
+}
 
 static const struct zs_bind_keys *keys(void *ctx, const struct zs_bind_session *session)
 {
@@ -51,9 +67,11 @@ static const struct zs_bind_session *live(struct asked *q, int i, uint32_t slot)
 	return &q->alive[i];
 }
 
-static enum zs_drop drop_of(enum zs_bind_fault fault)
+static enum zs_drop drop_of(const struct asked *q, enum zs_bind_fault fault)
 {
 	switch (fault) {
+	case ZS_BIND_FAULT_unchecked:
+		return q->unchecked;
 	case ZS_BIND_FAULT_owner:
 	case ZS_BIND_FAULT_bind_id:
 		return ZS_DROP_bind_owner;
@@ -89,7 +107,7 @@ static enum zs_drop take(struct asked *q)
 	struct zs_binding before = zs_binds_get(w, it->cid.attachment), after = before;
 	struct zs_cookie_secret secret;
 	struct zs_cookie_secrets secrets = { 0 };
-	static const struct zs_bind_ops ops = { .keys = keys, .admit = admit };
+	static const struct zs_bind_ops ops = { .worth = worth, .keys = keys, .admit = admit };
 	struct zs_bind_ask ask = { .bytes = it->l4 + ZS_UDP_LEN,
 				   .len = it->p.payload_len,
 				   .from = it->p.src,
@@ -115,23 +133,14 @@ static enum zs_drop take(struct asked *q)
 	explicit_bzero(&secret, sizeof(secret));
 	explicit_bzero(&secrets, sizeof(secrets));
 	if (v.outcome == ZS_BIND_DROPPED) {
-		if (drop_of(v.fault) == ZS_DROP_bind_tag)
+		if (v.fault == ZS_BIND_FAULT_tag)
 			zs_flood_failed(w, &it->p.src.addr);
-		return drop_of(v.fault);
+		return drop_of(q, v.fault);
 	}
 	zs_binds_put(w, it->cid.attachment, &before, &after);
 	w->count[counter_of[v.outcome]]++;
 	answer(w, it, v.answer, sizeof(v.answer));
 	return ZS_DROPS;
-}
-
-/* Is it worth the keys and the tag's check? ZS_DROPS: yes. */
-static enum zs_drop worth(struct zs_worker *w, const struct zs_item *it)
-{
-	struct zs_binding b = zs_binds_get(w, it->cid.attachment);
-	bool known = b.port == it->p.src.port && b.local == it->local && zs_addr_eq(&b.addr, &it->p.src.addr);
-
-	return zs_flood_may_check(w, &it->p.src.addr, known);
 }
 
 void zs_bind_take(struct zs_worker *w, struct zs_item *it)
@@ -142,9 +151,7 @@ void zs_bind_take(struct zs_worker *w, struct zs_item *it)
 	if (it->cid.verdict == ZS_CID_OK && it->cid.pop == w->dp->conf->attach.pop &&
 	    it->cid.attachment < w->dp->state.attachments &&
 	    zs_sessions_attachment(w->sessions, it->cid.attachment, &q.a)) {
-		why = worth(w, it);
-		if (why == ZS_DROPS)
-			why = take(&q);
+		why = take(&q);
 	} else if (it->p.payload_len != ZS_BIND_BYTES)
 		why = ZS_DROP_bind_form;
 	explicit_bzero(q.session, sizeof(q.session));

@@ -189,7 +189,7 @@ static uint32_t decode(struct zs_worker *w, struct zs_item **mine, const struct 
 
 		it->cid = cid[i];
 		if (zs_bind_is(it->l4 + ZS_UDP_LEN, it->p.payload_len))
-			zs_bind_take(w, it);
+			zs_stage_later(w, it);
 		else if (aim(w, it))
 			mine[on++] = it;
 	}

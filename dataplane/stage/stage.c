@@ -32,6 +32,37 @@ void zs_stage_push(struct zs_worker *w, struct rte_mbuf *m, uint32_t worker)
 		zs_stage_drop(w, m, ZS_DROP_hand_over);
 }
 
+/* From a packet's flow to the wire. */
+static void send(struct zs_worker *w, struct zs_item **at, uint32_t n)
+{
+	uint32_t on = zs_stage_flow(w, at, n);
+
+	ZS_STAGE_MARK(w, flow, n);
+	n = on;
+	on = zs_stage_police(w, at, on);
+	ZS_STAGE_MARK(w, police, n);
+	n = on;
+	on = zs_stage_tunnel_out(w, at, on);
+	ZS_STAGE_MARK(w, tunnel_out, n);
+	n = on;
+	on = zs_stage_rewrite(w, at, on);
+	ZS_STAGE_MARK(w, rewrite, n);
+	if (w->trace)
+		zs_trace_sent(w, at, on);
+	zs_stage_tx(w, at, on);
+	zs_tx_flush(w);
+	ZS_STAGE_MARK(w, tx, on);
+}
+
+/* What was put off, now that the others have left. */
+static ZS_COLD void send_late(struct zs_worker *w, struct zs_burst *b)
+{
+	uint32_t n = w->later.count, on = zs_stage_late(w, b->at);
+
+	ZS_STAGE_MARK(w, tunnel_in, n);
+	send(w, b->at, on);
+}
+
 void zs_stage_run(struct zs_worker *w, struct zs_burst *b, struct rte_mbuf **mbuf, uint32_t n, bool handed)
 {
 	uint32_t on = n;
@@ -58,23 +89,9 @@ void zs_stage_run(struct zs_worker *w, struct zs_burst *b, struct rte_mbuf **mbu
 	n = on;
 	on = zs_stage_cid(w, b->at, on);
 	ZS_STAGE_MARK(w, cid, n);
-	n = on;
-	on = zs_stage_flow(w, b->at, on);
-	ZS_STAGE_MARK(w, flow, n);
-	n = on;
-	on = zs_stage_police(w, b->at, on);
-	ZS_STAGE_MARK(w, police, n);
-	n = on;
-	on = zs_stage_tunnel_out(w, b->at, on);
-	ZS_STAGE_MARK(w, tunnel_out, n);
-	n = on;
-	on = zs_stage_rewrite(w, b->at, on);
-	ZS_STAGE_MARK(w, rewrite, n);
-	if (w->trace)
-		zs_trace_sent(w, b->at, on);
-	zs_stage_tx(w, b->at, on);
-	zs_tx_flush(w);
+	send(w, b->at, on);
+	if (w->later.count)
+		send_late(w, b);
 	if (w->trace)
 		zs_trace_burst(w, NULL, 0);
-	ZS_STAGE_MARK(w, tx, on);
 }

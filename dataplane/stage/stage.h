@@ -16,6 +16,9 @@
  *   rewrite    addresses, ports, checksums, TTL, header of the other family, frame header
  *   tx         to the port's queue, or by a ring to the worker that holds the queue
  *
+ * In each stage what costs little to refuse is refused first; what is dear (late.c: tags of who has proven nothing) is put off until the
+ * others of the burst have left, and goes the same way then.
+ *
  * All of it runs on a worker, allocates nothing, makes no system call and never logs. */
 #ifndef ZS_STAGE_H
 #define ZS_STAGE_H
@@ -146,6 +149,11 @@ void zs_stage_push(struct zs_worker *w, struct rte_mbuf *m, uint32_t worker);
 bool zs_stage_resume(struct zs_item *it);
 /* Passes a packet to the worker that owns its flow; ends it here. */
 void zs_flow_hand_over(struct zs_worker *w, struct zs_item *it, uint32_t partition);
+
+/* late.c: puts a packet off until the others of its burst have left. It is not the stage's any more. */
+void zs_stage_later(struct zs_worker *w, struct zs_item *it);
+/* late.c: takes up what was put off. Requests end there; returns how many that came out of tunnels, now in `at`, go on at flow. */
+uint32_t zs_stage_late(struct zs_worker *w, struct zs_item **at);
 
 /* bind.c: takes a message of the BIND family, whose connection ID was decoded into it->cid, to its end. The binder alone. */
 void zs_bind_take(struct zs_worker *w, struct zs_item *it);

@@ -18,6 +18,7 @@ struct arrival {
 	uint64_t tag;
 	uint32_t slot;
 	int64_t fresh; /* window of a lane not seen before, -1: it was */
+	bool later;    /* its tag is checked when the others of the burst have left */
 	uint8_t aad[ZS_TUNNEL_AAD];
 };
 
@@ -59,18 +60,28 @@ static bool at_endpoint(const struct zs_tunnel_session *s, const struct zs_item 
 	return s->roam.has_current && zs_roam_at(&s->roam.current, &from);
 }
 
-/* Window and key. ZS_DROPS: to be opened. */
+/* May its tag be checked? Of one that comes from where its edge has not proven to be, when the others have left. */
+static enum zs_drop worth(struct zs_worker *w, struct arrival *a, const struct zs_tunnel_session *s)
+{
+	if (at_endpoint(s, a->it) || w->later.now)
+		return ZS_DROPS;
+	a->later = true;
+	return zs_flood_may_check(w, &a->it->p.src.addr, false);
+}
+
+/* Window and key. ZS_DROPS: to be opened, or later. */
 static enum zs_drop find_key(struct zs_worker *w, struct arrival *a)
 {
 	const struct zs_tunnel_session *s = &w->dp->state.tunnel_session[a->slot];
 	enum zs_drop why = ZS_DROP_tunnel_receiver;
 
 	a->fresh = -1;
+	a->later = false;
 	if (s->ended)
 		return why;
 	if (!s->window[a->head.lane]) {
-		why = zs_flood_may_check(w, &a->it->p.src.addr, at_endpoint(s, a->it));
-		if (why != ZS_DROPS)
+		why = worth(w, a, s);
+		if (why != ZS_DROPS || a->later)
 			return why;
 		a->fresh = zs_tunnel_window_try(w, a->slot, a->tag, a->head.lane, &why);
 		if (a->fresh < 0)
@@ -83,9 +94,7 @@ static enum zs_drop find_key(struct zs_worker *w, struct arrival *a)
 			return why;
 	}
 	why = zs_window_judge(a->window, a->keys, &a->head, w->now_ns, &a->pick);
-	if (why == ZS_DROPS && a->fresh < 0)
-		why = zs_flood_may_check(w, &a->it->p.src.addr, at_endpoint(s, a->it));
-	return why;
+	return why == ZS_DROPS && a->fresh < 0 ? worth(w, a, s) : why;
 }
 
 /* What the sender's own checksum says of a payload that the tag does not cover: the datagram's sum without its
@@ -279,6 +288,10 @@ static uint32_t open_burst(struct zs_worker *w, struct zs_item **at, uint32_t n,
 			if (one->fresh >= 0)
 				zs_tunnel_window_drop(w, (uint32_t)one->fresh);
 			zs_stage_refuse(w, one->it, why);
+			continue;
+		}
+		if (one->later) {
+			zs_stage_later(w, one->it);
 			continue;
 		}
 		one->it->summed = 0;

@@ -163,7 +163,7 @@ struct zs_conf {
 		uint32_t max_per_prefix, port_share;
 	} flows;
 	struct {
-		uint32_t strangers_s, failed_tags_s, block_pkt_s, block_s;
+		uint32_t strangers_s, failed_tags_s, binds_s, block_pkt_s, block_s;
 	} flood;
 	struct zs_deny targets;
 	uint32_t denies, allows;

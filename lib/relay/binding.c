@@ -73,6 +73,8 @@ static enum zs_bind_fault judge(struct request *q, const struct zs_binding *b)
 		return ZS_BIND_FAULT_counter;
 	if (!zs_cookie_ready(ask->secrets))
 		return ZS_BIND_FAULT_secret;
+	if (ask->ops->worth && !ask->ops->worth(ask->ctx, bound_here(b, ask)))
+		return ZS_BIND_FAULT_unchecked;
 	q->keys = ask->ops->keys(ask->ctx, q->session);
 	if (!zs_bind_verify(ask->engine, ask->bytes, &q->m, &q->keys->request))
 		return ZS_BIND_FAULT_tag;

@@ -36,7 +36,9 @@ struct zs_bind_session {
 };
 
 struct zs_bind_ops {
-	/* Keys of a session, `engine`'s, until the decision is made; asked for once what costs nothing has been judged. */
+	/* All that costs nothing has been judged: is the tag worth its check? `here`: it comes from the bound address. NULL: it is. */
+	bool (*worth)(void *ctx, bool here);
+	/* Keys of a session, `engine`'s, until the decision is made. */
 	const struct zs_bind_keys *(*keys)(void *ctx, const struct zs_bind_session *session);
 	/* May the address be bound? denied: the deny table says no; limit: there is no room. */
 	enum zs_bind_status (*admit)(void *ctx, const struct zs_endpoint *from, uint8_t local);

@@ -79,7 +79,7 @@ static bool decode(const struct relay *r, const uint8_t *cid, size_t len, struct
 
 static void on_bind(struct relay *r, const struct zs_udp_datagram *d)
 {
-	static const struct zs_bind_ops ops = { keys_of, admit };
+	static const struct zs_bind_ops ops = { .keys = keys_of, .admit = admit };
 	const uint8_t *bytes = d->data;
 	struct zs_bind_verdict v;
 	struct zs_cid cid;

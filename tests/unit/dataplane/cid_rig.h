@@ -232,8 +232,10 @@ static inline bool cid_run(struct cid_rig *c, uint32_t worker, struct cid_packet
 
 	c->drop = ZS_DROPS;
 	c->sent_len = 0;
-	return zs_stage_cid(&c->r->worker[worker], at, 1) == 1 &&
-	       zs_stage_police(&c->r->worker[worker], at, 1) == 1;
+	if (zs_stage_cid(&c->r->worker[worker], at, 1) == 1)
+		return zs_stage_police(&c->r->worker[worker], at, 1) == 1;
+	assert_int_equal(zs_stage_late(&c->r->worker[worker], at), 0);
+	return false;
 }
 
 /* A short header with that connection ID and ten bytes more, to attachment `id`. */

@@ -77,13 +77,8 @@ static inline void world_stages(struct zs_worker *w, struct rte_mbuf *m, bool ha
 
 	rig_item_of(w, &item, m, handed);
 	n = zs_stage_tunnel_in(w, at, 1);
-	n = zs_stage_cid(w, at, n);
-	n = zs_stage_flow(w, at, n);
-	n = zs_stage_police(w, at, n);
-	n = zs_stage_tunnel_out(w, at, n);
-	n = zs_stage_rewrite(w, at, n);
-	if (n)
-		zs_tx_put(w, item.hop.iface, item.m, NULL);
+	rig_send(w, at, zs_stage_cid(w, at, n));
+	rig_send(w, at, zs_stage_late(w, at));
 }
 
 static inline void world_take_out(struct world *x)

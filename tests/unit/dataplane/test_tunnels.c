@@ -368,6 +368,40 @@ static void say_from(struct tunnel_rig *t, const struct zs_endpoint *from, bool 
 	rig_settle(t);
 }
 
+/* A datagram of the edge, kept, and how long its payload is. */
+static struct frame said(struct tunnel_rig *t, size_t len)
+{
+	uint8_t bytes[64] = { 0 };
+
+	zs_edge_tunnel_data(t->edge, &t->heard.flow, 0, bytes + ZS_EDGE_HEADROOM, len, rig_now(t));
+	t->ups = 0;
+	return t->up[0];
+}
+
+/* Who comes from where nobody has proven to be is heard behind the others of the burst. */
+static void unproven_addresses_come_last(void **state)
+{
+	struct zs_endpoint thief = { rig_addr("10.1.0.66"), 9 };
+	struct tunnel_rig *t = *state;
+	struct rte_mbuf *m[3];
+	struct frame f;
+
+	rig_up(t, 1);
+	rig_client(t, 1, 0, "hello", 5);
+	t->clients = 0;
+	for (int i = 0; i < 3; i++) {
+		f = said(t, 10 + (size_t)i);
+		m[i] = rig_packet(t->r, 0, i < 2 ? &thief : &t->at, &t->relay, 0, f.bytes, (uint16_t)f.len);
+	}
+	t->arrived += 3;
+	rig_stages(&t->r->worker[0], m, 3, false);
+	rig_settle(t);
+	assert_int_equal(t->clients, 3);
+	assert_int_equal(t->client[0].len, t->client[1].len + 2);
+	assert_int_equal(t->client[2].len, t->client[1].len + 1);
+	rig_conserved(t);
+}
+
 /* Wrong tags cost their prefix its further checks, and a flood all but a few; the edge's own address is checked always. */
 static void tags_under_attack(void **state)
 {
@@ -434,12 +468,20 @@ static void make_before_break(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, tunnel_setup, tunnel_teardown)
-	const struct CMUnitTest tests[] = {
-		T(the_way_is_found), T(data_both_ways),	   T(clear_payloads), T(damaged_before),
-		T(nobody_there),     T(flows_of_the_edge), T(a_port_goes),    T(ecn),
-		T(a_narrow_path),    T(roaming),	   T(over_ipv6),      T(make_before_break),
-		T(tags_under_attack)
-	};
+	const struct CMUnitTest tests[] = { T(the_way_is_found),
+					    T(data_both_ways),
+					    T(clear_payloads),
+					    T(damaged_before),
+					    T(nobody_there),
+					    T(flows_of_the_edge),
+					    T(a_port_goes),
+					    T(ecn),
+					    T(a_narrow_path),
+					    T(roaming),
+					    T(unproven_addresses_come_last),
+					    T(over_ipv6),
+					    T(make_before_break),
+					    T(tags_under_attack) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -180,6 +180,16 @@ static inline void rig_item_of(struct zs_worker *w, struct zs_item *it, struct r
 		it->side = ZS_SIDE_TARGET;
 }
 
+static inline void rig_send(struct zs_worker *w, struct zs_item **at, uint32_t n)
+{
+	n = zs_stage_flow(w, at, n);
+	n = zs_stage_police(w, at, n);
+	n = zs_stage_tunnel_out(w, at, n);
+	n = zs_stage_rewrite(w, at, n);
+	for (uint32_t i = 0; i < n; i++)
+		zs_tx_put(w, at[i]->hop.iface, at[i]->m, NULL);
+}
+
 /* The stages over a burst on one worker; what leaves is kept by the fake port. */
 static inline void rig_stages(struct zs_worker *w, struct rte_mbuf **m, uint32_t n, bool handed)
 {
@@ -191,13 +201,8 @@ static inline void rig_stages(struct zs_worker *w, struct rte_mbuf **m, uint32_t
 		at[i] = &item[i];
 	}
 	n = zs_stage_tunnel_in(w, at, n);
-	n = zs_stage_cid(w, at, n);
-	n = zs_stage_flow(w, at, n);
-	n = zs_stage_police(w, at, n);
-	n = zs_stage_tunnel_out(w, at, n);
-	n = zs_stage_rewrite(w, at, n);
-	for (uint32_t i = 0; i < n; i++)
-		zs_tx_put(w, at[i]->hop.iface, at[i]->m, NULL);
+	rig_send(w, at, zs_stage_cid(w, at, n));
+	rig_send(w, at, zs_stage_late(w, at));
 }
 
 /* Is the UDP checksum right? */

@@ -58,7 +58,7 @@ static inline struct zs_bind_verdict bind_relay_take(struct bind_relay *r, const
 						     uint16_t named, const struct zs_endpoint *from,
 						     uint8_t local)
 {
-	static const struct zs_bind_ops ops = { bind_relay_keys, bind_relay_admit };
+	static const struct zs_bind_ops ops = { .keys = bind_relay_keys, .admit = bind_relay_admit };
 	const struct zs_bind_ask ask = {
 		.bytes = bytes,
 		.len = len,

@@ -322,6 +322,11 @@ int zs_connected_open(struct zs_connected **out, struct zs_connected_pool *p, co
 	return 0;
 }
 
+void zs_connected_give(struct zs_connected *c, void *user)
+{
+	c->user = user;
+}
+
 void zs_connected_close(struct zs_connected *c)
 {
 	struct zs_connected_pool *p = c->pool;

@@ -35,6 +35,8 @@ const struct zs_connected_stats *zs_connected_stats(const struct zs_connected_po
 /* A socket to `to` from an address and port of the kernel's choice. -EMFILE, -ENETUNREACH … */
 int zs_connected_open(struct zs_connected **out, struct zs_connected_pool *p, const struct zs_endpoint *to,
 		      void *user);
+/* What comes from now on is another's. */
+void zs_connected_give(struct zs_connected *c, void *user);
 /* What is gathered for it goes out first. */
 void zs_connected_close(struct zs_connected *c);
 /* Copies; leaves with the next flush at the latest. Runs of equal length to one peer leave together. At most

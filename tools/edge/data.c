@@ -235,6 +235,7 @@ void zs_edge_data_state(const struct zs_edge_data *d, struct zs_edge_data_state 
 					    .flows = zs_edge_flows_count(d->flows),
 					    .most = d->config.flows,
 					    .begun = d->begun,
+					    .rebound = d->rebound,
 					    .refused = d->refused,
 					    .full = d->full,
 					    .unknown = d->unknown };

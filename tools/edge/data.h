@@ -50,7 +50,8 @@ struct zs_edge_data_state {
 	struct zs_uplink_state uplink;
 	const struct zs_connected_stats *local; /* toward services */
 	uint32_t flows, most;
-	uint64_t begun; /* flows so far */
+	uint64_t begun;	  /* flows so far */
+	uint64_t rebound; /* that took the socket of the one that their client had before */
 	uint64_t refused, full,
 	    unknown; /* flows whose service is not there; for want of room; of no service of ours */
 };

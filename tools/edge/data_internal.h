@@ -1,4 +1,4 @@
-/* Inside the data side: what data.c (life, routing, time) shares with services.c and forward.c. */
+/* Inside the data side: what data.c (life, routing, time) shares with services.c, rebound.c and forward.c. */
 #ifndef ZS_EDGE_DATA_INTERNAL_H
 #define ZS_EDGE_DATA_INTERNAL_H
 
@@ -10,6 +10,7 @@
 struct edge_service {
 	uint8_t publish; /* index + 1 of the name; 0: no service of ours has that number */
 	bool silent;	 /* it was said that nobody is there */
+	uint8_t cid_len; /* of the connection IDs that it gives out; 0: it has given none yet */
 };
 
 struct edge_forward {
@@ -33,7 +34,7 @@ struct zs_edge_data {
 	struct edge_service service[EDGE_SERVICES];
 	struct edge_forward forward[ZS_EDGE_FORWARDS];
 	struct edge_replies *replies;
-	uint64_t begun, refused, full, unknown;
+	uint64_t begun, refused, full, unknown, rebound;
 	bool told_full;
 };
 
@@ -60,6 +61,13 @@ void edge_service_data(struct zs_edge_data *d, const struct zs_tunnel_flow *id, 
 		       const uint8_t *payload, size_t len);
 void edge_service_opened(struct zs_edge_data *d, const struct zs_tunnel_flow *id,
 			 const struct zs_endpoint *client);
+
+/* rebound.c: a client's datagram, before it goes to the service: its flow may get another socket. A
+ * service's, on the flow that it goes to. */
+void edge_rebound_asked(struct zs_edge_data *d, struct zs_edge_flow *flow, const uint8_t *payload,
+			size_t len);
+void edge_rebound_answered(struct zs_edge_data *d, const struct zs_edge_flow *flow, const uint8_t *payload,
+			   size_t len);
 
 /* forward.c: flows of our own */
 int edge_forward_open(struct zs_edge_data *d, struct zs_error *err);

@@ -1,9 +1,10 @@
 /* Entries lie in one array, each in one list by its age (free, asking, answered) and in one or two hash chains: by its
- * number, and our own ones by client. */
+ * number, and by its peer: our own ones by their client, the relay's by the connection ID that theirs uses. */
 #include "flow_table.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/hash.h"
@@ -15,7 +16,7 @@ enum { FREE, ASKING, ANSWERED, LISTS };
 struct entry {
 	struct zs_edge_flow flow; /* first: what callers hold */
 	uint8_t list;
-	uint32_t next_id, next_client;
+	uint32_t next_id, next_peer;
 };
 
 struct zs_edge_flows {
@@ -24,12 +25,17 @@ struct zs_edge_flows {
 	struct entry *entry;
 	struct zs_link *links;
 	struct zs_list list[LISTS];
-	uint32_t *by_id, *by_client; /* heads of chains */
+	uint32_t *by_id, *by_peer; /* heads of chains */
 };
 
 static uint32_t index_of(const struct zs_edge_flows *f, const struct zs_edge_flow *flow)
 {
 	return (uint32_t)((const struct entry *)flow - f->entry);
+}
+
+static bool is_ours(const struct zs_edge_flow *flow)
+{
+	return flow->id.opener == ZS_TUNNEL_EDGE;
 }
 
 static uint32_t *id_chain(const struct zs_edge_flows *f, const struct zs_tunnel_flow *id)
@@ -45,7 +51,25 @@ static uint32_t *client_chain(const struct zs_edge_flows *f, uint32_t of, const 
 
 	zs_endpoint_put(key, client);
 	memcpy(key + ZS_ENDPOINT_WIRE, &of, 4);
-	return &f->by_client[zs_hash(f->key, key, sizeof(key)) & (f->buckets - 1)];
+	return &f->by_peer[zs_hash(f->key, key, sizeof(key)) & (f->buckets - 1)];
+}
+
+static uint32_t *cid_chain(const struct zs_edge_flows *f, uint32_t of, const uint8_t *cid, uint8_t len)
+{
+	uint8_t key[ZS_EDGE_CID + 5];
+
+	memcpy(key, cid, len);
+	key[len] = len;
+	memcpy(key + len + 1, &of, 4);
+	return &f->by_peer[zs_hash(f->key, key, len + 5u) & (f->buckets - 1)];
+}
+
+/* NULL: it is in none. */
+static uint32_t *peer_chain(const struct zs_edge_flows *f, const struct zs_edge_flow *flow)
+{
+	if (is_ours(flow))
+		return client_chain(f, flow->of, &flow->client);
+	return flow->cid_len ? cid_chain(f, flow->of, flow->cid, flow->cid_len) : NULL;
 }
 
 int zs_edge_flows_new(struct zs_edge_flows **out, uint32_t most, uint64_t idle_ns,
@@ -64,13 +88,13 @@ int zs_edge_flows_new(struct zs_edge_flows **out, uint32_t most, uint64_t idle_n
 	f->entry = calloc(most, sizeof(*f->entry));
 	f->links = calloc(most, sizeof(*f->links));
 	f->by_id = malloc(f->buckets * sizeof(*f->by_id));
-	f->by_client = malloc(f->buckets * sizeof(*f->by_client));
-	if (!f->entry || !f->links || !f->by_id || !f->by_client) {
+	f->by_peer = malloc(f->buckets * sizeof(*f->by_peer));
+	if (!f->entry || !f->links || !f->by_id || !f->by_peer) {
 		zs_edge_flows_delete(f);
 		return -ENOMEM;
 	}
 	memset(f->by_id, 0xff, f->buckets * sizeof(*f->by_id));
-	memset(f->by_client, 0xff, f->buckets * sizeof(*f->by_client));
+	memset(f->by_peer, 0xff, f->buckets * sizeof(*f->by_peer));
 	for (int l = 0; l < LISTS; l++)
 		zs_list_init(&f->list[l]);
 	for (uint32_t i = 0; i < most; i++)
@@ -86,7 +110,7 @@ void zs_edge_flows_delete(struct zs_edge_flows *f)
 	free(f->entry);
 	free(f->links);
 	free(f->by_id);
-	free(f->by_client);
+	free(f->by_peer);
 	free(f);
 }
 
@@ -111,9 +135,23 @@ struct zs_edge_flow *zs_edge_flows_client(struct zs_edge_flows *f, uint32_t of,
 {
 	uint32_t i = *client_chain(f, of, client);
 
-	while (i != ZS_LIST_NONE &&
-	       (f->entry[i].flow.of != of || !zs_endpoint_eq(&f->entry[i].flow.client, client)))
-		i = f->entry[i].next_client;
+	while (i != ZS_LIST_NONE && (!is_ours(&f->entry[i].flow) || f->entry[i].flow.of != of ||
+				     !zs_endpoint_eq(&f->entry[i].flow.client, client)))
+		i = f->entry[i].next_peer;
+	return i == ZS_LIST_NONE ? NULL : &f->entry[i].flow;
+}
+
+static bool uses(const struct zs_edge_flow *flow, uint32_t of, const uint8_t *cid, uint8_t len)
+{
+	return !is_ours(flow) && flow->of == of && flow->cid_len == len && memcmp(flow->cid, cid, len) == 0;
+}
+
+struct zs_edge_flow *zs_edge_flows_cid(struct zs_edge_flows *f, uint32_t of, const uint8_t *cid, uint8_t len)
+{
+	uint32_t i = *cid_chain(f, of, cid, len);
+
+	while (i != ZS_LIST_NONE && !uses(&f->entry[i].flow, of, cid, len))
+		i = f->entry[i].next_peer;
 	return i == ZS_LIST_NONE ? NULL : &f->entry[i].flow;
 }
 
@@ -126,9 +164,38 @@ static void move(struct zs_edge_flows *f, uint32_t i, uint8_t to)
 	f->entry[i].list = to;
 }
 
-static bool is_ours(const struct zs_edge_flow *flow)
+static void into_peers(struct zs_edge_flows *f, uint32_t i, uint32_t *chain)
 {
-	return flow->id.opener == ZS_TUNNEL_EDGE;
+	f->entry[i].next_peer = *chain;
+	*chain = i;
+}
+
+static void out_of_peers(struct zs_edge_flows *f, uint32_t i)
+{
+	struct zs_edge_flow *flow = &f->entry[i].flow;
+	uint32_t *at = peer_chain(f, flow);
+
+	if (!at)
+		return;
+	while (*at != i)
+		at = &f->entry[*at].next_peer;
+	*at = f->entry[i].next_peer;
+	flow->cid_len = 0;
+}
+
+void zs_edge_flows_cid_is(struct zs_edge_flows *f, struct zs_edge_flow *flow, const uint8_t *cid, uint8_t len)
+{
+	struct zs_edge_flow *other = zs_edge_flows_cid(f, flow->of, cid, len);
+
+	ZS_DCHECK(!is_ours(flow) && len && len <= ZS_EDGE_CID);
+	if (other == flow)
+		return;
+	if (other)
+		out_of_peers(f, index_of(f, other));
+	out_of_peers(f, index_of(f, flow));
+	flow->cid_len = len;
+	memcpy(flow->cid, cid, len);
+	into_peers(f, index_of(f, flow), cid_chain(f, flow->of, cid, len));
 }
 
 struct zs_edge_flow *zs_edge_flows_add(struct zs_edge_flows *f, const struct zs_edge_flow *flow)
@@ -144,11 +211,8 @@ struct zs_edge_flow *zs_edge_flows_add(struct zs_edge_flows *f, const struct zs_
 	chain = id_chain(f, &flow->id);
 	e->next_id = *chain;
 	*chain = i;
-	if (is_ours(flow)) {
-		chain = client_chain(f, flow->of, &flow->client);
-		e->next_client = *chain;
-		*chain = i;
-	}
+	if (is_ours(flow))
+		into_peers(f, i, client_chain(f, flow->of, &flow->client));
 	f->count++;
 	return &e->flow;
 }
@@ -167,12 +231,7 @@ void zs_edge_flows_remove(struct zs_edge_flows *f, struct zs_edge_flow *flow)
 	while (*at != i)
 		at = &f->entry[*at].next_id;
 	*at = f->entry[i].next_id;
-	if (is_ours(flow)) {
-		at = client_chain(f, flow->of, &flow->client);
-		while (*at != i)
-			at = &f->entry[*at].next_client;
-		*at = f->entry[i].next_client;
-	}
+	out_of_peers(f, i);
 	move(f, i, FREE);
 	*flow = (struct zs_edge_flow){ 0 };
 	f->count--;
@@ -223,7 +282,7 @@ struct zs_edge_flow *zs_edge_flows_any(struct zs_edge_flows *f)
 
 void zs_edge_flows_check(const struct zs_edge_flows *f)
 {
-	uint32_t in[LISTS] = { 0 }, chained = 0;
+	uint32_t in[LISTS] = { 0 }, chained = 0, peers = 0, named = 0;
 
 	for (int l = 0; l < LISTS; l++)
 		for (uint32_t i = f->list[l].head; i != ZS_LIST_NONE; i = f->links[i].next) {
@@ -238,4 +297,15 @@ void zs_edge_flows_check(const struct zs_edge_flows *f)
 			chained++;
 		}
 	ZS_CHECK(chained == f->count);
+	for (uint32_t b = 0; b < f->buckets; b++)
+		for (uint32_t i = f->by_peer[b]; i != ZS_LIST_NONE; i = f->entry[i].next_peer) {
+			struct zs_edge_flow *flow = &f->entry[i].flow;
+
+			ZS_CHECK(f->entry[i].list != FREE && (is_ours(flow) || flow->cid_len));
+			ZS_CHECK(peer_chain(f, flow) == &f->by_peer[b]);
+			peers++;
+		}
+	for (uint32_t i = 0; i < f->most; i++)
+		named += f->entry[i].list != FREE && peer_chain(f, &f->entry[i].flow) != NULL;
+	ZS_CHECK(peers == named);
 }

@@ -1,5 +1,6 @@
-/* The flows of an edge, the relay's and its own, in one table of fixed size: found by their number in the tunnel or, the
- * edge's own, by the client at a local listener; the least recently used end first. Pure; one thread. */
+/* The flows of an edge, the relay's and its own, in one table of fixed size: found by their number in the tunnel; the edge's
+ * own by the client at a local listener, the relay's by the connection ID that their client uses; the least recently used end
+ * first. Pure; one thread. */
 #ifndef ZS_EDGE_FLOW_TABLE_H
 #define ZS_EDGE_FLOW_TABLE_H
 
@@ -8,16 +9,22 @@
 #include "net/addr.h"
 #include "relay/tunnel.h"
 
+#define ZS_EDGE_CID 20 /* bytes of the longest connection ID of QUIC 1 and 2 */
+
 struct zs_connected;
 
 struct zs_edge_flow {
 	struct zs_tunnel_flow id;
-	struct zs_endpoint client;   /* whom it is for: the relay's client, or the one at our listener */
-	struct zs_endpoint local;    /* ours: the listener's address that the client uses */
-	struct zs_connected *socket; /* the relay's: toward the service; NULL in our own */
-	uint32_t of;		     /* which service, which listener */
-	uint64_t used_ns;	     /* last datagram of either side */
+	struct zs_endpoint client; /* whom it is for: the relay's client, or the one at our listener */
+	struct zs_endpoint local;  /* ours: the listener's address that the client uses */
+	struct zs_connected
+	    *socket;	  /* the relay's: toward the service; NULL in our own, and once another took it */
+	uint32_t of;	  /* which service, which listener */
+	uint64_t used_ns; /* last datagram of either side */
+	uint64_t begun_ns, asked_ns; /* the relay's: its first datagram, its client's last */
 	bool answered;		     /* each side has sent */
+	uint8_t cid_len;	     /* 0: not to be found by a connection ID */
+	uint8_t cid[ZS_EDGE_CID];
 	bool
 	    refused; /* our own: the relay does not take it; it rests, so that it is not asked at once again */
 };
@@ -34,7 +41,12 @@ struct zs_edge_flow *zs_edge_flows_find(struct zs_edge_flows *f, const struct zs
 /* Our own one of that client at that listener. */
 struct zs_edge_flow *zs_edge_flows_client(struct zs_edge_flows *f, uint32_t of,
 					  const struct zs_endpoint *client);
-/* A copy of `flow`, which is in no table yet. NULL: full; zs_edge_flows_spare says what may go. */
+/* The relay's one toward that service whose client uses this connection ID. */
+struct zs_edge_flow *zs_edge_flows_cid(struct zs_edge_flows *f, uint32_t of, const uint8_t *cid, uint8_t len);
+/* From now on a relay's flow is found by that one, of 1 to ZS_EDGE_CID bytes; no other is any more. */
+void zs_edge_flows_cid_is(struct zs_edge_flows *f, struct zs_edge_flow *flow, const uint8_t *cid,
+			  uint8_t len);
+/* A copy of `flow`, which is in no table yet and has no connection ID. NULL: full; zs_edge_flows_spare says what may go. */
 struct zs_edge_flow *zs_edge_flows_add(struct zs_edge_flows *f, const struct zs_edge_flow *flow);
 /* A datagram of either side; `answered` as the flow's own. */
 void zs_edge_flows_used(struct zs_edge_flows *f, struct zs_edge_flow *flow, bool answered, uint64_t now_ns);

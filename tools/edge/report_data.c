@@ -62,14 +62,14 @@ static json_t *counters_json(const struct zs_edge_data_state *s)
 {
 	const struct zs_uplink_state *u = &s->uplink;
 
-	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "in", (json_int_t)u->in,
-			 "in_bytes", (json_int_t)u->in_bytes, "out", (json_int_t)u->out, "out_bytes",
-			 (json_int_t)u->out_bytes, "sessions", (json_int_t)u->sessions, "begun",
-			 (json_int_t)s->begun, "refused", (json_int_t)s->refused, "full", (json_int_t)s->full,
-			 "unknown", (json_int_t)s->unknown, "socket_blocked",
-			 (json_int_t)u->socket->tx_blocked, "socket_failed", (json_int_t)u->socket->tx_failed,
-			 "local_in", (json_int_t)s->local->rx, "local_lost", (json_int_t)s->local->tx_lost,
-			 "drops", drops_json(u));
+	return json_pack(
+	    "{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "in", (json_int_t)u->in,
+	    "in_bytes", (json_int_t)u->in_bytes, "out", (json_int_t)u->out, "out_bytes",
+	    (json_int_t)u->out_bytes, "sessions", (json_int_t)u->sessions, "begun", (json_int_t)s->begun,
+	    "rebound", (json_int_t)s->rebound, "refused", (json_int_t)s->refused, "full", (json_int_t)s->full,
+	    "unknown", (json_int_t)s->unknown, "socket_blocked", (json_int_t)u->socket->tx_blocked,
+	    "socket_failed", (json_int_t)u->socket->tx_failed, "local_in", (json_int_t)s->local->rx,
+	    "local_lost", (json_int_t)s->local->tx_lost, "drops", drops_json(u));
 }
 
 static json_t *tunnel_json(const struct zs_edge_data_state *s, const char *what, const char *text,
@@ -140,11 +140,11 @@ void zs_edge_report_state(const struct zs_edge_options *o, const struct zs_edge_
 		return;
 	}
 	printf("tunnel: %s; in %llu (%llu bytes), out %llu (%llu bytes), dropped %llu, flows so far %llu, "
-	       "refused "
-	       "%llu, for want of room %llu, sessions %llu\n",
+	       "rebound %llu, refused %llu, for want of room %llu, sessions %llu\n",
 	       line, (unsigned long long)u->in, (unsigned long long)u->in_bytes, (unsigned long long)u->out,
 	       (unsigned long long)u->out_bytes, (unsigned long long)dropped(u), (unsigned long long)s->begun,
-	       (unsigned long long)s->refused, (unsigned long long)s->full, (unsigned long long)u->sessions);
+	       (unsigned long long)s->rebound, (unsigned long long)s->refused, (unsigned long long)s->full,
+	       (unsigned long long)u->sessions);
 	fflush(stdout);
 }
 

@@ -51,7 +51,9 @@ static void say_refused(struct zs_edge_data *d, uint8_t service, int error)
 
 static struct zs_edge_flow *begin(struct zs_edge_data *d, const struct zs_tunnel_flow *id)
 {
-	const struct zs_edge_flow flow = { .id = *id, .of = id->service, .used_ns = data_now(d) };
+	const struct zs_edge_flow flow = {
+		.id = *id, .of = id->service, .used_ns = data_now(d), .begun_ns = data_now(d)
+	};
 	struct zs_edge_flow *f;
 	int rc;
 
@@ -81,6 +83,12 @@ void edge_service_data(struct zs_edge_data *d, const struct zs_tunnel_flow *id, 
 
 	if (!f)
 		f = begin(d, id);
+	if (f)
+		edge_rebound_asked(d, f, payload, len);
+	if (f && !f->socket) { /* another flow took it, and has ended since */
+		edge_flow_end(d, f, 0);
+		f = begin(d, id);
+	}
 	if (!f)
 		return;
 	zs_edge_flows_used(d->flows, f, false, data_now(d));
@@ -111,6 +119,7 @@ static void on_data(void *ctx, void *user, uint8_t ecn, const uint8_t *data, siz
 	struct zs_edge_flow *f = user;
 
 	zs_edge_flows_used(d->flows, f, true, data_now(d));
+	edge_rebound_answered(d, f, data, len);
 	d->service[f->id.service].silent = false;
 	zs_uplink_send(d->uplink, &f->id, ecn, data, len);
 }

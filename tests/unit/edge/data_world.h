@@ -18,9 +18,11 @@
 #include "unit/random.h"
 #include "unit/relay/relay_end.h"
 
-#define MS	ZS_NS_PER_MS
-#define S	ZS_NS_PER_S
-#define IDLE	(1200 * MS)
+#define MS ZS_NS_PER_MS
+#define S  ZS_NS_PER_S
+#ifndef IDLE
+#define IDLE (1200 * MS)
+#endif
 #define FLOWS	4
 #define WEB	1 /* services: one that echoes, one that is not there */
 #define DEAD	2

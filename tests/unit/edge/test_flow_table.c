@@ -37,6 +37,29 @@ static struct zs_edge_flow *naive_client(struct naive *n, uint32_t of, const str
 	return NULL;
 }
 
+static struct zs_edge_flow *naive_cid(struct naive *n, uint32_t of, uint8_t cid)
+{
+	for (uint32_t i = 0; i < n->count; i++)
+		if (n->flow[i].cid_len && n->flow[i].of == of && n->flow[i].cid[0] == cid)
+			return &n->flow[i];
+	return NULL;
+}
+
+/* Lengths go with IDs: 8 to 20 bytes, all alike. */
+static void cid_is(struct random *rnd, struct zs_edge_flows *t, struct zs_edge_flow *got, struct naive *n,
+		   struct zs_edge_flow *want)
+{
+	uint8_t bytes[ZS_EDGE_CID], cid = (uint8_t)random_below(rnd, 13);
+	struct zs_edge_flow *other = naive_cid(n, want->of, cid);
+
+	memset(bytes, cid, sizeof(bytes));
+	zs_edge_flows_cid_is(t, got, bytes, 8 + cid);
+	if (other)
+		other->cid_len = 0;
+	want->cid_len = 8 + cid;
+	want->cid[0] = cid;
+}
+
 static uint64_t naive_ends(const struct zs_edge_flow *f)
 {
 	return f->used_ns + (f->answered ? IDLE : IDLE / 12);
@@ -113,7 +136,7 @@ static void as_a_naive_one(void **state)
 	struct zs_edge_flows *t;
 	struct zs_edge_flow *got, *want;
 	uint64_t now = 1;
-	uint32_t idle = 0, full = 0;
+	uint32_t idle = 0, full = 0, named = 0;
 
 	assert_int_equal(zs_edge_flows_new(&t, MOST, IDLE, &source), 0);
 	for (int step = 0; step < STEPS; step++) {
@@ -123,7 +146,11 @@ static void as_a_naive_one(void **state)
 		want = naive_find(&n, &f.id);
 		same(got, want);
 		same(zs_edge_flows_client(t, f.of, &f.client), naive_client(&n, f.of, &f.client));
-		switch (random_below(&rnd, 8)) {
+		uint8_t cid = (uint8_t)random_below(&rnd, 13), bytes[ZS_EDGE_CID];
+		memset(bytes, cid, sizeof(bytes));
+		same(zs_edge_flows_cid(t, f.of, bytes, 8 + cid), naive_cid(&n, f.of, cid));
+		named += naive_cid(&n, f.of, cid) != NULL;
+		switch (random_below(&rnd, 10)) {
 		case 0 ... 3:
 			full += n.count == MOST;
 			add(t, &n, &f);
@@ -142,6 +169,10 @@ static void as_a_naive_one(void **state)
 				naive_remove(&n, want);
 			}
 			break;
+		case 7 ... 8:
+			if (got && got->id.opener == ZS_TUNNEL_RELAY)
+				cid_is(&rnd, t, got, &n, want);
+			break;
 		default:
 			now += random_below(&rnd, 4) * ZS_NS_PER_S;
 		}
@@ -158,7 +189,7 @@ static void as_a_naive_one(void **state)
 		if (step % 64 == 0)
 			zs_edge_flows_check(t);
 	}
-	assert_true(idle > 100 && full > 100);
+	assert_true(idle > 100 && full > 100 && named > 100);
 	while ((got = zs_edge_flows_any(t)))
 		zs_edge_flows_remove(t, got);
 	assert_int_equal(zs_edge_flows_count(t), 0);

@@ -44,7 +44,7 @@ double zs_samples_median(const struct zs_samples *s);		  /* 0 when empty */
 double zs_samples_quantile(const struct zs_samples *s, double q); /* 0 to 1; 0 when empty */
 /* From the tenth to the ninetieth of a hundred, over the median: one that was cut in upon does not count. */
 double zs_samples_spread(const struct zs_samples *s);
-/* {"median":…,"spread":…,"min":…,"max":…,"samples":[…]} */
+/* {"median":…,"spread":…,"p10":…,"p90":…,"min":…,"max":…,"samples":[…]} */
 json_t *zs_samples_json(const struct zs_samples *s);
 
 /* What `zs-bench compare` and the HTML report read: appends {"name","unit","better", and the samples} to report.metrics. */

@@ -1,4 +1,4 @@
-/* zs-bench BENCH [OPTIONS] | list */
+/* zs-bench BENCH [OPTIONS] | list | compare A.json B.json */
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "bench.h"
+#include "core/compare.h"
 #include "libp2p/p2p.h"
 #include "options.h"
 
@@ -26,7 +27,9 @@ static int list(void)
 
 static int usage(void)
 {
-	printf("usage: zs-bench BENCH [OPTIONS]\n       zs-bench list\n\nbenches:\n");
+	printf("usage: zs-bench BENCH [OPTIONS]\n       zs-bench list\n       zs-bench compare A.json B.json "
+	       "   what got "
+	       "better or worse, and whether the spread allows the claim\n\nbenches:\n");
 	list();
 	printf("\noptions:\n");
 	zs_options_print();
@@ -52,22 +55,40 @@ static const struct zs_bench *find(const char *name)
 	return NULL;
 }
 
-static json_t *begin(const struct zs_bench *bench, const struct zs_bench_options *opt)
+/* What was asked beside the bench: tells its runs apart in a set. */
+static void variant_of(int argc, char **argv, const char *bench, char *out, size_t cap)
+{
+	size_t n = 0;
+
+	*out = 0;
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], bench) || !strcmp(argv[i], "--json"))
+			continue;
+		if (!strcmp(argv[i], "--repeats")) {
+			i++;
+			continue;
+		}
+		n += (size_t)snprintf(out + n, n < cap ? cap - n : 0, "%s%s", n ? " " : "",
+				      argv[i] + strspn(argv[i], "-"));
+	}
+}
+
+static json_t *begin(const struct zs_bench *bench, const struct zs_bench_options *opt, const char *variant)
 {
 	char now[32];
 	time_t t = time(NULL);
 	struct tm utc;
 
 	strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &utc));
-	return json_pack("{s:s,s:s,s:s,s:s,s:i,s:o}", "schema", "zs-bench/2", "bench", bench->name, "help",
-			 bench->help, "time", now, "repeats", (int)opt->repeats, "machine",
-			 zs_machine_json());
+	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:o}", "schema", "zs-bench/2", "bench", bench->name,
+			 "variant", variant, "help", bench->help, "time", now, "repeats", (int)opt->repeats,
+			 "machine", zs_machine_json());
 }
 
-static int run(const struct zs_bench *bench, const struct zs_bench_options *opt)
+static int run(const struct zs_bench *bench, const struct zs_bench_options *opt, const char *variant)
 {
 	struct zs_error err = { 0 };
-	json_t *report = begin(bench, opt);
+	json_t *report = begin(bench, opt, variant);
 	int rc = bench->run(opt, report, &err);
 
 	if (rc)
@@ -84,12 +105,15 @@ int main(int argc, char **argv)
 {
 	struct zs_bench_options opt;
 	const struct zs_bench *bench;
+	char variant[128];
 	int first;
 
 	if (argc == 2 && !strcmp(argv[1], ZS_P2P_LISTENER)) /* a part of the bench p2p */
 		return zs_p2p_listener();
 	if (argc == 2 && !strcmp(argv[1], "list"))
 		return list();
+	if (argc == 4 && !strcmp(argv[1], "compare"))
+		return zs_compare_files(argv[2], argv[3]);
 	for (int i = 1; i < argc; i++)
 		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
 			return usage();
@@ -104,6 +128,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "zs-bench: no bench '%s'; zs-bench list shows them\n", argv[first]);
 		return ZS_EXIT_USAGE;
 	}
+	variant_of(argc, argv, bench->name, variant, sizeof(variant));
 	own_folder(opt.bin_dir);
-	return run(bench, &opt);
+	return run(bench, &opt, variant);
 }

@@ -8,7 +8,8 @@ UNIT_P2P  := $(patsubst tests/unit/p2p/%.c,%,$(wildcard tests/unit/p2p/test_*.c)
 UNIT_RELAY := $(patsubst tests/unit/relay/%.c,%,$(wildcard tests/unit/relay/test_*.c))
 UNIT_EDGE := $(patsubst tests/unit/edge/%.c,%,$(wildcard tests/unit/edge/test_*.c))
 UNIT_DP   := $(if $(CONFIG_ENGINE_DPDK),$(patsubst tests/unit/dataplane/%.c,%,$(wildcard tests/unit/dataplane/test_*.c)))
-UNIT_BINS := $(addprefix $(B)/tests/,$(UNIT_LIB) $(UNIT_CP) $(UNIT_P2P) $(UNIT_RELAY) $(UNIT_EDGE) $(UNIT_DP))
+UNIT_BENCH := $(patsubst tests/unit/bench/%.c,%,$(wildcard tests/unit/bench/test_*.c))
+UNIT_BINS := $(addprefix $(B)/tests/,$(UNIT_BENCH) $(UNIT_LIB) $(UNIT_CP) $(UNIT_P2P) $(UNIT_RELAY) $(UNIT_EDGE) $(UNIT_DP))
 
 # $(call unit,NAME,ROOM,OBJECTS,LIBS)
 define unit
@@ -25,6 +26,9 @@ $(B)/tests/test_peers_known: OWN_LINK := -Wl,--wrap=zs_store_commit
 $(foreach t,$(UNIT_P2P),$(eval $(call unit,$(t),p2p,$$(B)/libzsp2p.a,$$(B)/libzsp2p.a $$(B)/libzs.a $$(P2P_LIBS))))
 $(foreach t,$(UNIT_RELAY),$(eval $(call unit,$(t),relay,$$(B)/libzsrelay.a,$$(RELAY_LIBS))))
 $(foreach t,$(UNIT_EDGE),$(eval $(call unit,$(t),edge,$$(EDGE_OBJ_TESTED) $$(B)/libzsp2p.a,$$(EDGE_LIBS))))
+# What the harness makes of figures; it measures nothing.
+$(eval $(call compile,tests/unit/bench,-Ilib -Ibench))
+$(foreach t,$(UNIT_BENCH),$(eval $(call unit,$(t),bench,$$(call objects,$$(addprefix bench/core/,compare.c histogram.c samples.c search.c zipf.c)),-ljansson -lm)))
 # Of the dataplane what knows no DPDK; a test brings what else its subject calls.
 DP_PLAIN := $(addprefix dataplane/,$(addsuffix .c,age binds calls cids entropy flood flows held hot judge limit locals offenders targets tunnels tunnels_open tracer view stage/bind stage/cid stage/flow stage/frame stage/header stage/hop stage/icmp_write stage/inner stage/late stage/newflow stage/pass stage/police stage/rewrite stage/trace \
 	stage/tunnel_control stage/tunnel_in stage/tunnel_out))

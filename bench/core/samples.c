@@ -54,13 +54,14 @@ json_t *zs_samples_json(const struct zs_samples *s)
 	json_t *list = json_array();
 	for (uint32_t i = 0; i < s->count; i++)
 		json_array_append_new(list, json_real(s->value[i]));
-	return json_pack("{s:f,s:f,s:f,s:f,s:o}", "median", zs_samples_median(s), "spread",
-			 zs_samples_spread(s), "min", v[0], "max", s->count ? v[s->count - 1] : 0.0,
+	return json_pack("{s:f,s:f,s:f,s:f,s:f,s:f,s:o}", "median", zs_samples_median(s), "spread",
+			 zs_samples_spread(s), "p10", zs_samples_quantile(s, 0.1), "p90",
+			 zs_samples_quantile(s, 0.9), "min", v[0], "max", s->count ? v[s->count - 1] : 0.0,
 			 "samples", list);
 }
 
-void zs_report_metric(json_t *report, const char *name, const char *unit, enum zs_better better,
-		      const struct zs_samples *s)
+static json_t *put(json_t *report, const char *name, const char *unit, enum zs_better better,
+		   const struct zs_samples *s)
 {
 	json_t *metrics = json_object_get(report, "metrics"), *m = zs_samples_json(s);
 
@@ -72,11 +73,18 @@ void zs_report_metric(json_t *report, const char *name, const char *unit, enum z
 	json_object_set_new(m, "unit", json_string(unit));
 	json_object_set_new(m, "better", json_string(better == ZS_MORE ? "more" : "less"));
 	json_array_append_new(metrics, m);
+	return m;
+}
+
+void zs_report_metric(json_t *report, const char *name, const char *unit, enum zs_better better,
+		      const struct zs_samples *s)
+{
+	put(report, name, unit, better, s);
 }
 
 void zs_report_value(json_t *report, const char *name, const char *unit, enum zs_better better, double value)
 {
 	struct zs_samples one = { .count = 1, .value = { value } };
 
-	zs_report_metric(report, name, unit, better, &one);
+	json_object_set_new(put(report, name, unit, better, &one), "exact", json_true());
 }

@@ -9,7 +9,8 @@ import socket
 import subprocess
 import time
 
-from attachlab import E2E, Edge, Lab, Plane, check, ok, peers, wait_for
+from attachlab import E2E, Edge, Lab, Plane, peers
+from steps import check, ok, wait_for
 from labnet import Namespace
 
 EDGES, SPREAD_S = 1000, 10

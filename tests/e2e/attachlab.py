@@ -11,26 +11,7 @@ import time
 E2E = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(os.path.dirname(E2E), "interop")]
 import peers  # noqa: E402
-
-
-def ok(text):
-    print(f"# {text}", flush=True)
-
-
-def check(what, good, got=""):
-    if not good:
-        raise SystemExit(f"FAILED: {what}: {got}")
-
-
-def wait_for(what, true, seconds=10.0):
-    """Until true() gives something; that."""
-    end = time.monotonic() + seconds
-    while True:
-        got = true()
-        if got:
-            return got
-        check(what, time.monotonic() < end, f"not within {seconds} s")
-        time.sleep(0.05)
+from steps import check  # noqa: E402
 
 
 class Lab:

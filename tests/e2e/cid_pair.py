@@ -20,6 +20,7 @@ from frames import addr, ether, ip4, ip_packet, udp  # noqa: E402
 from lab import Attached  # noqa: E402
 from labnet import Admin, Namespace, Wire, delta  # noqa: E402
 from peers import Peer, Refused  # noqa: E402
+from steps import check, inside, ok  # noqa: E402
 
 CLIENT, SERVER, SOCKET, RELAY_ID, LAB, RELAY, BIN = sys.argv[1:8]
 CONTROL, SERVICE = 4001, 4433
@@ -27,19 +28,6 @@ BULK = 4_000_000
 WHERE = {CLIENT: "10.77.1.1", SERVER: "10.77.2.1"}  # the relay's address there
 PLACE = {(CLIENT, 4): 0, (CLIENT, 6): 1, (SERVER, 4): 2, (SERVER, 6): 3}  # of its service addresses in a Grant
 admin = Admin(SOCKET)
-
-
-def ok(text):
-    print("ok " + text, flush=True)
-
-
-def check(what, good, got=""):
-    if not good:
-        raise SystemExit(f"FAILED: {what}: {got}")
-
-
-def inside(space):
-    return ("nsenter", f"--net=/run/netns/{space}", "--")
 
 
 class Bound(Attached):

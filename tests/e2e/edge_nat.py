@@ -13,7 +13,8 @@ import threading
 import time
 import zlib
 
-from attachlab import Edge, Lab, Plane, check, ok, peers, wait_for
+from attachlab import Edge, Lab, Plane, peers
+from steps import check, ok, wait_for
 from labnet import Namespace
 
 sys.path.append(os.path.join(os.path.dirname(peers.__file__), "cid"))

@@ -15,7 +15,8 @@ sys.dont_write_bytecode = True
 E2E = os.path.dirname(os.path.abspath(__file__))
 from frames import addr  # noqa: E402
 from labnet import Admin, Namespace, balance, delta  # noqa: E402
-from tunnelwire import NOWHERE, Forger, Tap, check, ok  # noqa: E402
+from steps import check, inside, ok, wait_for  # noqa: E402
+from tunnelwire import NOWHERE, Forger, Tap  # noqa: E402
 
 CLIENT, SERVER, RELAY, SOCKET, RELAY_ID, LAB, BIN = sys.argv[1:8]
 ENTRY, NEAR, FAR, OTHER = "10.77.1.1", "10.77.2.1", "10.77.2.2", "10.77.2.66"
@@ -27,20 +28,6 @@ REPLAYED = ("tunnel_replay", "tunnel_epoch")  # the key of 5 s ago is not even t
 admin = Admin(SOCKET)
 
 
-def inside(space):
-    return ("nsenter", f"--net=/run/netns/{space}", "--")
-
-
-def until(what, true, seconds=10.0):
-    end = time.monotonic() + seconds
-    while True:
-        got = true()
-        if got:
-            return got
-        check(what, time.monotonic() < end, f"not within {seconds} s")
-        time.sleep(0.05)
-
-
 # --- who takes part ------------------------------------------------------------------------------
 
 class Edge:
@@ -50,8 +37,8 @@ class Edge:
                                             stdout=subprocess.PIPE, stderr=log, text=True)
         self.lines = []
         threading.Thread(target=self.read, daemon=True).start()
-        self.port = until("a port", lambda: self.said("port"))
-        until("the path's length", lambda: self.said("payload") == 1440)
+        self.port = wait_for("a port", lambda: self.said("port"))
+        wait_for("the path's length", lambda: self.said("payload") == 1440)
 
     def read(self):
         for line in self.process.stdout:
@@ -63,7 +50,7 @@ class Edge:
     def counts(self):
         n = len(self.lines)
         self.process.send_signal(signal.SIGUSR2)
-        until("the edge's counts", lambda: len(self.lines) > n)
+        wait_for("the edge's counts", lambda: len(self.lines) > n)
         return self.lines[-1]
 
 
@@ -105,7 +92,7 @@ class Plane:
 
     def end(self, how):
         os.kill(self.pid, how)
-        until(f"{self.name} ends", lambda: not os.path.exists(f"/proc/{self.pid}"))
+        wait_for(f"{self.name} ends", lambda: not os.path.exists(f"/proc/{self.pid}"))
 
     def start(self):
         """As the script started it."""
@@ -128,7 +115,7 @@ def snapshot():
             return admin.snapshot()
         except (OSError, KeyError, RuntimeError, ValueError):
             return None
-    return until("the control plane answers", ask)
+    return wait_for("the control plane answers", ask)
 
 
 # --- the test ------------------------------------------------------------------------------------
@@ -168,7 +155,7 @@ class Test:
             self.change = delta(before, snapshot())
             self.drops = {k[5:]: n for k, n in self.change.items() if k.startswith("drop:")}
             return sum(self.drops.values()) >= len(payloads)
-        until(f"{what}: {len(payloads)} drops", drops)
+        wait_for(f"{what}: {len(payloads)} drops", drops)
         self.tap.settled()
         end = len(self.tap.seen)
         drops()
@@ -218,7 +205,7 @@ class Test:
             self.forger.to_edge(payload, edge)
             if i % 100 == 99:
                 time.sleep(0.01)
-        until("the edge drops each", lambda: self.edge.counts()["drops"] - before["drops"] >= len(payloads))
+        wait_for("the edge drops each", lambda: self.edge.counts()["drops"] - before["drops"] >= len(payloads))
         after = self.edge.counts()
         check("nothing else came of it", delta(before, after) == {"drops": len(payloads)}, (before, after))
         ok(f"replayed and reflected to the edge: {len(payloads)} datagrams, as many drops")
@@ -243,7 +230,7 @@ class Test:
         """A datagram of the edge that did not arrive."""
         mark = len(self.tap.seen)
         self.client.send(payload)
-        return until("the edge's answer", lambda: [d for d in self.tap.since(mark, True, held=True) if d.type == DATA])[0]
+        return wait_for("the edge's answer", lambda: [d for d in self.tap.since(mark, True, held=True) if d.type == DATA])[0]
 
     def flipped(self):
         fresh = self.caught()
@@ -268,7 +255,7 @@ class Test:
         self.struck("cut short", [fresh.bytes[:n] for n in range(len(fresh.bytes))], fresh.src, ["tunnel_short", "tunnel_tag"])
         before = snapshot()
         self.forger.to_relay(fresh.bytes, fresh.src)
-        until("untouched it is taken", lambda: snapshot()["tunnel_in"] == before["tunnel_in"] + 1)
+        wait_for("untouched it is taken", lambda: snapshot()["tunnel_in"] == before["tunnel_in"] + 1)
         check("and comes out", self.client.sock.recv(2048) == b"that nobody has seen")
         self.struck("and once more", [fresh.bytes], fresh.src, ["tunnel_replay"])
 

@@ -7,20 +7,12 @@ import time
 
 from frames import UDP, addr, ether, ip4, ip_packet, udp
 from labnet import ETH_ALL, PACKET_OUTGOING, SO_RCVBUFFORCE, Namespace, Wire
+from steps import check, ok
 
 TUNNEL = 4434
 FORGED = bytes.fromhex("020000000066")  # source address of what a Forger sends: not part of the recording
 NOWHERE = bytes.fromhex("020000000099")  # what goes there is held back: nobody but the tap sees it
 SOL_PACKET, PACKET_STATISTICS = 263, 6
-
-
-def ok(text):
-    print("ok " + text, flush=True)
-
-
-def check(what, good, got=""):
-    if not good:
-        raise SystemExit(f"FAILED: {what}: {got}")
 
 
 class Datagram:

@@ -15,20 +15,13 @@ import sys
 import tempfile
 import time
 
+from steps import check, wait_for
+
 E2E = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(E2E))
 BIN = os.environ.get("ZS_BIN") or os.path.join(ROOT, "build", "release")
 PORT = 4001
 ADDRESSES = {"a": ("10.78.1.1", "fd78:1::1"), "b": ("10.78.1.2", "fd78:1::2")}
-
-
-def ok(what):
-    print(f"ok {what}", flush=True)
-
-
-def check(what, good, got=""):
-    if not good:
-        raise SystemExit(f"FAILED: {what}: {got}")
 
 
 def run(*command):
@@ -38,15 +31,6 @@ def run(*command):
 def multiaddr(relay, family, peer):
     ip = ADDRESSES[relay][family]
     return f"/{'ip6' if ':' in ip else 'ip4'}/{ip}/udp/{PORT}/quic-v1/p2p/{peer}"
-
-
-def wait_for(what, true, seconds=5.0):
-    """Until true() gives something; that."""
-    end = time.monotonic() + seconds
-    while not (got := true()):
-        check(what, time.monotonic() < end, f"not within {seconds} s")
-        time.sleep(0.05)
-    return got
 
 
 class Relay:

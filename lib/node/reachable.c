@@ -6,10 +6,10 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "node/cidpool.h"
 #include "node/node.h"
 #include "relay/codes.h"
 
-#define ASKED	   32  /* questions open at once */
 #define RENEW_S	   600 /* the binder's connection ID is changed so long before it expires */
 #define UNBOUND_NS (1 * ZS_NS_PER_S)
 
@@ -18,31 +18,20 @@ struct zs_reachable {
 	const struct zs_reachable_ops *ops;
 	void *ctx;
 	struct zs_edge *edge;
+	struct zs_cidpool pool;
 	struct zs_timer *timer;
 	struct zs_gcm_engine engine;
 	struct zs_binder binder;
 	bool has_relay, was_bound, detaching;
 	uint32_t link, attachment, generation; /* of the session that binds */
 	struct zs_endpoint relay, was_seen;
-	uint64_t expires_s;   /* of the binder's connection ID; 0: it has none */
-	int64_t asked[ASKED]; /* ids of questions, oldest first */
-	uint32_t asks;
+	uint64_t expires_s; /* of the binder's connection ID; 0: it has none */
 	uint64_t detach_ns; /* unbinding takes no longer */
 };
 
 static uint64_t now_of(const struct zs_reachable *r)
 {
 	return zs_loop_now(r->config.edge.loop);
-}
-
-static uint64_t wall_s(void)
-{
-	return zs_clock_wall_ns() / ZS_NS_PER_S;
-}
-
-static struct zs_attach_client *client_of(const struct zs_reachable *r)
-{
-	return zs_edge_client(r->edge);
 }
 
 /* --- turns ------------------------------------------------------------------------------------ */
@@ -56,7 +45,8 @@ static void keep_cid(struct zs_reachable *r)
 {
 	uint8_t cid[ZS_BIND_CID];
 
-	if (!r->has_relay || r->detaching || (r->expires_s && wall_s() + RENEW_S < r->expires_s))
+	if (!r->has_relay || r->detaching ||
+	    (r->expires_s && zs_clock_wall_ns() / ZS_NS_PER_S + RENEW_S < r->expires_s))
 		return;
 	if (zs_reachable_own(r, cid, &r->expires_s))
 		zs_binder_cid(&r->binder, cid, now_of(r));
@@ -127,50 +117,31 @@ static void on_session(struct zs_reachable *r, const struct zs_attach_session *s
 	zs_binder_session(&r->binder, s->root, (uint8_t)s->bind_id, now_of(r));
 }
 
-/* An id is that of a question: which one is of no matter, they are answered in order. */
-static bool answered(struct zs_reachable *r, uint64_t id)
-{
-	for (uint32_t i = 0; i < r->asks; i++) {
-		if (r->asked[i] != (int64_t)id)
-			continue;
-		for (uint32_t k = i + 1; k < r->asks; k++)
-			r->asked[k - 1] = r->asked[k];
-		r->asks--;
-		return true;
-	}
-	return false;
-}
-
-static void on_cids(struct zs_reachable *r, uint64_t id, const zs_pb_Cids *cids)
+/* The one that we bind under may be over. */
+static void on_cids(struct zs_reachable *r, const zs_pb_Cids *cids)
 {
 	if (r->binder.has_cid && cids->retire_mask >> (r->binder.cid[0] >> 5) & 1)
-		r->expires_s = 0; /* the one that we bind under is over */
-	if (!cids->peer.size || !answered(r, id))
-		return;
-	if (cids->cid_count)
-		r->ops->dial(r->ctx, cids->cid[0].bytes, "");
-	else
-		r->ops->dial(r->ctx, NULL, "the relay gave no connection ID");
+		r->expires_s = 0;
+}
+
+static void on_dial(void *ctx, const uint8_t *cid, const char *why)
+{
+	struct zs_reachable *r = ctx;
+
+	r->ops->dial(r->ctx, cid, why);
 }
 
 static void on_event(void *ctx, const struct zs_attach_event *event)
 {
 	struct zs_reachable *r = ctx;
-	char line[ZS_ATTACH_WHY];
 
 	if (event->kind == ZS_ATTACH_EVENT_GRANTED)
 		on_session(r, event->session);
 	else if (event->kind == ZS_ATTACH_EVENT_CIDS)
-		on_cids(r, event->id, event->cids);
-	else if (event->kind == ZS_ATTACH_EVENT_REFUSED && answered(r, event->id))
-		r->ops->dial(r->ctx, NULL, zs_attach_refusal_line(event->error, line, sizeof(line)));
+		on_cids(r, event->cids);
+	zs_cidpool_event(&r->pool, event);
 	if (r->ops->event)
 		r->ops->event(r->ctx, event);
-	/* A connection that is gone answers nothing any more. */
-	while (event->kind == ZS_ATTACH_EVENT_STATE && event->state != ZS_ATTACH_STATE_active && r->asks) {
-		r->asks--;
-		r->ops->dial(r->ctx, NULL, "the control connection is gone");
-	}
 	soon(r);
 }
 
@@ -200,24 +171,12 @@ void zs_reachable_moved(struct zs_reachable *r)
 
 bool zs_reachable_own(struct zs_reachable *r, uint8_t cid[ZS_BIND_CID], uint64_t *expires_s)
 {
-	bool found = zs_attach_client_take_cid(client_of(r), cid, expires_s, now_of(r), wall_s());
-
-	zs_edge_turn(r->edge); /* it may have asked for more */
-	return found;
+	return zs_cidpool_own(&r->pool, cid, expires_s, now_of(r));
 }
 
 int zs_reachable_ask(struct zs_reachable *r, const struct zs_peer_id *callee)
 {
-	int64_t id;
-
-	if (r->asks == ASKED)
-		return -EBUSY;
-	id = zs_attach_client_ask_cids(client_of(r), callee, 1, now_of(r));
-	if (id < 0)
-		return (int)id;
-	r->asked[r->asks++] = id;
-	zs_edge_turn(r->edge);
-	return 0;
+	return zs_cidpool_ask(&r->pool, callee, now_of(r));
 }
 
 const struct zs_endpoint *zs_reachable_relay(const struct zs_reachable *r)
@@ -250,6 +209,7 @@ int zs_reachable_new(struct zs_reachable **out, const struct zs_reachable_config
 	r->config.edge.ctx = r;
 	r->ops = ops;
 	r->ctx = ctx;
+	r->pool = (struct zs_cidpool){ .dial = on_dial, .ctx = r };
 	zs_gcm_engine_best(&r->engine);
 	rc = zs_timer_new(&r->timer, config->edge.loop, on_timer, r)
 		 ? zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory")
@@ -258,6 +218,7 @@ int zs_reachable_new(struct zs_reachable **out, const struct zs_reachable_config
 		zs_reachable_delete(r);
 		return rc;
 	}
+	r->pool.edge = r->edge;
 	*out = r;
 	return 0;
 }

@@ -34,6 +34,8 @@ static void hang_up(struct zs_cid_socket *s)
 	zs_watch_delete(s->reading);
 	close(s->fd);
 	s->fd = -1;
+	if (s->ops->gone)
+		s->ops->gone(s->ctx);
 }
 
 static void say(struct zs_cid_socket *s, const char *text)
@@ -74,6 +76,13 @@ void zs_cid_socket_dial(struct zs_cid_socket *s, const uint8_t *cid, const char 
 		say_bytes(s, "dial", cid, ZS_BIND_CID);
 	else
 		say_none(s, why);
+}
+
+void zs_cid_socket_refuse(struct zs_cid_socket *s, int rc)
+{
+	say_none(s, rc == -EINVAL     ? "say whom to dial: dial PEERID"
+		    : rc == -ENOTCONN ? "not attached now"
+				      : "too many questions at once");
 }
 
 static void say_endpoint(struct zs_cid_socket *s, const char *what, const struct zs_endpoint *ep)

@@ -10,7 +10,7 @@
 
 struct zs_cid_socket;
 
-/* What the program says. All must be set. */
+/* What the program says. All but gone must be set. */
 struct zs_cid_socket_ops {
 	bool (*own)(void *ctx, uint8_t cid[ZS_BIND_CID]); /* false: none now */
 	/* Answered by zs_cid_socket_dial, now or later, in order. callee NULL: it named none. */
@@ -20,6 +20,8 @@ struct zs_cid_socket_ops {
 	void (*moved)(void *ctx);
 	/* All that came at once was told; or a program came. */
 	void (*turn)(void *ctx);
+	/* The program hung up, or was hung up on. */
+	void (*gone)(void *ctx);
 };
 
 /* Makes it, 0600; a socket that nobody listens at any more is replaced. -EADDRINUSE, -ENAMETOOLONG, -EACCES … with a line
@@ -33,6 +35,8 @@ void zs_cid_socket_delete(struct zs_cid_socket *s);
 void zs_cid_socket_out(struct zs_cid_socket *s, const void *bytes, size_t len);
 /* cid NULL: none, `why` in one line. */
 void zs_cid_socket_dial(struct zs_cid_socket *s, const uint8_t *cid, const char *why);
+/* The answer to a dial that nobody was asked about: -EINVAL, -ENOTCONN, -EBUSY. */
+void zs_cid_socket_refuse(struct zs_cid_socket *s, int rc);
 /* Where to send (NULL: not known yet), and as whom the socket is bound there (NULL: not). Said when it is another. */
 void zs_cid_socket_state(struct zs_cid_socket *s, const struct zs_endpoint *relay,
 			 const struct zs_endpoint *bound);

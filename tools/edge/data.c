@@ -83,8 +83,8 @@ static void on_data(void *ctx, const struct zs_tunnel_flow *id, uint8_t ecn, con
 	struct zs_edge_data *d = ctx;
 	struct zs_edge_flow *f;
 
-	if (!zs_tunnel_flow_id(id)) { /* routed by a connection ID: nobody here has asked for any */
-		d->unknown++;
+	if (!zs_tunnel_flow_id(id)) { /* routed by a connection ID */
+		d->unknown += !edge_door_data(d->door, ecn, payload, len);
 		return;
 	}
 	if (!is_ours(id)) {
@@ -123,6 +123,7 @@ static void on_renewed(void *ctx)
 
 	end_all(d, 0);
 	memset(d->service, 0, sizeof(d->service));
+	edge_door_tell(d->door);
 }
 
 static const char *ended_because(uint16_t reason, const struct zs_endpoint *relay, char *line, size_t size)
@@ -150,6 +151,7 @@ static void on_news(void *ctx, const struct zs_uplink_event *e)
 	case ZS_UPLINK_UP:
 		edge_data_tell(d, ZS_EDGE_TUNNEL, "", "up", "up");
 		edge_forward_resolve(d);
+		edge_door_tell(d->door);
 		d->config.proved(d->config.ctx, e->link);
 		break;
 	case ZS_UPLINK_WAY:
@@ -175,6 +177,7 @@ static void on_news(void *ctx, const struct zs_uplink_event *e)
 	case ZS_UPLINK_ENDED:
 		ended_because(e->reason, &e->relay, line, sizeof(line));
 		edge_data_tell(d, ZS_EDGE_TUNNEL, "", "ended", "%s", line);
+		edge_door_tell(d->door);
 		d->config.lost(d->config.ctx, e->link, line);
 		break;
 	}
@@ -194,7 +197,7 @@ void edge_data_turn(struct zs_edge_data *d)
 	uint64_t at = zs_edge_flows_deadline(d->flows);
 
 	zs_connected_flush(d->pool);
-	edge_forward_flush(d);
+	edge_replies_flush(d->replies);
 	zs_uplink_flush(d->uplink);
 	zs_timer_set(d->timer, at == UINT64_MAX ? 0 : at ? at : 1);
 }
@@ -218,6 +221,11 @@ void zs_edge_data_event(struct zs_edge_data *d, const struct zs_attach_event *ev
 		edge_service_port(d, event->port);
 }
 
+void zs_edge_data_dial(struct zs_edge_data *d, const uint8_t *cid, const char *why)
+{
+	edge_door_dial(d->door, cid, why);
+}
+
 void zs_edge_data_moved(struct zs_edge_data *d)
 {
 	zs_uplink_moved(d->uplink);
@@ -238,7 +246,8 @@ void zs_edge_data_state(const struct zs_edge_data *d, struct zs_edge_data_state 
 					    .rebound = d->rebound,
 					    .refused = d->refused,
 					    .full = d->full,
-					    .unknown = d->unknown };
+					    .unknown = d->unknown,
+					    .strays = d->strays };
 	zs_uplink_state(d->uplink, &out->uplink);
 }
 
@@ -271,10 +280,13 @@ static int make(struct zs_edge_data *d, struct zs_error *err)
 	if (rc)
 		return rc;
 	if (zs_edge_flows_new(&d->flows, d->config.flows, d->config.idle_ns, d->config.random) ||
+	    edge_replies_new(&d->replies) ||
 	    zs_connected_pool_new(&d->pool, d->config.loop, &edge_service_ops, d) ||
 	    zs_timer_new(&d->timer, d->config.loop, on_timer, d))
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
 	rc = zs_uplink_new(&d->uplink, &up, &uplink_ops, d, err);
+	if (!rc && d->config.cid_socket)
+		rc = edge_door_new(&d->door, d, err);
 	return rc ? rc : edge_forward_open(d, err);
 }
 
@@ -301,7 +313,9 @@ void zs_edge_data_delete(struct zs_edge_data *d)
 {
 	if (!d)
 		return;
+	edge_door_delete(d->door);
 	edge_forward_close(d);
+	edge_replies_delete(d->replies);
 	zs_connected_pool_delete(d->pool);
 	zs_uplink_delete(d->uplink);
 	zs_edge_flows_delete(d->flows);

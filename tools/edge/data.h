@@ -1,5 +1,5 @@
-/* The data side of an edge: the tunnel (uplink.h), the local services that it publishes and the local listeners that it
- * forwards. The control side brings what Grants said by zs_edge_data_event(); everything else goes on without it. One thread,
+/* The data side of an edge: the tunnel (uplink.h), the local services that it publishes, the local listeners that it
+ * forwards, and a program that is reached by connection ID. The control side brings what Grants said by zs_edge_data_event(); everything else goes on without it. One thread,
  * the loop's. */
 #ifndef ZS_EDGE_DATA_H
 #define ZS_EDGE_DATA_H
@@ -7,6 +7,7 @@
 #include "flow_table.h"
 #include "loop/connected.h"
 #include "loop/resolve.h"
+#include "relay/bind.h"
 #include "uplink.h"
 
 #define ZS_EDGE_FORWARDS 16
@@ -43,6 +44,13 @@ struct zs_edge_data_config {
 	/* The session of that link carries; it has ended, or never did (why: one line). */
 	void (*proved)(void *ctx, uint32_t link);
 	void (*lost)(void *ctx, uint32_t link, const char *why);
+	/* A program's connection IDs, over a UNIX socket (cid_socket.h); NULL: nobody is to have any, nor are the next three
+	 * called. own: false: none now. ask: 0, zs_edge_data_dial() answers, or as zs_cidpool_ask(). */
+	const char *cid_socket;
+	bool (*own)(void *ctx, uint8_t cid[ZS_BIND_CID]);
+	int (*ask)(void *ctx, const struct zs_peer_id *callee);
+	/* The program at that address is reachable, which sends to `door`; NULL: not any more. */
+	void (*bound)(void *ctx, const struct zs_endpoint *door, const struct zs_endpoint *program);
 	void *ctx;
 };
 
@@ -53,7 +61,8 @@ struct zs_edge_data_state {
 	uint64_t begun;	  /* flows so far */
 	uint64_t rebound; /* that took the socket of the one that their client had before */
 	uint64_t refused, full,
-	    unknown; /* flows whose service is not there; for want of room; of no service of ours */
+	    unknown;	 /* flows whose service is not there; for want of room; of no service of ours */
+	uint64_t strays; /* datagrams to the door that were not the program's */
 };
 
 /* Opens the tunnel's socket and all listeners. -EADDRINUSE, -EMFILE … with a line in err. */
@@ -62,6 +71,8 @@ int zs_edge_data_new(struct zs_edge_data **out, const struct zs_edge_data_config
 void zs_edge_data_delete(struct zs_edge_data *d);
 /* Of the attach client: GRANTED and PORT are of interest. */
 void zs_edge_data_event(struct zs_edge_data *d, const struct zs_attach_event *event);
+/* The answer to config.ask, in order; cid NULL: none, `why` in one line. */
+void zs_edge_data_dial(struct zs_edge_data *d, const uint8_t *cid, const char *why);
 /* The machine's addresses changed. */
 void zs_edge_data_moved(struct zs_edge_data *d);
 /* On purpose: the relay and all flows are told. */

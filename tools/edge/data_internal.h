@@ -1,4 +1,4 @@
-/* Inside the data side: what data.c (life, routing, time) shares with services.c, rebound.c and forward.c. */
+/* Inside the data side: what data.c (life, routing, time) shares with services.c, rebound.c, forward.c and door.c. */
 #ifndef ZS_EDGE_DATA_INTERNAL_H
 #define ZS_EDGE_DATA_INTERNAL_H
 
@@ -23,7 +23,8 @@ struct edge_forward {
 	char name[ZS_ENDPOINT_TEXT];
 };
 
-struct edge_replies; /* of forward.c: what waits to go to clients of listeners */
+struct edge_replies;
+struct edge_door;
 
 struct zs_edge_data {
 	struct zs_edge_data_config config;
@@ -34,7 +35,8 @@ struct zs_edge_data {
 	struct edge_service service[EDGE_SERVICES];
 	struct edge_forward forward[ZS_EDGE_FORWARDS];
 	struct edge_replies *replies;
-	uint64_t begun, refused, full, unknown, rebound;
+	struct edge_door *door; /* NULL: nobody was to have connection IDs */
+	uint64_t begun, refused, full, unknown, rebound, strays;
 	bool told_full;
 };
 
@@ -77,6 +79,21 @@ void edge_forward_resolve(struct zs_edge_data *d);
 void edge_forward_data(struct zs_edge_data *d, struct zs_edge_flow *flow, uint8_t ecn, const uint8_t *payload,
 		       size_t len);
 void edge_forward_closed(struct zs_edge_data *d, struct zs_edge_flow *flow, uint16_t reason);
-void edge_forward_flush(struct zs_edge_data *d);
+
+/* replies.c: -ENOMEM */
+int edge_replies_new(struct edge_replies **out);
+void edge_replies_delete(struct edge_replies *r);
+/* Copied; it leaves with the next flush, or before. */
+void edge_reply(struct edge_replies *r, struct zs_udp *udp, const struct zs_udp_datagram *out);
+void edge_replies_flush(struct edge_replies *r);
+
+/* door.c: what has no flow. NULL does nothing. An error has its line in err; *out is to be deleted even so. */
+int edge_door_new(struct edge_door **out, struct zs_edge_data *d, struct zs_error *err);
+void edge_door_delete(struct edge_door *g);
+/* Of the tunnel, for the program. false: there is none. */
+bool edge_door_data(struct edge_door *g, uint8_t ecn, const uint8_t *payload, size_t len);
+/* The tunnel carries, or does not any more. */
+void edge_door_tell(struct edge_door *g);
+void edge_door_dial(struct edge_door *g, const uint8_t *cid, const char *why);
 
 #endif

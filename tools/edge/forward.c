@@ -1,21 +1,11 @@
 /* Our own flows: whoever sends to a listener has one, toward the listener's target, which must be a published port of the
- * relay's. What comes back is gathered for one listener at a time. */
+ * relay's. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "data_internal.h"
 #include "node/node.h"
-
-#define REPLIES	   ZS_UDP_BATCH
-#define REPLY_MOST 2048 /* the longest that a tunnel carries is shorter */
-
-struct edge_replies {
-	struct zs_udp *udp; /* of all that wait */
-	uint32_t count;
-	struct zs_udp_datagram queue[REPLIES];
-	uint8_t bytes[REPLIES][REPLY_MOST];
-};
 
 /* --- to the relay ----------------------------------------------------------------------------- */
 
@@ -61,34 +51,16 @@ static void on_datagrams(void *ctx, struct zs_udp *udp, const struct zs_udp_data
 
 /* --- from the relay --------------------------------------------------------------------------- */
 
-void edge_forward_flush(struct zs_edge_data *d)
-{
-	struct edge_replies *r = d->replies;
-
-	if (r && r->count)
-		zs_udp_send(r->udp, r->queue, r->count);
-	if (r)
-		r->count = 0;
-}
-
 void edge_forward_data(struct zs_edge_data *d, struct zs_edge_flow *flow, uint8_t ecn, const uint8_t *payload,
 		       size_t len)
 {
 	struct edge_forward *w = &d->forward[flow->of];
-	struct edge_replies *r = d->replies;
 
-	if (len > REPLY_MOST)
-		return;
 	zs_edge_flows_used(d->flows, flow, true, data_now(d));
 	w->told = false;
-	if (r->count == REPLIES || r->udp != w->udp)
-		edge_forward_flush(d);
-	r->udp = w->udp;
-	memcpy(r->bytes[r->count], payload, len);
-	r->queue[r->count] = (struct zs_udp_datagram){
-		.peer = flow->client, .local = flow->local, .ecn = ecn, .data = r->bytes[r->count], .len = len
-	};
-	r->count++;
+	edge_reply(d->replies, w->udp,
+		   &(struct zs_udp_datagram){
+		       .peer = flow->client, .local = flow->local, .ecn = ecn, .data = payload, .len = len });
 }
 
 static const char *advice(uint16_t reason)
@@ -159,11 +131,6 @@ int edge_forward_open(struct zs_edge_data *d, struct zs_error *err)
 {
 	int rc = 0;
 
-	if (!d->config.forwards)
-		return 0;
-	d->replies = calloc(1, sizeof(*d->replies));
-	if (!d->replies)
-		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
 	for (uint32_t i = 0; !rc && i < d->config.forwards; i++) {
 		struct edge_forward *w = &d->forward[i];
 
@@ -183,5 +150,4 @@ void edge_forward_close(struct zs_edge_data *d)
 			zs_resolve_cancel(d->forward[i].query);
 		zs_udp_close(d->forward[i].udp);
 	}
-	free(d->replies);
 }

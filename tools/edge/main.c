@@ -9,6 +9,7 @@
 #include "files.h"
 #include "loop/addresses.h"
 #include "loop/notify.h"
+#include "node/cidpool.h"
 #include "node/edge.h"
 #include "node/node.h"
 #include "offer.h"
@@ -29,8 +30,9 @@ struct process {
 	struct zs_loop *loop;
 	struct zs_resolver *resolver;
 	struct zs_edge *edge;	     /* the offer's, if there is one */
-	struct zs_edge_data *data;   /* publish and forward */
-	struct zs_edge_offer *offer; /* --cid-socket */
+	struct zs_edge_data *data;   /* publish and forward, and --cid-socket beside them */
+	struct zs_edge_offer *offer; /* --cid-socket alone */
+	struct zs_cidpool pool;	     /* of the data side */
 	struct zs_addresses *addresses;
 	struct zs_random random;
 	struct zs_timer *end, *watchdog;
@@ -182,6 +184,8 @@ static void on_event(void *ctx, const struct zs_attach_event *event)
 
 	if (p->data)
 		zs_edge_data_event(p->data, event);
+	if (p->data && p->o.cid_socket)
+		zs_cidpool_event(&p->pool, event);
 	zs_edge_report(&p->o, event, session);
 	note_output(p);
 	if (event->kind == ZS_ATTACH_EVENT_STATE) {
@@ -232,6 +236,26 @@ static void on_bound(void *ctx, const struct zs_endpoint *relay, const struct zs
 	zs_edge_report_bound(&((struct process *)ctx)->o, relay, seen);
 }
 
+static bool on_own(void *ctx, uint8_t cid[ZS_BIND_CID])
+{
+	struct process *p = ctx;
+	uint64_t expires_s;
+
+	return zs_cidpool_own(&p->pool, cid, &expires_s, zs_loop_now(p->loop));
+}
+
+static int on_ask(void *ctx, const struct zs_peer_id *callee)
+{
+	struct process *p = ctx;
+
+	return zs_cidpool_ask(&p->pool, callee, zs_loop_now(p->loop));
+}
+
+static void on_dial(void *ctx, const uint8_t *cid, const char *why)
+{
+	zs_edge_data_dial(((struct process *)ctx)->data, cid, why);
+}
+
 static void beat(void *ctx)
 {
 	struct process *p = ctx;
@@ -273,7 +297,8 @@ static int make_edge(struct process *p, const struct zs_identity *identity,
 			    .psk_id_len = secrets->psk.len,
 			    .psk = secrets->psk.len ? secrets->psk.key : NULL,
 			    .publish = p->o.publish,
-			    .publishes = p->o.publishes },
+			    .publishes = p->o.publishes,
+			    .cids = p->o.cid_socket },
 		.carries = p->data,
 		.event = on_event,
 		.ctx = p,
@@ -284,6 +309,7 @@ static int make_edge(struct process *p, const struct zs_identity *identity,
 
 	if (p->offer)
 		p->edge = zs_reachable_edge(zs_edge_offer_reachable(p->offer));
+	p->pool = (struct zs_cidpool){ .edge = p->edge, .dial = on_dial, .ctx = p };
 	return rc ? rc : restore(p, err);
 }
 
@@ -303,10 +329,16 @@ static int make_data(struct process *p, struct zs_error *err)
 		.news = on_news,
 		.proved = on_proved,
 		.lost = on_lost,
+		.cid_socket = p->o.cid_socket,
+		.own = on_own,
+		.ask = on_ask,
+		.bound = on_bound,
 		.ctx = p,
 	};
 
-	return p->o.cid_socket ? 0 : zs_edge_data_new(&p->data, &config, err);
+	return p->o.cid_socket && !p->o.publishes && !p->o.forwards
+		   ? 0
+		   : zs_edge_data_new(&p->data, &config, err);
 }
 
 static bool has_names(const struct zs_edge_options *o)

@@ -29,7 +29,8 @@ void zs_edge_help(void)
 {
 	printf("usage: zs-edge --relay HOST:PORT/PEERID --identity FILE [OPTION ...] publish "
 	       "NAME[:PORT]=ADDR:PORT[,auth] ... forward ADDR:PORT=HOST:PORT ...\n"
-	       "       zs-edge --relay HOST:PORT/PEERID --identity FILE [OPTION ...] --cid-socket PATH\n"
+	       "       zs-edge --relay HOST:PORT/PEERID --identity FILE [OPTION ...] --cid-socket PATH "
+	       "[publish ... forward ...]\n"
 	       "       zs-edge man | completion\n\n%s\n",
 	       about);
 	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++) {

@@ -28,11 +28,8 @@ static void on_dial(void *ctx, const struct zs_peer_id *callee)
 	struct zs_edge_offer *o = ctx;
 	int rc = callee ? zs_reachable_ask(o->reachable, callee) : -EINVAL;
 
-	if (rc == -EINVAL)
-		zs_cid_socket_dial(o->socket, NULL, "say whom to dial: dial PEERID");
-	else if (rc)
-		zs_cid_socket_dial(o->socket, NULL,
-				   rc == -ENOTCONN ? "not attached now" : "too many questions at once");
+	if (rc)
+		zs_cid_socket_refuse(o->socket, rc);
 }
 
 static void on_in(void *ctx, const void *bytes, size_t len)

@@ -312,9 +312,5 @@ int zs_edge_options_parse(struct zs_edge_options *o, int argc, char **argv, stru
 		return 1;
 	}
 	rc = o->cid_socket && optind == argc ? 0 : words(o, argc - optind, argv + optind, err);
-	if (!rc && o->cid_socket && optind < argc)
-		rc = zs_error_set(err, -EINVAL, ZS_EXIT_USAGE,
-				  "--cid-socket stands alone; for publish and forward start another zs-edge, "
-				  "with an --identity of its own");
 	return rc ? rc : finish(o, err);
 }

@@ -13,7 +13,7 @@
 struct zs_edge_options {
 	struct zs_attach_target relay; /* peer.len 0: --trust-first */
 	const char *relay_text, *identity, *token_file, *psk_file;
-	const char *cid_socket; /* NULL: publish and forward are what is wanted */
+	const char *cid_socket; /* alone, or beside publish and forward; NULL: not wanted */
 	char state[512];
 	enum zs_gater_profile profile;
 	bool trust_first, once_ready, json;

@@ -22,7 +22,7 @@ void zs_edge_report_news(const struct zs_edge_options *o, const struct zs_edge_n
 			 const struct zs_edge_data_state *s, uint64_t now);
 /* The way and all counters, when somebody asks (SIGUSR1). */
 void zs_edge_report_state(const struct zs_edge_options *o, const struct zs_edge_data_state *s, uint64_t now);
-/* --cid-socket: where the QUIC stack is bound; NULL: not. */
+/* --cid-socket: where the QUIC stack is bound, at our own door beside a tunnel; NULL: not. */
 void zs_edge_report_bound(const struct zs_edge_options *o, const struct zs_endpoint *relay,
 			  const struct zs_endpoint *seen);
 /* Of report*.c: an object on a line of its own. Takes it. */

@@ -63,13 +63,13 @@ static json_t *counters_json(const struct zs_edge_data_state *s)
 	const struct zs_uplink_state *u = &s->uplink;
 
 	return json_pack(
-	    "{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "in", (json_int_t)u->in,
+	    "{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "in", (json_int_t)u->in,
 	    "in_bytes", (json_int_t)u->in_bytes, "out", (json_int_t)u->out, "out_bytes",
 	    (json_int_t)u->out_bytes, "sessions", (json_int_t)u->sessions, "begun", (json_int_t)s->begun,
 	    "rebound", (json_int_t)s->rebound, "refused", (json_int_t)s->refused, "full", (json_int_t)s->full,
-	    "unknown", (json_int_t)s->unknown, "socket_blocked", (json_int_t)u->socket->tx_blocked,
-	    "socket_failed", (json_int_t)u->socket->tx_failed, "local_in", (json_int_t)s->local->rx,
-	    "local_lost", (json_int_t)s->local->tx_lost, "drops", drops_json(u));
+	    "unknown", (json_int_t)s->unknown, "strays", (json_int_t)s->strays, "socket_blocked",
+	    (json_int_t)u->socket->tx_blocked, "socket_failed", (json_int_t)u->socket->tx_failed, "local_in",
+	    (json_int_t)s->local->rx, "local_lost", (json_int_t)s->local->tx_lost, "drops", drops_json(u));
 }
 
 static json_t *tunnel_json(const struct zs_edge_data_state *s, const char *what, const char *text,

@@ -25,7 +25,7 @@ struct world {
 	struct zs_cid_socket *socket;
 	char folder[64], path[96];
 	struct zs_endpoint relay, bound;
-	uint32_t owned, dialled, named, moved, turns;
+	uint32_t owned, dialled, named, moved, turns, gone;
 	size_t in, sent;
 	uint8_t first;
 	bool empty;
@@ -74,7 +74,12 @@ static void on_turn(void *ctx)
 	zs_cid_socket_state(w->socket, w->relay.port ? &w->relay : NULL, w->bound.port ? &w->bound : NULL);
 }
 
-static const struct zs_cid_socket_ops ops = { on_own, on_dial, on_in, on_sent, on_moved, on_turn };
+static void on_gone(void *ctx)
+{
+	((struct world *)ctx)->gone++;
+}
+
+static const struct zs_cid_socket_ops ops = { on_own, on_dial, on_in, on_sent, on_moved, on_turn, on_gone };
 
 static int setup(void **state)
 {
@@ -216,6 +221,7 @@ static void broken(void **state)
 	assert_string_equal(heard(fd), "");
 	tell(w, fd, junk);
 	assert_null(heard(fd));
+	assert_int_equal(w->gone, 1);
 	close(fd);
 	fd = call(w);
 	for (int n = 0; n < 100000 && w->owned < 100000; n++) {
@@ -226,6 +232,7 @@ static void broken(void **state)
 	assert_true(w->owned > 10 && w->owned < 100000);
 	close(fd);
 	turns(w);
+	assert_int_equal(w->gone, 2);
 	fd = call(w);
 	tell(w, fd, "own\n");
 	assert_non_null(strstr(heard(fd), "own "));

@@ -170,7 +170,7 @@ static void command_lines(void **state)
 		{ { RELAY, KEY, WEB, "forward" }, "nothing to forward" },
 		{ { RELAY, KEY, "publish", "forward" }, "a service is NAME=ADDR:PORT" },
 		{ { RELAY, KEY, "--cid-socket", "s" }, NULL },
-		{ { RELAY, KEY, "--cid-socket", "s", WEB }, "stands alone" },
+		{ { RELAY, KEY, "--cid-socket", "s", WEB }, NULL },
 		{ { RELAY, KEY, "--flows", "1", WEB }, NULL },
 		{ { RELAY, KEY, "--flows", "0", WEB }, "'0'" },
 		{ { RELAY, KEY, "--flows=32769", WEB }, "'32769'" },

@@ -16,6 +16,7 @@
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/udp.h>
 #include <stdbool.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -272,18 +273,25 @@ FLAT bool is_blocked(const struct frame *f)
 	return true;
 }
 
-SEC("xdp")
-int xsk_def_prog(struct xdp_md *ctx)
+/* Two objects are made of this file: steer.bpf.o, and fast.bpf.o with the fast path in front. */
+#ifdef ZS_FAST
+#include "fast.bpf.h"
+#else
+#define SLOW		     (-1)
+#define fast_path(ctx, conf) SLOW
+#endif
+
+FLAT int steer(struct xdp_md *ctx, const struct zs_steer_config *config)
 {
-	__u32 zero = 0, queue = ctx->rx_queue_index;
+	__u32 queue = ctx->rx_queue_index;
 	struct frame f = {
 		.at = (void *)(long)ctx->data,
 		.end = (void *)(long)ctx->data_end,
-		.config = bpf_map_lookup_elem(&steer_config, &zero),
+		.config = config,
 		.key = { .ifindex = ctx->ingress_ifindex },
 	};
 
-	if (!f.config || !is_ours(&f)) {
+	if (!is_ours(&f)) {
 		count(ZS_STEER_PASSED);
 		return XDP_PASS;
 	}
@@ -297,6 +305,19 @@ int xsk_def_prog(struct xdp_md *ctx)
 	}
 	count(ZS_STEER_STEERED);
 	return bpf_redirect_map(&xsks_map, queue, XDP_DROP);
+}
+
+SEC("xdp")
+int xsk_def_prog(struct xdp_md *ctx)
+{
+	__u32 zero = 0;
+	const struct zs_steer_config *config = bpf_map_lookup_elem(&steer_config, &zero);
+	int verdict;
+
+	if (!config) /* never */
+		return XDP_PASS;
+	verdict = fast_path(ctx, config);
+	return verdict == SLOW ? steer(ctx, config) : verdict;
 }
 
 int (*xsk_prog_version)[1] SEC("xdp_metadata"); /* libxdp reads the array's length out of the BTF */

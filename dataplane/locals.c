@@ -1,15 +1,6 @@
-/* Own addresses by open addressing on a multiplicative hash of the address. Not keyed: the
- * entries are ours, an attacker chooses none of them. */
+/* Own addresses by open addressing on an unkeyed hash of the address: the entries are ours, an
+ * attacker chooses none of them. */
 #include "locals.h"
-
-static uint32_t hash(const struct zs_addr *a)
-{
-	uint64_t hi, lo;
-
-	memcpy(&hi, a->ip, 8);
-	memcpy(&lo, a->ip + 8, 8);
-	return (uint32_t)((hi ^ lo * 0x9e3779b97f4a7c15u) * 0x9e3779b97f4a7c15u >> 56) % ZS_LOCALS_SLOTS;
-}
 
 void zs_locals_load(struct zs_locals *l, const struct zs_tables *t)
 {
@@ -21,7 +12,7 @@ void zs_locals_load(struct zs_locals *l, const struct zs_tables *t)
 			l->entry[i].used = 0;
 			continue;
 		}
-		s = hash(&l->entry[i].addr);
+		s = zs_addr_spread(&l->entry[i].addr);
 		while (l->slot[s])
 			s = (s + 1) % ZS_LOCALS_SLOTS;
 		l->slot[s] = (uint8_t)(i + 1);
@@ -31,7 +22,7 @@ void zs_locals_load(struct zs_locals *l, const struct zs_tables *t)
 
 int zs_locals_find(const struct zs_locals *l, const struct zs_addr *addr, uint8_t iface, uint16_t vlan)
 {
-	for (uint32_t s = hash(addr); l->slot[s]; s = (s + 1) % ZS_LOCALS_SLOTS) {
+	for (uint32_t s = zs_addr_spread(addr); l->slot[s]; s = (s + 1) % ZS_LOCALS_SLOTS) {
 		const struct zs_local *e = &l->entry[l->slot[s] - 1];
 
 		if (zs_addr_eq(&e->addr, addr) && e->iface == iface && e->vlan == vlan)
@@ -42,7 +33,7 @@ int zs_locals_find(const struct zs_locals *l, const struct zs_addr *addr, uint8_
 
 bool zs_locals_has(const struct zs_locals *l, const struct zs_addr *addr)
 {
-	for (uint32_t s = hash(addr); l->slot[s]; s = (s + 1) % ZS_LOCALS_SLOTS)
+	for (uint32_t s = zs_addr_spread(addr); l->slot[s]; s = (s + 1) % ZS_LOCALS_SLOTS)
 		if (zs_addr_eq(&l->entry[l->slot[s] - 1].addr, addr))
 			return true;
 	return false;

@@ -14,11 +14,22 @@
 #define ZS_HASH_B 0xbb67ae8584caa73bull
 #define ZS_HASH_C 0x3c6ef372fe94f82bull
 
+#ifdef __bpf__
+/* Programs multiply no wider than 64 bits. */
+static inline uint64_t zs_hash_fold(uint64_t a, uint64_t b)
+{
+	uint64_t al = (uint32_t)a, ah = a >> 32, bl = (uint32_t)b, bh = b >> 32;
+	uint64_t low = al * bl, mid = ah * bl + (low >> 32), cross = al * bh + (uint32_t)mid;
+
+	return (cross << 32 | (uint32_t)low) ^ (ah * bh + (mid >> 32) + (cross >> 32));
+}
+#else
 static inline uint64_t zs_hash_fold(uint64_t a, uint64_t b)
 {
 	unsigned __int128 p = (unsigned __int128)a * b;
 	return (uint64_t)p ^ (uint64_t)(p >> 64);
 }
+#endif
 
 static inline uint64_t zs_hash_load(const void *p)
 {

@@ -37,6 +37,16 @@ static inline bool zs_addr_eq(const struct zs_addr *a, const struct zs_addr *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
+/* A byte of it, spread over all values. Not keyed: for addresses that nobody else chooses. */
+static inline uint8_t zs_addr_spread(const struct zs_addr *a)
+{
+	uint64_t hi, lo;
+
+	memcpy(&hi, a->ip, 8);
+	memcpy(&lo, a->ip + 8, 8);
+	return (uint8_t)((hi ^ lo * 0x9e3779b97f4a7c15u) * 0x9e3779b97f4a7c15u >> 56);
+}
+
 /* be32: the IPv4 address as it stands in a packet. */
 static inline struct zs_addr zs_addr_from4(uint32_t be32)
 {

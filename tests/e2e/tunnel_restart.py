@@ -232,6 +232,28 @@ class Test:
         self.client.send(payload)
         return wait_for("the edge's answer", lambda: [d for d in self.tap.since(mark, True, held=True) if d.type == DATA])[0]
 
+    def in_other_lanes(self, fresh, reasons):
+        self.struck(f"epoch {fresh.epoch}, in another lane",
+                    [fresh.bytes[:8] + bytes([lane << 4 | fresh.bytes[8] & 15]) + fresh.bytes[9:]
+                     for lane in range(16) if lane != fresh.lane], fresh.src, reasons)
+
+    def taken(self, fresh):
+        before = snapshot()
+        self.forger.to_relay(fresh.bytes, fresh.src)
+        wait_for("untouched it is taken", lambda: snapshot()["tunnel_in"] == before["tunnel_in"] + 1)
+        check("and comes out", self.client.sock.recv(2048) == b"that nobody has seen")
+        self.struck("and once more", [fresh.bytes], fresh.src, ["tunnel_replay"])
+
+    def lanes(self):
+        """In the first epoch every lane has a key already: it is the key, and the lane in what is signed, that refuse."""
+        self.goes_on()
+        self.lead(NOWHERE)
+        fresh = self.caught()
+        check("the first epoch", fresh.epoch == 0, fresh.epoch)
+        self.in_other_lanes(fresh, ["tunnel_tag"])
+        self.taken(fresh)
+        self.lead(self.forger.at_relay.mac)
+
     def flipped(self):
         fresh = self.caught()
         bits = collections.defaultdict(list)
@@ -250,14 +272,9 @@ class Test:
                    "lane": ["tunnel_epoch", "tunnel_tag"]}
         for name, messages in bits.items():
             self.struck(f"bit-flipped {name}", messages, fresh.src, reasons.get(name, ["tunnel_tag"]))
-        self.struck("in another lane", [fresh.bytes[:8] + bytes([lane << 4 | fresh.bytes[8] & 15]) + fresh.bytes[9:]
-                                        for lane in range(16) if lane != fresh.lane], fresh.src, reasons["lane"])
+        self.in_other_lanes(fresh, reasons["lane"])
         self.struck("cut short", [fresh.bytes[:n] for n in range(len(fresh.bytes))], fresh.src, ["tunnel_short", "tunnel_tag"])
-        before = snapshot()
-        self.forger.to_relay(fresh.bytes, fresh.src)
-        wait_for("untouched it is taken", lambda: snapshot()["tunnel_in"] == before["tunnel_in"] + 1)
-        check("and comes out", self.client.sock.recv(2048) == b"that nobody has seen")
-        self.struck("and once more", [fresh.bytes], fresh.src, ["tunnel_replay"])
+        self.taken(fresh)
 
     def spoofed(self, port, seconds, payload):
         """The edge's own datagrams, each as if it came from the victim. What reached the victim."""
@@ -302,6 +319,7 @@ class Test:
         snapshot()
 
     def run(self):
+        self.lanes()
         self.under_load()
         self.replays()
         self.goes_on()

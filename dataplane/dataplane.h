@@ -99,7 +99,9 @@ struct zs_dp {
 	uint64_t flow_room; /* flows that all of them can hold */
 	uint8_t partition_owner[ZS_WORKERS_MAX];
 	uint16_t partition_first[ZS_WORKERS_MAX], partition_last[ZS_WORKERS_MAX];
-	uint8_t home[ZS_WORKERS_MAX]; /* of a worker: the partition it makes flows in */
+	uint8_t
+	    range_partition[ZS_FLOW_RANGES]; /* whose the flow numbers of a range are; UINT8_MAX: nobody's */
+	uint8_t home[ZS_WORKERS_MAX];	     /* of a worker: the partition it makes flows in */
 	struct zs_flow_table partition[ZS_WORKERS_MAX];
 	void *waiting[ZS_WORKERS_MAX]; /* each partition's zs_flow_table.ports */
 	void *sources[ZS_WORKERS_MAX]; /* … and its zs_flow_table.sources */

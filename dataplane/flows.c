@@ -41,13 +41,22 @@ static uint32_t open_partition(struct zs_dp *dp, uint32_t i, const uint8_t key[1
 	return atomic_load(&t->head->used);
 }
 
+static uint32_t ports(const struct zs_dp *dp)
+{
+	return dp->conf->flows.port_last - dp->conf->flows.port_first + 1u;
+}
+
+/* Among the partitions that workers make flows in: there are more when there were more workers once. */
 static void divide(struct zs_dp *dp)
 {
-	uint32_t first = dp->conf->flows.port_first, n = dp->conf->flows.port_last - first + 1u;
+	uint32_t first = dp->conf->flows.port_first, n = ports(dp);
+	uint32_t among = dp->workers < dp->partitions ? dp->workers : dp->partitions;
 
 	for (uint32_t i = 0; i < dp->partitions; i++) {
-		dp->partition_first[i] = (uint16_t)(first + n * i / dp->partitions);
-		dp->partition_last[i] = (uint16_t)(first + n * (i + 1) / dp->partitions - 1);
+		bool has = i < among;
+
+		dp->partition_first[i] = has ? (uint16_t)(first + n * i / among) : 0;
+		dp->partition_last[i] = has ? (uint16_t)(first + n * (i + 1) / among - 1) : 0;
 		zs_flow_table_set_ports(&dp->partition[i], dp->partition_first[i], dp->partition_last[i]);
 	}
 }
@@ -76,6 +85,30 @@ static bool ranges_fit(const struct zs_dp *dp)
 		next = h->port_last + 1u;
 	}
 	return next == dp->conf->flows.port_last + 1u;
+}
+
+/* The range of numbers that begins with a port of the configured range. */
+static uint32_t range_at(const struct zs_dp *dp, uint32_t port)
+{
+	return (ZS_FLOW_RANGES * (port - dp->conf->flows.port_first) + ports(dp) / 2) / ports(dp);
+}
+
+/* A partition has the share of the flow numbers that it has of the ports, in whole ranges. So what is kept of the one is kept of
+ * the other, and the flows of the run before are found under their numbers. */
+static void deal_numbers(struct zs_dp *dp)
+{
+	memset(dp->range_partition, UINT8_MAX, sizeof(dp->range_partition));
+	for (uint32_t i = 0; i < dp->partitions; i++) {
+		uint32_t first, end, most = dp->conf->attach.number_ranges;
+
+		if (!dp->partition_last[i])
+			continue;
+		first = range_at(dp, dp->partition_first[i]);
+		end = range_at(dp, dp->partition_last[i] + 1u);
+		for (uint32_t r = first; r < end; r++)
+			dp->range_partition[r] = (uint8_t)i;
+		zs_flow_table_set_ranges(&dp->partition[i], first, end - first < most ? end - first : most);
+	}
 }
 
 /* Where a worker makes flows: a partition of its own with ports, else another worker's. */
@@ -115,7 +148,7 @@ static void count(struct zs_dp *dp)
 int zs_flows_open(struct zs_dp *dp, bool fresh, struct zs_error *err)
 {
 	uint8_t key[16];
-	uint32_t used = 0;
+	uint32_t used = 0, resting = 0;
 
 	if (getrandom(key, sizeof(key), 0) != sizeof(key))
 		return zs_error_set(err, -errno, ZS_EXIT_RESOURCE, "no random numbers");
@@ -128,13 +161,15 @@ int zs_flows_open(struct zs_dp *dp, bool fresh, struct zs_error *err)
 			return zs_error_set(err, -EUCLEAN, ZS_EXIT_FAILED,
 					    "flow partition %u cannot be opened", i);
 		used += n;
+		resting += dp->partition[i].resting;
 		dp->partition_owner[i] = (uint8_t)(i % dp->workers);
 		dp->partition[i].head->owner = dp->partition_owner[i];
 	}
-	if (used && ranges_fit(dp))
+	if (used + resting && ranges_fit(dp))
 		keep(dp);
 	else
 		divide(dp);
+	deal_numbers(dp);
 	choose_homes(dp);
 	count(dp);
 	if (!fresh)

@@ -18,11 +18,11 @@ int zs_flow_partition_of(const struct zs_dp *dp, uint16_t port)
 /* The partition that a target's packet names, or -1: by its port, or by the top bits of its flow number. */
 static int named(const struct zs_worker *w, const struct zs_item *it)
 {
-	uint32_t at = it->p.dst.port / ZS_FLOW_NUMBERS;
+	uint8_t at = w->dp->range_partition[it->p.dst.port / ZS_FLOW_NUMBERS];
 
 	if (!it->inner)
 		return zs_flow_partition_of(w->dp, it->p.dst.port);
-	return at < w->dp->partitions ? (int)at : -1;
+	return at < w->dp->partitions ? at : -1;
 }
 
 void zs_flow_hand_over(struct zs_worker *w, struct zs_item *it, uint32_t partition)

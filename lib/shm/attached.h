@@ -13,7 +13,8 @@
 #include "net/addr.h"
 
 #define ZS_LOCAL_ATTACHED 255  /* in the place of the index of an own address: none faces a tunnel */
-#define ZS_FLOW_NUMBERS	  4096 /* flow numbers of a partition: the top 4 bits name it */
+#define ZS_FLOW_NUMBERS	  4096 /* flow numbers of a range: the top 4 bits name it */
+#define ZS_FLOW_RANGES	  16 /* each is one partition's; a partition has one or more that follow one another */
 
 struct zs_attached {
 	uint32_t attachment;

@@ -174,8 +174,8 @@ static bool choices(const struct zs_flow_table *t, const struct zs_flow_new *wan
 	*first = t->head->port_first;
 	*last = t->head->port_last;
 	if (zs_is_attached(&want->target.addr)) {
-		*first = t->numbers ? t->numbers : 1;
-		*last = (uint16_t)(t->numbers + ZS_FLOW_NUMBERS - 1);
+		*first = t->number_first;
+		*last = t->number_last;
 	}
 	return *first && *first <= *last;
 }

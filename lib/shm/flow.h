@@ -100,10 +100,10 @@ struct zs_flow_table {
 	uint32_t capacity, mask; /* private copies, checked at join: the shared ones are not trusted */
 	uint64_t key[2];	 /* hash key */
 	uint32_t number_cursor, rest_cursor;
-	uint64_t tried;		     /* source ports and numbers: the work of choosing one */
-	uint32_t resting;	     /* entries, as the owner counts */
-	uint16_t numbers;	     /* the first flow number toward attachments; 0 of them is never given */
-	struct zs_flow_ports *ports; /* NULL: no flow is exchanged; see flow_port.h */
+	uint64_t tried;			    /* source ports and numbers: the work of choosing one */
+	uint32_t resting;		    /* entries, as the owner counts */
+	uint16_t number_first, number_last; /* flow numbers toward attachments; both 0: none */
+	struct zs_flow_ports *ports;	    /* NULL: no flow is exchanged; see flow_port.h */
 	struct zs_flow_sources
 	    *sources; /* NULL: it is not known which source ports are free; see flow_source.h */
 };
@@ -122,6 +122,8 @@ int zs_flow_table_join(struct zs_flow_table *t, struct zs_flow_partition_head *h
 		       struct zs_flow_bucket *by_client, struct zs_flow_bucket *by_target,
 		       struct zs_flow *flow, uint32_t capacity, uint32_t buckets, const uint8_t hash_key[16]);
 void zs_flow_table_set_ports(struct zs_flow_table *t, uint16_t first, uint16_t last);
+/* Which ranges of flow numbers are the partition's, in this process; 0 of the first is never given. */
+void zs_flow_table_set_ranges(struct zs_flow_table *t, uint32_t first, uint32_t count);
 
 /* Hashes, to be computed for a burst before the look-ups are prefetched. */
 uint64_t zs_flow_hash(const struct zs_flow_table *t, const struct zs_endpoint *remote, uint16_t own_port,

@@ -141,6 +141,13 @@ void zs_flow_table_set_ports(struct zs_flow_table *t, uint16_t first, uint16_t l
 	t->head->port_last = last;
 }
 
+void zs_flow_table_set_ranges(struct zs_flow_table *t, uint32_t first, uint32_t count)
+{
+	ZS_CHECK(first + count <= ZS_FLOW_RANGES, "ranges %u+%u", first, count);
+	t->number_first = (uint16_t)(first ? first * ZS_FLOW_NUMBERS : 1);
+	t->number_last = (uint16_t)(count ? (first + count) * ZS_FLOW_NUMBERS - 1 : 0);
+}
+
 /* Is the entry where a live, or a resting, flow belongs? */
 static bool is_placed(const struct zs_flow_table *t, uint32_t id)
 {

@@ -200,19 +200,15 @@ int zs_state_flow_table(const struct zs_state *s, uint32_t index, const uint8_t 
 			struct zs_flow_table *out)
 {
 	size_t b = (size_t)index * s->flow_buckets;
-	int rc;
 
 	if (index >= s->partitions)
 		return -EINVAL;
 	struct zs_flow *flow = &s->flow[(size_t)index * s->flow_capacity];
 	if (!s->seg.writer)
-		rc = zs_flow_table_join(out, &s->flow_head[index], &s->by_client[b], &s->by_target[b], flow,
-					s->flow_capacity, s->flow_buckets, hash_key);
-	else
-		rc = zs_flow_table_open(out, &s->flow_head[index], &s->by_client[b], &s->by_target[b], flow,
-					s->flow_capacity, s->flow_buckets, hash_key, fresh);
-	out->numbers = (uint16_t)(index * ZS_FLOW_NUMBERS);
-	return rc;
+		return zs_flow_table_join(out, &s->flow_head[index], &s->by_client[b], &s->by_target[b], flow,
+					  s->flow_capacity, s->flow_buckets, hash_key);
+	return zs_flow_table_open(out, &s->flow_head[index], &s->by_client[b], &s->by_target[b], flow,
+				  s->flow_capacity, s->flow_buckets, hash_key, fresh);
 }
 
 bool zs_worker_stalled(const struct zs_worker_state *w, uint64_t now_ns)

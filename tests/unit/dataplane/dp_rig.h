@@ -155,6 +155,7 @@ static inline int rig_setup(void **state)
 	r->conf.attach.capacity = RIG_ATTACHMENTS;
 	r->conf.flows.port_first = 20000;
 	r->conf.flows.port_last = 29999;
+	r->conf.attach.number_ranges = ZS_FLOW_RANGES;
 	r->conf.flood.strangers_s = 100;
 	r->dp.limits = &r->limits;
 	r->dp.targets = &r->targets;

@@ -47,6 +47,7 @@ static inline int open_with(struct world *w, const uint8_t hash_key[16], bool fr
 
 	if (rc)
 		return rc;
+	zs_flow_table_set_ranges(&w->t, 0, 1);
 	zs_flow_ports_bind(&w->t, w->ports);
 	zs_flow_sources_bind(&w->t, w->sources);
 	return 0;

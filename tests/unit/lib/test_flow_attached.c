@@ -117,7 +117,7 @@ static void test_numbers_run_out(void **state)
 
 	(void)state;
 	make_fresh(&w, 16384, 20000, 20003);
-	w.t.numbers = 2 * ZS_FLOW_NUMBERS;
+	zs_flow_table_set_ranges(&w.t, 2, 1);
 	for (; given < ZS_FLOW_NUMBERS; given++) {
 		assert_int_equal(add_to(&w, given, 1, 0, &id, NULL), ZS_FLOW_OK);
 		assert_in_range(w.flow[id].source_port, 8192, 12287);
@@ -131,11 +131,22 @@ static void test_numbers_run_out(void **state)
 	assert_int_equal(add_to(&w, 5001, 1, 200, &id, NULL), ZS_FLOW_PORTS);
 	sweep(&w, 3 * IDLE_FIRST_MS + 3);
 	assert_int_equal(add_to(&w, 5001, 1, 400, &id, NULL), ZS_FLOW_OK);
-	w.t.numbers = 0;
+	zs_flow_table_set_ranges(&w.t, 0, 1);
 	for (uint32_t i = 0; i < ZS_FLOW_NUMBERS - 1; i++) {
 		assert_int_equal(add_to(&w, 6000 + i, 9, 500, &id, NULL), ZS_FLOW_OK);
 		assert_in_range(w.flow[id].source_port, 1, 4095);
 	}
+	/* Several ranges are taken in turn, to the last number of all. */
+	zs_flow_table_set_ranges(&w.t, 14, 2);
+	w.t.number_cursor = 2 * ZS_FLOW_NUMBERS - 2;
+	for (uint32_t i = 0; i < 3; i++) {
+		static const uint16_t want[] = { 65534, 65535, 14 * ZS_FLOW_NUMBERS };
+
+		assert_int_equal(add_to(&w, 20000 + i, 3, 500, &id, NULL), ZS_FLOW_OK);
+		assert_int_equal(w.flow[id].source_port, want[i]);
+	}
+	zs_flow_table_set_ranges(&w.t, 0, 0);
+	assert_int_equal(add_to(&w, 21000, 3, 500, &id, NULL), ZS_FLOW_PORTS);
 	check(&w);
 	drop(&w);
 }

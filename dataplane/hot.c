@@ -1,8 +1,10 @@
 /* Two change logs name the attachments that changed. Who has fallen behind one of them, or sees another segment, looks at
  * all of them, a slice at a time; the cursors are moved to now before that begins, so no change falls between. */
+#include "hot.h"
+
 #include <string.h>
 #include "held.h"
-#include "hot.h"
+#include "stage/stage.h"
 #include "worker.h"
 
 void zs_hot_open(struct zs_worker *w)
@@ -43,16 +45,26 @@ static bool keeps_binding(const struct zs_worker *w, const struct zs_attachment 
 	return mode_of(w, a->session) != ZS_SESSION_TUNNEL || mode_of(w, a->previous) == ZS_SESSION_SOCKET;
 }
 
+static void find_way(struct zs_worker *w, struct zs_hot *line)
+{
+	uint32_t routes = w->tables ? atomic_load(&w->tables->meta->route_high) : UINT32_MAX;
+
+	if (routes >= w->hot_view.routes)
+		return;
+	w->hot_view.routes -= routes + 1;
+	zs_hop_refresh(w, line);
+}
+
 static void load(struct zs_worker *w, uint32_t id)
 {
-	struct zs_hot *line = &w->hot[id], now = { .nexthop = ZS_NEXTHOP_NONE };
+	struct zs_hot *line = &w->hot[id], now = { .nexthop = UINT16_MAX };
 	struct zs_attachment a;
 	struct zs_binding b;
 
 	if (zs_sessions_attachment(w->sessions, id, &a)) {
 		now.generation = a.generation;
-		now.strangers = a.strangers == ZS_STRANGERS_LIMITED;
-		w->account[id].policed = zs_attachment_policed(&a);
+		now.flags = (uint8_t)((a.strangers == ZS_STRANGERS_LIMITED ? ZS_HOT_STRANGERS : 0) |
+				      (zs_attachment_policed(&a) ? ZS_HOT_POLICED : 0));
 		zs_held_tenant(w, id, a.tenant);
 	} else if (zs_seqlock_read(&w->sessions->attachment[id].seq) & 1) {
 		return; /* half written: its writer names it again, or the next one all of them */
@@ -64,13 +76,16 @@ static void load(struct zs_worker *w, uint32_t id)
 		now.port = b.port;
 		now.addr = b.addr;
 		now.local = b.local;
-		now.expires_ns = b.expires_ns;
+		now.expires = zs_hot_tick(b.expires_ns);
 	}
 	if (zs_addr_eq(&now.addr, &line->addr)) { /* the way there is the same */
 		now.nexthop = line->nexthop;
 		now.stamp = line->stamp;
 	}
+	memcpy(now.meter, line->meter, sizeof(now.meter));
 	*line = now;
+	if (now.port)
+		find_way(w, line);
 }
 
 /* Takes a slice of a log. An overrun begins a look at all. */
@@ -118,6 +133,7 @@ void zs_hot_refresh(struct zs_worker *w)
 		return;
 	if (v->of != s || v->incarnation != s->seg.base->incarnation)
 		begin(w);
+	v->routes = ZS_HOT_ROUTES;
 	follow(w, &s->changes, &v->wanted);
 	follow(w, &w->dp->state.bindings, &v->bound);
 	if (v->scan < zs_hot_attachments(w))

@@ -154,7 +154,7 @@ void zs_tunnel_close(struct zs_worker *w, const struct zs_endpoint *end, uint16_
 
 /* The next hop of a path, and our own address there. ZS_DROPS: found. */
 enum zs_drop zs_tunnel_hop(struct zs_worker *w, struct zs_tunnel_way *way, const struct zs_tunnel_path *path,
-			   struct zs_nexthop *hop, struct zs_endpoint *src);
+			   struct zs_hop *hop, struct zs_endpoint *src);
 
 /* It was the relay's own: counted as consumed, and by `kind`. */
 static inline void zs_tunnel_consume(struct zs_worker *w, struct rte_mbuf *m, enum zs_counter kind)

@@ -17,6 +17,7 @@
 #define ZS_BURST	  32
 #define ZS_MISSING_SLOTS  256 /* neighbours lately asked for, by hash: one event each 100 ms */
 #define ZS_TABLES_STOPPED 0   /* stamp of no tables at all */
+#define ZS_HOPS		  64  /* neighbours at hand: a relay speaks to a router or two */
 
 struct rte_mbuf;
 struct zs_item;
@@ -33,6 +34,21 @@ struct zs_sent {
 	uint16_t ip_len;
 	uint8_t to_client;
 	uint8_t kind; /* enum zs_sent_kind */
+};
+
+/* What a frame needs to know of a neighbour. */
+struct zs_hop {
+	uint8_t dmac[6], smac[6];
+	uint16_t vlan;
+	uint16_t mtu; /* 0: the port's */
+	uint8_t iface;
+};
+
+/* A neighbour's entry of the tables as it was lately, so that not every packet copies it. */
+struct zs_hop_line {
+	uint32_t index; /* + 1; 0: nothing */
+	uint32_t stamp; /* of the tables, see hop.c */
+	struct zs_hop hop;
 };
 
 struct zs_txbuf {
@@ -65,6 +81,7 @@ struct zs_worker {
 	uint32_t now_ms;
 	zs_acl_view acl; /* NULL: nothing is denied */
 	struct zs_locals locals;
+	struct zs_hop_line hop[ZS_HOPS]; /* by index */
 	struct zs_settings settings;
 	uint32_t random;
 	struct zs_tunnels *tunnels;
@@ -80,7 +97,7 @@ struct zs_worker {
 	struct rte_ring *inbox[ZS_WORKERS_MAX];	 /* [from]: packets whose flow is ours */
 	struct rte_ring *outbox[ZS_WORKERS_MAX]; /* [from]: packets ready for a port that is ours */
 	/* Attachments. */
-	struct zs_hot *hot;	    /* the state segment's lines for this worker, by attachment */
+	struct zs_hot *hot; /* the state segment's lines for this worker, by attachment: routes and meters */
 	struct zs_account *account; /* the same */
 	struct zs_hot_view hot_view;
 	struct zs_policer policer;

@@ -131,7 +131,7 @@ static uint64_t metered(const struct zs_forward *f)
 	uint64_t n = 0;
 
 	for (uint32_t id = 0; id < f->entries; id++) {
-		const struct zs_account *a = &f->bed->w->account[id];
+		const struct zs_hot *a = &f->bed->w->hot[id];
 
 		n += a->meter[ZS_FROM_EDGE].packets + a->meter[ZS_TO_EDGE].packets;
 	}

@@ -151,7 +151,7 @@ static struct cursor *count(struct zs_usage *u, struct cursor *k, uint64_t wall_
 	}
 	for (uint32_t w = 0; w < k->workers && w < s->partitions; w++)
 		for (uint32_t d = 0; d < ZS_DIRECTIONS; d++)
-			count_cell(u, k, w, d, &zs_state_account(s, w)[k->attachment].meter[d], wall_s);
+			count_cell(u, k, w, d, &zs_state_hot(s, w)[k->attachment].meter[d], wall_s);
 	return k;
 }
 
@@ -262,7 +262,7 @@ static void begin_here(struct zs_usage *u, struct cursor *k)
 
 	for (uint32_t w = 0; s && k->attachment < s->attachments && w < k->workers; w++)
 		for (uint32_t d = 0; d < ZS_DIRECTIONS; d++) {
-			const struct zs_meter *cell = &zs_state_account(s, w)[k->attachment].meter[d];
+			const struct zs_meter *cell = &zs_state_hot(s, w)[k->attachment].meter[d];
 
 			k->last[w][d] = (struct zs_meter){ __atomic_load_n(&cell->bytes, __ATOMIC_RELAXED),
 							   __atomic_load_n(&cell->packets,

@@ -1,13 +1,14 @@
 /* A packet of the service port, from its connection ID to the bound address that this leads to, or into a tunnel. What an
  * edge sent without a flow is one too; who sends it is known already. Pipelined over the burst:
  *
- *   open    where the connection ID stands: by RFC 8999's invariants alone, the fixed bit is not looked at
+ *   open    where the connection ID stands: by RFC 8999's invariants alone, the fixed bit is not looked at; the
+ *           sender's bucket is on its way
  *   decode  all of them at once
- *   aim     whose it is; the lines of attachment and account and the sender's bucket are on their way
- *   know    who sends; the sender's account is on its way
+ *   aim     whose it is; the attachment's line is on its way
+ *   know    who sends; the sender's line is on its way
  *   route   may it go there, and which way?
  *
- * Nothing is kept of a packet but what the two accounts count. */
+ * Nothing is kept of a packet but what the two lines count. */
 #include "binds.h"
 #include "limit.h"
 #include "net/quic.h"
@@ -34,8 +35,8 @@ static bool at_binder(struct zs_worker *w, struct zs_item *it)
 	return !it->inner && w->index == ZS_BINDER;
 }
 
-/* false: it has ended. */
-static bool open_head(struct zs_worker *w, struct zs_item *it, struct zs_cid_ref *ref)
+/* A long header, or too short for any. false: it has ended. */
+static ZS_COLD bool open_other(struct zs_worker *w, struct zs_item *it, struct zs_cid_ref *ref)
 {
 	const uint8_t *payload = it->l4 + ZS_UDP_LEN;
 	struct zs_quic_head head;
@@ -54,7 +55,20 @@ static bool open_head(struct zs_worker *w, struct zs_item *it, struct zs_cid_ref
 	return true;
 }
 
-static enum zs_drop judge(const struct zs_worker *w, const struct zs_item *it)
+static inline bool is_long(const struct zs_item *it)
+{
+	return it->l4[ZS_UDP_LEN] & 0x80;
+}
+
+static inline bool open_head(struct zs_worker *w, struct zs_item *it, struct zs_cid_ref *ref)
+{
+	if (ZS_UNLIKELY(it->p.payload_len <= ZS_CID || is_long(it)))
+		return open_other(w, it, ref);
+	*ref = (struct zs_cid_ref){ it->l4 + ZS_UDP_LEN + 1, ZS_CID };
+	return true;
+}
+
+static inline enum zs_drop judge(const struct zs_worker *w, const struct zs_item *it)
 {
 	const struct zs_cid *cid = &it->cid;
 
@@ -68,7 +82,7 @@ static enum zs_drop judge(const struct zs_worker *w, const struct zs_item *it)
 }
 
 /* false: it has ended. */
-static bool aim(struct zs_worker *w, struct zs_item *it)
+static inline bool aim(struct zs_worker *w, struct zs_item *it)
 {
 	enum zs_drop why = judge(w, it);
 
@@ -77,15 +91,10 @@ static bool aim(struct zs_worker *w, struct zs_item *it)
 		return false;
 	}
 	__builtin_prefetch(&w->hot[it->cid.attachment]);
-	__builtin_prefetch(&w->account[it->cid.attachment]);
-	if (it->inner)
-		return true;
-	it->hash = zs_senders_hash(&w->dp->senders, &it->p.src, it->local);
-	zs_senders_prefetch(&w->dp->senders, it->hash);
 	return true;
 }
 
-static void know(struct zs_worker *w, struct zs_item *it)
+static inline void know(struct zs_worker *w, struct zs_item *it)
 {
 	if (!it->inner)
 		it->sender = zs_senders_find(&w->dp->senders, it->hash);
@@ -93,26 +102,27 @@ static void know(struct zs_worker *w, struct zs_item *it)
 		it->sender = ZS_SENDER_NONE;
 		return;
 	}
-	__builtin_prefetch(&w->account[it->sender]);
+	__builtin_prefetch(&w->hot[it->sender]);
 }
 
-static bool from_a_relay(const struct zs_worker *w, const struct zs_endpoint *src)
+static inline bool from_a_relay(const struct zs_worker *w, const struct zs_endpoint *src)
 {
 	const struct zs_conf_attach *c = &w->dp->conf->attach;
 
-	return (src->port == c->service_port || src->port == c->tunnel_port) &&
+	return ZS_UNLIKELY(src->port == c->service_port || src->port == c->tunnel_port) &&
 	       zs_locals_announced(w->dp->conf, &src->addr);
 }
 
 /* A sender that has bound nothing: perhaps a NAT gave a bound peer another address. */
-static enum zs_drop judge_stranger(struct zs_worker *w, const struct zs_item *it, const struct zs_hot *to)
+static ZS_COLD enum zs_drop judge_stranger(struct zs_worker *w, const struct zs_item *it,
+					   const struct zs_hot *to)
 {
 	uint32_t rate = w->dp->conf->flood.strangers_s;
 
 	if (w->flood.on)
-		return to->strangers ? ZS_DROP_flood : ZS_DROP_cid_stranger;
+		return to->flags & ZS_HOT_STRANGERS ? ZS_DROP_flood : ZS_DROP_cid_stranger;
 	zs_bind_nudge(w, it);
-	if (!to->strangers)
+	if (!(to->flags & ZS_HOT_STRANGERS))
 		return ZS_DROP_cid_stranger;
 	return zs_limit_prefix_of(w->dp->limits, ZS_LIMIT_STRANGERS, &it->p.src.addr, rate, rate, w->now_ns)
 		   ? ZS_DROPS
@@ -126,8 +136,23 @@ static enum zs_drop into_tunnel(struct zs_worker *w, struct zs_item *it)
 	return it->sealed ? ZS_DROPS : ZS_DROP_cid_unbound;
 }
 
+/* A line's time is coarse: in the last step the binding itself says when. */
+static ZS_COLD bool lives_on(const struct zs_worker *w, uint32_t id)
+{
+	struct zs_binding b;
+
+	return zs_seqlock_get(&w->dp->state.binding[id], &b, sizeof(b)) && b.expires_ns > w->now_ns;
+}
+
+static inline bool is_bound(const struct zs_worker *w, uint32_t id, const struct zs_hot *to)
+{
+	int32_t expired = zs_hot_expired(to, w->now_ns);
+
+	return to->port && (expired < 0 || (expired == 0 && lives_on(w, id)));
+}
+
 /* ZS_DROPS: ready for rewrite, or to be sealed. */
-static enum zs_drop route(struct zs_worker *w, struct zs_item *it)
+static inline enum zs_drop route(struct zs_worker *w, struct zs_item *it)
 {
 	struct zs_hot *to = &w->hot[it->cid.attachment];
 	enum zs_drop why;
@@ -140,7 +165,7 @@ static enum zs_drop route(struct zs_worker *w, struct zs_item *it)
 		return ZS_DROP_loop;
 	if (it->sender == ZS_SENDER_NONE && (why = judge_stranger(w, it, to)) != ZS_DROPS)
 		return why;
-	if (!to->port || to->expires_ns <= w->now_ns || !w->locals.entry[to->local].used ||
+	if (!is_bound(w, it->cid.attachment, to) || !w->locals.entry[to->local].used ||
 	    zs_addr_is4(&to->addr) != zs_addr_is4(&w->locals.entry[to->local].addr))
 		return into_tunnel(w, it);
 	if ((why = zs_hop_bound(w, it, to)) != ZS_DROPS)
@@ -158,6 +183,15 @@ static void end(struct zs_worker *w, struct zs_item *it, enum zs_drop why)
 		zs_stage_drop(w, it->m, why);
 }
 
+/* Who came out of a tunnel is known. */
+static inline void look_up(struct zs_worker *w, struct zs_item *it)
+{
+	if (it->inner)
+		return;
+	it->hash = zs_senders_hash(&w->dp->senders, &it->p.src, it->local);
+	zs_senders_prefetch(&w->dp->senders, it->hash);
+}
+
 /* Takes those of the service port out of the burst; returns how many there are, the others stay in `at`. */
 static uint32_t collect(struct zs_worker *w, struct zs_item **at, uint32_t n, uint32_t *others,
 			struct zs_item **mine, struct zs_cid_ref *ref)
@@ -172,8 +206,10 @@ static uint32_t collect(struct zs_worker *w, struct zs_item **at, uint32_t n, ui
 			at[(*others)++] = it;
 		else if (!w->sessions)
 			zs_stage_drop(w, it->m, ZS_DROP_stopped);
-		else if (open_head(w, it, &ref[k]))
+		else if (open_head(w, it, &ref[k])) {
+			look_up(w, it);
 			mine[k++] = it;
+		}
 	}
 	return k;
 }
@@ -188,7 +224,7 @@ static uint32_t decode(struct zs_worker *w, struct zs_item **mine, const struct 
 		struct zs_item *it = mine[i];
 
 		it->cid = cid[i];
-		if (zs_bind_is(it->l4 + ZS_UDP_LEN, it->p.payload_len))
+		if (ZS_UNLIKELY(is_long(it)) && zs_bind_is(it->l4 + ZS_UDP_LEN, it->p.payload_len))
 			zs_stage_later(w, it);
 		else if (aim(w, it))
 			mine[on++] = it;

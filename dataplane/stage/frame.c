@@ -20,8 +20,7 @@ bool zs_frame_put(struct zs_item *it, uint8_t *ip, uint16_t ip_len)
 
 	if (frame < (uint8_t *)m->buf_addr || ip + ip_len > (uint8_t *)m->buf_addr + m->buf_len)
 		return false;
-	memcpy(frame, it->hop.dmac, 6);
-	memcpy(frame + 6, it->hop.smac, 6);
+	memcpy(frame, &it->hop, 12);
 	if (it->hop.vlan) {
 		put16(frame + 12, 0x8100);
 		put16(frame + 14, it->hop.vlan);

@@ -64,20 +64,50 @@ static bool again(struct zs_worker *w, uint64_t hash)
 	return true;
 }
 
-/* The frame header for an index that was resolved. */
-static enum zs_drop take(struct zs_worker *w, uint32_t index, struct zs_nexthop *hop)
+struct zs_hop zs_hop_of(const struct zs_nexthop *n)
 {
+	struct zs_hop hop = { .vlan = n->vlan, .mtu = n->mtu, .iface = n->iface };
+
+	memcpy(hop.dmac, n->dmac, sizeof(hop.dmac));
+	memcpy(hop.smac, n->smac, sizeof(hop.smac));
+	return hop;
+}
+
+/* Moves with every change of the tables: the one that this loop began with, and one since. */
+static uint32_t stamp_of(const struct zs_worker *w)
+{
+	return w->stamp + (uint32_t)atomic_load_explicit(w->tables->change, memory_order_acquire);
+}
+
+static ZS_COLD enum zs_drop fetch(struct zs_worker *w, uint32_t index, uint32_t stamp, struct zs_hop *hop)
+{
+	struct zs_nexthop n;
+
 	if (index == ZS_HOP_UNREACHABLE)
 		return ZS_DROP_no_route;
 	if (index == ZS_HOP_DENIED)
 		return ZS_DROP_deny_out;
-	if (index == ZS_NEXTHOP_NONE || !zs_tables_nexthop(w->tables, index, hop) || !hop->used ||
-	    hop->iface >= w->dp->ports)
+	if (index == ZS_NEXTHOP_NONE || !zs_tables_nexthop(w->tables, index, &n) || n.iface >= w->dp->ports)
 		return ZS_DROP_no_neighbour;
-	if (hop->valid)
-		return ZS_DROPS;
-	ask(w, hop);
-	return ZS_DROP_no_neighbour;
+	if (!n.valid) {
+		ask(w, &n);
+		return ZS_DROP_no_neighbour;
+	}
+	*hop = zs_hop_of(&n);
+	w->hop[index % ZS_HOPS] = (struct zs_hop_line){ index + 1, stamp, *hop };
+	return ZS_DROPS;
+}
+
+/* The frame header for an index that was resolved. */
+static enum zs_drop take(struct zs_worker *w, uint32_t index, struct zs_hop *hop)
+{
+	const struct zs_hop_line *l = &w->hop[index % ZS_HOPS];
+	uint32_t stamp = stamp_of(w);
+
+	if (ZS_UNLIKELY(l->index != index + 1 || l->stamp != stamp || index == ZS_NEXTHOP_NONE))
+		return fetch(w, index, stamp, hop);
+	*hop = l->hop;
+	return ZS_DROPS;
 }
 
 enum zs_drop zs_hop_find(struct zs_worker *w, struct zs_item *it)
@@ -91,21 +121,42 @@ enum zs_drop zs_hop_find(struct zs_worker *w, struct zs_item *it)
 }
 
 enum zs_drop zs_hop_toward(struct zs_worker *w, const struct zs_addr *addr, struct zs_hop_memo *memo,
-			   uint64_t hash, struct zs_nexthop *hop)
+			   uint64_t hash, struct zs_hop *hop)
 {
+	struct zs_nexthop n;
+
 	if (memo->stamp != w->stamp || (memo->index == ZS_NEXTHOP_NONE && again(w, hash))) {
-		memo->index = zs_hop_resolve(w, addr, hop);
+		memo->index = zs_hop_resolve(w, addr, &n);
 		memo->stamp = w->stamp;
 	}
 	return take(w, memo->index, hop);
 }
 
+static void keep(struct zs_hot *line, const struct zs_hop_memo *memo)
+{
+	line->nexthop = (uint16_t)memo->index;
+	line->stamp = zs_hot_keeps(memo->index) ? memo->stamp : ZS_TABLES_STOPPED;
+}
+
 enum zs_drop zs_hop_bound(struct zs_worker *w, struct zs_item *it, struct zs_hot *line)
 {
-	struct zs_hop_memo memo = { line->nexthop, line->stamp };
-	enum zs_drop why = zs_hop_toward(w, &line->addr, &memo, it->hash, &it->hop);
+	struct zs_hop_memo memo = { zs_hot_nexthop(line), line->stamp };
+	enum zs_drop why;
 
-	line->nexthop = memo.index;
-	line->stamp = memo.stamp;
+	if (ZS_LIKELY(memo.stamp == w->stamp && memo.index < ZS_HOT_KEPT))
+		return take(w, memo.index, &it->hop);
+	why = zs_hop_toward(w, &line->addr, &memo, it->hash, &it->hop);
+	keep(line, &memo);
 	return why;
+}
+
+void zs_hop_refresh(struct zs_worker *w, struct zs_hot *line)
+{
+	struct zs_hop_memo memo = { ZS_NEXTHOP_NONE, w->stamp };
+	struct zs_nexthop n;
+
+	if (line->stamp == w->stamp)
+		return;
+	memo.index = zs_hop_resolve(w, &line->addr, &n);
+	keep(line, &memo);
 }

@@ -25,10 +25,10 @@ bool zs_originate(struct zs_worker *w, const struct zs_ends *ends, const void *p
 			       .payload_sum = zs_csum_add(0, payload, len) };
 	struct zs_item it = { 0 };
 	struct zs_sent sent = { .kind = ZS_SENT_CONTROL };
-	uint32_t index = zs_hop_resolve(w, &ends->dst.addr, &it.hop);
+	struct zs_hop_memo memo = { 0 };
 	uint8_t *at;
 
-	if (index >= ZS_HOP_DENIED || !it.hop.used || !it.hop.valid || it.hop.iface >= w->dp->ports)
+	if (zs_hop_toward(w, &ends->dst.addr, &memo, 0, &it.hop) != ZS_DROPS)
 		return false;
 	it.m = zs_stage_new(w);
 	if (!it.m)

@@ -35,10 +35,15 @@ static void name_ends(struct zs_worker *w, struct zs_item *it)
 		it->to = attached(w, it->side == ZS_SIDE_CLIENT ? &f->target.addr : &f->client.addr);
 }
 
-static void prefetch(struct zs_worker *w, uint32_t id)
+/* Those that a connection ID led here are on their way since. */
+static void prefetch(struct zs_worker *w, const struct zs_item *it)
 {
-	if (id != ZS_SENDER_NONE)
-		__builtin_prefetch(&w->account[id], 1);
+	if (it->class == ZS_CLASS_CID)
+		return;
+	if (it->from != ZS_SENDER_NONE)
+		__builtin_prefetch(&w->hot[it->from]);
+	if (it->to != ZS_SENDER_NONE)
+		__builtin_prefetch(&w->hot[it->to]);
 }
 
 /* false: it may not pass. */
@@ -48,7 +53,7 @@ static bool charge(struct zs_worker *w, struct zs_item *it, uint32_t id, enum zs
 	bool ect = it->p.ecn == 1 || it->p.ecn == 2;
 	enum zs_police_verdict v;
 
-	if (id == ZS_SENDER_NONE || !w->account[id].policed || !w->sessions)
+	if (id == ZS_SENDER_NONE || !(w->hot[id].flags & ZS_HOT_POLICED) || !w->sessions)
 		return true;
 	v = zs_policer_packet(&w->policer, id, way, bytes, ect, w->now_ns);
 	if (v == ZS_POLICE_MARK)
@@ -62,8 +67,7 @@ uint32_t zs_stage_police(struct zs_worker *w, struct zs_item **at, uint32_t n)
 
 	for (uint32_t i = 0; i < n; i++) {
 		name_ends(w, at[i]);
-		prefetch(w, at[i]->from);
-		prefetch(w, at[i]->to);
+		prefetch(w, at[i]);
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		struct zs_item *it = at[i];

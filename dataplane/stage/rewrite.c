@@ -19,9 +19,10 @@ static void put16(uint8_t *at, uint16_t v)
 	at[1] = (uint8_t)v;
 }
 
-/* A flow's other side. false: our own address toward it is gone. */
-static bool choose(const struct zs_worker *w, const struct zs_item *it, struct zs_ends *e)
+/* A flow's other side, into the item. false: our own address toward it is gone. */
+static inline bool choose(const struct zs_worker *w, struct zs_item *it)
 {
+	struct zs_ends *e = &it->ends;
 	const struct zs_flow *f = &it->table->flow[it->flow];
 	bool to_target = it->side == ZS_SIDE_CLIENT;
 	uint8_t local = to_target ? f->local_target : f->local_client;
@@ -34,40 +35,39 @@ static bool choose(const struct zs_worker *w, const struct zs_item *it, struct z
 	return zs_addr_is4(&e->src.addr) == zs_addr_is4(&e->dst.addr);
 }
 
-/* Addresses of the pseudo header, as 32 bytes; IPv4 ones leave 24 zeros, which sum to nothing. */
-static void pseudo(uint8_t out[32], const struct zs_addr *src, const struct zs_addr *dst)
+/* Takes an address out of a sum and puts another in; an IPv4 one counts as its four bytes. */
+static inline void swap_addr(struct zs_csum_delta *d, const struct zs_addr *old, bool old4,
+			     const struct zs_addr *new, bool new4)
 {
-	memset(out, 0, 32);
-	if (zs_addr_is4(src)) {
-		memcpy(out, src->ip + 12, 4);
-		memcpy(out + 4, dst->ip + 12, 4);
-	} else {
-		memcpy(out, src->ip, 16);
-		memcpy(out + 16, dst->ip, 16);
-	}
+	uint32_t was[4], now[4];
+
+	memcpy(was, old->ip, sizeof(was));
+	memcpy(now, new->ip, sizeof(now));
+	zs_csum_swap32(d, was[3], now[3]);
+	if (!old4)
+		d->sum += (uint64_t)(uint32_t)~was[0] + (uint32_t)~was[1] + (uint32_t)~was[2];
+	if (!new4)
+		d->sum += (uint64_t)now[0] + now[1] + now[2];
 }
 
-static void rewrite_udp(const struct zs_item *it, const struct zs_ends *e)
+/* `d`: what the addresses change. */
+static inline void rewrite_udp(const struct zs_item *it, const struct zs_ends *e, struct zs_csum_delta d)
 {
-	struct zs_csum_delta d = { 0 };
-	uint8_t old[32], new[32];
-	uint16_t was[2], now[2] = { htobe16(e->src.port), htobe16(e->dst.port) }, csum;
+	uint32_t was, now = htobe16(e->src.port) | (uint32_t)htobe16(e->dst.port) << 16;
+	uint16_t csum;
 
-	pseudo(old, &it->p.src.addr, &it->p.dst.addr);
-	pseudo(new, &e->src.addr, &e->dst.addr);
-	zs_csum_swap(&d, old, new, sizeof(old));
-	memcpy(was, it->l4, sizeof(was));
-	zs_csum_swap16(&d, was[0], now[0]);
-	zs_csum_swap16(&d, was[1], now[1]);
-	memcpy(it->l4, now, sizeof(now));
+	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first port is the low half");
+	memcpy(&was, it->l4, sizeof(was));
+	zs_csum_swap32(&d, was, now);
+	memcpy(it->l4, &now, sizeof(now));
 	memcpy(&csum, it->l4 + 6, 2);
 	csum = zs_csum_apply_udp(csum, &d);
 	memcpy(it->l4 + 6, &csum, 2);
 }
 
-static void rewrite4(const struct zs_item *it, const struct zs_ends *e)
+/* The same `d`. */
+static inline void rewrite4(const struct zs_item *it, const struct zs_ends *e, struct zs_csum_delta d)
 {
-	struct zs_csum_delta d = { 0 };
 	uint16_t old, new, csum;
 
 	/* Bytes that were just stored would be slow to load as words, so these are made in registers. */
@@ -79,8 +79,6 @@ static void rewrite4(const struct zs_item *it, const struct zs_ends *e)
 	new = htobe16((uint16_t)(be16toh(old) - 0x100)); /* TTL */
 	memcpy(it->ip + 8, &new, 2);
 	zs_csum_swap16(&d, old, new);
-	zs_csum_swap(&d, it->ip + 12, e->src.addr.ip + 12, 4);
-	zs_csum_swap(&d, it->ip + 16, e->dst.addr.ip + 12, 4);
 	memcpy(it->ip + 12, e->src.addr.ip + 12, 4);
 	memcpy(it->ip + 16, e->dst.addr.ip + 12, 4);
 	memcpy(&csum, it->ip + 10, 2);
@@ -88,7 +86,7 @@ static void rewrite4(const struct zs_item *it, const struct zs_ends *e)
 	memcpy(it->ip + 10, &csum, 2);
 }
 
-static void rewrite6(const struct zs_item *it, const struct zs_ends *e)
+static inline void rewrite6(const struct zs_item *it, const struct zs_ends *e)
 {
 	it->ip[1] = (uint8_t)((it->ip[1] & ~(ZS_ECN_MASK << 4)) | it->p.ecn << 4);
 	it->ip[7]--;
@@ -96,7 +94,7 @@ static void rewrite6(const struct zs_item *it, const struct zs_ends *e)
 	memcpy(it->ip + 24, e->dst.addr.ip, 16);
 }
 
-static uint8_t *make6(const struct zs_item *it, const struct zs_ends *e)
+static ZS_COLD uint8_t *make6(const struct zs_item *it, const struct zs_ends *e)
 {
 	uint8_t *ip = it->l4 - IP6_HEADER, ecn = it->p.ecn, ttl = it->ip[8] - 1;
 
@@ -111,7 +109,7 @@ static uint8_t *make6(const struct zs_item *it, const struct zs_ends *e)
 	return ip;
 }
 
-static uint8_t *make4(const struct zs_item *it, const struct zs_ends *e)
+static ZS_COLD uint8_t *make4(const struct zs_item *it, const struct zs_ends *e)
 {
 	uint8_t *ip = it->l4 - IP4_HEADER, ecn = it->p.ecn, ttl = it->ip[7] - 1;
 	uint16_t csum;
@@ -131,7 +129,7 @@ static uint8_t *make4(const struct zs_item *it, const struct zs_ends *e)
 }
 
 /* What came out of a tunnel has no headers to change. */
-static enum zs_drop make(struct zs_item *it, const struct zs_ends *e, uint16_t mtu)
+static ZS_COLD enum zs_drop make(struct zs_item *it, const struct zs_ends *e, uint16_t mtu)
 {
 	struct zs_header h = { e->src, e->dst, it->payload_sum, it->p.ecn };
 	uint32_t header = zs_addr_is4(&e->dst.addr) ? IP4_HEADER : IP6_HEADER;
@@ -144,21 +142,20 @@ static enum zs_drop make(struct zs_item *it, const struct zs_ends *e, uint16_t m
 }
 
 /* ZS_DROPS: ready for tx. */
-static enum zs_drop rewrite(struct zs_worker *w, struct zs_item *it)
+static inline enum zs_drop rewrite(struct zs_worker *w, struct zs_item *it)
 {
-	struct zs_ends e;
+	const struct zs_ends *e = &it->ends;
+	struct zs_csum_delta d = { 0 };
 	uint32_t length;
 	uint16_t mtu = it->hop.mtu ? it->hop.mtu : w->dp->port[it->hop.iface].mtu;
 	bool to4;
 	uint8_t *ip = it->ip;
 
-	if (it->class == ZS_CLASS_CID)
-		e = it->ends;
-	else if (!choose(w, it, &e))
+	if (it->class != ZS_CLASS_CID && !choose(w, it))
 		return ZS_DROP_no_route;
 	if (it->inner)
-		return make(it, &e, mtu);
-	to4 = zs_addr_is4(&e.dst.addr);
+		return make(it, e, mtu);
+	to4 = zs_addr_is4(&e->dst.addr);
 	if (it->p.is4 && !to4 && !it->l4[6] && !it->l4[7])
 		return ZS_DROP_udp_checksum_zero;
 	length = it->p.is4 == to4 ? it->ip_len : it->l4_len + (uint32_t)(to4 ? IP4_HEADER : IP6_HEADER);
@@ -166,13 +163,15 @@ static enum zs_drop rewrite(struct zs_worker *w, struct zs_item *it)
 		return ZS_DROP_mtu;
 	if (it->l4 - IP6_HEADER - 18 < (uint8_t *)it->m->buf_addr)
 		return ZS_DROP_no_mbuf; /* no headroom: nothing to make the other header in */
-	rewrite_udp(it, &e);
+	swap_addr(&d, &it->p.src.addr, it->p.is4, &e->src.addr, to4);
+	swap_addr(&d, &it->p.dst.addr, it->p.is4, &e->dst.addr, to4);
+	rewrite_udp(it, e, d);
 	if (it->p.is4 && to4)
-		rewrite4(it, &e);
+		rewrite4(it, e, d);
 	else if (!it->p.is4 && !to4)
-		rewrite6(it, &e);
+		rewrite6(it, e);
 	else
-		ip = to4 ? make4(it, &e) : make6(it, &e);
+		ip = to4 ? make4(it, e) : make6(it, e);
 	it->ip = ip;
 	it->ip_len = (uint16_t)length;
 	return zs_frame_put(it, ip, it->ip_len) ? ZS_DROPS : ZS_DROP_no_mbuf;

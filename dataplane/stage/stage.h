@@ -67,7 +67,7 @@ struct zs_item {
 	uint8_t summed; /* payload_sum is what the sender's checksum says of it */
 	uint32_t payload_sum;
 	struct zs_published published;
-	struct zs_nexthop hop;
+	struct zs_hop hop;
 };
 
 struct zs_burst {
@@ -116,6 +116,8 @@ void zs_flow_gone(struct zs_worker *w, const struct zs_flow *f, enum zs_flow_end
 
 /* hop.c: the way to a bound address, kept in its line; as zs_hop_find. */
 enum zs_drop zs_hop_bound(struct zs_worker *w, struct zs_item *it, struct zs_hot *line);
+/* Worker, in housekeeping: finds that way, so that the first packet need not. */
+void zs_hop_refresh(struct zs_worker *w, struct zs_hot *line);
 /* hop.c: the next hop of the item's flow toward its side; re-resolved when the tables changed.
  * ZS_DROPS: it->hop is good, else the reason. */
 enum zs_drop zs_hop_find(struct zs_worker *w, struct zs_item *it);
@@ -127,7 +129,9 @@ struct zs_hop_memo {
 	uint32_t index, stamp; /* of the next hop, as of these tables */
 };
 enum zs_drop zs_hop_toward(struct zs_worker *w, const struct zs_addr *addr, struct zs_hop_memo *memo,
-			   uint64_t hash, struct zs_nexthop *hop);
+			   uint64_t hash, struct zs_hop *hop);
+/* What of a neighbour's entry a frame needs. */
+struct zs_hop zs_hop_of(const struct zs_nexthop *n);
 #define ZS_HOP_UNREACHABLE (ZS_NEXTHOP_NONE - 1) /* no route; kept in a flow like an index */
 #define ZS_HOP_DENIED	   (ZS_NEXTHOP_NONE - 2) /* so is this: the lists forbid to send there */
 

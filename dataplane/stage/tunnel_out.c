@@ -23,7 +23,7 @@ struct departure {
 };
 
 enum zs_drop zs_tunnel_hop(struct zs_worker *w, struct zs_tunnel_way *way, const struct zs_tunnel_path *path,
-			   struct zs_nexthop *hop, struct zs_endpoint *src)
+			   struct zs_hop *hop, struct zs_endpoint *src)
 {
 	if (path->local >= ZS_LOCALS_MAX || !w->locals.entry[path->local].used)
 		return ZS_DROP_no_route;

@@ -7,21 +7,20 @@
 #define ID_BITS 24 /* of an attachment + 1 in a note */
 
 /* The queue's worker counts what the port took: its own cells of whoever pays for it. */
-static void meter(struct zs_worker *w, const struct zs_sent *s)
+static inline void meter(struct zs_worker *w, const struct zs_sent *s)
 {
 	if (s->from)
-		zs_meter_add(&w->account[s->from - 1].meter[ZS_FROM_EDGE], s->payload);
+		zs_meter_add(&w->hot[s->from - 1].meter[ZS_FROM_EDGE], s->payload);
 	if (s->to)
-		zs_meter_add(&w->account[s->to - 1].meter[ZS_TO_EDGE], s->payload);
+		zs_meter_add(&w->hot[s->to - 1].meter[ZS_TO_EDGE], s->payload);
 	if (s->kind == ZS_SENT_TUNNELLED)
 		w->count[ZS_COUNTER_overhead_out_bytes] += s->ip_len - s->payload;
 	else if (s->kind == ZS_SENT_CONTROL)
 		w->count[ZS_COUNTER_control_out_bytes] += s->ip_len;
-	w->count[ZS_COUNTER_tx_bytes] += s->ip_len;
 }
 
 /* The flow's worker counts what it got rid of. */
-static void count(const struct zs_sent *s)
+static inline void count(const struct zs_sent *s)
 {
 	struct zs_flow *f = s->flow;
 
@@ -40,10 +39,14 @@ static uint16_t push_port(struct zs_worker *w, uint8_t iface, struct zs_txbuf *t
 {
 	const struct zs_queue *out = &w->out[iface];
 	uint16_t sent = rte_eth_tx_burst(out->ethdev, out->id, t->mbuf, (uint16_t)t->count);
+	uint64_t bytes = 0;
 
-	w->count[ZS_COUNTER_tx] += sent;
-	for (uint16_t i = 0; i < sent; i++)
+	for (uint16_t i = 0; i < sent; i++) {
 		meter(w, &t->sent[i]);
+		bytes += t->sent[i].ip_len;
+	}
+	w->count[ZS_COUNTER_tx] += sent;
+	w->count[ZS_COUNTER_tx_bytes] += bytes;
 	return sent;
 }
 
@@ -78,7 +81,7 @@ static uint16_t push_ring(struct zs_worker *w, uint8_t iface, struct zs_txbuf *t
 	return (uint16_t)rte_ring_sp_enqueue_burst(owner->outbox[w->index], (void **)t->mbuf, t->count, NULL);
 }
 
-static void flush(struct zs_worker *w, uint8_t iface)
+static inline void flush(struct zs_worker *w, uint8_t iface)
 {
 	struct zs_txbuf *t = &w->tx[iface];
 	uint16_t sent;
@@ -130,7 +133,7 @@ uint32_t zs_tx_outbox(struct zs_worker *w)
 	return total;
 }
 
-static struct zs_sent sent_of(struct zs_worker *w, const struct zs_item *it)
+static inline struct zs_sent sent_of(struct zs_worker *w, const struct zs_item *it)
 {
 	struct zs_sent s = { .from = it->from + 1,
 			     .to = it->to + 1,

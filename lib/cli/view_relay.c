@@ -17,13 +17,13 @@ void zs_view_account(json_t *o, const struct zs_state *s, uint32_t id)
 	uint64_t flows = 0;
 
 	for (uint32_t w = 0; w < s->partitions; w++) {
-		const struct zs_account *a = &zs_state_account(s, w)[id];
+		const struct zs_hot *a = &zs_state_hot(s, w)[id];
 
 		from.bytes += a->meter[ZS_FROM_EDGE].bytes;
 		from.packets += a->meter[ZS_FROM_EDGE].packets;
 		to.bytes += a->meter[ZS_TO_EDGE].bytes;
 		to.packets += a->meter[ZS_TO_EDGE].packets;
-		flows += a->flows;
+		flows += zs_state_account(s, w)[id].flows;
 	}
 	json_object_set_new(o, "from_edge_packets", json_integer((json_int_t)from.packets));
 	json_object_set_new(o, "from_edge_bytes", json_integer((json_int_t)from.bytes));

@@ -25,6 +25,11 @@ static inline void zs_csum_swap16(struct zs_csum_delta *d, uint16_t old, uint16_
 	d->sum += (uint16_t)~old + (uint64_t) new;
 }
 
+static inline void zs_csum_swap32(struct zs_csum_delta *d, uint32_t old, uint32_t new)
+{
+	d->sum += (uint32_t)~old + (uint64_t) new;
+}
+
 /* `old` and `new` are even-length byte runs of the same length. */
 void zs_csum_swap(struct zs_csum_delta *d, const void *old, const void *new, size_t len);
 
@@ -33,8 +38,12 @@ void zs_csum_swap(struct zs_csum_delta *d, const void *old, const void *new, siz
 static inline uint16_t zs_csum_apply(uint16_t csum, const struct zs_csum_delta *d)
 {
 	uint64_t sum = (uint16_t)~csum + d->sum;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
+
+	/* Four folds, whatever the sum: as many as it takes, but no branch. */
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
 	return (uint16_t)~sum;
 }
 

@@ -68,21 +68,19 @@ struct zs_lease {
 	uint32_t since; /* ns >> ZS_LEASE_SHIFT */
 };
 
-/* Never reset while the segment lives, whoever has the attachment: readers keep what they saw last. */
+/* What went one way; lies in the worker's line of an attachment (shm/hot.h). */
 struct zs_meter {
 	uint64_t bytes, packets;
 };
 
-/* State segment, of a worker and an attachment: that worker alone writes it. */
+/* State segment, of a worker and an attachment: that worker alone writes it. Packets of those without limits do not touch it. */
 struct zs_account {
-	struct zs_meter meter[ZS_DIRECTIONS]; /* read racily, word by word */
 	struct zs_lease lease[ZS_DIRECTIONS];
-	uint32_t flows; /* that this worker holds for the attachment */
-	/* Kept with the worker's line (shm/hot.h). */
-	uint16_t policed; /* 1: the attachment has limits, the policer is to be asked */
-	uint16_t tenant;  /* that its flows are counted to */
+	uint32_t flows;	 /* that this worker holds for the attachment */
+	uint16_t tenant; /* that its flows are counted to */
+	uint16_t pad;
 };
-_Static_assert(sizeof(struct zs_account) == 64, "one line");
+_Static_assert(sizeof(struct zs_account) == 32, "half a line");
 
 /* Worker: a packet's payload went out. */
 static inline void zs_meter_add(struct zs_meter *m, uint32_t bytes)

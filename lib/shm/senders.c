@@ -1,16 +1,8 @@
 /* The index of senders. A word changes from empty to its sender and back in one store, so a reader sees it or does not. */
 #include "shm/senders.h"
 
-#define ID_BITS 20
-#define ID_MASK ((1u << ID_BITS) - 1)
-
-/* The fingerprint in its place; never zero, so no word that holds a sender is empty. */
-static uint64_t print_of(uint64_t hash)
-{
-	uint64_t print = hash & ~(uint64_t)ID_MASK;
-
-	return print ? print : 1ull << ID_BITS;
-}
+#define ID_MASK	 ZS_SENDER_ID_MASK
+#define print_of zs_sender_print
 
 static uint64_t load(const struct zs_sender_bucket *b, int i)
 {
@@ -32,13 +24,6 @@ static _Atomic uint64_t *word_of(const struct zs_senders *s, uint64_t hash)
 	_Atomic uint64_t *word = word_in(&s->bucket[at], print);
 
 	return word ? word : word_in(&s->bucket[at ^ 1], print);
-}
-
-uint32_t zs_senders_find(const struct zs_senders *s, uint64_t hash)
-{
-	_Atomic uint64_t *word = word_of(s, hash);
-
-	return word ? (uint32_t)atomic_load_explicit(word, memory_order_relaxed) & ID_MASK : ZS_SENDER_NONE;
 }
 
 static _Atomic uint64_t *empty_in(struct zs_sender_bucket *b)

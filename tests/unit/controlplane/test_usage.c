@@ -108,7 +108,7 @@ static void traffic(struct meter_world *w, uint32_t id, uint32_t worker, uint32_
 {
 	struct zs_meter *truth = &w->truth->to[w->owner[id]][dir];
 
-	zs_meter_add(&zs_state_account(&w->writer, worker)[id].meter[dir], bytes);
+	zs_meter_add(&zs_state_hot(&w->writer, worker)[id].meter[dir], bytes);
 	truth->bytes += bytes;
 	truth->packets++;
 }
@@ -268,7 +268,7 @@ static void test_backwards(void **state)
 	assert_int_equal(own(w, 1, 9, 1), 0);
 	traffic(w, 1, 0, ZS_TO_EDGE, 1000);
 	round_passes(w);
-	cell = &zs_state_account(&w->writer, 0)[1].meter[ZS_TO_EDGE];
+	cell = &zs_state_hot(&w->writer, 0)[1].meter[ZS_TO_EDGE];
 	*cell = (struct zs_meter){ 0 };
 	round_passes(w);
 	assert_truth(w);
@@ -346,8 +346,8 @@ static void test_failed_write(void **state)
 		if (life == 0) {
 			assert_int_equal(zs_usage_own(w->u, 1, 1, &one, 5), 0);
 			assert_int_equal(zs_usage_own(w->u, far, 1, &one, 5), 0);
-			zs_meter_add(&zs_state_account(&w->writer, 0)[1].meter[ZS_TO_EDGE], 100);
-			zs_meter_add(&zs_state_account(&w->writer, 0)[far].meter[ZS_TO_EDGE], 10);
+			zs_meter_add(&zs_state_hot(&w->writer, 0)[1].meter[ZS_TO_EDGE], 100);
+			zs_meter_add(&zs_state_hot(&w->writer, 0)[far].meter[ZS_TO_EDGE], 10);
 			failing = 1;
 		}
 		zs_usage_advance(w->u, w->now, w->wall_s);
@@ -355,10 +355,10 @@ static void test_failed_write(void **state)
 		assert_true(zs_usage_of(w->u, &one, &sum));
 		assert_int_equal(sum.to[ZS_TO_EDGE].bytes, life < 2 ? 110 : 113);
 		if (life == 1) { /* and a hand-over that fails changes nothing */
-			zs_meter_add(&zs_state_account(&w->writer, 0)[1].meter[ZS_TO_EDGE], 1);
+			zs_meter_add(&zs_state_hot(&w->writer, 0)[1].meter[ZS_TO_EDGE], 1);
 			failing = 1;
 			assert_int_equal(zs_usage_own(w->u, 1, 2, &(struct zs_peer_id){ 1, { 7 } }, 5), -EIO);
-			zs_meter_add(&zs_state_account(&w->writer, 0)[1].meter[ZS_TO_EDGE], 2);
+			zs_meter_add(&zs_state_hot(&w->writer, 0)[1].meter[ZS_TO_EDGE], 2);
 			round_passes(w);
 			assert_true(zs_usage_of(w->u, &one, &sum));
 			assert_int_equal(sum.to[ZS_TO_EDGE].bytes, 113);
@@ -440,11 +440,11 @@ static void test_quota(void **state)
 	l.value[ZS_ATTACH_LIMIT_bytes] = 10000;
 	assert_int_equal(zs_attach_limit(w->s, &peer, &l, w->now, NULL), 0);
 	g = attach(w, &e, 1, ZS_ATTACH_CONTINUITY_fresh);
-	zs_meter_add(&zs_state_account(&writer, 0)[g.attachment].meter[ZS_TO_EDGE], 9999);
-	zs_meter_add(&zs_state_account(&writer, 0)[g.attachment].meter[ZS_FROM_EDGE], 5000);
+	zs_meter_add(&zs_state_hot(&writer, 0)[g.attachment].meter[ZS_TO_EDGE], 9999);
+	zs_meter_add(&zs_state_hot(&writer, 0)[g.attachment].meter[ZS_FROM_EDGE], 5000);
 	assert_int_equal(zs_usage_settle(w->r.c.usage, w->now, w->wall_s), 0);
 	assert_false(e.gone); /* each direction apart */
-	zs_meter_add(&zs_state_account(&writer, 0)[g.attachment].meter[ZS_TO_EDGE], 1);
+	zs_meter_add(&zs_state_hot(&writer, 0)[g.attachment].meter[ZS_TO_EDGE], 1);
 	assert_int_equal(zs_usage_settle(w->r.c.usage, w->now, w->wall_s), 0);
 	assert_int_equal(last(&e, ZS_ATTACH_NOTICE)->notice.code, ZS_ATTACH_NOTICE_quota);
 	assert_true(e.gone);
@@ -494,8 +494,7 @@ static void test_tenant(void **state)
 			assert_int_equal(zs_attach_rule_set(w->s, &rule, w->now, NULL), 0);
 			g[i] = attach(w, &e[i], i,
 				      life ? ZS_ATTACH_CONTINUITY_known : ZS_ATTACH_CONTINUITY_fresh);
-			zs_meter_add(&zs_state_account(&writer, 0)[g[i].attachment].meter[ZS_TO_EDGE],
-				     300000);
+			zs_meter_add(&zs_state_hot(&writer, 0)[g[i].attachment].meter[ZS_TO_EDGE], 300000);
 		}
 		assert_int_equal(zs_usage_settle(w->r.c.usage, w->now, w->wall_s), 0);
 		assert_int_equal(e[0].gone, life == 1); /* 600,000, then 1,200,000 of 1,048,576 */

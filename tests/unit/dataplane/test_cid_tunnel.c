@@ -414,7 +414,7 @@ static void a_binding_or_a_tunnel(void **state)
 		assert_int_equal(t->clients, turn + 1);
 	}
 	l->t->r->worker[0].now_ns += 76 * ZS_NS_PER_S;
-	t->r->worker[0].hot[A].expires_ns += 100 * ZS_NS_PER_S;
+	t->r->worker[0].hot[A].expires += zs_hot_tick(100 * ZS_NS_PER_S);
 	from_a(l, 0, to(l, POP, EDGE, 2), LEN);
 	assert_int_equal(t->heard.data, 2);
 	assert_int_equal(t->clients, 2);

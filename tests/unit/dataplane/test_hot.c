@@ -8,12 +8,12 @@ static struct zs_hot naive(const struct cid_rig *c, uint32_t id, uint64_t now)
 	struct zs_hot h = { .generation = a->used ? a->generation : 0 };
 
 	if (h.generation && a->strangers)
-		h.strangers = 1;
+		h.flags = ZS_HOT_STRANGERS;
 	if (h.generation && b->port && b->generation == a->generation && b->expires_ns > now) {
 		h.port = b->port;
 		h.addr = b->addr;
 		h.local = b->local;
-		h.expires_ns = b->expires_ns;
+		h.expires = zs_hot_tick(b->expires_ns);
 	}
 	return h;
 }
@@ -27,8 +27,8 @@ static void check(const struct cid_rig *c, uint32_t worker)
 		const struct zs_hot *have = &w->hot[id];
 
 		if (have->generation != want.generation || have->port != want.port ||
-		    have->strangers != want.strangers || have->local != want.local ||
-		    have->expires_ns != want.expires_ns || !zs_addr_eq(&have->addr, &want.addr))
+		    have->flags != want.flags || have->local != want.local || have->expires != want.expires ||
+		    !zs_addr_eq(&have->addr, &want.addr))
 			fail_msg("worker %u, attachment %u", worker, id);
 	}
 }
@@ -170,13 +170,14 @@ static void test_next_hop_is_kept(void **state)
 
 	cid_attach(c, 1, 9, ZS_STRANGERS_NOTHING);
 	cid_bind(c, 1, cid_peer("10.1.0.2", 1), 0);
+	assert_int_equal(w->hot[1].stamp, w->stamp); /* found before any packet asks */
+	assert_true(w->hot[1].nexthop < ZS_HOT_KEPT);
 	w->hot[1].nexthop = 77;
-	w->hot[1].stamp = 5;
 	cid_bind(c, 1, cid_peer("10.1.0.2", 2), 0);
 	assert_int_equal(w->hot[1].port, 2);
 	assert_int_equal(w->hot[1].nexthop, 77);
 	cid_bind(c, 1, cid_peer("10.1.0.3", 2), 0);
-	assert_int_equal(w->hot[1].stamp, 0);
+	assert_int_equal(w->hot[1].nexthop, UINT16_MAX); /* nobody knows that neighbour */
 }
 
 /* Keys follow the segment: a new one decodes, a withdrawn one does not, not even by its time alone. */

@@ -101,7 +101,7 @@ static void leave(struct tx_rig *t, uint32_t worker, uint32_t from, uint32_t to,
 static void metered(struct tx_rig *t, uint32_t worker, uint32_t id, enum zs_way way, uint64_t packets,
 		    uint64_t bytes)
 {
-	const struct zs_meter *m = &zs_state_account(&t->r->dp.state, worker)[id].meter[way];
+	const struct zs_meter *m = &zs_state_hot(&t->r->dp.state, worker)[id].meter[way];
 
 	assert_int_equal(m->packets, packets);
 	assert_int_equal(m->bytes, bytes);

@@ -176,7 +176,8 @@ static void fill_relay(struct zs_state *st)
 		atomic_store(&st->bucket[i].to[0].bytes, i + 1);
 		for (uint32_t k = 0; k < st->partitions; k++) {
 			zs_state_hot(st, k)[i].generation = (uint16_t)(i + k);
-			zs_state_account(st, k)[i].meter[0].bytes = i + k;
+			zs_state_hot(st, k)[i].meter[0].bytes = i + k;
+			zs_state_account(st, k)[i].flows = i + k;
 		}
 	}
 	atomic_store(&st->tenant[7].to[1].bytes, 9);
@@ -189,7 +190,8 @@ static void check_relay(const struct zs_state *st, uint32_t filled)
 		assert_int_equal(atomic_load(&st->bucket[i].to[0].bytes), filled ? i + 1 : 0);
 		for (uint32_t k = 0; k < st->partitions; k++) {
 			assert_int_equal(zs_state_hot(st, k)[i].generation, k < filled ? i + k : 0);
-			assert_int_equal(zs_state_account(st, k)[i].meter[0].bytes, k < filled ? i + k : 0);
+			assert_int_equal(zs_state_hot(st, k)[i].meter[0].bytes, k < filled ? i + k : 0);
+			assert_int_equal(zs_state_account(st, k)[i].flows, k < filled ? i + k : 0);
 		}
 	}
 	assert_int_equal(atomic_load(&st->tenant[7].to[1].bytes), filled ? 9 : 0);

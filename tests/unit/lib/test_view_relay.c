@@ -58,9 +58,9 @@ static void test_bindings(void **state)
 	bind_to(&st, ID, 60 * ZS_NS_PER_S);
 	bind_to(&st, ID + 2, 60 * ZS_NS_PER_S);
 	bind_to(&st, ID + 3, 0); /* over */
-	zs_state_account(&st, 0)[ID].meter[ZS_FROM_EDGE].bytes = 1000;
-	zs_state_account(&st, 1)[ID].meter[ZS_FROM_EDGE].bytes = 234;
-	zs_state_account(&st, 1)[ID].meter[ZS_TO_EDGE].packets = 7;
+	zs_state_hot(&st, 0)[ID].meter[ZS_FROM_EDGE].bytes = 1000;
+	zs_state_hot(&st, 1)[ID].meter[ZS_FROM_EDGE].bytes = 234;
+	zs_state_hot(&st, 1)[ID].meter[ZS_TO_EDGE].packets = 7;
 	assert_null(zs_view_binding(&st, ID, GENERATION + 1)); /* a successor's */
 	o = zs_view_binding(&st, ID, GENERATION);
 	is_text(o, "address", "192.0.2.1:4000");

@@ -6,11 +6,12 @@
 
 #define ENTER_NS  (100 * ZS_NS_PER_MS)
 #define LEAVE_NS  (1 * ZS_NS_PER_S)
-#define FULL	  90  /* percent of the bursts between two looks */
-#define BURSTS	  2   /* fewer than these tell nothing */
+#define FULL	  90  /* percent of the times round between two looks */
+#define TURNS	  2   /* fewer than these tell nothing */
 #define WORTHLESS 25  /* percent of the packets */
 #define LIVE_MS	  100 /* a shorter life is not worth a flow: no answer comes back in it */
 #define DEAR	  4   /* tags checked a ms in flood mode: a few µs each, so some 2 % of the time */
+#define NUDGES	  16  /* a ms: of peers whose NAT forgot them there are never so many */
 #define LOOK_NS	  (10 * ZS_NS_PER_MS) /* of a longer time between two looks nothing is known */
 #define SAMPLE	  8		      /* of so many drops one is counted, for so many */
 
@@ -25,7 +26,7 @@ static uint64_t sum(const uint64_t *drop)
 
 static bool behind(const struct zs_flood *f, uint64_t rx, uint64_t waste)
 {
-	return f->bursts >= BURSTS && f->full * 100 >= f->bursts * FULL && waste * 100 >= rx * WORTHLESS;
+	return f->turns >= TURNS && f->full * 100 >= f->turns * FULL && waste * 100 >= rx * WORTHLESS;
 }
 
 /* `look_ms` went by since the last look, one at least. */
@@ -81,14 +82,23 @@ void zs_flood_look(struct zs_worker *w)
 	f->made = made;
 	f->evicted = evicted;
 	f->dropped = dropped;
-	f->full = f->bursts = 0;
+	f->full = f->turns = 0;
 	f->dear = DEAR;
+	f->nudges = NUDGES;
 }
 
-void zs_flood_burst(struct zs_worker *w, uint32_t packets, bool handed)
+void zs_flood_turn(struct zs_worker *w, bool full)
 {
-	w->flood.bursts += !handed;
-	w->flood.full += !handed && packets == ZS_BURST;
+	w->flood.turns++;
+	w->flood.full += full;
+}
+
+bool zs_flood_may_nudge(struct zs_worker *w)
+{
+	bool may = w->flood.nudges;
+
+	w->flood.nudges -= may;
+	return may;
 }
 
 enum zs_drop zs_flood_may_check(struct zs_worker *w, const struct zs_addr *src, bool known)

@@ -1,7 +1,7 @@
 /* A worker under a flood: knows when it falls behind while what it gets is not worth it, and then does without what it
  * can do without.
  *
- * Behind: nearly every burst is full, and a good part of what came was dropped or asked for a new flow; or unanswered
+ * Behind: nearly each time round some queue gives a whole burst, and a good part of what came was dropped or asked for a new flow; or unanswered
  * flows make room for others so fast that none could live to its answer. After 100 ms of that, give and take, it is flood
  * mode, until it was not so for a second. In flood mode
  *
@@ -28,9 +28,10 @@
 struct zs_worker;
 
 struct zs_flood {
-	_Atomic bool on;       /* main looks too */
-	uint8_t dear;	       /* tags of unproven addresses that may be checked until the next look */
-	uint32_t full, bursts; /* bursts since the last look, and the full ones among them */
+	_Atomic bool on;      /* main looks too */
+	uint8_t nudges;	      /* that may be sent until the next look */
+	uint8_t dear;	      /* tags of unproven addresses that may be checked until the next look */
+	uint32_t full, turns; /* times round since the last look, and those with a whole burst */
 	uint64_t rx, dropped, made, evicted;		      /* counters as of the last look */
 	uint64_t look_ns, seen_ns;			      /* last look; when it last was behind */
 	uint64_t behind_ns;				      /* how long in all, give and take */
@@ -42,8 +43,10 @@ struct zs_flood {
 
 /* Worker, in housekeeping. */
 void zs_flood_look(struct zs_worker *w);
-/* Worker: a burst begins that holds so many packets. `handed`: from another worker. */
-void zs_flood_burst(struct zs_worker *w, uint32_t packets, bool handed);
+/* Worker: once round its queues something came. `full`: one of them gave a whole burst, however little the others have. */
+void zs_flood_turn(struct zs_worker *w, bool full);
+/* May a NUDGE be sent? So many a ms, whoever asks; counted. */
+bool zs_flood_may_nudge(struct zs_worker *w);
 /* May a tag from there be checked? ZS_DROPS: yes. `known`: the address has proven that it is the peer's. */
 enum zs_drop zs_flood_may_check(struct zs_worker *w, const struct zs_addr *src, bool known);
 /* … and it was wrong. */

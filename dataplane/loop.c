@@ -60,6 +60,7 @@ static uint32_t receive(struct zs_worker *w, struct zs_burst *b)
 {
 	struct rte_mbuf *m[ZS_BURST];
 	uint32_t total = 0;
+	bool full = false;
 
 	for (uint32_t i = 0; i < w->polls; i++) {
 		uint32_t n;
@@ -75,7 +76,10 @@ static uint32_t receive(struct zs_worker *w, struct zs_burst *b)
 		ZS_STAGE_MARK(w, rx, n);
 		zs_stage_run(w, b, m, n, false);
 		total += n;
+		full |= n == ZS_BURST;
 	}
+	if (total)
+		zs_flood_turn(w, full);
 	w->count[ZS_COUNTER_polls]++;
 	return total;
 }

@@ -5,10 +5,8 @@
 #include "relay/bind.h"
 #include "flood/world.h"
 
-#define PAYLOAD	   64
-#define CID_HEAD   18 /* first byte and connection ID */
-#define POP	   7
-#define GENERATION 300
+#define PAYLOAD	 64
+#define CID_HEAD 18 /* first byte and connection ID */
 
 static struct zs_addr v4(uint32_t ip)
 {
@@ -16,6 +14,7 @@ static struct zs_addr v4(uint32_t ip)
 }
 
 const struct zs_endpoint flood_target = { { { [10] = 0xff, [11] = 0xff, 10, 2, 0, 2 } }, 443 };
+const struct zs_endpoint flood_full_target = { { { [10] = 0xff, [11] = 0xff, 10, 2, 0, 2 } }, 444 };
 const struct zs_endpoint flood_edge = { { { [10] = 0xff, [11] = 0xff, 30, 0, 0, 1 } }, 7777 };
 
 struct zs_endpoint flood_peer(uint32_t i)
@@ -75,50 +74,61 @@ void flood_udp(struct flood_frame *f, const struct zs_endpoint *src, const struc
 	f->len = (uint16_t)(ZS_ETH_LEN + ZS_IP4_MIN + ZS_UDP_LEN + len);
 }
 
-static void sign(uint8_t *payload)
+static void sign(uint8_t *payload, enum flood_good kind)
 {
-	uint64_t magic = FLOOD_MAGIC;
+	uint64_t magic = FLOOD_MAGIC + kind;
 
 	memcpy(payload + PAYLOAD - sizeof(magic), &magic, sizeof(magic));
 }
 
-static void mint(struct flood_world *w, uint32_t attachment, uint8_t *at)
+static void mint(struct flood_world *w, uint32_t attachment, uint16_t generation, uint8_t *at)
 {
 	zs_cidset_encode(&w->mint,
 			 &(struct zs_cid){ .rotation = 2,
-					   .generation = GENERATION,
-					   .pop = POP,
+					   .generation = generation,
+					   .pop = FLOOD_POP,
 					   .attachment = attachment,
 					   .nonce = w->nonce++ },
 			 at);
 }
 
-void flood_good_cid(struct flood_world *w, struct flood_frame *f, uint32_t i)
+static void good_cid(struct flood_world *w, struct flood_frame *f, uint32_t i)
 {
 	struct zs_endpoint src = flood_peer(i), dst = flood_relay(0, FLOOD_SERVICE);
 	uint8_t payload[PAYLOAD] = { 0x40 };
 
-	mint(w, 1 + (i + 1) % FLOOD_PEERS, payload + 1);
-	sign(payload);
+	mint(w, 1 + (i + 1) % FLOOD_PEERS, FLOOD_GENERATION, payload + 1);
+	sign(payload, FLOOD_BOUND);
 	flood_udp(f, &src, &dst, payload, sizeof(payload));
 }
 
-void flood_good_client(struct flood_world *w, struct flood_frame *f, uint32_t i)
+static void good_client(struct flood_world *w, struct flood_frame *f, uint32_t i)
 {
 	struct zs_endpoint src = flood_client(i), dst = flood_relay(0, FLOOD_PUBLISHED);
 	uint8_t payload[PAYLOAD] = { 0 };
 
-	sign(payload);
+	sign(payload, FLOOD_ANSWERED);
 	flood_udp(f, &src, &dst, payload, sizeof(payload));
 }
 
-void flood_good_target(struct flood_world *w, struct flood_frame *f, uint32_t i)
+static void good_target(struct flood_world *w, struct flood_frame *f, uint32_t i)
 {
 	struct zs_endpoint dst = flood_relay(1, w->flow_port[i]);
 	uint8_t payload[PAYLOAD] = { 0 };
 
-	sign(payload);
+	sign(payload, FLOOD_ANSWERED);
 	flood_udp(f, &flood_target, &dst, payload, sizeof(payload));
+}
+
+uint32_t flood_good(struct flood_world *w, struct flood_frame *f, enum flood_good kind, uint64_t i)
+{
+	if (kind == FLOOD_BOUND)
+		good_cid(w, f, (uint32_t)(i % FLOOD_PEERS));
+	else if (i % 2)
+		good_target(w, f, (uint32_t)(i / 2 % FLOOD_FLOWS));
+	else
+		good_client(w, f, (uint32_t)(i / 2 % FLOOD_FLOWS));
+	return kind == FLOOD_ANSWERED && i % 2;
 }
 
 /* --- bogus --- */
@@ -139,7 +149,7 @@ static void bogus_bind(struct flood_world *w, uint8_t *at)
 	memset(at, 0, ZS_BIND_BYTES);
 	at[0] = 0xc0;
 	memcpy(at + 1, (const uint8_t[]){ 0x5a, 0x53, 0, 1, 17 }, 5);
-	mint(w, FLOOD_UNBOUND, at + 6);
+	mint(w, FLOOD_UNBOUND, FLOOD_GENERATION, at + 6);
 	at[24] = ZS_BIND_KIND_bind;
 	at[25] = 1;
 	at[27] = 75;
@@ -168,7 +178,8 @@ static uint16_t bogus_tunnel(struct flood_world *w, uint8_t *at, enum flood_clas
 void flood_bogus(struct flood_world *w, struct flood_frame *f, enum flood_class class)
 {
 	uint32_t who = (uint32_t)(flood_random(w) % FLOOD_STRANGERS);
-	struct zs_endpoint src = flood_stranger(who), dst = flood_relay(0, FLOOD_SERVICE);
+	struct zs_endpoint stranger = flood_stranger(who), src = stranger,
+			   dst = flood_relay(0, FLOOD_SERVICE);
 	uint8_t payload[FLOOD_FRAME] = { 0x40 };
 	uint16_t len = PAYLOAD;
 
@@ -182,7 +193,19 @@ void flood_bogus(struct flood_world *w, struct flood_frame *f, enum flood_class 
 			payload[i] = (uint8_t)flood_random(w);
 		break;
 	case FLOOD_known_cid:
-		mint(w, 1 + (uint32_t)flood_random(w) % FLOOD_PEERS, payload + 1);
+		mint(w, 1 + (uint32_t)flood_random(w) % FLOOD_PEERS, FLOOD_GENERATION, payload + 1);
+		break;
+	case FLOOD_over_budget:
+		src = flood_peer(FLOOD_PEERS + (uint32_t)flood_random(w) % FLOOD_GREEDY);
+		mint(w, 1 + (uint32_t)flood_random(w) % FLOOD_PEERS, FLOOD_GENERATION, payload + 1);
+		break;
+	case FLOOD_stale_cid:
+		src = flood_peer((uint32_t)flood_random(w) % FLOOD_PEERS);
+		mint(w, 1 + (uint32_t)flood_random(w) % FLOOD_PEERS, FLOOD_GENERATION - 1, payload + 1);
+		break;
+	case FLOOD_full_ports:
+		src.port = (uint16_t)(1024 + flood_random(w) % 60000);
+		dst.port = FLOOD_FULL;
 		break;
 	case FLOOD_bind:
 		bogus_bind(w, payload);
@@ -196,5 +219,6 @@ void flood_bogus(struct flood_world *w, struct flood_frame *f, enum flood_class 
 		len = bogus_tunnel(w, payload, class);
 	}
 	flood_udp(f, &src, &dst, payload, len);
-	w->heard[who] += f->len - ZS_ETH_LEN;
+	if (zs_addr_eq(&src.addr, &stranger.addr))
+		w->heard[who] += f->len - ZS_ETH_LEN;
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <rte_cycles.h>
 #include <rte_eal.h>
@@ -20,17 +20,15 @@
 #include "relay/edge_tunnel.h"
 #include "tunnels.h"
 
-#define POP	   7
-#define GENERATION 300
-#define RECEIVER   (0xabcd0000u | FLOOD_EDGE)
 #define MBUFS	   16384
-#define STEPS	   20000 /* turns until something that must come has come */
+#define LONG_TURNS 20000 /* a second: a turn takes some 10 us */
 
 static const char conf_text[] = "instance: bench\n"
 				"targets: {allow: [10.0.0.0/8]}\n"
 				"dataplane:\n  workers: 1\n  ports:\n"
 				"    - {name: a, driver: ring, addresses: [10.1.0.1/24]}\n"
 				"    - {name: b, driver: ring, addresses: [10.2.0.1/24]}\n"
+				"flows: {capacity: 65536}\n"
 				"attach: {capacity: 1024, pop: 7, service_port: 4433, tunnel_port: 4434}\n";
 
 uint64_t flood_random(struct flood_world *w)
@@ -129,6 +127,8 @@ static void write_tables(struct flood_world *w)
 	}
 	zs_tables_put_route(&w->tables, &world);
 	zs_tables_set_published(&w->tables, FLOOD_PUBLISHED, &p);
+	p.target_port = flood_full_target.port;
+	zs_tables_set_published(&w->tables, FLOOD_FULL, &p);
 	ZS_CHECK(zs_tables_settings(&w->tables, &s), "fresh settings");
 	s.deny = w->dp.conf->targets;
 	s.new_flows_per_prefix_s = 1000; /* as the configuration has it unless told */
@@ -137,21 +137,29 @@ static void write_tables(struct flood_world *w)
 	zs_tables_set_settings(&w->tables, &s);
 }
 
+static bool is_greedy(uint32_t id)
+{
+	return id > FLOOD_PEERS && id <= FLOOD_PEERS + FLOOD_GREEDY;
+}
+
 static void attach(struct flood_world *w, uint32_t id, uint8_t mode, uint32_t receiver)
 {
 	struct zs_session v = { .used = 1,
 				.mode = mode,
 				.bind_id = 1,
 				.attachment = id,
-				.generation = GENERATION,
+				.generation = FLOOD_GENERATION,
 				.receiver = receiver,
 				.peer = 0x11223344,
 				.incarnation = w->dp.state.seg.base->incarnation,
 				.created_s = 1700000000 };
 	struct zs_attachment a = {
-		.used = 1, .generation = GENERATION, .session = id, .previous = ZS_SESSION_NONE
+		.used = 1, .generation = FLOOD_GENERATION, .session = id, .previous = ZS_SESSION_NONE
 	};
+	static const struct zs_police_limits budget = { .pkt_s = 1 };
 
+	if (is_greedy(id))
+		zs_police_of(&a.police, &budget);
 	memset(v.root, (int)(id % 200) + 1, sizeof(v.root));
 	ZS_CHECK(!zs_sessions_set_session(&w->sessions, id, &v) &&
 		     !zs_sessions_set_attachment(&w->sessions, id, &a),
@@ -169,10 +177,10 @@ static void write_sessions(struct flood_world *w)
 	zs_sessions_set_cookie_secret(&w->sessions, &cookie);
 	zs_cidset_init(&w->mint, zs_aes_best());
 	zs_cidset_put(&w->mint, 2, config.key);
-	for (uint32_t id = 1; id <= FLOOD_PEERS; id++)
+	for (uint32_t id = 1; id <= FLOOD_PEERS + FLOOD_GREEDY; id++)
 		attach(w, id, ZS_SESSION_SOCKET, id);
 	attach(w, FLOOD_UNBOUND, ZS_SESSION_SOCKET, FLOOD_UNBOUND);
-	attach(w, FLOOD_EDGE, ZS_SESSION_TUNNEL, RECEIVER);
+	attach(w, FLOOD_EDGE, ZS_SESSION_TUNNEL, FLOOD_RECEIVER);
 }
 
 static int open_segments(struct flood_world *w, bool *fresh, struct zs_error *err)
@@ -208,34 +216,21 @@ static uint32_t stranger_of(const uint8_t *dst)
 	return dst[0] == 20 ? (uint32_t)dst[1] << 8 | dst[2] : FLOOD_STRANGERS;
 }
 
-/* An edge's datagram, kept for whoever puts it into the ring. */
-static void edge_send(void *ctx, const struct zs_endpoint *to, uint8_t ecn, const uint8_t *datagram,
-		      size_t len)
-{
-	struct flood_world *w = ctx;
-
-	if (len > FLOOD_FRAME - 64) /* a PROBE of the path's MTU: lost */
-		return;
-	flood_udp(&w->from_edge, &flood_edge, to, datagram, (uint16_t)len);
-	w->edge_spoke = true;
-}
-
 /* Who gets what left, by its destination. */
 static void deliver(struct flood_world *w, uint32_t port, struct rte_mbuf *m)
 {
 	uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *) + ZS_ETH_LEN, *udp = ip + ZS_IP4_MIN;
 	uint32_t stranger = stranger_of(ip + 16), len = m->data_len - ZS_ETH_LEN;
-	uint64_t magic = FLOOD_MAGIC;
 	struct zs_endpoint relay = flood_relay(0, FLOOD_TUNNEL);
+	uint64_t magic;
 
-	if (!memcmp(rte_pktmbuf_mtod(m, uint8_t *) + m->data_len - sizeof(magic), &magic, sizeof(magic)))
-		w->good_out++;
-	else
-		w->bogus_out++;
+	memcpy(&magic, rte_pktmbuf_mtod(m, uint8_t *) + m->data_len - sizeof(magic), sizeof(magic));
+	if (magic - FLOOD_MAGIC < FLOOD_GOODS)
+		w->left[magic - FLOOD_MAGIC]++;
 	if (stranger < FLOOD_STRANGERS)
 		w->told[stranger] += len;
-	if (port == 1 && w->learning < FLOOD_FLOWS)
-		w->flow_port[w->learning] = (uint16_t)(udp[0] << 8 | udp[1]);
+	if (port == 1)
+		w->last_port = (uint16_t)(udp[0] << 8 | udp[1]);
 	if (w->edge && !w->edge_up && !memcmp(ip + 16, flood_edge.addr.ip + 12, 4))
 		zs_edge_tunnel_receive(w->edge, &relay, 0, udp + ZS_UDP_LEN, len - ZS_IP4_MIN - ZS_UDP_LEN,
 				       zs_clock_ns());
@@ -256,6 +251,17 @@ static void sink(struct flood_world *w)
 	}
 }
 
+/* Has somebody else had the core since it was asked last? */
+static bool cut_in_upon(struct flood_world *w)
+{
+	struct rusage u = { .ru_nivcsw = 0 };
+	long before = w->switches;
+
+	getrusage(RUSAGE_THREAD, &u);
+	w->switches = u.ru_nivcsw;
+	return u.ru_nivcsw != before;
+}
+
 uint64_t flood_turn(struct flood_world *w)
 {
 	uint64_t from = rte_rdtsc(), cycles;
@@ -263,6 +269,11 @@ uint64_t flood_turn(struct flood_world *w)
 	zs_worker_turn(w->dp.worker[0], &w->burst, true);
 	cycles = rte_rdtsc() - from;
 	sink(w);
+	if (cycles > w->long_turn && cut_in_upon(w)) {
+		w->cut++;
+		return w->usual_turn;
+	}
+	w->usual_turn = cycles;
 	return cycles;
 }
 
@@ -271,135 +282,25 @@ uint32_t flood_waiting(const struct flood_world *w)
 	return rte_ring_count(w->in[0]) + rte_ring_count(w->in[1]);
 }
 
-uint64_t flood_put(struct flood_world *w, uint32_t port, const struct flood_frame *f)
+bool flood_room(const struct flood_world *w, uint32_t port)
+{
+	return !rte_ring_full(w->in[port]);
+}
+
+void flood_put(struct flood_world *w, uint32_t port, const struct flood_frame *f)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->dp.pool);
-	uint64_t cycles = 0;
 
 	ZS_CHECK(m, "a leak of packets");
 	memcpy(rte_pktmbuf_append(m, f->len), f->bytes, f->len);
-	while (rte_ring_sp_enqueue(w->in[port], m))
-		cycles += flood_turn(w);
-	return cycles;
+	ZS_CHECK(!rte_ring_sp_enqueue(w->in[port], m), "room in port %u", port);
 }
 
-static void drain(struct flood_world *w)
+void flood_drain(struct flood_world *w)
 {
 	do
 		flood_turn(w);
 	while (flood_waiting(w));
-}
-
-/* --- who is there before the flood --- */
-
-static void bind_peers(struct flood_world *w)
-{
-	struct zs_worker *me = w->dp.worker[ZS_BINDER];
-
-	for (uint32_t i = 0; i < FLOOD_PEERS; i++) {
-		struct zs_binding before = zs_binds_get(me, i + 1), after = before;
-		struct zs_endpoint at = flood_peer(i);
-
-		after.generation = GENERATION;
-		after.addr = at.addr;
-		after.port = at.port;
-		after.expires_ns = zs_clock_ns() + 3600 * ZS_NS_PER_S;
-		zs_binds_put(me, i + 1, &before, &after);
-	}
-}
-
-/* Asked, answered, asked again. */
-static void confirm_flows(struct flood_world *w)
-{
-	struct flood_frame f;
-
-	for (uint32_t i = 0; i < FLOOD_FLOWS; i++) {
-		w->learning = i;
-		flood_good_client(w, &f, i);
-		flood_put(w, 0, &f);
-		drain(w);
-		w->learning = FLOOD_FLOWS;
-		flood_good_target(w, &f, i);
-		flood_put(w, 1, &f);
-		drain(w);
-		flood_good_client(w, &f, i);
-		flood_put(w, 0, &f);
-		drain(w);
-	}
-}
-
-static void nothing_opened(void *ctx, const struct zs_tunnel_flow *flow, const struct zs_endpoint *client,
-			   uint16_t port)
-{
-}
-
-static void nothing_came(void *ctx, const struct zs_tunnel_flow *flow, uint8_t ecn, const uint8_t *payload,
-			 size_t len)
-{
-}
-
-static void nothing_closed(void *ctx, const struct zs_tunnel_flow *flow, uint16_t reason) {}
-
-static void path(void *ctx, enum zs_edge_path what, uint32_t payload)
-{
-	((struct flood_world *)ctx)->edge_up |= what == ZS_EDGE_PATH_UP;
-}
-
-static void nothing_ended(void *ctx, uint16_t reason) {}
-
-static void fill(void *ctx, void *out, size_t len)
-{
-	ZS_CHECK(getrandom(out, len, 0) == (ssize_t)len, "the kernel's random numbers");
-}
-
-static const struct zs_edge_tunnel_ops edge_ops = { .send = edge_send,
-						    .opened = nothing_opened,
-						    .data = nothing_came,
-						    .closed = nothing_closed,
-						    .path = path,
-						    .ended = nothing_ended };
-
-/* A tunnel in use, its edge at its endpoint. Its last datagram that the worker took is kept. */
-static int raise_tunnel(struct flood_world *w, struct zs_error *err)
-{
-	static const struct zs_random random = { .fill = fill };
-	static const struct zs_edge_tunnel_config config = { .flows = 16, .idle_ns = 10 * ZS_NS_PER_S };
-	struct zs_edge_session s = { .receiver = 0x11223344,
-				     .peer = RECEIVER,
-				     .relay = { flood_relay(0, FLOOD_TUNNEL) },
-				     .relays = 1,
-				     .most = 1472 };
-
-	memset(s.root, FLOOD_EDGE % 200 + 1, sizeof(s.root));
-	w->edge = zs_edge_tunnel_new(&config, &edge_ops, w, &random);
-	if (!w->edge || zs_edge_tunnel_session(w->edge, &s, zs_clock_ns()))
-		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "no memory for an edge");
-	for (int i = 0; i < STEPS && !w->edge_up; i++) {
-		if (zs_edge_tunnel_deadline(w->edge) <= zs_clock_ns())
-			zs_edge_tunnel_due(w->edge, zs_clock_ns());
-		if (w->edge_spoke) {
-			w->edge_spoke = false;
-			w->recorded = w->from_edge;
-			flood_put(w, 0, &w->recorded);
-		}
-		flood_turn(w);
-	}
-	return w->edge_up ? 0 : zs_error_set(err, -ETIMEDOUT, ZS_EXIT_FAILED, "the tunnel does not come up");
-}
-
-static int settle(struct flood_world *w, struct zs_error *err)
-{
-	uint64_t until = zs_clock_ns() + ZS_NS_PER_S;
-	int rc;
-
-	drain(w);
-	bind_peers(w);
-	while (w->dp.worker[0]->hot[FLOOD_PEERS].port == 0 && zs_clock_ns() < until)
-		flood_turn(w);
-	confirm_flows(w);
-	rc = raise_tunnel(w, err);
-	w->good_out = w->bogus_out = 0;
-	return rc;
 }
 
 int flood_open(struct flood_world *w, struct zs_error *err)
@@ -409,7 +310,6 @@ int flood_open(struct flood_world *w, struct zs_error *err)
 
 	memset(w, 0, sizeof(*w));
 	w->random = 0x9e3779b97f4a7c15u;
-	w->learning = FLOOD_FLOWS;
 	zs_log_init(&w->log, -1, "zs-bench");
 	w->dp.log = &w->log;
 	w->dp.conf = calloc(1, sizeof(*w->dp.conf));
@@ -429,7 +329,8 @@ int flood_open(struct flood_world *w, struct zs_error *err)
 	    (rc = zs_flows_open(&w->dp, fresh, err)) || (rc = zs_binds_open(&w->dp, err)) ||
 	    (rc = zs_tunnels_open(&w->dp, err)))
 		return rc;
-	return settle(w, err);
+	w->long_turn = rte_get_tsc_hz() / LONG_TURNS;
+	return flood_settle(w, err);
 }
 
 void flood_close(struct flood_world *w)

@@ -3,7 +3,7 @@
  *
  *     peers, clients, edge, strangers ── port 0 ── worker ── port 1 ── target
  *
- * Nothing is lost before the worker: whoever sends waits for room in the ring. */
+ * What does not fit a port's ring is lost before the worker: whoever sends asks for room. */
 #ifndef ZS_BENCH_FLOOD_WORLD_H
 #define ZS_BENCH_FLOOD_WORLD_H
 
@@ -11,18 +11,25 @@
 #include "relay/cidset.h"
 #include "stage/stage.h"
 
-#define FLOOD_RING	1024
-#define FLOOD_PEERS	256 /* attachments that are bound; from 1 on */
-#define FLOOD_UNBOUND	600 /* an attachment that nobody bound, with a session to bind by */
-#define FLOOD_EDGE	700 /* an attachment with a tunnel */
-#define FLOOD_SLOTS	1024
-#define FLOOD_FLOWS	256
-#define FLOOD_STRANGERS 65536 /* addresses that bogus packets come from, each of a /24 of its own */
-#define FLOOD_FRAME	256
-#define FLOOD_PUBLISHED 4443
-#define FLOOD_SERVICE	4433
-#define FLOOD_TUNNEL	4434
-#define FLOOD_MAGIC	0x476f6f64476f6f64ull /* the last bytes of a good packet */
+#define FLOOD_RING	 1024
+#define FLOOD_PEERS	 256 /* attachments that are bound; from 1 on */
+#define FLOOD_GREEDY	 64  /* as many more, bound, which may send a packet a second */
+#define FLOOD_UNBOUND	 600 /* an attachment that nobody bound, with a session to bind by */
+#define FLOOD_EDGE	 700 /* an attachment with a tunnel */
+#define FLOOD_SLOTS	 1024
+#define FLOOD_FLOWS	 256
+#define FLOOD_STRANGERS	 65536 /* addresses that bogus packets come from, each of a /24 of its own */
+#define FLOOD_FRAME	 256
+#define FLOOD_PUBLISHED	 4443
+#define FLOOD_FULL	 4445 /* leads to a target whose source ports are in use */
+#define FLOOD_SERVICE	 4433
+#define FLOOD_TUNNEL	 4434
+#define FLOOD_MAGIC	 0x476f6f64476f6f00ull /* the last bytes of a good packet, and its kind */
+#define FLOOD_POP	 7
+#define FLOOD_GENERATION 300
+#define FLOOD_RECEIVER	 (0xabcd0000u | FLOOD_EDGE)
+
+enum flood_good { FLOOD_BOUND, FLOOD_ANSWERED, FLOOD_GOODS };
 
 struct flood_frame {
 	uint16_t len;
@@ -45,9 +52,12 @@ struct flood_world {
 	struct flood_frame from_edge, recorded;
 	bool edge_spoke, edge_up;
 	/* What left, by the sink. */
-	uint64_t good_out, bogus_out;
+	uint64_t left[FLOOD_GOODS];
 	uint16_t flow_port[FLOOD_FLOWS]; /* the relay's, toward the target */
-	uint32_t learning; /* flow whose port the next packet to the target shows; FLOOD_FLOWS: none */
+	uint16_t last_port;		 /* of what left for the target last */
+	/* Turns in which somebody else had the core; a turn so long, in cycles, may be one. */
+	uint64_t cut, long_turn, usual_turn;
+	long switches;
 	uint64_t heard[FLOOD_STRANGERS],
 	    told[FLOOD_STRANGERS]; /* bytes from and to each, IP header included */
 };
@@ -55,10 +65,15 @@ struct flood_world {
 /* EAL, memory, segments, bound peers, confirmed flows, a tunnel in use. Once in a process. */
 int flood_open(struct flood_world *w, struct zs_error *err);
 void flood_close(struct flood_world *w);
-/* Waits for room, letting the worker turn. Returns the cycles that the worker took. */
-uint64_t flood_put(struct flood_world *w, uint32_t port, const struct flood_frame *f);
-/* One turn of the worker, then takes what left. Returns its cycles. */
+/* Is there room for one more in the port's ring? If so it may be put there. */
+bool flood_room(const struct flood_world *w, uint32_t port);
+void flood_put(struct flood_world *w, uint32_t port, const struct flood_frame *f);
+/* One turn of the worker, then takes what left. Returns its cycles; of one that was cut in upon, those of the turn before. */
 uint64_t flood_turn(struct flood_world *w);
+/* Turns until nothing waits. */
+void flood_drain(struct flood_world *w);
+/* people.c: binds, confirms, raises. */
+int flood_settle(struct flood_world *w, struct zs_error *err);
 /* Packets that wait for the worker. */
 uint32_t flood_waiting(const struct flood_world *w);
 uint64_t flood_random(struct flood_world *w);
@@ -68,15 +83,13 @@ uint64_t flood_random(struct flood_world *w);
 struct zs_endpoint flood_peer(uint32_t i);     /* where attachment i + 1 is bound */
 struct zs_endpoint flood_client(uint32_t i);   /* of flow i */
 struct zs_endpoint flood_stranger(uint32_t i); /* by number */
-extern const struct zs_endpoint flood_target, flood_edge;
+extern const struct zs_endpoint flood_target, flood_full_target, flood_edge;
 /* Addressed to the relay, or as the target sends it. */
 void flood_udp(struct flood_frame *f, const struct zs_endpoint *src, const struct zs_endpoint *dst,
 	       const void *payload, uint16_t len);
 struct zs_endpoint flood_relay(uint32_t port, uint16_t udp_port);
-/* A good packet: of bound peer to peer, of client to target, of target to client. */
-void flood_good_cid(struct flood_world *w, struct flood_frame *f, uint32_t i);
-void flood_good_client(struct flood_world *w, struct flood_frame *f, uint32_t i);
-void flood_good_target(struct flood_world *w, struct flood_frame *f, uint32_t i);
+/* The i-th good packet of its kind: from bound peer to peer; by turns from client to target and back. Returns its port. */
+uint32_t flood_good(struct flood_world *w, struct flood_frame *f, enum flood_good kind, uint64_t i);
 
 enum flood_class {
 #define FLOOD_CLASS(name, text) FLOOD_##name,
@@ -85,7 +98,7 @@ enum flood_class {
 	FLOOD_CLASSES
 };
 const char *flood_class_name(enum flood_class class);
-/* A bogus packet of the class, from a stranger drawn at random. */
+/* A bogus packet of the class, on port 0. */
 void flood_bogus(struct flood_world *w, struct flood_frame *f, enum flood_class class);
 
 #endif

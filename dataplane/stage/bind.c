@@ -168,7 +168,7 @@ ZS_COLD void zs_bind_nudge(struct zs_worker *w, const struct zs_item *it)
 	const uint8_t *payload = it->l4 + ZS_UDP_LEN;
 	uint8_t nudge[ZS_BIND_NUDGE];
 
-	if (it->p.payload_len < ZS_BIND_NUDGE ||
+	if (it->p.payload_len < ZS_BIND_NUDGE || !zs_flood_may_nudge(w) ||
 	    !zs_limit_prefix_of(w->dp->limits, ZS_LIMIT_NUDGES, &it->p.src.addr, NUDGE_S, NUDGE_BURST,
 				w->now_ns))
 		return;

@@ -4,6 +4,7 @@
 #include "limit.h"
 #include "relay/codes.h"
 #include "shm/flow_port.h"
+#include "shm/flow_source.h"
 #include "stage.h"
 #include "targets.h"
 #include "tunnels.h"
@@ -45,6 +46,8 @@ static enum zs_drop judge(struct zs_worker *w, const struct zs_item *it)
 		return ZS_DROP_not_published;
 	if (w->flood.on)
 		return ZS_DROP_flood;
+	if (zs_flow_sources_none(it->table, it->p.dst.port, w->stamp))
+		return ZS_DROP_flow_ports;
 	if ((why = judge_target(w, it)) != ZS_DROPS)
 		return why;
 	if (p->drain)
@@ -206,6 +209,9 @@ enum zs_drop zs_flow_make(struct zs_worker *w, struct zs_item *it)
 	rc = zs_flow_add(it->table, &want, zs_worker_random(w), &it->flow, &evicted);
 	if (evicted.used)
 		zs_flow_gone(w, &evicted, ZS_FLOW_END_EVICTED);
+	if (rc == ZS_FLOW_PORTS &&
+	    (zs_is_attached(&want.target.addr) || zs_flow_ports_oldest(it->table, want.port) == ZS_FLOW_NONE))
+		zs_flow_sources_note_none(it->table, want.port, w->stamp);
 	if (rc == ZS_FLOW_PORT_FULL && !port_full)
 		return ZS_DROP_flow_limit_attachment;
 	if (rc != ZS_FLOW_OK)

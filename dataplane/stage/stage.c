@@ -67,7 +67,6 @@ void zs_stage_run(struct zs_worker *w, struct zs_burst *b, struct rte_mbuf **mbu
 {
 	uint32_t on = n;
 
-	zs_flood_burst(w, n, handed);
 	for (uint32_t i = 0; i < n; i++) {
 		b->item[i].m = mbuf[i];
 		b->item[i].handed = handed;

@@ -23,8 +23,15 @@ struct group {
 _Static_assert(sizeof(struct group) == 64, "one line");
 _Static_assert(ZS_UDP_PORTS / GROUP < GROUP, "the groups of all ports have a bit each");
 
+/* When no source port was found. */
+struct none {
+	uint32_t given, stamp;
+};
+
 struct zs_flow_sources {
 	uint64_t looked;
+	uint32_t given;			/* ports that came free, and one */
+	struct none none[ZS_UDP_PORTS]; /* by published port */
 	uint32_t room, made, free, mask;
 	struct group *group;
 	uint32_t chain[]; /* groups follow */
@@ -146,6 +153,7 @@ void zs_flow_sources_give(struct zs_flow_table *t, const struct zs_flow *f)
 	zs_bitmap_clear(all->bits, number);
 	g->used--;
 	all->used--;
+	t->sources->given++;
 	drop_empty(t->sources, g);
 	drop_empty(t->sources, all);
 }
@@ -180,6 +188,19 @@ uint16_t zs_flow_sources_find(const struct zs_flow_table *t, const struct zs_end
 	return 0;
 }
 
+void zs_flow_sources_note_none(struct zs_flow_table *t, uint16_t published, uint32_t stamp)
+{
+	if (t->sources)
+		t->sources->none[published] = (struct none){ t->sources->given, stamp };
+}
+
+bool zs_flow_sources_none(const struct zs_flow_table *t, uint16_t published, uint32_t stamp)
+{
+	const struct none *n = t->sources ? &t->sources->none[published] : NULL;
+
+	return n && n->given == t->sources->given && n->stamp == stamp;
+}
+
 uint64_t zs_flow_sources_looked(const struct zs_flow_table *t)
 {
 	return t->sources->looked;
@@ -199,10 +220,13 @@ void zs_flow_sources_bind(struct zs_flow_table *t, void *memory)
 {
 	struct zs_flow_sources *s = memory;
 
-	*s = (struct zs_flow_sources){ .room = room_for(t->capacity),
-				       .free = NOBODY,
-				       .mask = chains_for(t->capacity) - 1,
-				       .group = (void *)((uint8_t *)memory + head_bytes(t->capacity)) };
+	memset(s->none, 0, sizeof(s->none));
+	s->looked = s->made = 0;
+	s->given = 1;
+	s->free = NOBODY;
+	s->room = room_for(t->capacity);
+	s->mask = chains_for(t->capacity) - 1;
+	s->group = (void *)((uint8_t *)memory + head_bytes(t->capacity));
 	memset(s->chain, 0xff, ((size_t)s->mask + 1) * sizeof(s->chain[0]));
 	t->sources = s;
 	for (uint32_t id = 0; id < t->capacity; id++)

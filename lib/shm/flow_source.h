@@ -18,6 +18,10 @@ void zs_flow_sources_give(struct zs_flow_table *t, const struct zs_flow *f);
 /* The first that is free toward the target from `start` on, in [first, last] and round; 0: none is. */
 uint16_t zs_flow_sources_find(const struct zs_flow_table *t, const struct zs_endpoint *target, uint8_t local,
 			      uint16_t first, uint16_t last, uint16_t start);
+/* Since no source port was found for a published port, as of this stamp of the tables, has none come free? What to ask first: one
+ * word. A port with an unconfirmed flow to give for it was never noted. */
+void zs_flow_sources_note_none(struct zs_flow_table *t, uint16_t published, uint32_t stamp);
+bool zs_flow_sources_none(const struct zs_flow_table *t, uint16_t published, uint32_t stamp);
 /* Lines looked at since they were bound: the work. */
 uint64_t zs_flow_sources_looked(const struct zs_flow_table *t);
 /* Walker: is the flow's port known as taken? */

@@ -1,5 +1,6 @@
 /* May this flow be? Each refusal has its reason, and limits count what there is. */
 #include "dp_rig.h"
+#include "shm/flow_source.h"
 
 static enum zs_drop make(struct rig *r, uint8_t net, uint8_t n)
 {
@@ -63,6 +64,38 @@ static void refused(void **state)
 	assert_int_equal(make(r, 1, 1), ZS_DROP_not_published);
 	assert_int_equal(r->events, 0);
 	assert_int_equal(atomic_load(&r->dp.partition[0].head->used), 0);
+}
+
+/* Where the source ports toward a target are used up, whoever comes next is refused by one word, which costs its prefix nothing,
+ * until one comes free. */
+static void ports_used_up(void **state)
+{
+	struct zs_flow_table *t;
+	struct rig *r = *state;
+	uint64_t looked;
+
+	rig_state(r, 1, 256);
+	rig_settings(r, 0, 100);
+	t = &r->dp.partition[0];
+	zs_flow_table_set_ports(t, 20000, 20019);
+	for (uint8_t n = 1; n <= 20; n++) {
+		assert_int_equal(make(r, 1, n), ZS_DROPS);
+		flow_of(r, 1, n)->answered = ZS_FLOW_CONFIRMED;
+	}
+	assert_int_equal(make(r, 2, 1), ZS_DROP_flow_ports);
+	looked = zs_flow_sources_looked(t);
+	for (uint32_t n = 0; n < 5000; n++) /* more than a prefix may ask for */
+		assert_int_equal(make(r, 2, 2), ZS_DROP_flow_ports);
+	assert_int_equal(zs_flow_sources_looked(t), looked);
+	zs_flow_end(&r->worker[0], t, (uint32_t)(flow_of(r, 1, 7) - t->flow), ZS_FLOW_END_IDLE);
+	assert_int_equal(make(r, 2, 3), ZS_DROPS);
+	assert_int_equal(make(r, 2, 4), ZS_DROPS); /* for that one, which nobody confirmed */
+	assert_null(flow_of(r, 2, 3));
+	flow_of(r, 2, 4)->answered = ZS_FLOW_CONFIRMED;
+	assert_int_equal(make(r, 2, 5), ZS_DROP_flow_ports);
+	r->worker[0].stamp++; /* other tables: the target may be another */
+	assert_int_equal(make(r, 2, 5), ZS_DROP_flow_ports);
+	assert_true(zs_flow_sources_looked(t) > looked);
 }
 
 /* A prefix's flows have a limit of their own, and another prefix does not feel it. */
@@ -189,6 +222,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 	const struct CMUnitTest tests[] = { T(made),
 					    T(refused),
+					    T(ports_used_up),
 					    T(prefix_cap),
 					    T(port_share),
 					    T(room_with_another_worker),

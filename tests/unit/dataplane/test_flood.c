@@ -172,9 +172,8 @@ static void test_suspects(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
-	const struct CMUnitTest tests[] = { T(test_in_and_out),	   T(test_churn),
-					    T(test_no_new_flows), T(test_failed_tags), T(test_dear_checks),
-					    T(test_suspects) };
+	const struct CMUnitTest tests[] = { T(test_in_and_out),	 T(test_churn),	      T(test_no_new_flows),
+					    T(test_failed_tags), T(test_dear_checks), T(test_suspects) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #include "limit.h"
 #include "net/quic.h"
 #include "relay/bind.h"
+#include "shm/senders_find.h"
 #include "stage.h"
 #include "tunnels.h"
 

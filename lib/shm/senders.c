@@ -1,5 +1,5 @@
 /* The index of senders. A word changes from empty to its sender and back in one store, so a reader sees it or does not. */
-#include "shm/senders.h"
+#include "shm/senders_find.h"
 
 #define ID_MASK	 ZS_SENDER_ID_MASK
 #define print_of zs_sender_print

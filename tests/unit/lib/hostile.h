@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "net/deny.h"
+#include "shm/senders_find.h"
 #include "shm/events.h"
 #include "shm/sessions.h"
 #include "shm/state.h"

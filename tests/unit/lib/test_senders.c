@@ -1,7 +1,7 @@
 /* The index of senders against a naive model: a list of {address, port, local, id}. */
 #include "unit/lib/shm_test.h"
 
-#include "shm/senders.h"
+#include "shm/senders_find.h"
 
 #define ATTACHMENTS 1024u
 

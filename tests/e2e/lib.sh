@@ -187,6 +187,22 @@ lab_direct() {
 	ip -n $S -6 route add $A6:/64 via $B6:1
 }
 
+# nat NS INNER [OUTER]: lets in from elsewhere than INNER what was asked for alone; masquerades what leaves by OUTER.
+nat() {
+	in_ns $1 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	in_ns $1 nft -f - <<-EOT || skip "nftables cannot make a NAT here"
+		table inet nat {
+			chain out { type nat hook postrouting priority 100; }
+		}
+		table inet filter {
+			counter unsolicited { }
+			chain input { type filter hook input priority 0; policy accept; iifname != { $2, lo } meta l4proto udp ct state new counter name unsolicited drop; }
+			chain forward { type filter hook forward priority 0; policy drop; ct state established accept; iifname $2 accept; counter name unsolicited; }
+		}
+	EOT
+	[ -z "${3:-}" ] || in_ns $1 nft add rule inet nat out oifname $3 masquerade
+}
+
 # --- the relay -------------------------------------------------------------------------------
 
 # write_conf [FILE]: 4443 → v4 server, 4446 → v6 server, both reachable from either family.

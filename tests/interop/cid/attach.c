@@ -118,12 +118,17 @@ void begin_ask(struct program *p, const json_t *c)
 	struct zs_peer_id peer;
 	int64_t id;
 
-	if (!p->edge || !text || zs_peer_id_parse(&peer, text)) {
+	if ((!p->edge && !p->helper.is) || !text || zs_peer_id_parse(&peer, text)) {
 		refuse(p, "ask: peer, once attached");
 		return;
 	}
 	p->attach_why[0] = '\0';
 	p->now.had = p->dial.count;
+	if (p->helper.is) {
+		helper_ask(p, text, (uint32_t)json_integer_value(json_object_get(c, "count")));
+		p->now.step = step_ask;
+		return;
+	}
 	id = zs_attach_client_ask_cids(zs_edge_client(p->edge), &peer,
 				       (uint32_t)json_integer_value(json_object_get(c, "count")),
 				       zs_loop_now(p->loop));

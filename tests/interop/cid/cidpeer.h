@@ -4,7 +4,7 @@
  *   main.c    commands                  wire.c   the socket, the binder, timers
  *   attach.c  the control connection    offer.c  the same services for another program's stack
  *   conn.c    ngtcp2's connections      tls.c    BoringSSL in them
- *   stream.c  echoes and transfers */
+ *   stream.c  echoes and transfers      helper.c as a program served by zs-edge --cid-socket */
 #ifndef ZS_TEST_CIDPEER_H
 #define ZS_TEST_CIDPEER_H
 
@@ -67,6 +67,18 @@ struct command {
 	uint32_t had; /* for dials, when more were asked for */
 };
 
+/* helper.c: what it told. */
+struct helper {
+	bool is;
+	int fd;
+	struct zs_watch *watch;
+	struct zs_endpoint relay, bound; /* port 0: not known yet, not */
+	uint32_t asked;
+	uint64_t again_ns;
+	char in[8192];
+	size_t have;
+};
+
 struct program {
 	struct zs_loop *loop;
 	struct zs_timer *timer;
@@ -88,6 +100,7 @@ struct program {
 	uint32_t routes;
 	struct zs_cid_socket *offer; /* offer.c */
 	struct zs_edge *edge;	     /* attach.c */
+	struct helper helper;
 	struct zs_identity identity;
 	uint32_t attachment;
 	char attach_why[WHY];
@@ -146,6 +159,13 @@ int stream_on_close(ngtcp2_conn *ng, uint32_t flags, int64_t id, uint64_t code, 
 /* offer.c */
 int offer_open(struct program *p, const char *path, struct zs_error *err);
 void offer_state(struct program *p); /* bound or not, when that changed */
+
+/* helper.c */
+int helper_open(struct program *p, const char *path, struct zs_error *err);
+void helper_turn(struct program *p); /* keeps the stock full */
+uint64_t helper_deadline(const struct program *p);
+void helper_moved(struct program *p);
+void helper_ask(struct program *p, const char *peer, uint32_t count);
 
 /* attach.c: the answer comes when there is a session, or connection IDs for dials, or a refusal. */
 void begin_attach(struct program *p, const json_t *c);

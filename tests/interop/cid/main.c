@@ -135,7 +135,9 @@ static json_t *endpoint_of(const struct zs_endpoint *ep)
 
 static void step_bound(struct program *p)
 {
-	if (p->has_relay && p->binder.state == ZS_BINDER_BOUND)
+	if (p->helper.bound.port && p->own.count)
+		answer(p, json_pack("{s:o}", "seen", endpoint_of(&p->helper.bound)));
+	else if (p->has_relay && p->binder.state == ZS_BINDER_BOUND)
 		answer(p, json_pack("{s:o, s:I, s:i}", "seen", endpoint_of(&p->binder.seen), "counter",
 				    (json_int_t)p->binder.counter, "bind_id", p->binder.bind_id));
 }
@@ -166,7 +168,7 @@ static void step_dial(struct program *p)
 static void run_dial(struct program *p, const json_t *c)
 {
 	const char *to = json_string_value(json_object_get(c, "to"));
-	struct zs_endpoint at = p->binder.relay;
+	struct zs_endpoint at = p->helper.is ? p->helper.relay : p->binder.relay;
 	uint8_t cid[ZS_BIND_CID];
 
 	if ((to && zs_endpoint_parse(&at, to)) || !at.port)
@@ -230,6 +232,8 @@ static void run_rebind(struct program *p, const json_t *c)
 	/* tell false: as when a NAT forgets, which nobody notices; else as when a program moves. */
 	if (p->has_relay && !json_is_false(json_object_get(c, "tell")))
 		zs_binder_moved(&p->binder, zs_loop_now(p->loop));
+	if (p->helper.is && !json_is_false(json_object_get(c, "tell")))
+		helper_moved(p);
 	answer(p, json_pack("{s:i}", "port", (int)zs_udp_local(p->udp).port));
 }
 
@@ -330,7 +334,7 @@ static void on_timer(void *ctx)
 	turn(ctx);
 }
 
-static int start(struct program *p, const char *offer, struct zs_error *err)
+static int start(struct program *p, const char *offer, const char *helper, struct zs_error *err)
 {
 	uint8_t secret[32];
 	int rc = zs_loop_new(&p->loop, ZS_LOOP_AUTO, err);
@@ -347,7 +351,8 @@ static int start(struct program *p, const char *offer, struct zs_error *err)
 	    zs_timer_new(&p->timer, p->loop, on_timer, p) ||
 	    zs_watch_new(&p->watch, p->loop, 0, ZS_WATCH_READ, on_stdin, p))
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
-	return offer ? offer_open(p, offer, err) : wire_open(p, err);
+	rc = offer ? offer_open(p, offer, err) : wire_open(p, err);
+	return rc || !helper ? rc : helper_open(p, helper, err);
 }
 
 static void stop(struct program *p)
@@ -370,7 +375,7 @@ int main(int argc, char **argv)
 {
 	struct program *p = aligned_alloc(64, ZS_ALIGN_UP(sizeof(*p), 64));
 	struct zs_error err = { 0 };
-	const char *offer = NULL;
+	const char *offer = NULL, *helper = NULL;
 
 	signal(SIGPIPE, SIG_IGN);
 	if (!p || sodium_init() < 0)
@@ -381,11 +386,13 @@ int main(int argc, char **argv)
 			p->retry = true;
 		else if (!strcmp(argv[i], "--offer") && i + 1 < argc)
 			offer = argv[++i];
+		else if (!strcmp(argv[i], "--helper") && i + 1 < argc)
+			helper = argv[++i];
 		else
-			return fprintf(stderr,
-				       "usage: cidpeer [--retry] [--offer PATH]   commands on stdin\n"),
+			return fprintf(stderr, "usage: cidpeer [--retry] [--offer PATH | --helper PATH]   "
+					       "commands on stdin\n"),
 			       2;
-	if (start(p, offer, &err)) {
+	if (start(p, offer, helper, &err)) {
 		fprintf(stderr, "cidpeer: %s\n", err.text);
 		return 1;
 	}

@@ -62,6 +62,8 @@ static uint64_t deadline(const struct program *p)
 
 	if (p->now.step && p->now.give_up_ns < at)
 		at = p->now.give_up_ns;
+	if (p->helper.is && helper_deadline(p) < at)
+		at = helper_deadline(p);
 	for (uint32_t i = 0; i < p->conns; i++) {
 		uint64_t due = p->conn[i] && !p->conn[i]->dead ? ngtcp2_conn_get_expiry(p->conn[i]->ng)
 							       : UINT64_MAX;
@@ -78,6 +80,8 @@ void turn(struct program *p)
 		if (p->conn[i])
 			conn_expire(p->conn[i], now);
 	attach_turn(p);
+	if (p->helper.is)
+		helper_turn(p);
 	pull(p, now);
 	for (uint32_t i = 0; i < p->conns; i++)
 		if (p->conn[i])

@@ -1,35 +1,35 @@
-/* From a target to a connection: its name is resolved, its addresses are dialled one after another, a little apart (RFC
+/* From a target to a connection: its name or its dnsaddr records are resolved, its addresses are dialled one after another, a little apart (RFC
  * 8305), and the first that stands is taken. */
+#include <errno.h>
 #include <stdio.h>
 #include "base/clock.h"
 #include "node/edge_internal.h"
 
 #define STAGGER_NS (250 * ZS_NS_PER_MS)
 
-static void add(struct edge_link *l, const struct zs_addr *addr)
+static void add(struct edge_link *l, const struct zs_endpoint *at)
 {
 	const struct zs_edge *e = l->edge;
-	struct zs_endpoint at = { .addr = *addr, .port = l->target.at.port };
 	enum zs_special class;
 	char text[ZS_GATER_TEXT];
 	enum zs_gate gate = ZS_GATE_OPEN;
 
 	/* What our own user named may be anywhere. */
 	if (l->target.learnt)
-		gate = zs_gater_judge(&e->gater, &at, ZS_GATER_LEARNT, &class);
+		gate = zs_gater_judge(&e->gater, at, ZS_GATER_LEARNT, &class);
 	if (gate != ZS_GATE_OPEN)
-		snprintf(l->why, sizeof(l->why), "%s", zs_gate_text(gate, class, &at, text));
+		snprintf(l->why, sizeof(l->why), "%s", zs_gate_text(gate, class, at, text));
 	else if (l->tries < EDGE_TRIES)
-		l->at[l->tries++] = at;
+		l->at[l->tries++] = *at;
 }
 
-static void resolved(void *ctx, const struct zs_addr *addrs, uint32_t count, const char *why)
+static void found(void *ctx, const struct zs_endpoint *at, uint32_t count, const char *why)
 {
 	struct edge_link *l = ctx;
 
-	l->query = NULL;
+	l->search = NULL;
 	for (uint32_t i = 0; i < count; i++)
-		add(l, &addrs[i]);
+		add(l, &at[i]);
 	if (count == 0)
 		edge_fail(l, ZS_ATTACH_STATE_error, "%s", why);
 	else if (l->tries == 0)
@@ -39,19 +39,47 @@ static void resolved(void *ctx, const struct zs_addr *addrs, uint32_t count, con
 	edge_turn(l->edge);
 }
 
+static void resolved(void *ctx, const struct zs_addr *addrs, uint32_t count, const char *why)
+{
+	struct edge_link *l = ctx;
+	struct zs_endpoint at[ZS_RESOLVE_ADDRS];
+
+	l->query = NULL;
+	for (uint32_t i = 0; i < count; i++)
+		at[i] = (struct zs_endpoint){ .addr = addrs[i], .port = l->target.at.port };
+	found(l, at, count, why);
+}
+
+static int resolve(struct edge_link *l)
+{
+	const struct zs_dial_target *at = &l->target.at;
+	struct zs_resolver *r = l->edge->config.resolver;
+
+	if (at->host == ZS_DIAL_DNSADDR)
+		return zs_dnsaddr_start(&l->search, r, at->name, &at->peer, found, l);
+	return zs_node_resolve(&l->query, r, at, resolved, l);
+}
+
 void edge_dial(struct edge_link *l)
 {
 	const struct zs_dial_target *at = &l->target.at;
+	int rc;
 
 	if (at->host == ZS_DIAL_IP) {
-		add(l, &at->addr);
+		add(l, &(struct zs_endpoint){ .addr = at->addr, .port = at->port });
 		if (l->tries == 0)
 			edge_fail(l, ZS_ATTACH_STATE_failed, "%s", l->why);
-	} else if (at->host == ZS_DIAL_DNSADDR || !l->edge->config.resolver) {
-		edge_fail(l, ZS_ATTACH_STATE_failed, "%s: give an address or a host name", at->name);
-	} else if (zs_node_resolve(&l->query, l->edge->config.resolver, at, resolved, l)) {
-		edge_fail(l, ZS_ATTACH_STATE_error, "out of memory");
+		return;
 	}
+	if (!l->edge->config.resolver) {
+		edge_fail(l, ZS_ATTACH_STATE_failed, "%s: give an address", at->name);
+		return;
+	}
+	rc = resolve(l);
+	if (rc == -EINVAL)
+		edge_fail(l, ZS_ATTACH_STATE_failed, "%s: too long for a /dnsaddr", at->name);
+	else if (rc)
+		edge_fail(l, ZS_ATTACH_STATE_error, "out of memory");
 }
 
 static bool under_way(const struct edge_link *l)
@@ -132,6 +160,8 @@ void edge_dial_cancel(struct edge_link *l, const char *why)
 {
 	if (l->query)
 		zs_resolve_cancel(l->query);
+	if (l->search)
+		zs_dnsaddr_cancel(l->search);
 	for (uint32_t i = 0; i < l->begun; i++)
 		if (l->try[i])
 			zs_host_close(l->try[i], ZS_HOST_NONE, why);

@@ -2,6 +2,7 @@
 #ifndef ZS_NODE_EDGE_INTERNAL_H
 #define ZS_NODE_EDGE_INTERNAL_H
 
+#include "node/dnsaddr.h"
 #include "node/edge.h"
 #include "node/node.h"
 
@@ -12,7 +13,8 @@ struct edge_link {
 	struct zs_edge *edge;
 	uint32_t number; /* the client's; 0: free */
 	struct zs_attach_target target;
-	struct zs_resolve *query;
+	struct zs_resolve *query;  /* of a name */
+	struct zs_dnsaddr *search; /* of a /dnsaddr */
 	struct zs_endpoint at[EDGE_TRIES];
 	struct zs_host_conn *try[EDGE_TRIES]; /* NULL: not begun, or failed */
 	uint32_t tries, begun;

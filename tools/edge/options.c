@@ -84,9 +84,10 @@ int zs_edge_relay_parse(struct zs_attach_target *out, const char *text, struct z
 
 	*out = (struct zs_attach_target){ 0 };
 	if (text[0] == '/') {
-		if (zs_multiaddr_parse(&addr, text) || zs_multiaddr_dial(&addr, &out->at) ||
-		    out->at.host == ZS_DIAL_DNSADDR)
+		if (zs_multiaddr_parse(&addr, text) || zs_multiaddr_dial(&addr, &out->at))
 			return refuse(err, "no address of QUIC: /ip4/ADDR/udp/PORT/quic-v1/p2p/PEERID", text);
+		if (out->at.host == ZS_DIAL_DNSADDR && !out->at.peer.len)
+			return refuse(err, "whose address? say /dnsaddr/NAME/p2p/PEERID", text);
 		return 0;
 	}
 	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy))

@@ -27,7 +27,7 @@ struct zs_edge_options {
 
 /* 0; 1: all was said (--help), end with 0; -EINVAL with what to do in err. `json` is set even then. */
 int zs_edge_options_parse(struct zs_edge_options *o, int argc, char **argv, struct zs_error *err);
-/* HOST:PORT/PEERID, [V6]:PORT/PEERID, without /PEERID, or a multiaddr of QUIC. -EINVAL. */
+/* HOST:PORT/PEERID, [V6]:PORT/PEERID, without /PEERID, or a multiaddr of QUIC or /dnsaddr/NAME/p2p/PEERID. -EINVAL. */
 int zs_edge_relay_parse(struct zs_attach_target *out, const char *text, struct zs_error *err);
 /* NAME=ADDR:PORT or NAME:RELAYPORT=ADDR:PORT, and ,auth behind it. -EINVAL. */
 int zs_edge_publish_parse(struct zs_attach_publish *out, struct zs_endpoint *target, const char *text,

@@ -214,19 +214,25 @@ static void detach_without_a_relay(void **state)
 	until(w, ZS_ATTACH_STATE_disconnected, 1);
 }
 
-/* A name whose first address is of nobody: the second is tried a little later, not after the end of the first. */
-static void names_have_several_addresses(void **state)
+static void ask_dns(struct world *w, struct dns_zone *zone)
 {
-	struct world *w = *state;
 	struct zs_endpoint local = { .addr = w->relay->at.addr };
 	char text[ZS_ENDPOINT_TEXT];
 	struct zs_error err = { 0 };
 	struct zs_udp *dns;
 
-	assert_int_equal(zs_udp_open(&dns, w->loop, &local, 0, dns_serve, NULL, &err), 0);
+	assert_int_equal(zs_udp_open(&dns, w->loop, &local, 0, dns_serve, zone, &err), 0);
 	local = zs_udp_local(dns);
 	assert_int_equal(
 	    zs_resolver_new(&w->config.resolver, w->loop, zs_endpoint_format(&local, text), &err), 0);
+}
+
+/* A name whose first address is of nobody: the second is tried a little later, not after the end of the first. */
+static void names_have_several_addresses(void **state)
+{
+	struct world *w = *state;
+
+	ask_dns(w, NULL);
 	w->config.attach.home.at.host = ZS_DIAL_DNS;
 	strcpy(w->config.attach.home.at.name, "dead.test");
 	uint64_t begun = zs_clock_ns();
@@ -237,6 +243,39 @@ static void names_have_several_addresses(void **state)
 	zs_edge_delete(w->edge);
 	zs_resolver_delete(w->config.resolver);
 	w->edge = NULL;
+}
+
+/* /dnsaddr: the record of this relay's peer id is followed, port and all; with no such record the edge says so, and asks again. */
+static void dnsaddr_of_the_relay(void **state)
+{
+	struct world *w = *state;
+	char of_relay[256], id[ZS_PEER_ID_TEXT], at[ZS_ENDPOINT_TEXT];
+	struct dns_text texts[] = { { "_dnsaddr.pop.test", "dnsaddr=/ip4/127.0.0.1/udp/1/quic-v1" },
+				    { "_dnsaddr.later.test", of_relay },
+				    { NULL, NULL } };
+	struct dns_zone zone = { .texts = texts };
+
+	zs_endpoint_format(&w->relay->at, at);
+	zs_peer_id_format(&w->relay->id, id);
+	snprintf(of_relay, sizeof(of_relay), "dnsaddr=/ip4/127.0.0.1/udp/%s/quic-v1/p2p/%s",
+		 strchr(at, ':') + 1, id);
+	ask_dns(w, &zone);
+	w->config.attach.home.at.host = ZS_DIAL_DNSADDR;
+	w->config.attach.home.at.port = 0;
+	strcpy(w->config.attach.home.at.name, "pop.test");
+	start(w);
+	until(w, ZS_ATTACH_STATE_error, 1);
+	assert_non_null(strstr(w->why, "see its TXT records"));
+	texts[1].name = "_dnsaddr.pop.test";
+	until(w, ZS_ATTACH_STATE_active, 1);
+	assert_true(zone.text_questions >= 2);
+	zs_edge_delete(w->edge);
+	/* Given up while it asks. */
+	w->edge = NULL;
+	start(w);
+	zs_edge_delete(w->edge);
+	w->edge = NULL;
+	zs_resolver_delete(w->config.resolver);
 }
 
 int main(void)
@@ -252,6 +291,7 @@ int main(void)
 		TEST(nobody_there),
 		TEST(detach_without_a_relay),
 		TEST(names_have_several_addresses),
+		TEST(dnsaddr_of_the_relay),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,7 @@ static void relays(void **state)
 		{ "pop-1.example:65535/" PEER, "pop-1.example", 65535, true },
 		{ "/ip4/192.0.2.1/udp/4001/quic-v1/p2p/" PEER, "", 4001, true },
 		{ "/dns4/pop.example/udp/4001/quic-v1", "pop.example", 4001, false },
+		{ "/dnsaddr/pop.example/p2p/" PEER, "pop.example", 0, true },
 		{ "192.0.2.1", NULL, 0, false },
 		{ "192.0.2.1:0", NULL, 0, false },
 		{ "192.0.2.1:65536", NULL, 0, false },

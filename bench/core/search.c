@@ -67,7 +67,7 @@ double zs_search_rate(const struct zs_search *s, double loss, uint32_t *count)
 				   .loss = loss,
 				   .width = s->width * (1 << 2 * early),
 				   .trials = early ? 1 : s->trials,
-				   .packets = s->packets >> 2 * early,
+				   .packets = s->packets >> early,
 				   .count = &tried };
 
 		narrow(&p, &low, &high);

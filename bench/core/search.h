@@ -13,7 +13,7 @@ struct zs_search {
 	double least, most; /* rates, packets a second; least above 0 */
 	double width;	    /* of the answer, relative: 0.005 */
 	uint32_t trials;    /* at one rate in the last phase, odd */
-	uint32_t packets;   /* of a trial in the last phase; a quarter and a sixteenth before */
+	uint32_t packets;   /* of a trial in the last phase; a half and a quarter before */
 	/* Sends so many packets at the rate; the share that was lost. */
 	double (*trial)(void *ctx, double rate, uint32_t packets);
 	void *ctx;

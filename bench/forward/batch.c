@@ -3,10 +3,21 @@
 
 #include <rte_ethdev.h>
 #include <rte_ring.h>
+#include "core/draw.h"
 #include "core/tsc.h"
 #include "net/checksum.h"
 
 #define TTL 63 /* one less than it was made with */
+
+static uint8_t mix(struct zs_forward *f)
+{
+	uint32_t of12;
+
+	if (f->sizes == 1)
+		return 0;
+	of12 = zs_draw_below(&f->random, 12);
+	return of12 < 7 ? 0 : of12 < 11 ? 1 : 2;
+}
 
 void zs_forward_fill(struct zs_forward *f, uint32_t n)
 {
@@ -17,7 +28,7 @@ void zs_forward_fill(struct zs_forward *f, uint32_t n)
 		 "a leak of packets");
 	f->made_count[0] = f->made_count[1] = 0;
 	for (uint32_t i = 0; i < n; i++) {
-		struct zs_made made = { 0 };
+		struct zs_made made = { .mix = mix(f) };
 		uint8_t in = f->kind->make(f, m[i], &made);
 
 		side[in][count[in]++] = m[i];
@@ -88,9 +99,10 @@ static const char *fault(const struct zs_forward *f, const struct zs_made *made,
 		return "source";
 	if (p.ttl != TTL)
 		return "TTL";
-	if (p.payload_len != f->payload || memcmp(frame + p.payload_off, made->head, made->head_len) ||
+	if (p.payload_len != f->payload[made->mix] ||
+	    memcmp(frame + p.payload_off, made->head, made->head_len) ||
 	    memcmp(frame + p.payload_off + made->head_len, f->pattern + made->head_len,
-		   f->payload - made->head_len))
+		   f->payload[made->mix] - made->head_len))
 		return "payload";
 	return sums_are_right(&p, frame) ? NULL : "checksum";
 }
@@ -104,6 +116,20 @@ static void compare(struct zs_forward *f, const struct zs_made *made, const stru
 		return;
 	f->wrong++;
 	f->wrong_what = what;
+}
+
+uint32_t zs_forward_take(struct zs_forward *f)
+{
+	struct rte_mbuf *m[ZS_FORWARD_BATCH];
+	uint32_t got, all = 0;
+
+	for (int out = 0; out < 2; out++)
+		while (
+		    (got = rte_ring_sc_dequeue_burst(f->bed->out[out], (void **)m, ZS_FORWARD_BATCH, NULL))) {
+			rte_pktmbuf_free_bulk(m, got);
+			all += got;
+		}
+	return all;
 }
 
 void zs_forward_sink(struct zs_forward *f, uint32_t n, bool look)

@@ -18,6 +18,9 @@
 #define ZS_FORWARD_HEAD_MAX 24	/* bytes of payload that differ from packet to packet */
 #define ZS_FORWARD_UNPLACED 64	/* entries at most that an index had no room for */
 
+/* IMIX: of 12 packets 7 are the kind's smallest, 4 of 594 bytes, 1 of 1,518. */
+#define ZS_FORWARD_SIZES 3
+
 struct zs_forward;
 
 /* What was made, in the order it leaves. */
@@ -25,6 +28,7 @@ struct zs_made {
 	uint32_t entry; /* that it goes to, or by */
 	uint8_t way;	/* the kind's own */
 	uint8_t out;	/* port that it leaves by */
+	uint8_t mix;	/* which of the sizes */
 	uint8_t head_len;
 	uint8_t head[ZS_FORWARD_HEAD_MAX];
 };
@@ -53,7 +57,8 @@ struct zs_forward {
 	struct zs_bed *bed;
 	bool is4;
 	enum zs_forward_header header;
-	uint32_t size, payload; /* of the frame on the wire; of UDP's payload in it */
+	/* Of frames on the wire, and of UDP's payload in them. */
+	uint32_t sizes, size[ZS_FORWARD_SIZES], payload[ZS_FORWARD_SIZES];
 	uint32_t entries, rules, keys;
 	struct zs_zipf zipf; /* n 0: uniform */
 	uint64_t random;
@@ -61,13 +66,23 @@ struct zs_forward {
 	uint32_t unplaced, unplaced_at[ZS_FORWARD_UNPLACED];
 	/* Payload behind the head, and its sum from each even offset on that a head ends at. */
 	uint8_t pattern[1500];
-	uint32_t pattern_sum[ZS_FORWARD_HEAD_MAX + 1];
+	uint32_t pattern_sum[ZS_FORWARD_SIZES][ZS_FORWARD_HEAD_MAX + 1];
 	struct zs_made made[2][ZS_FORWARD_BATCH]; /* by the port they leave by */
 	uint32_t made_count[2];
 	uint64_t packets, lost, wrong, verified;
 	const char *wrong_what;
 	void *own; /* the kind's */
 };
+
+/* --- setup.c --- */
+
+/* A worker with its entries loaded, as the options have it. NULL with err. */
+struct zs_forward *zs_forward_open(const struct zs_bench_options *opt, struct zs_error *err);
+void zs_forward_close(struct zs_forward *f);
+/* Of all packets of this run: none lost, none wrong, each in the meters. */
+int zs_forward_check(const struct zs_forward *f, struct zs_error *err);
+/* What was sent through it, into the report. */
+void zs_forward_describe(const struct zs_forward *f, json_t *report);
 
 /* --- traffic.c --- */
 
@@ -95,6 +110,8 @@ void zs_forward_fill(struct zs_forward *f, uint32_t n);
 uint64_t zs_forward_turns(struct zs_forward *f, uint32_t n);
 /* The same number moved from port to port; cycles. */
 uint64_t zs_forward_io(struct zs_forward *f, uint32_t n);
+/* Takes what left, unseen; how many. */
+uint32_t zs_forward_take(struct zs_forward *f);
 /* Takes what left: all of it is compared with what was made when `look`. What lacks of n is lost. */
 void zs_forward_sink(struct zs_forward *f, uint32_t n, bool look);
 

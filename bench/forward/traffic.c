@@ -118,23 +118,24 @@ void zs_forward_pattern(struct zs_forward *f)
 {
 	for (uint32_t i = 0; i < sizeof(f->pattern); i++)
 		f->pattern[i] = (uint8_t)(i * 7 + 1);
-	for (uint32_t head = 0; head <= ZS_FORWARD_HEAD_MAX && head <= f->payload; head += 2)
-		f->pattern_sum[head] = zs_csum_add(0, f->pattern + head, f->payload - head);
+	for (uint32_t k = 0; k < f->sizes; k++)
+		for (uint32_t head = 0; head <= ZS_FORWARD_HEAD_MAX && head <= f->payload[k]; head += 2)
+			f->pattern_sum[k][head] = zs_csum_add(0, f->pattern + head, f->payload[k] - head);
 }
 
 void zs_forward_frame(struct zs_forward *f, struct rte_mbuf *m, uint8_t in, const struct zs_endpoint *src,
 		      const struct zs_endpoint *dst, const struct zs_made *made)
 {
 	uint32_t header = ZS_ETH_LEN + (f->is4 ? ZS_IP4_MIN : ZS_IP6_LEN) + ZS_UDP_LEN;
+	uint32_t len = f->payload[made->mix], sum = f->pattern_sum[made->mix][made->head_len];
 	uint8_t *payload = (uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM + header;
-	uint32_t sum = zs_csum_add(f->pattern_sum[made->head_len], made->head, made->head_len);
-	struct zs_header h = { *src, *dst, sum, 0 };
+	struct zs_header h = { *src, *dst, zs_csum_add(sum, made->head, made->head_len), 0 };
 	struct zs_item it = { .m = m };
 
 	memcpy(payload, made->head, made->head_len);
-	memcpy(payload + made->head_len, f->pattern + made->head_len, f->payload - made->head_len);
+	memcpy(payload + made->head_len, f->pattern + made->head_len, len - made->head_len);
 	memcpy(it.hop.dmac, f->bed->dp.port[in].mac, sizeof(it.hop.dmac));
-	ZS_CHECK(zs_header_put(&it, &h, payload, (uint16_t)f->payload), "room for headers");
+	ZS_CHECK(zs_header_put(&it, &h, payload, (uint16_t)len), "room for headers");
 }
 
 void zs_forward_deny(struct zs_forward *f)

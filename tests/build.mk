@@ -47,11 +47,13 @@ $(B)/tests/$(1): $(B)/obj/tests/fuzz/$(1).o $(2) $(B)/libzs.a
 endef
 FUZZ_P2P   := $(filter fuzz_p2p_%,$(FUZZ_ALL))
 FUZZ_RELAY := $(filter fuzz_relay_%,$(FUZZ_ALL))
-FUZZ_ADMIN := $(filter fuzz_admin% fuzz_attach_% fuzz_records,$(FUZZ_ALL))
+FUZZ_ADMIN := $(filter fuzz_admin% fuzz_attach_% fuzz_cid_keys fuzz_netlink fuzz_records,$(FUZZ_ALL))
+FUZZ_EDGE  := $(filter fuzz_edge_%,$(FUZZ_ALL))
 $(foreach t,$(FUZZ_P2P),$(eval $(call fuzz,$(t),$$(B)/libzsp2p.a,$$(B)/libzsp2p.a $$(B)/libzs.a $$(P2P_LIBS))))
 $(foreach t,$(FUZZ_RELAY),$(eval $(call fuzz,$(t),$$(B)/libzsrelay.a,$$(RELAY_LIBS))))
 $(foreach t,$(FUZZ_ADMIN),$(eval $(call fuzz,$(t),$$(CP_OBJ_TESTED) $$(B)/libzsp2p.a,$$(CP_LIBS))))
-$(foreach t,$(filter-out $(FUZZ_P2P) $(FUZZ_RELAY) $(FUZZ_ADMIN),$(FUZZ_ALL)),$(eval $(call fuzz,$(t),,)))
+$(foreach t,$(FUZZ_EDGE),$(eval $(call fuzz,$(t),$$(EDGE_OBJ_TESTED) $$(B)/libzsp2p.a,$$(EDGE_LIBS))))
+$(foreach t,$(filter-out $(FUZZ_P2P) $(FUZZ_RELAY) $(FUZZ_ADMIN) $(FUZZ_EDGE),$(FUZZ_ALL)),$(eval $(call fuzz,$(t),,)))
 
 .PHONY: unit-bins fuzz-bins capacity-bins
 unit-bins: $(UNIT_BINS)

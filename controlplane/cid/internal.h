@@ -2,7 +2,8 @@
  *
  *   cid.c      life, time, publication, rotation     configs.c  which configuration does what, and until when (pure)
  *   mint.c     nonces                                records.c  store records
- *   share.c    export and import                     show.c     what verbs and tests ask */
+ *   share.c    export and import                     text.c     … as text (pure)
+ *   show.c     what verbs and tests ask */
 #ifndef ZS_CONTROLPLANE_CID_INTERNAL_H
 #define ZS_CONTROLPLANE_CID_INTERNAL_H
 
@@ -66,6 +67,11 @@ void zs_config_withdraw(struct config *config, uint64_t now_s);
 int zs_cids_draw(struct zs_cids *s, struct config *config, uint64_t start_s, uint8_t *rotation);
 /* `next` durable, then in force and published. */
 int zs_cids_commit(struct zs_cids *s, const struct config next[ZS_CID_ROTATIONS], struct zs_error *err);
+
+/* text.c. The live ones with their keys; the text's length. */
+size_t zs_config_export(const struct config config[ZS_CID_ROTATIONS], uint32_t pop, char out[ZS_CIDS_EXPORT]);
+/* `file` is all zero before. false: no export, or damaged; `file` may hold keys even so. */
+bool zs_config_import(const char *text, size_t len, uint64_t *pop, struct config file[ZS_CID_ROTATIONS]);
 
 /* records.c. Records as bytes; false: damaged, *out is spoilt. */
 #define CID_RECORD   (2 + 4 + 4 * 8 + NAME + ZS_AES_KEY)

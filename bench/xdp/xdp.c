@@ -18,6 +18,7 @@
 #include "loader.h"
 #include "net/checksum.h"
 #include "relay/cidset.h"
+#include "shm/senders_find.h"
 #include "writer_load.h"
 #include "xdp/frames.h"
 

@@ -74,7 +74,6 @@ static int find_way(_Atomic uint64_t *bucket, uint64_t tag, uint64_t now_us)
 	return oldest;
 }
 
-/* The times in the table are taken from now on: their clock goes round, ours does not. */
 /* What a word says now: how far its time lies ahead, ns. A word further ahead than a burst reaches was left a round
  * ago, or under another rate. */
 static uint64_t reading(uint64_t word, uint64_t tag, uint32_t rate_s, uint32_t burst, uint64_t now_us)

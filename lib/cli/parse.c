@@ -161,7 +161,7 @@ static int missing(const struct zs_arg *args, unsigned count, json_t *object, st
 {
 	for (unsigned i = 0; i < count; i++)
 		if (args[i].required && !json_object_get(object, args[i].name))
-			return USAGE(err, "%s is missing: %s", args[i].name, zs_argument_text(args[i].name));
+			return USAGE(err, "%s is missing", args[i].name);
 	return 0;
 }
 

@@ -7,10 +7,26 @@
 
 #define KEY_MAX 128 /* libp2p's private key of Ed25519 has 68 bytes, 100 in its old form */
 
+static enum zs_exit status_of(int code)
+{
+	switch (code) {
+	case -EPERM:
+	case -EACCES:
+	case -EROFS:
+		return ZS_EXIT_PRIVILEGE;
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EIO:
+	case -ENOMEM:
+		return ZS_EXIT_RESOURCE;
+	default:
+		return ZS_EXIT_CONFIG;
+	}
+}
+
 static int refuse(struct zs_error *err, int code, const char *path, const char *what)
 {
-	return zs_error_set(err, code, code == -EPERM ? ZS_EXIT_PRIVILEGE : ZS_EXIT_CONFIG, "%.150s: %s",
-			    path, what);
+	return zs_error_set(err, code, status_of(code), "%.150s: %s", path, what);
 }
 
 static int make_identity(const char *path, struct zs_error *err)

@@ -15,9 +15,9 @@ enum {
 };
 
 static const struct {
-	const char *name, *value;
+	const char *name, *value, *text;
 } rows[] = {
-#define ZS_EDGE_OPTION(id, name, value, text) { name, value },
+#define ZS_EDGE_OPTION(id, name, value, text) { name, value, text },
 #include "options.def"
 #undef ZS_EDGE_OPTION
 };
@@ -300,7 +300,8 @@ int zs_edge_options_parse(struct zs_edge_options *o, int argc, char **argv, stru
 					    argv[optind - 1], c == ':' ? "needs a value" : "is no option");
 		rc = take(o, c - 0x100, optarg);
 		if (rc < 0)
-			return refuse(err, "no such value; see --help", optarg);
+			return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE, "--%s '%.60s': %s",
+					    rows[c - 0x100].name, optarg, rows[c - 0x100].text);
 		if (rc)
 			return rc;
 	}

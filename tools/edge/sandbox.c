@@ -41,8 +41,10 @@ static const struct zs_sandbox_call calls[] = {
 	ZS_CALL(ppoll),
 	/* its datagrams; DNS, over TCP too; the service manager */
 	ZS_CALL_IF(socket, ZS_ARG_IS(0, AF_UNIX), ZS_ARG_BITS(1, SOCKET_TYPE, SOCK_DGRAM)),
-	ZS_CALL_IF(socket, ZS_ARG_IS(0, AF_INET)),
-	ZS_CALL_IF(socket, ZS_ARG_IS(0, AF_INET6)),
+	ZS_CALL_IF(socket, ZS_ARG_IS(0, AF_INET), ZS_ARG_BITS(1, SOCKET_TYPE, SOCK_DGRAM)),
+	ZS_CALL_IF(socket, ZS_ARG_IS(0, AF_INET), ZS_ARG_BITS(1, SOCKET_TYPE, SOCK_STREAM)),
+	ZS_CALL_IF(socket, ZS_ARG_IS(0, AF_INET6), ZS_ARG_BITS(1, SOCKET_TYPE, SOCK_DGRAM)),
+	ZS_CALL_IF(socket, ZS_ARG_IS(0, AF_INET6), ZS_ARG_BITS(1, SOCKET_TYPE, SOCK_STREAM)),
 	ZS_CALL(bind),
 	ZS_CALL(accept4), /* at the socket for connection IDs, which listens by then */
 	ZS_CALL(connect),

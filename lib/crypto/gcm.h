@@ -36,12 +36,16 @@ struct zs_gcm_job {
 
 enum zs_gcm_kind { ZS_GCM_BORINGSSL, ZS_GCM_IPSECMB, ZS_GCM_KINDS };
 
+/* Which lines of a key a message reads (bits): always some at its front, and the powers of the hash key up to the message's number
+ * of blocks, which may lie at its back, the first one last. */
 struct zs_gcm_engine {
 	void (*expand)(const struct zs_gcm_engine *e, struct zs_gcm_key *key,
 		       const uint8_t bytes[ZS_GCM_KEY]);
 	void (*seal)(const struct zs_gcm_engine *e, struct zs_gcm_job *job);
 	void (*open)(const struct zs_gcm_engine *e, struct zs_gcm_job *job);
 	void *state;
+	uint16_t front;
+	bool powers_at_back;
 };
 
 /* -ENOTSUP: not built for this machine; -ENOMEM. zs_gcm_engine_best takes the fastest there is, it never fails. */
@@ -54,10 +58,17 @@ void zs_gcm_key_set(const struct zs_gcm_engine *e, struct zs_gcm_key *key, const
 		    const uint8_t iv[ZS_GCM_NONCE]);
 void zs_gcm_key_wipe(struct zs_gcm_key *key);
 
-static inline void zs_gcm_prefetch(const struct zs_gcm_key *key)
+/* The lines of a key that sealing or opening `len` bytes reads, bit n for the n-th. */
+static inline uint32_t zs_gcm_lines(const struct zs_gcm_engine *e, uint32_t len)
 {
-	for (size_t at = 0; at < sizeof(*key); at += 64)
-		__builtin_prefetch((const uint8_t *)key + at);
+	uint32_t more = !e->powers_at_back ? 0 : len > 64 * 12 ? 12 : (len + 15) / 64;
+
+	return e->front | (0x8000u - (0x8000u >> more)) | 0x8000u;
+}
+static inline void zs_gcm_prefetch(const struct zs_gcm_engine *e, const struct zs_gcm_key *key, uint32_t len)
+{
+	for (uint32_t lines = zs_gcm_lines(e, len); lines; lines &= lines - 1)
+		__builtin_prefetch((const uint8_t *)key + 64 * __builtin_ctz(lines));
 }
 
 static inline void zs_gcm_seal(const struct zs_gcm_engine *e, struct zs_gcm_job *job)
@@ -73,18 +84,20 @@ static inline bool zs_gcm_open(const struct zs_gcm_engine *e, struct zs_gcm_job 
 void zs_gcm_seal_burst(const struct zs_gcm_engine *e, struct zs_gcm_job *jobs, unsigned n);
 void zs_gcm_open_burst(const struct zs_gcm_engine *e, struct zs_gcm_job *jobs, unsigned n);
 
-/* The nonce of a job: IV xor counter, left-padded. */
-static inline void zs_gcm_nonce(const struct zs_gcm_key *key, uint64_t counter, uint8_t nonce[ZS_GCM_NONCE])
+/* The nonce of a job: IV xor counter, left-padded. Written by one store of 16 bytes, so that it can be loaded whole at once. */
+static inline void zs_gcm_nonce(const struct zs_gcm_key *key, uint64_t counter, uint8_t nonce[16])
 {
-	uint64_t low;
+	typedef uint64_t block __attribute__((vector_size(16)));
+	block b;
 
-	__builtin_memcpy(&low, key->iv + 4, 8);
+	__builtin_memcpy(&b, key->iv, sizeof(b));
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 	counter = __builtin_bswap64(counter);
+	b ^= (block){ counter << 32, counter >> 32 };
+#else
+	b ^= (block){ counter >> 32, counter << 32 };
 #endif
-	low ^= counter;
-	__builtin_memcpy(nonce, key->iv, 4);
-	__builtin_memcpy(nonce + 4, &low, 8);
+	__builtin_memcpy(nonce, &b, sizeof(b));
 }
 
 #endif

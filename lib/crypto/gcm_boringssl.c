@@ -18,21 +18,21 @@ static void expand(const struct zs_gcm_engine *e, struct zs_gcm_key *key, const 
 
 static void seal(const struct zs_gcm_engine *e, struct zs_gcm_job *j)
 {
-	uint8_t nonce[ZS_GCM_NONCE];
+	uint8_t nonce[16];
 	size_t tag_len;
 
 	zs_gcm_nonce(j->key, j->counter, nonce);
 	ZS_CHECK(EVP_AEAD_CTX_seal_scatter((const EVP_AEAD_CTX *)j->key->state, j->text, j->tag, &tag_len,
-					   ZS_GCM_TAG, nonce, sizeof(nonce), j->text, j->len, NULL, 0, j->aad,
+					   ZS_GCM_TAG, nonce, ZS_GCM_NONCE, j->text, j->len, NULL, 0, j->aad,
 					   j->aad_len));
 }
 
 static void open_(const struct zs_gcm_engine *e, struct zs_gcm_job *j)
 {
-	uint8_t nonce[ZS_GCM_NONCE];
+	uint8_t nonce[16];
 
 	zs_gcm_nonce(j->key, j->counter, nonce);
-	j->ok = EVP_AEAD_CTX_open_gather((const EVP_AEAD_CTX *)j->key->state, j->text, nonce, sizeof(nonce),
+	j->ok = EVP_AEAD_CTX_open_gather((const EVP_AEAD_CTX *)j->key->state, j->text, nonce, ZS_GCM_NONCE,
 					 j->text, j->len, j->tag, ZS_GCM_TAG, j->aad, j->aad_len);
 	if (!j->ok)
 		ERR_clear_error(); /* each failure leaves a line in the thread's queue */
@@ -40,6 +40,9 @@ static void open_(const struct zs_gcm_engine *e, struct zs_gcm_job *j)
 
 int zs_gcm_boringssl(struct zs_gcm_engine *e)
 {
-	*e = (struct zs_gcm_engine){ .expand = expand, .seal = seal, .open = open_ };
+	*e = (struct zs_gcm_engine){ .expand = expand,
+				     .seal = seal,
+				     .open = open_,
+				     .front = (1u << (sizeof(EVP_AEAD_CTX) + 63) / 64) - 1 };
 	return 0;
 }

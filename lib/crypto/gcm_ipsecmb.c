@@ -19,7 +19,7 @@ static void expand(const struct zs_gcm_engine *e, struct zs_gcm_key *key, const 
 static void seal(const struct zs_gcm_engine *e, struct zs_gcm_job *j)
 {
 	struct gcm_context_data run;
-	uint8_t nonce[ZS_GCM_NONCE];
+	uint8_t nonce[16];
 
 	zs_gcm_nonce(j->key, j->counter, nonce);
 	IMB_AES128_GCM_ENC((IMB_MGR *)e->state, (const struct gcm_key_data *)j->key->state, &run, j->text,
@@ -39,12 +39,24 @@ static bool same_tag(const uint8_t *a, const uint8_t *b)
 static void open_(const struct zs_gcm_engine *e, struct zs_gcm_job *j)
 {
 	struct gcm_context_data run;
-	uint8_t nonce[ZS_GCM_NONCE], tag[ZS_GCM_TAG];
+	uint8_t nonce[16], tag[ZS_GCM_TAG];
 
 	zs_gcm_nonce(j->key, j->counter, nonce);
 	IMB_AES128_GCM_DEC((IMB_MGR *)e->state, (const struct gcm_key_data *)j->key->state, &run, j->text,
 			   j->text, j->len, nonce, j->aad, j->aad_len, tag, ZS_GCM_TAG);
 	j->ok = same_tag(tag, j->tag);
+}
+
+/* Its code for VAES keeps 48 powers of the hash key behind the round keys, the first one last; its other code keeps 8 or
+ * 16 words there. */
+static void lines(struct zs_gcm_engine *e)
+{
+	static const uint8_t zero[ZS_GCM_KEY];
+	struct zs_gcm_key probe = { 0 };
+
+	expand(e, &probe, zero);
+	e->powers_at_back = memcmp(probe.state + sizeof(probe.state) - 16, zero, 16) != 0;
+	e->front = e->powers_at_back ? 0x7 : 0xff; /* 11 round keys, or all of it */
 }
 
 int zs_gcm_ipsecmb(struct zs_gcm_engine *e)
@@ -59,6 +71,7 @@ int zs_gcm_ipsecmb(struct zs_gcm_engine *e)
 		return -ENOTSUP;
 	}
 	*e = (struct zs_gcm_engine){ .expand = expand, .seal = seal, .open = open_, .state = m };
+	lines(e);
 	return 0;
 }
 

@@ -1,14 +1,15 @@
-/* The bits are a ring over the last ZS_WINDOW_BITS counters; those above `highest` stand for counters that are out of
- * the window. When the window moves, `highest` is stored before bits are cleared: a kill between the two leaves bits
- * that refuse packets never seen, never the other way round. */
+/* The bits are a ring over the last ZS_WINDOW_BITS counters, by words of 64. The word that the highest counter is in lies apart, in
+ * `last`: what the ring has in its place are the bits of ZS_WINDOW_BITS before, some of which the window still holds.
+ *
+ * Stores are in such an order that a kill between any two leaves bits that refuse packets never seen, never the other way
+ * round: `highest` before bits are cleared; and the last word is added to the ring before another becomes the last, and put there
+ * alone after. */
 #include "relay/window.h"
 
 #include <errno.h>
 #include <sodium.h>
-#include <stdatomic.h>
 #include <string.h>
 
-#include "base/check.h"
 #include "relay/lane.h"
 
 #define WORDS (ZS_WINDOW_BITS / 64)
@@ -18,14 +19,15 @@ static void in_order(void)
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
+/* The word of a counter that is not above `highest`. */
 static uint64_t *word_of(struct zs_window *w, uint64_t counter)
 {
-	return &w->seen[counter / 64 % WORDS];
+	return counter / 64 == w->highest / 64 ? &w->last : &w->seen[counter / 64 % WORDS];
 }
 
 static bool is_seen(const struct zs_window *w, uint64_t counter)
 {
-	return w->seen[counter / 64 % WORDS] >> (counter & 63) & 1;
+	return *word_of((struct zs_window *)w, counter) >> (counter & 63) & 1;
 }
 
 static struct zs_gcm_key *slot(struct zs_window_keys *k, uint32_t epoch)
@@ -64,8 +66,9 @@ void zs_window_prepare(struct zs_window_keys *k, const struct zs_gcm_engine *e, 
 		make_next(k, e);
 }
 
-enum zs_drop zs_window_judge(const struct zs_window *w, const struct zs_window_keys *k,
-			     const struct zs_tunnel_head *head, uint64_t now_ns, struct zs_window_pick *pick)
+enum zs_drop zs_window_judge_any(const struct zs_window *w, const struct zs_window_keys *k,
+				 const struct zs_tunnel_head *head, uint64_t now_ns,
+				 struct zs_window_pick *pick)
 {
 	uint64_t counter = head->counter;
 	uint32_t ahead = (head->epoch - w->epoch) & 7, epoch = ahead == 7 ? w->epoch - 1 : w->epoch + ahead;
@@ -84,39 +87,37 @@ enum zs_drop zs_window_judge(const struct zs_window *w, const struct zs_window_k
 	return ZS_DROPS;
 }
 
-/* Bits of the counters from `from` to `to`, less than a whole ring. */
-static void clear(struct zs_window *w, uint64_t from, uint64_t to)
-{
-	while (from < to) {
-		uint64_t n = 64 - (from & 63);
-		if (n > to - from)
-			n = to - from;
-		*word_of(w, from) &= ~((n == 64 ? ~0ull : (1ull << n) - 1) << (from & 63));
-		from += n;
-	}
-}
-
+/* `counter` lies in a later word than the highest one. */
 static void move_to(struct zs_window *w, uint64_t counter)
 {
-	uint64_t before = w->highest;
+	uint64_t before = w->highest, word = before / 64;
 
+	w->seen[word % WORDS] |= w->last;
+	in_order();
 	w->highest = counter;
 	in_order();
-	if (counter - before >= ZS_WINDOW_BITS)
+	if (counter - before >= ZS_WINDOW_BITS) {
 		memset(w->seen, 0, sizeof(w->seen));
-	else
-		clear(w, before + 1, counter + 1);
+	} else {
+		w->seen[word % WORDS] = w->last;
+		while (++word < counter / 64)
+			w->seen[word % WORDS] = 0;
+	}
+	w->last = 0;
 	in_order();
 }
 
-enum zs_drop zs_window_accept(struct zs_window *w, uint64_t counter, uint32_t epoch, uint64_t now_ns,
-			      bool *newest)
+enum zs_drop zs_window_accept_any(struct zs_window *w, uint64_t counter, uint32_t epoch, uint64_t now_ns,
+				  bool *newest)
 {
 	*newest = counter > w->highest;
-	if (*newest)
+	if (*newest && counter / 64 != w->highest / 64)
 		move_to(w, counter);
+	else if (*newest)
+		w->highest = counter;
 	else if (counter + ZS_WINDOW_BITS <= w->highest || is_seen(w, counter))
 		return ZS_DROP_tunnel_replay;
+	in_order();
 	*word_of(w, counter) |= 1ull << (counter & 63);
 	in_order();
 	if (ZS_UNLIKELY(epoch > w->epoch)) {

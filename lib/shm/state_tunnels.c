@@ -26,6 +26,7 @@ static const struct zs_segment_field members[] = {
 	ZS_SEGMENT_MEMBER("lanestore", struct zs_lane_store, epoch),
 	ZS_SEGMENT_MEMBER("lanestore", struct zs_lane_store, longs),
 	ZS_SEGMENT_MEMBER("window", struct zs_window, highest),
+	ZS_SEGMENT_MEMBER("window", struct zs_window, last),
 	ZS_SEGMENT_MEMBER("window", struct zs_window, failed),
 	ZS_SEGMENT_MEMBER("window", struct zs_window, old_until_ns),
 	ZS_SEGMENT_MEMBER("window", struct zs_window, epoch),

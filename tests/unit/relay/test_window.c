@@ -98,7 +98,7 @@ static void against_a_model(void **state)
 	uint64_t highest = 0, accepted = 0;
 
 	for (int n = 0; n < 400000; n++) {
-		static const uint32_t jumps[] = { 1, 2, 3, 64, 65, 500, 8191, 8192, 8193, 20000 };
+		static const uint32_t jumps[] = { 1, 2, 3, 64, 65, 500, 8129, 8150, 8191, 8192, 8193, 20000 };
 		uint64_t counter;
 		if (random_below(&rnd, 3))
 			counter = highest + 100 > random_below(&rnd, 9000)
@@ -207,7 +207,7 @@ struct life {
 
 static void live(void *shared)
 {
-	static const uint32_t jumps[] = { 1, 2, 63, 64, 65, 130, 1000, 8191, 8192, 9000 };
+	static const uint32_t jumps[] = { 1, 2, 63, 64, 65, 130, 1000, 8129, 8150, 8191, 8192, 9000 };
 	struct life *life = shared;
 	struct random rnd = { life->seed };
 
@@ -217,8 +217,8 @@ static void live(void *shared)
 		bool newest;
 		if (random_below(&rnd, 2))
 			counter = w->highest + jumps[random_below(&rnd, ZS_ARRAY_LEN(jumps))];
-		else if (w->highest > 200)
-			counter = w->highest - random_below(&rnd, 200);
+		else if (w->highest > 8200)
+			counter = w->highest - random_below(&rnd, random_below(&rnd, 2) ? 200 : 8200);
 		uint32_t epoch = w->epoch + !random_below(&rnd, 8);
 		if (zs_window_accept(w, counter, epoch, S, &newest) != ZS_DROPS)
 			continue;

@@ -88,7 +88,6 @@ struct zs_dp {
 	struct zs_senders senders;	    /* the index in the state segment, with this run's key */
 	uint16_t tunnel_port;		    /* 0: nobody attaches here */
 	struct zs_window_keys *window_keys; /* state.windows: an entry is its session's owner's */
-	uint64_t *window_tag;		    /* of the session that those keys are of */
 	struct rte_mempool *pool;
 	struct zs_limits *limits;
 	struct zs_targets *targets;

@@ -19,40 +19,62 @@ static struct zs_tunnel_session *session_at(struct zs_worker *w, uint32_t slot)
 
 /* --- what is known of a slot --- */
 
-ZS_COLD static uint64_t judge(struct zs_worker *w, uint32_t slot, uint32_t seq)
+static void forget(struct zs_known *k)
+{
+	k->tag = 0;
+	k->ready = 0;
+}
+
+/* As of a change log that has grown since. */
+ZS_COLD static uint64_t judge(struct zs_worker *w, uint32_t slot, uint32_t as_of)
 {
 	struct zs_known *k = &w->tunnels->known[slot];
+	uint32_t seq = zs_seqlock_read(&w->sessions->session[slot].seq);
 	struct zs_session v = { 0 };
-	bool ok = zs_sessions_slot(w->sessions, slot, &v);
+	bool ok;
 
+	if (seq == k->seq) {
+		k->as_of = as_of;
+		return k->tag;
+	}
+	ok = zs_sessions_slot(w->sessions, slot, &v);
 	if (seq & 1)
 		return 0; /* being written: nothing is known */
-	k->tag = 0;
+	forget(k);
 	if (ok && v.mode == ZS_SESSION_TUNNEL && v.incarnation == w->dp->state.seg.base->incarnation)
 		k->tag = zs_tunnel_tag(&v);
 	k->attachment = v.attachment;
 	k->generation = v.generation;
+	k->receiver = v.receiver;
 	k->seq = ok ? atomic_load_explicit(&v.seq, memory_order_relaxed) : seq;
+	k->as_of = as_of;
 	sodium_memzero(&v, sizeof(v));
 	return k->tag;
 }
 
 uint64_t zs_tunnel_known(struct zs_worker *w, uint32_t slot)
 {
-	uint32_t seq;
+	uint32_t as_of;
 
 	if (!w->sessions || slot >= w->sessions->sessions || slot >= w->tunnels->sessions)
 		return 0;
-	seq = zs_seqlock_read(&w->sessions->session[slot].seq);
-	if (ZS_LIKELY(seq == w->tunnels->known[slot].seq))
+	as_of = zs_tunnel_as_of(w);
+	if (ZS_LIKELY(as_of == w->tunnels->known[slot].as_of))
 		return w->tunnels->known[slot].tag;
-	return judge(w, slot, seq);
+	return judge(w, slot, as_of);
 }
 
 void zs_tunnels_forget(struct zs_worker *w)
 {
-	for (uint32_t i = 0; w->tunnels && i < w->tunnels->sessions; i++)
-		w->tunnels->known[i].seq = 0, w->tunnels->known[i].tag = 0;
+	uint32_t never = w->sessions ? zs_tunnel_as_of(w) - 1 : 0;
+
+	for (uint32_t i = 0; w->tunnels && i < w->tunnels->sessions; i++) {
+		struct zs_known *k = &w->tunnels->known[i];
+
+		forget(k);
+		k->as_of = never;
+		k->seq = 0;
+	}
 }
 
 bool zs_tunnel_aim(struct zs_worker *w, uint32_t attachment, uint16_t generation, struct zs_aim *out)
@@ -153,7 +175,6 @@ static void window_free(struct zs_worker *w, uint32_t window)
 	if (window >= w->dp->state.windows)
 		return;
 	zs_window_wipe(&t->keys[window]);
-	t->keys_tag[window] = 0;
 	t->window_free[t->windows_left++] = window;
 }
 
@@ -189,23 +210,20 @@ ZS_COLD static bool load_keys(struct zs_worker *w, uint32_t slot, uint64_t tag, 
 	rc = zs_window_load(&t->keys[window], &t->engine, &w->dp->state.tunnel_window[window], v.root,
 			    ZS_ATTACH_DIR_EDGE, lane);
 	sodium_memzero(&v, sizeof(v));
-	if (rc)
-		return false;
-	t->keys_tag[window] = tag;
-	return true;
+	return rc == 0;
 }
 
-struct zs_window *zs_tunnel_window(struct zs_worker *w, uint32_t slot, uint64_t tag, uint8_t lane,
-				   struct zs_window_keys **keys)
+int64_t zs_tunnel_window(struct zs_worker *w, uint32_t slot, uint64_t tag, uint8_t lane)
 {
 	uint32_t window = session_at(w, slot)->window[lane] - 1;
+	struct zs_known *k = &w->tunnels->known[slot];
 
 	if (window >= w->dp->state.windows)
-		return NULL;
-	if (ZS_UNLIKELY(w->tunnels->keys_tag[window] != tag) && !load_keys(w, slot, tag, lane, window))
-		return NULL;
-	*keys = &w->tunnels->keys[window];
-	return &w->dp->state.tunnel_window[window];
+		return -1;
+	if (!(k->ready >> lane & 1) && !load_keys(w, slot, tag, lane, window))
+		return -1;
+	k->ready |= (uint16_t)(1u << lane);
+	return window;
 }
 
 ZS_COLD int64_t zs_tunnel_window_try(struct zs_worker *w, uint32_t slot, uint64_t tag, uint8_t lane,
@@ -232,6 +250,7 @@ ZS_COLD int64_t zs_tunnel_window_try(struct zs_worker *w, uint32_t slot, uint64_
 void zs_tunnel_window_keep(struct zs_worker *w, uint32_t slot, uint8_t lane, uint32_t window)
 {
 	__atomic_store_n(&session_at(w, slot)->window[lane], window + 1, __ATOMIC_RELEASE);
+	w->tunnels->known[slot].ready |= (uint16_t)(1u << lane);
 }
 
 void zs_tunnel_window_drop(struct zs_worker *w, uint32_t window)
@@ -239,12 +258,11 @@ void zs_tunnel_window_drop(struct zs_worker *w, uint32_t window)
 	window_free(w, window);
 }
 
-void zs_tunnel_accepted(struct zs_worker *w, uint32_t window)
+void zs_tunnel_turned(struct zs_worker *w, uint32_t window)
 {
 	struct zs_tunnels *t = w->tunnels;
 
-	if (ZS_UNLIKELY(zs_window_wants(&t->keys[window], &w->dp->state.tunnel_window[window])) &&
-	    t->want_windows < ZS_TUNNEL_WANTS)
+	if (t->want_windows < ZS_TUNNEL_WANTS)
 		t->want_window[t->want_windows++] = window;
 }
 
@@ -262,7 +280,7 @@ static void prepare_window(struct zs_worker *w, uint32_t window)
 {
 	struct zs_tunnels *t = w->tunnels;
 
-	if (t->keys_tag[window] && zs_window_wants(&t->keys[window], &w->dp->state.tunnel_window[window]))
+	if (zs_window_wants(&t->keys[window], &w->dp->state.tunnel_window[window]))
 		zs_window_prepare(&t->keys[window], &t->engine, &w->dp->state.tunnel_window[window]);
 }
 

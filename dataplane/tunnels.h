@@ -1,9 +1,11 @@
 /* A worker's tunnels: which sessions it knows, its lanes toward them, the windows and keys of those it owns. Main
  * makes and unmakes it; all else is the worker's own thread.
  *
- * A session is found by its slot. What the worker has judged of a slot stands in `known` beside the sequence
- * number of the entry it judged, so a packet reads one word of the sessions segment. Keys are made at a session's
- * first packet, a few µs, and ahead of time in housekeeping after that. */
+ * A session is found by its slot. What the worker has judged of a slot stands in `known`; it holds as long as the sessions segment's
+ * change log does not grow, and beyond that while the entry's sequence number is the same, so a packet reads nothing of that
+ * segment but the log's head. Keys are made at a session's first packet, a few µs, and ahead of time in housekeeping after that.
+ *
+ * A datagram in its turn touches, beside its key: half a line of `known`, the session's first line, its window's first. */
 #ifndef ZS_DATAPLANE_TUNNELS_H
 #define ZS_DATAPLANE_TUNNELS_H
 
@@ -15,12 +17,17 @@
 
 /* What this worker knows of a session's slot. */
 struct zs_known {
-	uint64_t tag; /* 0: no tunnel of this state segment */
-	uint32_t seq; /* of the entry when it was judged */
-	uint32_t way; /* index + 1 */
+	uint64_t tag;	/* 0: no tunnel of this state segment */
+	uint32_t as_of; /* the change log when it was judged (low bits) */
+	uint32_t seq;	/* of the entry then */
+	uint32_t way;	/* index + 1 */
 	uint32_t attachment;
+	uint32_t receiver;
 	uint16_t generation;
+	uint16_t
+	    ready; /* lanes of a session of ours, begun under this tag, whose window is there and its keys are made */
 };
+_Static_assert(sizeof(struct zs_known) == 32, "two in a line");
 
 /* This worker's way to a session. */
 struct zs_tunnel_way {
@@ -41,7 +48,6 @@ struct zs_tunnels {
 	uint32_t *way_free, *window_free;
 	struct zs_window_keys
 	    *keys; /* by window; all workers share the array, an entry is its session's owner's */
-	uint64_t *keys_tag;
 	uint32_t want_way[ZS_TUNNEL_WANTS], want_window[ZS_TUNNEL_WANTS];
 	uint32_t want_ways, want_windows;
 	uint32_t sweep;
@@ -69,19 +75,24 @@ void zs_tunnels_keep(struct zs_worker *w);
 
 /* The tag of the session in a slot, or 0. */
 uint64_t zs_tunnel_known(struct zs_worker *w, uint32_t slot);
-/* What a slot's session is found and judged by is on its way; any number will do. */
+/* As of the sessions segment's change log. */
+static inline uint32_t zs_tunnel_as_of(const struct zs_worker *w)
+{
+	return (uint32_t)zs_changelog_now(&w->sessions->changes);
+}
+/* What a slot's session is found and judged by is on its way. */
 static inline void zs_tunnel_prefetch(const struct zs_worker *w, uint32_t slot)
 {
-	const struct zs_tunnel_session *s = &w->dp->state.tunnel_session[slot];
-
-	if (slot >= w->tunnels->sessions)
-		return;
-	__builtin_prefetch(&w->sessions->session[slot]);
 	__builtin_prefetch(&w->tunnels->known[slot]);
-	__builtin_prefetch(s);
-	__builtin_prefetch(s->window);
-	__builtin_prefetch(&s->roam);
-	__builtin_prefetch(&s->roam.pending);
+	__builtin_prefetch(&w->dp->state.tunnel_session[slot]);
+}
+/* Is it ours, under this receiver id, the lane's window there and its keys made, all as of then? */
+static inline bool zs_tunnel_is_ready(const struct zs_worker *w, uint32_t slot,
+				      const struct zs_tunnel_head *head, uint32_t as_of)
+{
+	const struct zs_known *k = &w->tunnels->known[slot];
+
+	return k->as_of == as_of && k->receiver == head->receiver && k->ready >> head->lane & 1;
 }
 /* The newest session of an attachment that has an endpoint. false: none. */
 bool zs_tunnel_aim(struct zs_worker *w, uint32_t attachment, uint16_t generation, struct zs_aim *out);
@@ -94,29 +105,16 @@ void zs_tunnel_sent(struct zs_worker *w, struct zs_tunnel_way *way);
 
 /* Owner: the session of a slot, begun anew when its tag is another. */
 void zs_tunnel_begin(struct zs_worker *w, uint32_t slot, uint64_t tag);
-/* Owner: window and keys of a lane that was seen. */
-struct zs_window *zs_tunnel_window(struct zs_worker *w, uint32_t slot, uint64_t tag, uint8_t lane,
-				   struct zs_window_keys **keys);
-/* … are on their way, if there are any. */
-static inline void zs_tunnel_window_prefetch(const struct zs_worker *w, uint32_t slot, uint8_t lane,
-					     uint64_t counter)
-{
-	uint32_t window = w->dp->state.tunnel_session[slot].window[lane] - 1;
-
-	if (window >= w->dp->state.windows)
-		return;
-	zs_window_prefetch(&w->dp->state.tunnel_window[window], counter);
-	__builtin_prefetch(&w->tunnels->keys_tag[window]);
-	__builtin_prefetch(&w->tunnels->keys[window].newest);
-}
+/* Owner: the window of a lane that was seen, its keys made; -1: there is none to be had. */
+int64_t zs_tunnel_window(struct zs_worker *w, uint32_t slot, uint64_t tag, uint8_t lane);
 /* Owner: an empty window for a lane not seen yet, which is nobody's until zs_tunnel_window_keep; -1: none is left, or
  * too many were asked for lately (*why). */
 int64_t zs_tunnel_window_try(struct zs_worker *w, uint32_t slot, uint64_t tag, uint8_t lane,
 			     enum zs_drop *why);
 void zs_tunnel_window_keep(struct zs_worker *w, uint32_t slot, uint8_t lane, uint32_t window);
 void zs_tunnel_window_drop(struct zs_worker *w, uint32_t window);
-/* After a datagram was accepted: has the next key to be made? */
-void zs_tunnel_accepted(struct zs_worker *w, uint32_t window);
+/* After a window's epoch moved on: the next key is to be made. */
+void zs_tunnel_turned(struct zs_worker *w, uint32_t window);
 
 /* Owner, now and then: path MTU, what a session needs by the clock. */
 void zs_tunnel_tend(struct zs_worker *w, uint32_t slot, uint64_t tag);

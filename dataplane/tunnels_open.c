@@ -29,12 +29,17 @@ static size_t keys_bytes(const struct zs_dp *dp)
 	return (size_t)dp->state.windows * sizeof(struct zs_window_keys);
 }
 
+static size_t known_bytes(const struct zs_tunnels *t)
+{
+	return (size_t)t->sessions * sizeof(struct zs_known);
+}
+
 static size_t ways_bytes(const struct zs_tunnels *t)
 {
 	return (size_t)t->ways * sizeof(struct zs_tunnel_way);
 }
 
-static struct zs_tunnels *make(struct zs_dp *dp, struct zs_window_keys *keys, uint64_t *keys_tag)
+static struct zs_tunnels *make(struct zs_dp *dp, struct zs_window_keys *keys)
 {
 	struct zs_tunnels *t = calloc(1, sizeof(*t));
 
@@ -43,8 +48,7 @@ static struct zs_tunnels *make(struct zs_dp *dp, struct zs_window_keys *keys, ui
 	t->sessions = dp->state.sessions;
 	t->ways = dp->conf->attach.sessions;
 	t->keys = keys;
-	t->keys_tag = keys_tag;
-	t->known = calloc(t->sessions, sizeof(*t->known));
+	t->known = map(known_bytes(t));
 	t->way = map(ways_bytes(t));
 	t->way_free = calloc(t->ways, sizeof(*t->way_free));
 	t->window_free = calloc(dp->state.windows, sizeof(*t->window_free));
@@ -96,11 +100,10 @@ int zs_tunnels_open(struct zs_dp *dp, struct zs_error *err)
 	uint8_t *taken = calloc(1, dp->state.windows);
 
 	dp->window_keys = map(keys_bytes(dp));
-	dp->window_tag = calloc(dp->state.windows, sizeof(*dp->window_tag));
-	if (!taken || !dp->window_keys || !dp->window_tag)
+	if (!taken || !dp->window_keys)
 		goto no_memory;
 	for (uint32_t i = 0; i < dp->workers; i++) {
-		dp->worker[i]->tunnels = make(dp, dp->window_keys, dp->window_tag);
+		dp->worker[i]->tunnels = make(dp, dp->window_keys);
 		if (!is_whole(dp->worker[i]->tunnels))
 			goto no_memory;
 	}
@@ -122,7 +125,7 @@ static void unmake(struct zs_tunnels *t)
 	unmap(t->way, ways_bytes(t));
 	free(t->window_free);
 	free(t->way_free);
-	free(t->known);
+	unmap(t->known, known_bytes(t));
 	free(t);
 }
 
@@ -137,7 +140,5 @@ void zs_tunnels_close(struct zs_dp *dp)
 	if (dp->window_keys)
 		sodium_memzero(dp->window_keys, keys_bytes(dp));
 	unmap(dp->window_keys, keys_bytes(dp));
-	free(dp->window_tag);
 	dp->window_keys = NULL;
-	dp->window_tag = NULL;
 }

@@ -20,12 +20,12 @@ static void leave_note(struct zs_item *it)
 	struct note n = { .src = it->p.src,
 			  .port = it->p.dst.port,
 			  .payload_len = it->payload_len,
-			  .payload_sum = it->payload_sum,
+			  .payload_sum = it->summed ? zs_inner_sum(it) : 0,
 			  .inner = it->inner,
 			  .auth = it->auth,
 			  .side = it->side,
 			  .ecn = it->p.ecn,
-			  .summed = it->summed };
+			  .summed = it->summed ? ZS_SUM_KNOWN : ZS_SUM_NONE };
 
 	it->m->data_off = (uint16_t)(it->payload - (uint8_t *)it->m->buf_addr);
 	memcpy(it->payload - sizeof(n), &n, sizeof(n));

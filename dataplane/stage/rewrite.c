@@ -131,13 +131,12 @@ static ZS_COLD uint8_t *make4(const struct zs_item *it, const struct zs_ends *e)
 /* What came out of a tunnel has no headers to change. */
 static ZS_COLD enum zs_drop make(struct zs_item *it, const struct zs_ends *e, uint16_t mtu)
 {
-	struct zs_header h = { e->src, e->dst, it->payload_sum, it->p.ecn };
+	struct zs_header h = { e->src, e->dst, 0, it->p.ecn };
 	uint32_t header = zs_addr_is4(&e->dst.addr) ? IP4_HEADER : IP6_HEADER;
 
 	if (header + ZS_UDP_LEN + it->payload_len > mtu)
 		return ZS_DROP_mtu;
-	if (!it->summed)
-		h.payload_sum = zs_csum_add(0, it->payload, it->payload_len);
+	h.payload_sum = it->summed ? zs_inner_sum(it) : zs_csum_add(0, it->payload, it->payload_len);
 	return zs_header_put(it, &h, it->payload, it->payload_len) ? ZS_DROPS : ZS_DROP_no_mbuf;
 }
 

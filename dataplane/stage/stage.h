@@ -30,6 +30,13 @@ enum zs_side { ZS_SIDE_CLIENT /* toward the target */, ZS_SIDE_TARGET /* toward 
 
 enum zs_class { ZS_CLASS_FLOW, ZS_CLASS_CID, ZS_CLASS_TUNNEL };
 
+/* What the sender's checksum says of a payload that came out of a tunnel. */
+enum zs_sum {
+	ZS_SUM_NONE, /* nothing: the payload was encrypted, or nobody summed it */
+	ZS_SUM_OUTER, /* the outer headers say it, which are where they were, as are the tunnel's header and tag */
+	ZS_SUM_KNOWN, /* payload_sum */
+};
+
 struct rte_mbuf;
 
 /* What a packet shall carry when it leaves. */
@@ -64,8 +71,8 @@ struct zs_item {
 	/* Of what came out of a tunnel; p.src is the attachment's end, p.dst.port the flow number, p.ecn the inner. */
 	uint8_t *payload;
 	uint16_t payload_len;
-	uint8_t summed; /* payload_sum is what the sender's checksum says of it */
-	uint32_t payload_sum;
+	uint8_t summed;	      /* enum zs_sum */
+	uint32_t payload_sum; /* for zs_inner_sum */
 	struct zs_published published;
 	struct zs_hop hop;
 };
@@ -170,6 +177,8 @@ struct rte_mbuf *zs_stage_new(struct zs_worker *w);
 /* originate.c: ends a packet that was for the relay itself. */
 void zs_consume(struct zs_worker *w, struct rte_mbuf *m);
 
+/* inner.c: the payload's sum, as zs_csum_add gives it, by the sender's word: what was damaged on the way stays wrong. Not of ZS_SUM_NONE. */
+uint32_t zs_inner_sum(const struct zs_item *it);
 /* inner.c: what came out of a tunnel meets its flow, which may be none. true: go on (OPEN: make the flow); false: it
  * has ended. */
 bool zs_flow_inner(struct zs_worker *w, struct zs_item *it);

@@ -1,9 +1,7 @@
-/* A burst of tunnel datagrams: headers, sessions, windows and keys, then all opened, then one by one what they
- * mean. What carries a flow goes on as an item whose source is the attachment's end.
+/* A burst of tunnel datagrams: headers, then sessions, then windows and keys, each fetched while the ones before are looked at;
+ * then all opened, then one by one what they mean. What carries a flow goes on as an item whose source is the attachment's end.
  *
- * Everything of a session is its owner's: another worker's datagram crosses a ring unopened.
- *
- * Data without a flow go on as if they had come to the service port; who sends is the session's attachment. */
+ * Everything of a session is its owner's: another worker's datagram crosses a ring unopened. */
 #include <rte_mbuf.h>
 #include "net/checksum.h"
 #include "stage.h"
@@ -11,114 +9,167 @@
 
 struct arrival {
 	struct zs_item *it;
-	struct zs_tunnel_head head;
-	struct zs_window *window;
+	uint8_t *at; /* header, payload, tag */
+	struct zs_tunnel_session *session;
+	struct zs_window *window; /* NULL: not ready */
 	struct zs_window_keys *keys;
+	struct zs_tunnel_head head;
 	struct zs_window_pick pick;
-	uint64_t tag;
 	uint32_t slot;
-	int64_t fresh; /* window of a lane not seen before, -1: it was */
-	bool later;    /* its tag is checked when the others of the burst have left */
+	uint16_t len;
+	bool fresh; /* the window is of a lane not seen before, and nobody's yet */
 	uint8_t aad[ZS_TUNNEL_AAD];
 };
 
-static uint8_t *datagram(const struct arrival *a)
+static void take_window(const struct zs_worker *w, struct arrival *a, uint32_t window)
 {
-	return a->it->l4 + ZS_UDP_LEN;
+	a->window = &w->dp->state.tunnel_window[window];
+	a->keys = &w->tunnels->keys[window];
 }
 
-static uint16_t length(const struct arrival *a)
+static uint32_t window_of(const struct zs_worker *w, const struct arrival *a)
 {
-	return (uint16_t)(a->it->l4_len - ZS_UDP_LEN);
+	return (uint32_t)(a->window - w->dp->state.tunnel_window);
 }
 
-/* The session and its owner. false: the item has ended. */
-static bool find_session(struct zs_worker *w, struct arrival *a)
+static bool at_endpoint(const struct zs_tunnel_session *s, const struct zs_item *it)
 {
+	return zs_endpoint_eq(&s->path.to, &it->p.src) && s->path.local == it->local;
+}
+
+static bool refuse(struct zs_worker *w, struct arrival *a, enum zs_drop why)
+{
+	if (a->fresh)
+		zs_tunnel_window_drop(w, window_of(w, a));
+	zs_stage_refuse(w, a->it, why);
+	return false;
+}
+
+/* --- which session, window and key --- */
+
+/* Those whose window and keys are ready have them on their way; how many are not? */
+static uint32_t look(struct zs_worker *w, struct arrival *a, uint32_t n, uint32_t as_of)
+{
+	uint32_t missing = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct arrival *one = &a[i];
+		uint32_t window;
+
+		one->session = &w->dp->state.tunnel_session[one->slot];
+		one->window = NULL;
+		if (ZS_UNLIKELY(!zs_tunnel_is_ready(w, one->slot, &one->head, as_of))) {
+			missing++;
+			continue;
+		}
+		window = one->session->window[one->head.lane] - 1;
+		if (window >= w->dp->state.windows)
+			continue;
+		take_window(w, one, window);
+		__builtin_prefetch(one->window);
+	}
+	return missing;
+}
+
+/* A session that is new here, changed, another worker's, or none. false: the item has left. */
+static bool meet(struct zs_worker *w, struct arrival *a)
+{
+	uint64_t tag = zs_tunnel_known(w, a->slot);
 	uint32_t owner;
 
-	a->tag = zs_tunnel_known(w, a->slot);
-	if (!a->tag ||
-	    __atomic_load_n(&w->sessions->session[a->slot].receiver, __ATOMIC_RELAXED) != a->head.receiver) {
-		zs_stage_refuse(w, a->it, ZS_DROP_tunnel_receiver);
-		return false;
-	}
-	owner = zs_tunnel_claim(&w->dp->state.tunnel_session[a->slot], w->index, w->dp->workers);
+	if (!tag || w->tunnels->known[a->slot].receiver != a->head.receiver)
+		return refuse(w, a, ZS_DROP_tunnel_receiver);
+	owner = zs_tunnel_claim(a->session, w->index, w->dp->workers);
 	if (owner != w->index) {
 		zs_hand_over(w, a->it, owner);
 		return false;
 	}
-	zs_tunnel_begin(w, a->slot, a->tag);
+	zs_tunnel_begin(w, a->slot, tag);
 	return true;
 }
 
-/* Is it from where the session's edge has proven to be? */
-static bool at_endpoint(const struct zs_tunnel_session *s, const struct zs_item *it)
+/* All sessions are met before any window is chosen: what one begins, it takes from the one before in its slot. */
+ZS_COLD static uint32_t meet_all(struct zs_worker *w, struct arrival *a, uint32_t n)
 {
-	struct zs_roam_place from = { it->p.src, it->local };
+	uint32_t count = 0;
 
-	return s->roam.has_current && zs_roam_at(&s->roam.current, &from);
+	for (uint32_t i = 0; i < n; i++)
+		if (a[i].window || meet(w, &a[i]))
+			a[count++] = a[i];
+	return count;
 }
 
-/* May its tag be checked? Of one that comes from where its edge has not proven to be, when the others have left. */
-static enum zs_drop worth(struct zs_worker *w, struct arrival *a, const struct zs_tunnel_session *s)
+static uint32_t find_all(struct zs_worker *w, struct arrival *a, uint32_t n)
 {
-	if (at_endpoint(s, a->it) || w->later.now)
-		return ZS_DROPS;
-	a->later = true;
-	return zs_flood_may_check(w, &a->it->p.src.addr, false);
+	uint32_t as_of = n ? zs_tunnel_as_of(w) : 0;
+
+	if (ZS_LIKELY(!look(w, a, n, as_of)))
+		return n;
+	n = meet_all(w, a, n);
+	look(w, a, n, as_of);
+	return n;
 }
 
-/* Window and key. ZS_DROPS: to be opened, or later. */
-static enum zs_drop find_key(struct zs_worker *w, struct arrival *a)
+/* May its tag be checked now? From where its edge has not proven to be, when the others of the burst have left. */
+static bool worth(struct zs_worker *w, struct arrival *a)
 {
-	const struct zs_tunnel_session *s = &w->dp->state.tunnel_session[a->slot];
+	enum zs_drop why;
+
+	if (ZS_LIKELY(at_endpoint(a->session, a->it)) || w->later.now)
+		return true;
+	why = zs_flood_may_check(w, &a->it->p.src.addr, false);
+	if (why != ZS_DROPS)
+		return refuse(w, a, why);
+	zs_stage_later(w, a->it);
+	return false;
+}
+
+/* The window of a lane whose keys are not made yet: an empty one if it was not seen before. */
+ZS_COLD static bool take_lane(struct zs_worker *w, struct arrival *a)
+{
+	const struct zs_known *k = &w->tunnels->known[a->slot];
 	enum zs_drop why = ZS_DROP_tunnel_receiver;
+	int64_t window = -1;
 
-	a->fresh = -1;
-	a->later = false;
-	if (s->ended)
-		return why;
-	if (!s->window[a->head.lane]) {
-		why = worth(w, a, s);
-		if (why != ZS_DROPS || a->later)
-			return why;
-		a->fresh = zs_tunnel_window_try(w, a->slot, a->tag, a->head.lane, &why);
-		if (a->fresh < 0)
-			return why;
-		a->window = &w->dp->state.tunnel_window[a->fresh];
-		a->keys = &w->tunnels->keys[a->fresh];
-	} else {
-		a->window = zs_tunnel_window(w, a->slot, a->tag, a->head.lane, &a->keys);
-		if (!a->window)
-			return why;
+	if (k->receiver != a->head.receiver || k->tag != a->session->tag)
+		return refuse(w, a, why);
+	if (a->session->window[a->head.lane]) {
+		window = zs_tunnel_window(w, a->slot, k->tag, a->head.lane);
+	} else if (!a->session->ended) {
+		if (!worth(w, a))
+			return false;
+		window = zs_tunnel_window_try(w, a->slot, k->tag, a->head.lane, &why);
+		a->fresh = window >= 0;
 	}
+	if (window < 0)
+		return refuse(w, a, why);
+	take_window(w, a, (uint32_t)window);
+	return true;
+}
+
+/* Window and key. false: the item has left. */
+static bool judge(struct zs_worker *w, struct arrival *a)
+{
+	enum zs_drop why;
+
+	if (ZS_UNLIKELY(!a->window) && !take_lane(w, a))
+		return false;
+	if (ZS_UNLIKELY(a->session->ended))
+		return refuse(w, a, ZS_DROP_tunnel_receiver);
 	why = zs_window_judge(a->window, a->keys, &a->head, w->now_ns, &a->pick);
-	return why == ZS_DROPS && a->fresh < 0 ? worth(w, a, s) : why;
+	if (ZS_UNLIKELY(why != ZS_DROPS))
+		return refuse(w, a, why);
+	return a->fresh || worth(w, a);
 }
 
-/* What the sender's own checksum says of a payload that the tag does not cover: the datagram's sum without its
- * headers and tag, so that what was damaged on the way stays wrong. */
-static void sum_clear(struct zs_item *it, const uint8_t *at, uint16_t len)
-{
-	uint32_t rest = zs_header_sum(&it->p.src, &it->p.dst, it->l4_len);
-	uint16_t tag = zs_csum_fold(zs_csum_add(0, at + len - ZS_GCM_TAG, ZS_GCM_TAG));
+/* --- what it says --- */
 
-	it->summed = it->p.l4_csum != 0;
-	rest = zs_csum_add(rest, at, ZS_TUNNEL_HEADER);
-	rest += len & 1 ? (uint16_t)(tag << 8 | tag >> 8) : tag;
-	it->payload_sum = (uint32_t)(uint16_t)~it->p.l4_csum +
-			  (uint16_t)~zs_csum_fold((rest & 0xffff) + (rest >> 16));
-}
-
-static void fail(struct zs_worker *w, struct arrival *a)
+ZS_COLD static bool fail(struct zs_worker *w, struct arrival *a)
 {
-	if (a->fresh >= 0)
-		zs_tunnel_window_drop(w, (uint32_t)a->fresh);
-	else if (zs_window_failed(a->window))
-		zs_tunnel_end(&w->dp->state.tunnel_session[a->slot]);
+	if (!a->fresh && zs_window_failed(a->window))
+		zs_tunnel_end(a->session);
 	zs_flood_failed(w, &a->it->p.src.addr);
-	zs_stage_refuse(w, a->it, ZS_DROP_tunnel_tag);
+	return refuse(w, a, ZS_DROP_tunnel_tag);
 }
 
 /* The flow's end that it comes from, and the flow's number where a port would be. From here on it may be any
@@ -150,7 +201,7 @@ static void take_cid(struct zs_worker *w, struct arrival *a)
 	it->class = ZS_CLASS_CID;
 	it->inner = a->head.type;
 	it->sender = k->attachment;
-	it->hash = a->tag;
+	it->hash = k->tag;
 	it->local = ZS_LOCAL_ATTACHED;
 	it->l4 = it->payload - ZS_UDP_LEN;
 	it->l4_len = (uint16_t)(it->payload_len + ZS_UDP_LEN);
@@ -166,15 +217,15 @@ static bool act(struct zs_worker *w, struct arrival *a, bool newest)
 {
 	struct zs_item *it = a->it;
 	struct zs_tunnel_heard h = { .slot = a->slot,
-				     .tag = a->tag,
+				     .tag = a->session->tag,
 				     .head = &a->head,
 				     .from = { it->p.src, it->local },
-				     .bytes = length(a),
+				     .bytes = a->len,
 				     .newest = newest };
 	enum zs_drop why;
 
-	it->payload = datagram(a) + ZS_TUNNEL_HEADER;
-	it->payload_len = (uint16_t)(length(a) - ZS_TUNNEL_OVERHEAD);
+	it->payload = a->at + ZS_TUNNEL_HEADER;
+	it->payload_len = (uint16_t)(a->len - ZS_TUNNEL_OVERHEAD);
 	why = zs_tunnel_form(&a->head, ZS_TUNNEL_EDGE, it->payload, it->payload_len);
 	zs_tunnel_heard(w, &h);
 	if (why == ZS_DROPS && a->head.type == ZS_TUNNEL_DATA)
@@ -199,77 +250,61 @@ static bool act(struct zs_worker *w, struct arrival *a, bool newest)
 static void count_bytes(struct zs_worker *w, const struct arrival *a)
 {
 	if (a->head.type == ZS_TUNNEL_DATA)
-		w->count[ZS_COUNTER_overhead_in_bytes] += a->it->ip_len - (length(a) - ZS_TUNNEL_OVERHEAD);
+		w->count[ZS_COUNTER_overhead_in_bytes] += a->it->ip_len - (a->len - ZS_TUNNEL_OVERHEAD);
 	else
 		w->count[ZS_COUNTER_control_in_bytes] += a->it->ip_len;
 }
 
+/* It was opened, or was not. true: it goes on to its flow. */
 static bool settle(struct zs_worker *w, struct arrival *a, bool ok)
 {
+	bool newest = false, turned = a->pick.epoch > a->window->epoch;
 	enum zs_drop why;
-	bool newest = false;
 
-	if (!ok) {
-		fail(w, a);
-		return false;
-	}
+	if (ZS_UNLIKELY(!ok))
+		return fail(w, a);
 	why = zs_window_accept(a->window, a->head.counter, a->pick.epoch, w->now_ns, &newest);
-	if (why != ZS_DROPS) {
+	if (ZS_UNLIKELY(why != ZS_DROPS)) {
 		zs_stage_drop(w, a->it->m, why);
 		return false;
 	}
-	if (a->fresh >= 0)
-		zs_tunnel_window_keep(w, a->slot, a->head.lane, (uint32_t)a->fresh);
-	zs_tunnel_accepted(w, w->dp->state.tunnel_session[a->slot].window[a->head.lane] - 1);
+	if (ZS_UNLIKELY(a->fresh))
+		zs_tunnel_window_keep(w, a->slot, a->head.lane, window_of(w, a));
+	if (ZS_UNLIKELY(turned))
+		zs_tunnel_turned(w, window_of(w, a));
 	w->count[ZS_COUNTER_tunnel_in]++;
 	count_bytes(w, a);
 	return act(w, a, newest);
 }
 
-/* A lane not seen before is settled at once: a burst may hold several of its datagrams. */
-static bool open_alone(struct zs_worker *w, struct arrival *a)
-{
-	struct zs_gcm_job job;
+/* --- the burst --- */
 
-	zs_tunnel_job(&job, &a->head, datagram(a), length(a), a->pick.key, a->aad);
-	return settle(w, a, zs_gcm_open(&w->tunnels->engine, &job));
-}
-
-/* Reads headers. What is left is in `a`, in order, its sessions on their way. */
-static uint32_t read_all(struct zs_worker *w, struct zs_item **at, uint32_t n, struct arrival *all,
-			 struct arrival **a)
+/* Reads headers. What is left is in `a`, in order, its sessions on their way. All slots are below those of the state segment. */
+static uint32_t read_all(struct zs_worker *w, struct zs_item **at, uint32_t n, struct arrival *a)
 {
-	uint32_t count = 0;
+	uint32_t count = 0, slots = w->sessions ? w->sessions->sessions : 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		struct arrival *one = &all[count];
+		struct arrival *one = &a[count];
 		enum zs_drop why;
 
 		one->it = at[i];
-		why = zs_tunnel_read(&one->head, datagram(one), length(one));
-		if (why != ZS_DROPS) {
+		one->at = at[i]->l4 + ZS_UDP_LEN;
+		one->len = (uint16_t)(at[i]->l4_len - ZS_UDP_LEN);
+		one->fresh = false;
+		why = zs_tunnel_read(&one->head, one->at, one->len);
+		if (ZS_LIKELY(why == ZS_DROPS))
+			one->slot = one->head.receiver & (slots - 1);
+		if (why == ZS_DROPS && ZS_UNLIKELY(!slots || one->slot >= w->tunnels->sessions))
+			why = ZS_DROP_tunnel_receiver;
+		if (ZS_UNLIKELY(why != ZS_DROPS)) {
 			zs_stage_refuse(w, at[i], why);
 			continue;
 		}
-		__builtin_prefetch(datagram(one) + length(one) - ZS_GCM_TAG); /* it may lie on two lines */
-		__builtin_prefetch(datagram(one) + length(one) - 1);
-		one->slot = w->sessions ? one->head.receiver & (w->sessions->sessions - 1) : UINT32_MAX;
 		zs_tunnel_prefetch(w, one->slot);
-		a[count++] = one;
-	}
-	return count;
-}
-
-/* Those that are ours; their windows are on their way. */
-static uint32_t find_all(struct zs_worker *w, struct arrival **a, uint32_t n)
-{
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		if (!find_session(w, a[i]))
-			continue;
-		zs_tunnel_window_prefetch(w, a[i]->slot, a[i]->head.lane, a[i]->head.counter);
-		a[count++] = a[i];
+		__builtin_prefetch(one->at + one->len - ZS_GCM_TAG); /* it may lie on two lines */
+		__builtin_prefetch(one->at + one->len - 1);
+		count++;
 	}
 	return count;
 }
@@ -278,32 +313,19 @@ static uint32_t open_burst(struct zs_worker *w, struct zs_item **at, uint32_t n,
 {
 	struct arrival all[ZS_BURST], *a[ZS_BURST];
 	struct zs_gcm_job job[ZS_BURST];
-	uint32_t count = find_all(w, a, read_all(w, at, n, all, a)), jobs = 0, out = 0;
+	uint32_t count = find_all(w, all, read_all(w, at, n, all)), jobs = 0, out = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		struct arrival *one = a[i];
-		enum zs_drop why = find_key(w, one);
+		struct arrival *one = &all[i];
 
-		if (why != ZS_DROPS) {
-			if (one->fresh >= 0)
-				zs_tunnel_window_drop(w, (uint32_t)one->fresh);
-			zs_stage_refuse(w, one->it, why);
+		if (!judge(w, one))
 			continue;
-		}
-		if (one->later) {
-			zs_stage_later(w, one->it);
-			continue;
-		}
-		one->it->summed = 0;
-		if (one->head.auth)
-			sum_clear(one->it, datagram(one), length(one));
-		if (one->fresh >= 0) {
-			if (open_alone(w, one))
-				on[out++] = one->it;
-			continue;
-		}
-		a[jobs] = one;
-		zs_tunnel_job(&job[jobs++], &one->head, datagram(one), length(one), one->pick.key, one->aad);
+		one->it->summed = one->head.auth && one->it->p.l4_csum ? ZS_SUM_OUTER : ZS_SUM_NONE;
+		zs_tunnel_job(&job[jobs], &one->head, one->at, one->len, one->pick.key, one->aad);
+		if (!one->fresh)
+			a[jobs++] = one;
+		else if (settle(w, one, zs_gcm_open(&w->tunnels->engine, &job[jobs])))
+			on[out++] = one->it; /* at once: a burst may hold several of its lane */
 	}
 	zs_gcm_open_burst(&w->tunnels->engine, job, jobs);
 	for (uint32_t i = 0; i < jobs; i++)

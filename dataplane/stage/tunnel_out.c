@@ -70,7 +70,7 @@ static uint32_t claimed(const struct zs_item *it)
 	uint32_t header;
 
 	if (it->inner)
-		return it->payload_sum;
+		return zs_inner_sum(it);
 	header = zs_header_sum(&it->p.src, &it->p.dst, it->l4_len);
 	return (uint32_t)(uint16_t)~it->p.l4_csum + (uint16_t)~zs_csum_fold(header);
 }

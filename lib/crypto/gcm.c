@@ -44,8 +44,9 @@ void zs_gcm_key_wipe(struct zs_gcm_key *key)
 	explicit_bzero(key, sizeof(*key));
 }
 
-static void run(const struct zs_gcm_engine *e, void (*call)(const struct zs_gcm_engine *, struct zs_gcm_job *),
-		struct zs_gcm_job *jobs, unsigned n)
+static void run(const struct zs_gcm_engine *e,
+		void (*call)(const struct zs_gcm_engine *, struct zs_gcm_job *), struct zs_gcm_job *jobs,
+		unsigned n)
 {
 	for (unsigned i = 0; i < n && i < AHEAD; i++)
 		zs_gcm_prefetch(e, jobs[i].key, jobs[i].len);

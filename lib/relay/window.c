@@ -48,6 +48,7 @@ int zs_window_load(struct zs_window_keys *k, const struct zs_gcm_engine *e, cons
 	if (w->epoch >= ZS_LANE_EPOCHS)
 		return -ERANGE;
 	memset(k, 0, sizeof(*k));
+	k->loaded = 1;
 	k->newest = w->epoch ? w->epoch - 1 : 0;
 	zs_attach_lane_at(r, dir, lane, k->newest, k->secret);
 	zs_attach_gcm_key(e, k->secret, slot(k, k->newest));

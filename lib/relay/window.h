@@ -36,7 +36,7 @@ struct zs_window_keys {
 	struct zs_gcm_key key[3];
 	uint8_t secret[ZS_ATTACH_SECRET]; /* of epoch `newest` */
 	uint32_t newest;
-	uint32_t pad;
+	uint32_t loaded; /* 0: there are none */
 };
 
 struct zs_window_pick {
@@ -52,7 +52,7 @@ void zs_window_wipe(struct zs_window_keys *k);
 /* Housekeeping, some µs once an epoch: makes the next epoch's key when the window has moved on. Not while a pick is in use. */
 static inline bool zs_window_wants(const struct zs_window_keys *k, const struct zs_window *w)
 {
-	return k->newest <= w->epoch;
+	return k->loaded && k->newest <= w->epoch;
 }
 void zs_window_prepare(struct zs_window_keys *k, const struct zs_gcm_engine *e, const struct zs_window *w);
 

@@ -10,6 +10,9 @@
 #ifndef ZS_SHM_ATTACHED_H
 #define ZS_SHM_ATTACHED_H
 
+#include <endian.h>
+#include <string.h>
+
 #include "net/addr.h"
 
 #define ZS_LOCAL_ATTACHED 255  /* in the place of the index of an own address: none faces a tunnel */
@@ -27,12 +30,15 @@ static inline bool zs_is_attached(const struct zs_addr *a)
 	return a->ip[0] == 0xff && a->ip[1] == 0;
 }
 
+/* Made by whole words: it is read again at once. */
 static inline struct zs_addr zs_attached_addr(const struct zs_attached *e)
 {
-	return (struct zs_addr){ .ip = { 0xff, 0, (uint8_t)(e->attachment >> 24),
-					 (uint8_t)(e->attachment >> 16), (uint8_t)(e->attachment >> 8),
-					 (uint8_t)e->attachment, 0, (uint8_t)(e->generation >> 8),
-					 (uint8_t)e->generation, e->service } };
+	uint64_t word[2] = { htobe64(0xff00ull << 48 | (uint64_t)e->attachment << 16 | e->generation >> 8),
+			     htobe64((uint64_t)e->generation << 56 | (uint64_t)e->service << 48) };
+	struct zs_addr a;
+
+	memcpy(a.ip, word, sizeof(a.ip));
+	return a;
 }
 
 /* Of an address for which zs_is_attached. */

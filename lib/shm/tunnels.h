@@ -37,6 +37,7 @@ struct zs_tunnel_path {
 };
 _Static_assert(sizeof(struct zs_tunnel_path) == 32, "half a line");
 
+/* The first line is all that a datagram in its turn reads, if it came on lane 0 or 1. */
 struct zs_tunnel_session {
 	struct zs_tunnel_path path;
 	uint64_t tag;		/* of the session that this is about */
@@ -44,12 +45,12 @@ struct zs_tunnel_session {
 	uint8_t ended;		/* by the edge's CLOSE or too many failed tags */
 	uint8_t heard;		/* an authentic datagram came */
 	uint8_t pad[2];
-	uint64_t heard_ms; /* when, to about a second */
-	uint64_t pad2;
+	uint64_t heard_ms;		  /* when, to about a second */
 	uint32_t window[ZS_TUNNEL_LANES]; /* index + 1; 0: the lane is unseen */
 	struct zs_roam roam;
 	struct zs_pmtu pmtu;
 } __attribute__((aligned(64)));
+_Static_assert(offsetof(struct zs_tunnel_session, window[2]) == 64, "lanes 0 and 1 lie on the first line");
 
 /* Tells sessions apart that follow each other in a slot; never 0. */
 uint64_t zs_tunnel_tag(const struct zs_session *v);

@@ -258,7 +258,6 @@ static inline enum zs_drop relay_take(struct relay_end *r, const struct zs_endpo
 		return ZS_DROP_tunnel_receiver;
 	struct zs_window *w = &s->window[head.lane];
 	struct zs_window_keys *k = &s->keys[head.lane];
-	zs_window_prefetch(w, head.counter);
 	if ((why = zs_tunnel_granted(&r->grants, &head)) != ZS_DROPS ||
 	    (why = zs_window_judge(w, k, &head, now, &pick)) != ZS_DROPS)
 		return why;

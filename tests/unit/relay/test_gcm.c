@@ -227,11 +227,8 @@ static void lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(known_answer),
-		cmocka_unit_test(nonces),
-		cmocka_unit_test(compared),
-		cmocka_unit_test(bursts),
-		cmocka_unit_test(lines),
+		cmocka_unit_test(known_answer), cmocka_unit_test(nonces), cmocka_unit_test(compared),
+		cmocka_unit_test(bursts),	cmocka_unit_test(lines),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -62,10 +62,26 @@ int zs_file_put(const char *path, const void *bytes, size_t len, bool fresh)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static int refuse(struct zs_error *err, int code, const char *path, const char *what)
+static enum zs_exit status_of(int code)
 {
-	return zs_error_set(err, code, code == -EPERM ? ZS_EXIT_PRIVILEGE : ZS_EXIT_CONFIG, "%.150s: %s",
-			    path, what);
+	switch (code) {
+	case -EPERM:
+	case -EACCES:
+	case -EROFS:
+		return ZS_EXIT_PRIVILEGE;
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EIO:
+	case -ENOMEM:
+		return ZS_EXIT_RESOURCE;
+	default:
+		return ZS_EXIT_CONFIG;
+	}
+}
+
+int zs_file_refuse(struct zs_error *err, int code, const char *path, const char *what)
+{
+	return zs_error_set(err, code, status_of(code), "%.150s: %s", path, what);
 }
 
 /* An ACL that stands in the group bits lets the service read what the service manager hands over. */
@@ -91,17 +107,18 @@ ssize_t zs_file_get(const char *path, void *out, size_t max, struct zs_error *er
 	char more;
 
 	if (fd < 0)
-		return errno == ENOENT ? -ENOENT : refuse(err, -errno, path, strerror(errno));
+		return errno == ENOENT ? -ENOENT : zs_file_refuse(err, -errno, path, strerror(errno));
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-		n = refuse(err, -EPERM, path, "is no plain file; name another");
+		n = zs_file_refuse(err, -EPERM, path, "is no plain file; name another");
 	} else if (!is_ours(&st) && !is_credential(path, &st)) {
-		n = refuse(err, -EPERM, path, "is open to others; chmod it to 0600, owned by who runs this");
+		n = zs_file_refuse(err, -EPERM, path,
+				   "is open to others; chmod it to 0600, owned by who runs this");
 	} else {
 		n = read(fd, out, max);
 		if (n < 0)
-			n = refuse(err, -errno, path, strerror(errno));
+			n = zs_file_refuse(err, -errno, path, strerror(errno));
 		else if (n == (ssize_t)max && read(fd, &more, 1) != 0)
-			n = refuse(err, -EFBIG, path, "is too large to be what it should be");
+			n = zs_file_refuse(err, -EFBIG, path, "is too large to be what it should be");
 	}
 	close(fd);
 	return n;

@@ -16,5 +16,7 @@ int zs_file_put(const char *path, const void *bytes, size_t len, bool fresh);
  * credential of the service manager (systemd.exec: right inside $CREDENTIALS_DIRECTORY, root's, which its group may read). Its
  * length; -ENOENT: there is none, and err says nothing; -EPERM: it is open to others, -EFBIG: more than `max` bytes, -errno. */
 ssize_t zs_file_get(const char *path, void *out, size_t max, struct zs_error *err);
+/* "PATH: what" and the exit status that goes with -errno `code`, which it returns. */
+int zs_file_refuse(struct zs_error *err, int code, const char *path, const char *what);
 
 #endif

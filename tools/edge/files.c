@@ -7,28 +7,6 @@
 
 #define KEY_MAX 128 /* libp2p's private key of Ed25519 has 68 bytes, 100 in its old form */
 
-static enum zs_exit status_of(int code)
-{
-	switch (code) {
-	case -EPERM:
-	case -EACCES:
-	case -EROFS:
-		return ZS_EXIT_PRIVILEGE;
-	case -ENOSPC:
-	case -EDQUOT:
-	case -EIO:
-	case -ENOMEM:
-		return ZS_EXIT_RESOURCE;
-	default:
-		return ZS_EXIT_CONFIG;
-	}
-}
-
-static int refuse(struct zs_error *err, int code, const char *path, const char *what)
-{
-	return zs_error_set(err, code, status_of(code), "%.150s: %s", path, what);
-}
-
 static int make_identity(const char *path, struct zs_error *err)
 {
 	uint8_t seed[32], key[KEY_MAX];
@@ -42,8 +20,8 @@ static int make_identity(const char *path, struct zs_error *err)
 	sodium_memzero(key, sizeof(key));
 	zs_identity_wipe(&id);
 	if (rc == -ENOENT)
-		return refuse(err, rc, path, "there is no such folder; make it");
-	return rc && rc != -EEXIST ? refuse(err, rc, path, strerror(-rc)) : 0;
+		return zs_file_refuse(err, rc, path, "there is no such folder; make it");
+	return rc && rc != -EEXIST ? zs_file_refuse(err, rc, path, strerror(-rc)) : 0;
 }
 
 int zs_edge_identity(struct zs_identity *out, const char *path, struct zs_error *err)
@@ -58,7 +36,8 @@ int zs_edge_identity(struct zs_identity *out, const char *path, struct zs_error 
 			return rc;
 		n = zs_file_get(path, key, sizeof(key), err);
 		if (n == -ENOENT)
-			return refuse(err, -ENOENT, path, "went away as soon as it was made; try again");
+			return zs_file_refuse(err, -ENOENT, path,
+					      "went away as soon as it was made; try again");
 	}
 	if (n < 0)
 		return (int)n;
@@ -87,7 +66,7 @@ static const char *take_psk(void *ctx, const struct zs_psk *psk)
 
 static int one_of(int count, const char *path, struct zs_error *err)
 {
-	return count ? (count < 0 ? count : 0) : refuse(err, -EINVAL, path, "is empty");
+	return count ? (count < 0 ? count : 0) : zs_file_refuse(err, -EINVAL, path, "is empty");
 }
 
 int zs_edge_secrets(struct zs_edge_secrets *out, const char *token_file, const char *psk_file,
@@ -114,5 +93,5 @@ int zs_edge_state_save(const char *path, const uint8_t *bytes, size_t len, struc
 {
 	int rc = zs_file_put(path, bytes, len, false);
 
-	return rc ? refuse(err, rc, path, strerror(-rc)) : 0;
+	return rc ? zs_file_refuse(err, rc, path, strerror(-rc)) : 0;
 }

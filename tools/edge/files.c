@@ -42,7 +42,7 @@ int zs_edge_identity(struct zs_identity *out, const char *path, struct zs_error 
 	if (n < 0)
 		return (int)n;
 	if (zs_identity_import(out, key, (size_t)n))
-		rc = refuse(
+		rc = zs_file_refuse(
 		    err, -EUCLEAN, path,
 		    "is no Ed25519 key in libp2p's form; restore it, or move it away to get a new identity");
 	sodium_memzero(key, sizeof(key));

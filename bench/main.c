@@ -1,4 +1,4 @@
-/* zs-bench BENCH [OPTIONS] | list | compare A.json B.json */
+/* zs-bench BENCH [OPTIONS] | list | suite | html | compare */
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "core/compare.h"
 #include "libp2p/p2p.h"
 #include "options.h"
+#include "suite.h"
 
 static const struct zs_bench *const benches[] = {
 #define ZS_BENCH(name) &zs_bench_##name,
@@ -27,9 +28,13 @@ static int list(void)
 
 static int usage(void)
 {
-	printf("usage: zs-bench BENCH [OPTIONS]\n       zs-bench list\n       zs-bench compare A.json B.json "
-	       "   what got "
-	       "better or worse, and whether the spread allows the claim\n\nbenches:\n");
+	printf(
+	    "usage: zs-bench BENCH [OPTIONS]\n"
+	    "       zs-bench list\n"
+	    "       zs-bench suite short|full PREFIX      all of them, into PREFIX.json and PREFIX.html\n"
+	    "       zs-bench html A.json A.html           the page of a suite, made again\n"
+	    "       zs-bench compare A.json B.json        what got better or worse, and whether the spread "
+	    "allows the claim\n\nbenches:\n");
 	list();
 	printf("\noptions:\n");
 	zs_options_print();
@@ -114,6 +119,11 @@ int main(int argc, char **argv)
 		return list();
 	if (argc == 4 && !strcmp(argv[1], "compare"))
 		return zs_compare_files(argv[2], argv[3]);
+	own_folder(opt.bin_dir);
+	if (argc == 4 && !strcmp(argv[1], "suite") && (!strcmp(argv[2], "short") || !strcmp(argv[2], "full")))
+		return zs_suite(!strcmp(argv[2], "full"), argv[3], opt.bin_dir);
+	if (argc == 4 && !strcmp(argv[1], "html"))
+		return zs_suite_html(argv[2], argv[3]);
 	for (int i = 1; i < argc; i++)
 		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
 			return usage();

@@ -1,0 +1,12 @@
+/* zs-bench suite: the benches of suite.def, each in a process of its own, into PREFIX.json and PREFIX.html. */
+#ifndef ZS_BENCH_SUITE_H
+#define ZS_BENCH_SUITE_H
+
+#include <stdbool.h>
+
+/* An exit code: not 0 when a bench failed; the files are written all the same, and say which. `bin_dir`: where zs-bench is. */
+int zs_suite(bool full, const char *prefix, const char *bin_dir);
+/* The report of a file that suite wrote, made again. */
+int zs_suite_html(const char *json_path, const char *html_path);
+
+#endif

@@ -19,6 +19,7 @@
 
 struct round {
 	double relay[SLICES * RELAY_SLICE], io[SLICES * IO_SLICE];
+	double stage[ZS_STAGES][SLICES * RELAY_SLICE];
 	uint32_t relays, ios;
 };
 
@@ -27,9 +28,16 @@ struct result {
 	struct zs_histogram batches;
 	struct zs_probe probe;
 	double hz;
+	struct round round; /* under way */
 };
 
 /* --- measuring --- */
+
+/* Medians of batches, as the whole is: a batch that was cut in upon counts for none of them. */
+static void stages_of(const struct zs_forward *f, uint64_t out[ZS_STAGES])
+{
+	memcpy(out, f->bed->w->state->counters.stage_cycles, ZS_STAGES * sizeof(*out));
+}
 
 static uint64_t house_of(const struct zs_forward *f, uint64_t *calls)
 {
@@ -41,13 +49,17 @@ static uint64_t house_of(const struct zs_forward *f, uint64_t *calls)
 
 static void relay_batch(struct zs_forward *f, struct result *r, struct round *k)
 {
-	uint64_t calls, more, house, cycles;
+	uint64_t calls, more, house, cycles, before[ZS_STAGES], after[ZS_STAGES];
 
 	zs_forward_fill(f, ZS_FORWARD_BATCH);
+	stages_of(f, before);
 	house = house_of(f, &calls);
 	cycles = zs_forward_turns(f, ZS_FORWARD_BATCH);
 	house = house_of(f, &more) - house;
+	stages_of(f, after);
 	zs_forward_sink(f, ZS_FORWARD_BATCH, k->relays % LOOKED_AT == 0);
+	for (int i = 0; i < ZS_STAGES; i++)
+		k->stage[i][k->relays] = (double)(after[i] - before[i]) / ZS_FORWARD_BATCH;
 	if (more - calls == 1)
 		zs_samples_add(&r->house, (double)house);
 	cycles -= house < cycles ? house : cycles;
@@ -62,32 +74,24 @@ static void io_batch(struct zs_forward *f, struct round *k)
 	zs_forward_sink(f, ZS_FORWARD_BATCH, false);
 }
 
-static void add_stages(struct result *r, const struct zs_worker_counters *c, const uint64_t before[ZS_STAGES],
-		       uint32_t packets)
-{
-	for (int i = 0; i < ZS_STAGES; i++)
-		zs_samples_add(&r->stage[i], (double)(c->stage_cycles[i] - before[i]) / packets);
-}
-
 static void one_round(struct zs_forward *f, struct result *r)
 {
-	const struct zs_worker_counters *c = &f->bed->w->state->counters;
-	uint64_t before[ZS_STAGES];
-	struct round k = { .relays = 0 };
+	struct round *k = &r->round;
 	double path, io, share;
 
-	memcpy(before, c->stage_cycles, sizeof(before));
+	k->relays = k->ios = 0;
 	r->house.count = 0; /* of this round alone; the last round's are reported */
 	for (int s = 0; s < SLICES; s++) {
 		for (int i = 0; i < RELAY_SLICE; i++)
-			relay_batch(f, r, &k);
+			relay_batch(f, r, k);
 		for (int i = 0; i < IO_SLICE; i++)
-			io_batch(f, &k);
+			io_batch(f, k);
 	}
-	add_stages(r, c, before, k.relays * ZS_FORWARD_BATCH);
+	for (int i = 0; i < ZS_STAGES; i++)
+		zs_samples_add(&r->stage[i], zs_bed_median(k->stage[i], k->relays));
 	zs_probe_round(&r->probe);
-	path = zs_bed_median(k.relay, k.relays);
-	io = zs_bed_median(k.io, k.ios);
+	path = zs_bed_median(k->relay, k->relays);
+	io = zs_bed_median(k->io, k->ios);
 	share = zs_samples_median(&r->house) * HOUSE_S / r->hz;
 	zs_samples_add(&r->path, path);
 	zs_samples_add(&r->io, io);

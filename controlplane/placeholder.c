@@ -93,7 +93,7 @@ static int refuse(struct zs_error *err, int code, uint16_t port, const struct zs
 	if (code == -EADDRINUSE)
 		return zs_error_set(err, code, ZS_EXIT_REFUSED,
 				    "UDP port %u of %s is taken by another program (ss -ulpn names it); "
-				    "free it or publish another",
+				    "free it or take another",
 				    port, text);
 	if (code == -EACCES)
 		return zs_error_set(err, code, ZS_EXIT_PRIVILEGE,

@@ -1,4 +1,4 @@
-/* Placeholder sockets: the kernel's word that a published UDP port is the relay's. They keep
+/* Placeholder sockets: the kernel's word that a UDP port, published or of its own, is the relay's. They keep
  * other programs off the port and the kernel from answering with ICMP unreachable while no
  * worker is bound; they receive nothing (a filter drops all). */
 #ifndef ZS_CONTROLPLANE_PLACEHOLDER_H

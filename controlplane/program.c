@@ -45,6 +45,7 @@ static void tick(void *ctx)
 	if (now >= p->retry_ns) {
 		p->retry_ns = now + RETRY_NS;
 		retry_store(p, now);
+		zs_own_ports_retry(p);
 		if (p->c->drain.state == ZS_SERVING)
 			zs_publications_retry(p);
 	}
@@ -100,6 +101,7 @@ int zs_program_new(struct zs_program **out, struct zs_control *c, struct zs_erro
 	*out = p;
 	return 0;
 undo_timer:
+	zs_own_ports_release(p);
 	for (uint32_t port = 0; port < ZS_UDP_PORTS; port++)
 		if (p->slot[port])
 			zs_slot_delete(p, (uint16_t)port);
@@ -115,6 +117,7 @@ void zs_program_delete(struct zs_program *p)
 {
 	if (!p)
 		return;
+	zs_own_ports_release(p);
 	for (uint32_t port = 0; port < ZS_UDP_PORTS; port++)
 		if (p->slot[port])
 			zs_slot_delete(p, (uint16_t)port);

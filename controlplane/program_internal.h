@@ -1,4 +1,4 @@
-/* Shared by program.c, publications.c, restore.c and nexthops.c alone. */
+/* Shared by program.c, publications.c, ownports.c, restore.c and nexthops.c alone. */
 #ifndef ZS_CONTROLPLANE_PROGRAM_INTERNAL_H
 #define ZS_CONTROLPLANE_PROGRAM_INTERNAL_H
 
@@ -22,6 +22,14 @@ struct zs_slot {
 	struct zs_placeholder held;
 };
 
+struct zs_own_port {
+	uint16_t port; /* 0: not in use */
+	bool taken;    /* another program has it; tried again each second */
+	struct zs_placeholder held;
+};
+
+#define ZS_OWN_PORTS 2 /* attach.service_port, attach.tunnel_port */
+
 struct zs_program {
 	struct zs_control *c;
 	struct zs_tables tables;
@@ -32,6 +40,7 @@ struct zs_program {
 	uint32_t slots;
 	uint32_t own_count;
 	struct zs_addr own[ZS_LOCALS_MAX];
+	struct zs_own_port own_port[ZS_OWN_PORTS];
 	struct zs_slot *slot[ZS_UDP_PORTS];
 };
 
@@ -51,6 +60,13 @@ void zs_publications_health(struct zs_program *p);
 /* Where it leads, for people. */
 const char *zs_publication_format(const struct zs_publication *pub, char text[ZS_ENDPOINT_TEXT]);
 struct zs_publication zs_publication_from_conf(const struct zs_conf_publish *cp);
+
+/* ownports.c: binds what is not bound, on the own addresses of now; what cannot be had is told once. */
+void zs_own_ports_settle(struct zs_program *p);
+void zs_own_ports_retry(struct zs_program *p);
+void zs_own_ports_release(struct zs_program *p);
+/* One that another program has, or 0. */
+uint16_t zs_own_port_taken(const struct zs_program *p);
 
 /* records.c: the store's records. All durable; store_failed follows each outcome. */
 int zs_record_publication(struct zs_program *p, const struct zs_publication *pub, struct zs_error *err);

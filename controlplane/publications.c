@@ -397,6 +397,8 @@ static void show(struct zs_program *p, enum zs_health h, enum zs_slot_state stat
 {
 	uint32_t port = find_state(p, state);
 
+	if (!port && state == ZS_SLOT_TAKEN)
+		port = zs_own_port_taken(p);
 	if (port)
 		zs_control_raise(p->c, h, "udp %u", port);
 	else

@@ -53,6 +53,7 @@ int zs_program_restore(struct zs_program *p, struct zs_error *err)
 				    "the published ports cannot be read from the store: %s", strerror(-rc));
 	zs_program_set_settings(p, p->c->conf);
 	zs_program_set_locals(p, p->c->conf);
+	zs_own_ports_settle(p);
 	for (uint32_t port = 0; port < ZS_UDP_PORTS; port++) {
 		if (p->slot[port])
 			zs_slot_settle(p, p->slot[port]);
@@ -201,6 +202,7 @@ int zs_program_apply(struct zs_program *p, const struct zs_conf *next, struct zs
 	zs_program_set_settings(p, next);
 	zs_program_set_locals(p, next);
 	p->c->conf = (struct zs_conf *)next; /* slots are judged by it */
+	zs_own_ports_settle(p);
 	for (uint32_t port = 1; port < ZS_UDP_PORTS; port++)
 		if (p->slot[port])
 			zs_slot_settle(p, p->slot[port]);

@@ -16,13 +16,13 @@ static const struct {
 	{ "status", "{}", 0 },
 	{ "health", "{}", 0 },
 	{ "health", "{\"all\":true}", 0 },
-	{ "publish add", "{\"port\":4433,\"target\":\"10.0.0.2:443\",\"max-flows\":9}", 0 },
-	{ "publish add", "{\"port\":4433,\"target\":\"10.0.0.2:443\",\"max-flows\":9}", 0 },
-	{ "publish add", "{\"port\":4433,\"target\":\"10.0.0.3:443\"}", ZS_EXIT_REFUSED },
-	{ "publish add", "{\"port\":4434,\"target\":\"127.0.0.1:443\"}", ZS_EXIT_REFUSED },
+	{ "publish add", "{\"port\":9443,\"target\":\"10.0.0.2:443\",\"max-flows\":9}", 0 },
+	{ "publish add", "{\"port\":9443,\"target\":\"10.0.0.2:443\",\"max-flows\":9}", 0 },
+	{ "publish add", "{\"port\":9443,\"target\":\"10.0.0.3:443\"}", ZS_EXIT_REFUSED },
+	{ "publish add", "{\"port\":9444,\"target\":\"127.0.0.1:443\"}", ZS_EXIT_REFUSED },
 	{ "publish list", "{}", 0 },
-	{ "publish del", "{\"port\":4433}", 0 },
-	{ "publish del", "{\"port\":4433}", ZS_EXIT_REFUSED },
+	{ "publish del", "{\"port\":9443}", 0 },
+	{ "publish del", "{\"port\":9443}", ZS_EXIT_REFUSED },
 	{ "attach list", "{}", 0 },
 	{ "attach allow", "{\"peer\":\"" PEER "\",\"name\":\"edge\"}", 0 },
 	{ "attach allow", "{\"peer\":\"" PEER "\",\"policy\":\"nosuch\"}", ZS_EXIT_REFUSED },
@@ -162,7 +162,7 @@ static void test_admin_may(void **state)
 static void test_burst_left_out(void **state)
 {
 	static const char req[] = "{\"v\":1,\"verb\":\"publish add\",\"args\":"
-				  "{\"port\":4433,\"target\":\"10.0.0.2:443\",\"new-flows\":100}}";
+				  "{\"port\":9443,\"target\":\"10.0.0.2:443\",\"new-flows\":100}}";
 	struct rig *r = *state;
 	json_t *answer, *result;
 

@@ -15,7 +15,7 @@ static void hide_audit(const struct rig *r, bool hide)
 }
 
 static const char publish[] =
-    "{\"v\":1,\"verb\":\"publish add\",\"args\":{\"port\":4433,\"target\":\"10.0.0.2:443\"}}";
+    "{\"v\":1,\"verb\":\"publish add\",\"args\":{\"port\":9443,\"target\":\"10.0.0.2:443\"}}";
 /* A change that nothing on this machine can be in the way of. */
 static const char change[] = "{\"v\":1,\"verb\":\"log level\",\"args\":{\"level\":\"info\"}}";
 static const char stop[] = "{\"v\":1,\"verb\":\"stop\"}", resume[] = "{\"v\":1,\"verb\":\"resume\"}";

@@ -139,12 +139,13 @@ static void test_refusals(void **state)
 /* Ports of the relay's own: with a host they are nobody's to publish, without one they are like any other. */
 static void test_own_ports(void **state)
 {
-	static const uint16_t own[] = { 4433, 4434, 4001 };
+	static const uint16_t own[] = { 9633, 9634, 4001 };
 	struct rig *r = *state;
 	struct zs_conf *without = r->c.conf;
 	struct zs_published e;
 
-	r->c.conf = rig_conf(r, "p2p:\n  listen: ['198.51.100.1:4001']\n");
+	r->c.conf = rig_conf(r, "attach: {service_port: 9633, tunnel_port: 9634}\n"
+				"p2p:\n  listen: ['198.51.100.1:4001']\n");
 	for (size_t i = 0; i < ZS_ARRAY_LEN(own); i++) {
 		assert_int_equal(publish(r, own[i], "8.8.8.8:443"), -EINVAL);
 		assert_non_null(strstr(r->err.text, own[i] == 4001 ? "p2p.listen" : "attach."));
@@ -370,6 +371,34 @@ static void test_taken_at_start(void **state)
 	assert_false(rig_raised(r, ZS_HEALTH_port_taken));
 }
 
+/* The ports of connection IDs and of tunnels are the relay's from its start on, if there is a host; one that another program
+ * has is told, and taken when it is free. */
+static void test_own_ports_are_held(void **state)
+{
+#define OWN "attach: {service_port: 9533, tunnel_port: 9534}\n"
+	struct rig *r = *state;
+	int fd;
+
+	for (uint16_t port = 9533; port <= 9534; port++) {
+		rig_close(r);
+		free(r->c.conf);
+		r->c.conf = rig_conf(r, OWN); /* nobody attaches */
+		rig_open(r);
+		fd = taker(port);
+		assert_true(fd >= 0);
+		rig_close(r);
+		free(r->c.conf);
+		r->c.conf = rig_conf(r, OWN "p2p: {listen: ['127.0.0.1:9535']}\n");
+		rig_open(r);
+		assert_true(rig_raised(r, ZS_HEALTH_port_taken));
+		assert_true(taker(port ^ 9533 ^ 9534) < 0);
+		close(fd);
+		rig_run(r, 1200 * ZS_NS_PER_MS);
+		assert_false(rig_raised(r, ZS_HEALTH_port_taken));
+		assert_int_equal(taker(port), -EADDRINUSE);
+	}
+}
+
 /* Tables that were cut short reach nobody: changes are refused, the emergency stop is not; the next start makes
  * new ones from the store. */
 static void test_damaged_tables(void **state)
@@ -533,6 +562,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_apply, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_apply_is_all_or_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_taken_at_start, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_own_ports_are_held, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_tables, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drain, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unread_drain, setup, teardown),

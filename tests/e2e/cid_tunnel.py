@@ -90,6 +90,24 @@ def no_flows():
 
 # --- steps ------------------------------------------------------------------------------------------
 
+def nobody_answers_yet():
+    """Before any worker is there the kernel has the packets; an ICMP error would end what a peer has."""
+    def answer(address, port):
+        with Namespace(lab.server), socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.connect((address, port))
+            s.settimeout(0.3)
+            try:
+                s.send(b"hello")
+                return s.recv(100)
+            except (socket.timeout, ConnectionRefusedError) as e:
+                return type(e)
+    for address in (lab.far, "fd77:2::1"):
+        for port in (4433, 4434):
+            check(f"silence at {address} {port}", answer(address, port) is socket.timeout)
+        check("and not of itself", answer(address, 4435) is ConnectionRefusedError)
+    ok("while no dataplane runs the kernel answers nobody at the service and tunnel ports")
+
+
 def both_ways(service):
     before = counters()
     for family in (4, 6):
@@ -215,7 +233,9 @@ def six_alone(stack):
 
 
 def main():
-    control, data = Plane(lab, "controlplane"), Plane(lab, "dataplane")
+    control = Plane(lab, "controlplane")
+    nobody_answers_yet()
+    data = Plane(lab, "dataplane")
     lab.peer = wait_for("the relay's peer id", lambda: (lab.zsctl("status", may_fail=True) or {}).get("peer"))
     with contextlib.ExitStack() as stack:
         service = Service(stack, "edge", lab.edge, lab.relay)

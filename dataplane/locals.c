@@ -1,6 +1,21 @@
-/* Own addresses by open addressing on an unkeyed hash of the address: the entries are ours, an
- * attacker chooses none of them. */
+/* The index of own addresses, and what says at once that an address has nothing to do with them. */
 #include "locals.h"
+
+/* What zs_locals_has and zs_locals_broadcast would say yes to. */
+static void mark_near(struct zs_locals *l, const struct zs_local *e)
+{
+	struct zs_addr first, last;
+	uint32_t have, mask;
+
+	l->near[zs_addr_spread(&e->addr)] = 1;
+	if (!zs_addr_is4(&e->addr) || e->prefix_len <= 96 || e->prefix_len > 126)
+		return;
+	have = __builtin_bswap32(zs_addr_get4(&e->addr));
+	mask = UINT32_MAX << (128 - e->prefix_len);
+	first = zs_addr_from4(__builtin_bswap32(have & mask));
+	last = zs_addr_from4(__builtin_bswap32(have | ~mask));
+	l->near[zs_addr_spread(&first)] = l->near[zs_addr_spread(&last)] = 1;
+}
 
 void zs_locals_load(struct zs_locals *l, const struct zs_tables *t)
 {
@@ -16,6 +31,7 @@ void zs_locals_load(struct zs_locals *l, const struct zs_tables *t)
 		while (l->slot[s])
 			s = (s + 1) % ZS_LOCALS_SLOTS;
 		l->slot[s] = (uint8_t)(i + 1);
+		mark_near(l, &l->entry[i]);
 		l->count++;
 	}
 }

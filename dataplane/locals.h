@@ -11,10 +11,16 @@
 struct zs_locals {
 	uint32_t count;
 	uint8_t slot[ZS_LOCALS_SLOTS]; /* index + 1 by address, 0: empty */
+	uint8_t near[ZS_LOCALS_SLOTS]; /* 0: no own, network or broadcast address has this hash */
 	struct zs_local entry[ZS_LOCALS_MAX];
 };
 
 void zs_locals_load(struct zs_locals *l, const struct zs_tables *t);
+/* May it be an own address, or a broadcast or network address of ours? false: zs_locals_has and zs_locals_broadcast are. */
+static inline bool zs_locals_near(const struct zs_locals *l, const struct zs_addr *addr)
+{
+	return l->near[zs_addr_spread(addr)];
+}
 /* Index of addr as an own address of this interface and VLAN, or ZS_LOCAL_NONE. */
 int zs_locals_find(const struct zs_locals *l, const struct zs_addr *addr, uint8_t iface, uint16_t vlan);
 /* Is it one of the public addresses that the world knows us by, behind 1:1 NAT? They count as own. */

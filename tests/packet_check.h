@@ -4,7 +4,7 @@
 #define ZS_TEST_PACKET_CHECK_H
 
 #include "base/check.h"
-#include "net/packet.h"
+#include "net/packet_plain.h"
 
 static inline void packet_check_quote(const uint8_t *frame, const struct zs_packet *p, uint32_t ip_end)
 {
@@ -42,6 +42,27 @@ static inline void packet_check(const uint8_t *frame, uint32_t len, const struct
 	/* Hygiene lets no source pass of the other family. */
 	if (reason < 0)
 		ZS_CHECK(zs_addr_is4(&p->src.addr) == p->is4);
+}
+
+/* Both ways to look at a frame agree: the plain one takes what it is for, nothing else, and says the same of it. */
+static inline void packet_check_plain(const uint8_t *frame, uint32_t len, enum zs_parse rc,
+				      const struct zs_packet *p)
+{
+	struct zs_packet q;
+	bool plain = zs_packet_plain(frame, len, &q);
+
+	ZS_CHECK(plain ==
+		 (rc == ZS_PARSE_OK && p->kind == ZS_PACKET_UDP && p->l2_len == ZS_ETH_LEN && !p->flags &&
+		  zs_packet_hygiene(p) < 0 && (p->is4 || zs_plain_word(p->dst.addr.ip) != 0)));
+	if (!plain)
+		return;
+	ZS_CHECK(q.l2_len == p->l2_len && q.vlan == p->vlan && q.l3_off == p->l3_off &&
+		 q.l4_off == p->l4_off && q.ip_len == p->ip_len && q.payload_off == p->payload_off &&
+		 q.payload_len == p->payload_len);
+	ZS_CHECK(q.ttl == p->ttl && q.ecn == p->ecn && q.is4 == p->is4 && q.flags == p->flags &&
+		 q.kind == p->kind && q.udp_len == p->udp_len && q.l4_csum == p->l4_csum);
+	ZS_CHECK(zs_endpoint_eq(&q.src, &p->src) && zs_endpoint_eq(&q.dst, &p->dst));
+	ZS_CHECK(q.clean && !p->clean);
 }
 
 #endif

@@ -3,13 +3,13 @@
 #include <rte_mbuf.h>
 #include "stage.h"
 
-static bool denied(const struct zs_worker *w, const struct zs_item *it)
+static inline bool denied(const struct zs_worker *w, const struct zs_item *it)
 {
 	return w->acl && zs_acl_denied(w->acl, &it->p.src.addr) & ZS_ACL_IN;
 }
 
 /* Only now: the kernel judges its own packets by itself. */
-static enum zs_drop judge(const struct zs_worker *w, const struct zs_item *it)
+static ZS_COLD enum zs_drop judge_all(const struct zs_worker *w, const struct zs_item *it)
 {
 	int bad = zs_packet_hygiene(&it->p);
 
@@ -24,8 +24,17 @@ static enum zs_drop judge(const struct zs_worker *w, const struct zs_item *it)
 	return denied(w, it) ? ZS_DROP_deny_in : ZS_DROPS;
 }
 
+/* Of most packets parse knows already, and a hash tells the rest. */
+static inline enum zs_drop judge(const struct zs_worker *w, const struct zs_item *it)
+{
+	if (ZS_UNLIKELY(!it->p.clean || it->m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_BAD ||
+			zs_locals_near(&w->locals, &it->p.src.addr)))
+		return judge_all(w, it);
+	return denied(w, it) ? ZS_DROP_deny_in : ZS_DROPS;
+}
+
 /* The service port comes first, and the published port wins over the source-port range; the configuration keeps them apart. */
-static bool choose_side(const struct zs_worker *w, struct zs_item *it)
+static inline bool choose_side(const struct zs_worker *w, struct zs_item *it)
 {
 	if (it->p.dst.port == w->dp->service_port) {
 		it->class = ZS_CLASS_CID;
@@ -44,15 +53,11 @@ static bool choose_side(const struct zs_worker *w, struct zs_item *it)
 }
 
 /* Returns true when the packet goes on to the flow stage. */
-static bool classify(struct zs_worker *w, struct zs_item *it)
+static inline bool classify(struct zs_worker *w, struct zs_item *it)
 {
 	enum zs_drop why;
 	int local;
 
-	if (!w->tables || zs_tables_stopped(w->tables)) {
-		zs_stage_drop(w, it->m, ZS_DROP_stopped);
-		return false;
-	}
 	if (it->inner) /* judged where it was opened */
 		return true;
 	local = zs_locals_find(&w->locals, &it->p.dst.addr, it->iface, it->p.vlan);
@@ -83,6 +88,11 @@ uint32_t zs_stage_classify(struct zs_worker *w, struct zs_item **at, uint32_t n)
 {
 	uint32_t on = 0;
 
+	if (ZS_UNLIKELY(!w->tables || zs_tables_stopped(w->tables))) {
+		for (uint32_t i = 0; i < n; i++)
+			zs_stage_drop(w, at[i]->m, ZS_DROP_stopped);
+		return 0;
+	}
 	for (uint32_t i = 0; w->acl && i < n; i++)
 		zs_acl_prefetch(w->acl, &at[i]->p.src.addr);
 	for (uint32_t i = 0; i < n; i++)

@@ -2,10 +2,16 @@
  * reason, what cannot be relay traffic is the kernel's, the rest is described in the item. */
 #include <rte_ether.h>
 #include <rte_mbuf.h>
+#include "net/packet_plain.h"
 #include "stage.h"
 
+static inline bool is_flat(const struct rte_mbuf *m)
+{
+	return ZS_LIKELY(m->nb_segs == 1 && !(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED));
+}
+
 /* One way to parse for all drivers: one segment, the VLAN tag in the frame. */
-static bool flatten(struct zs_item *it)
+static ZS_COLD bool flatten(struct zs_item *it)
 {
 	if (it->m->nb_segs > 1 && rte_pktmbuf_linearize(it->m))
 		return false;
@@ -17,7 +23,7 @@ static bool flatten(struct zs_item *it)
 }
 
 /* Ports in promiscuous mode or shared with the kernel see frames of others. */
-static bool is_ours(const struct zs_worker *w, const struct zs_item *it)
+static inline bool is_ours(const struct zs_worker *w, const struct zs_item *it)
 {
 	const struct zs_port *p = &w->dp->port[it->iface];
 
@@ -29,23 +35,30 @@ static bool is_ours(const struct zs_worker *w, const struct zs_item *it)
 	return false;
 }
 
-static bool parse(struct zs_worker *w, struct zs_item *it)
+/* Whatever is not plain. false: it has ended. */
+static ZS_COLD bool walk(struct zs_worker *w, struct zs_item *it)
 {
-	enum zs_parse rc;
+	enum zs_parse rc = zs_packet_parse(it->frame, it->m->data_len, &it->p);
 
-	if (zs_stage_resume(it))
+	if (rc == ZS_PARSE_DROP)
+		zs_stage_drop(w, it->m, (enum zs_drop)it->p.drop);
+	else if (rc == ZS_PARSE_KERNEL)
+		zs_stage_punt(w, it);
+	return rc == ZS_PARSE_OK;
+}
+
+static inline bool parse(struct zs_worker *w, struct zs_item *it)
+{
+	if (ZS_UNLIKELY(it->handed) && zs_stage_resume(it))
 		return true;
-	if (!flatten(it)) {
+	if (!is_flat(it->m) && !flatten(it)) {
 		zs_stage_drop(w, it->m, ZS_DROP_no_mbuf);
 		return false;
 	}
 	it->frame = rte_pktmbuf_mtod(it->m, uint8_t *);
-	rc = zs_packet_parse(it->frame, it->m->data_len, &it->p);
-	if (rc == ZS_PARSE_DROP) {
-		zs_stage_drop(w, it->m, (enum zs_drop)it->p.drop);
+	if (ZS_UNLIKELY(!zs_packet_plain(it->frame, it->m->data_len, &it->p)) && !walk(w, it))
 		return false;
-	}
-	if (rc == ZS_PARSE_KERNEL || !is_ours(w, it)) {
+	if (ZS_UNLIKELY(!is_ours(w, it))) {
 		zs_stage_punt(w, it);
 		return false;
 	}
@@ -53,19 +66,24 @@ static bool parse(struct zs_worker *w, struct zs_item *it)
 	it->l4 = it->frame + it->p.l4_off;
 	it->ip_len = it->p.ip_len;
 	it->l4_len = (uint16_t)(it->p.ip_len - (it->p.l4_off - it->p.l3_off));
-	if (!it->handed)
-		w->count[ZS_COUNTER_rx_bytes] += it->ip_len;
 	return true;
 }
 
 uint32_t zs_stage_parse(struct zs_worker *w, struct zs_item **at, uint32_t n)
 {
+	uint64_t bytes = 0;
 	uint32_t on = 0;
 
 	for (uint32_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(at[i]->m, void *));
-	for (uint32_t i = 0; i < n; i++)
-		if (parse(w, at[i]))
-			at[on++] = at[i];
+	for (uint32_t i = 0; i < n; i++) {
+		struct zs_item *it = at[i];
+
+		if (!parse(w, it))
+			continue;
+		bytes += it->handed ? 0 : it->ip_len;
+		at[on++] = it;
+	}
+	w->count[ZS_COUNTER_rx_bytes] += bytes;
 	return on;
 }

@@ -219,6 +219,7 @@ enum zs_parse zs_packet_parse(const uint8_t *frame, uint32_t len, struct zs_pack
 	if (ZS_UNLIKELY(frame[0] & 1))
 		return ZS_PARSE_KERNEL; /* group frames */
 	type = load16(frame + 12);
+	out->clean = false;
 	out->l2_len = ZS_ETH_LEN;
 	out->vlan = 0;
 	if (type == ZS_ETHERTYPE_VLAN) {

@@ -95,6 +95,7 @@ struct zs_packet {
 	uint8_t flags;
 	uint8_t kind;		     /* enum zs_packet_kind */
 	uint8_t drop;		     /* enum zs_drop, valid with ZS_PARSE_DROP alone */
+	bool clean;		     /* hygiene was asked and has nothing against it (net/packet_plain.h) */
 	struct zs_endpoint src, dst; /* ports 0 for ICMP */
 	uint16_t udp_len;	     /* the header's word, host order: unchecked before hygiene */
 	uint16_t l4_csum;	     /* of UDP or ICMP, as it stands; 0 in UDP: none */

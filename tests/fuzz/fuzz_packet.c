@@ -36,7 +36,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (data[0] & 1)
 		mend(frame, len);
 	memset(&p, 0xa5, sizeof(p));
-	switch (zs_packet_parse(frame, (uint32_t)len, &p)) {
+	enum zs_parse rc = zs_packet_parse(frame, (uint32_t)len, &p);
+	packet_check_plain(frame, (uint32_t)len, rc, &p);
+	switch (rc) {
 	case ZS_PARSE_OK:
 		packet_check(frame, (uint32_t)len, &p);
 		break;

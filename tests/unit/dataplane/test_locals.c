@@ -46,6 +46,7 @@ static void found(void **state)
 	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++) {
 		struct zs_addr a = rig_addr(rows[i].addr);
 
+		assert_true(!rows[i].has || zs_locals_near(&l, &a));
 		if (zs_locals_find(&l, &a, rows[i].iface, rows[i].vlan) != rows[i].index ||
 		    zs_locals_has(&l, &a) != rows[i].has)
 			fail_msg("row %zu: %s", i, rows[i].addr);
@@ -77,6 +78,7 @@ static void broadcasts(void **state)
 	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++) {
 		struct zs_addr a = rig_addr(rows[i].addr);
 
+		assert_true(!rows[i].is || zs_locals_near(&l, &a));
 		if (zs_locals_broadcast(&l, &a, rows[i].iface, rows[i].vlan) != rows[i].is)
 			fail_msg("row %zu: %s", i, rows[i].addr);
 	}

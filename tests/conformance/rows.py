@@ -195,6 +195,8 @@ ROWS = [
     ("connection ID, TTL 1", "client", lambda x: by_cid(x, "c4", short(x, "s4"), ttl=1), "ttl", None, None),
     ("connection ID of a peer without limits for strangers", "client",
      lambda x: by_cid(x, "c4", short(x, "s4"), sport=9), "cid_stranger", None, None),
+    ("connection ID of who has bound nothing and has no tunnel", "client", lambda x: by_cid(x, "c4", short(x, "gone")), "cid_unbound",
+     None, None),
     ("connection ID of the sender", "client", lambda x: by_cid(x, "c4", short(x, "c4")), "self", None, None),
     ("connection ID, one byte missing", "client", lambda x: by_cid(x, "c4", short(x, "s4", size=17)), "cid_short", None, None),
     ("no payload on the service port", "client", lambda x: by_cid(x, "c4", b""), "cid_short", None, None),

@@ -31,6 +31,11 @@ class Context:
         self.attachment[name], self.bind_id[name] = str(peer.attachment), peer.bind_id
         peer.helper.process.send_signal(signal.SIGSTOP)
 
+    def unbound(self):
+        """The attachment of attached_port, whose edge is not there."""
+        every = [str(a["attachment"]) for a in self.admin.result("attach list")["attachments"]]
+        return next(a for a in every if a not in self.attachment.values())
+
     def cid(self, name):
         return bytes.fromhex(self.admin.result("cid mint", who=self.attachment[name], count=1)["cids"][0])
 
@@ -117,6 +122,7 @@ def main():
             peer = stack.enter_context(Attached(f"{relay}:{CONTROL}/{sys.argv[6]}", wrap=wrap, service=service))
             stack.callback(peer.helper.process.send_signal, signal.SIGCONT)
             x.bind(name, peer)
+        x.attachment["gone"] = x.unbound()
         return run(x)
 
 

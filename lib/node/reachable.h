@@ -17,7 +17,7 @@
  *	at the end:	zs_reachable_detach(r); the event `disconnected` tells when it is done; zs_reachable_delete(r);
  *
  * To be dialled, tell others your peer id: they ask the relay as above. All peers have one remote address, the relay's: exempt
- * it from limits an address (docs/PROTOCOL.md). tests/interop/cid is a whole program, zs-edge --cid-socket another. */
+ * it from limits an address (docs/PROTOCOL.md). tests/unit/edge/test_reachable.c is a program in small, zs-edge --cid-socket a whole one. */
 #ifndef ZS_NODE_REACHABLE_H
 #define ZS_NODE_REACHABLE_H
 

@@ -31,6 +31,10 @@ struct relay {
 	uint32_t generation, hellos, resumed, detached, conns;
 	uint8_t root[ZS_ATTACH_SECRET]; /* of the last session, by the relay's end */
 	char group[ZS_ATTACH_GROUP];
+	/* Of edges in mode socket. */
+	struct zs_endpoint service; /* where they bind */
+	struct zs_peer_id callable; /* whom alone they may dial */
+	uint32_t cids;		    /* given so far: its number is the last four bytes of each */
 	struct zs_frame frame;
 	struct zs_host_stream *stream; /* the last */
 };
@@ -87,6 +91,50 @@ static inline void relay_send(struct relay *r, const struct zs_attach_frame *f, 
 	assert_int_equal(zs_host_stream_write(r->stream, out, zs_writer_len(&w)), zs_writer_len(&w));
 }
 
+static inline void relay_mint(struct relay *r, zs_pb_Cids *cids, uint32_t count)
+{
+	cids->expires = zs_clock_wall_ns() / ZS_NS_PER_S + 3600;
+	for (; count; count--) {
+		zs_pb_Cids_cid_t *c = &cids->cid[cids->cid_count++];
+
+		c->size = 17;
+		c->bytes[0] = 0x10; /* rotation 0, 16 bytes follow */
+		r->cids++;
+		memcpy(c->bytes + 13, &r->cids, sizeof(r->cids));
+	}
+}
+
+static inline void relay_cids(struct relay *r, uint64_t id, const zs_pb_CidAsk *ask)
+{
+	struct zs_attach_frame f = { .id = id, .kind = ZS_ATTACH_CIDS_SENT };
+	bool may = !ask->peer.size || (ask->peer.size == r->callable.len &&
+				       !memcmp(ask->peer.bytes, r->callable.bytes, r->callable.len));
+	uint8_t buf[ZS_ATTACH_FRAME];
+	struct zs_span raw;
+
+	f.cids.peer.size = ask->peer.size;
+	memcpy(f.cids.peer.bytes, ask->peer.bytes, ask->peer.size);
+	if (may) {
+		relay_mint(r, &f.cids, ask->count);
+	} else {
+		f.kind = ZS_ATTACH_ERROR;
+		f.error = (zs_pb_Error){ .code = ZS_ATTACH_ERROR_no_cid };
+	}
+	relay_send(r, &f, &raw, buf);
+}
+
+/* In place of a tunnel and ports. */
+static inline void relay_grant_socket(struct relay *r, zs_pb_Grant *g)
+{
+	g->receiver = 0;
+	g->bind_id = 1;
+	g->service_addrs_count = 1;
+	g->service_addrs[0].size = ZS_ENDPOINT_WIRE;
+	zs_endpoint_put(g->service_addrs[0].bytes, &r->service);
+	g->has_cids = true;
+	relay_mint(r, &g->cids, 32);
+}
+
 static inline void relay_grant(struct relay *r, const zs_pb_Hello *hello, const struct zs_span *hello_raw)
 {
 	struct zs_attach_frame f = { .id = 1, .kind = ZS_ATTACH_GRANT };
@@ -101,6 +149,8 @@ static inline void relay_grant(struct relay *r, const zs_pb_Hello *hello, const 
 				 .lease_s = 300,
 				 .spread_ms = 400 };
 	f.grant.nonce.size = 32;
+	if (hello->mode == ZS_ATTACH_MODE_socket)
+		relay_grant_socket(r, &f.grant);
 	for (pb_size_t i = 0; i < hello->publish_count; i++) {
 		zs_pb_Port *p = &f.grant.ports[f.grant.ports_count++];
 		strcpy(p->name, hello->publish[i].name);
@@ -131,6 +181,8 @@ static inline void relay_frame(struct relay *r, const uint8_t *msg, size_t len)
 		r->detached++;
 		zs_host_close(zs_host_stream_conn(r->stream), ZS_HOST_NONE, "good-bye");
 	}
+	if (f.kind == ZS_ATTACH_CID_ASK)
+		relay_cids(r, f.id, &f.cid_ask);
 	if (f.kind != ZS_ATTACH_HELLO)
 		return;
 	r->hellos++;

@@ -1,7 +1,5 @@
 /* zs-bench forward: rounds of the relay, of `io` and of the memory probe take turns; the median of rounds is reported.
- *
- * Housekeeping comes by the clock, each ms, however few packets there were between two: the generator's time counts too. So
- * its cycles are taken out of the batch they fell in, and cycles_per_packet has its share of a second put back. */
+ What a packet costs is told by cost.c. */
 #include "forward/forward.h"
 
 #include <errno.h>
@@ -13,100 +11,51 @@
 #define SLICES	    16 /* of a round: batches of the relay, then of io */
 #define RELAY_SLICE 64
 #define IO_SLICE    16
-#define WARM_UP	    512	 /* batches */
-#define LOOKED_AT   64	 /* one batch in so many */
-#define HOUSE_S	    1000 /* times a second */
-
-struct round {
-	double relay[SLICES * RELAY_SLICE], io[SLICES * IO_SLICE];
-	double stage[ZS_STAGES][SLICES * RELAY_SLICE];
-	uint32_t relays, ios;
-};
 
 struct result {
 	struct zs_samples all, path, io, over, mpps, house, stage[ZS_STAGES];
 	struct zs_histogram batches;
 	struct zs_probe probe;
 	double hz;
-	struct round round; /* under way */
+	struct zs_forward_cost cost; /* of the round under way */
 };
 
 /* --- measuring --- */
 
-/* Medians of batches, as the whole is: a batch that was cut in upon counts for none of them. */
-static void stages_of(const struct zs_forward *f, uint64_t out[ZS_STAGES])
+static double io_batch(struct zs_forward *f)
 {
-	memcpy(out, f->bed->w->state->counters.stage_cycles, ZS_STAGES * sizeof(*out));
-}
-
-static uint64_t house_of(const struct zs_forward *f, uint64_t *calls)
-{
-	const struct zs_worker_counters *c = &f->bed->w->state->counters;
-
-	*calls = c->stage_packets[ZS_STAGE_housekeeping];
-	return c->stage_cycles[ZS_STAGE_housekeeping];
-}
-
-static void relay_batch(struct zs_forward *f, struct result *r, struct round *k)
-{
-	uint64_t calls, more, house, cycles, before[ZS_STAGES], after[ZS_STAGES];
+	double cycles;
 
 	zs_forward_fill(f, ZS_FORWARD_BATCH);
-	stages_of(f, before);
-	house = house_of(f, &calls);
-	cycles = zs_forward_turns(f, ZS_FORWARD_BATCH);
-	house = house_of(f, &more) - house;
-	stages_of(f, after);
-	zs_forward_sink(f, ZS_FORWARD_BATCH, k->relays % LOOKED_AT == 0);
-	for (int i = 0; i < ZS_STAGES; i++)
-		k->stage[i][k->relays] = (double)(after[i] - before[i]) / ZS_FORWARD_BATCH;
-	if (more - calls == 1)
-		zs_samples_add(&r->house, (double)house);
-	cycles -= house < cycles ? house : cycles;
-	k->relay[k->relays++] = (double)cycles / ZS_FORWARD_BATCH;
-	zs_histogram_add(&r->batches, cycles);
-}
-
-static void io_batch(struct zs_forward *f, struct round *k)
-{
-	zs_forward_fill(f, ZS_FORWARD_BATCH);
-	k->io[k->ios++] = (double)zs_forward_io(f, ZS_FORWARD_BATCH) / ZS_FORWARD_BATCH;
+	cycles = (double)zs_forward_io(f, ZS_FORWARD_BATCH) / ZS_FORWARD_BATCH;
 	zs_forward_sink(f, ZS_FORWARD_BATCH, false);
+	return cycles;
 }
 
 static void one_round(struct zs_forward *f, struct result *r)
 {
-	struct round *k = &r->round;
-	double path, io, share;
+	struct zs_forward_cost *c = &r->cost;
+	double each[SLICES * IO_SLICE], io;
+	uint32_t ios = 0;
 
-	k->relays = k->ios = 0;
-	r->house.count = 0; /* of this round alone; the last round's are reported */
+	zs_forward_cost_begin(c);
 	for (int s = 0; s < SLICES; s++) {
 		for (int i = 0; i < RELAY_SLICE; i++)
-			relay_batch(f, r, k);
+			zs_histogram_add(&r->batches, zs_forward_cost_batch(f, c));
 		for (int i = 0; i < IO_SLICE; i++)
-			io_batch(f, k);
+			each[ios++] = io_batch(f);
 	}
-	for (int i = 0; i < ZS_STAGES; i++)
-		zs_samples_add(&r->stage[i], zs_bed_median(k->stage[i], k->relays));
+	zs_forward_cost_end(c, r->hz);
 	zs_probe_round(&r->probe);
-	path = zs_bed_median(k->relay, k->relays);
-	io = zs_bed_median(k->io, k->ios);
-	share = zs_samples_median(&r->house) * HOUSE_S / r->hz;
-	zs_samples_add(&r->path, path);
+	io = zs_bed_median(each, ios);
+	for (int i = 0; i < ZS_STAGES; i++)
+		zs_samples_add(&r->stage[i], c->stage[i]);
+	zs_samples_add(&r->path, c->path);
+	zs_samples_add(&r->house, c->house);
+	zs_samples_add(&r->all, c->all);
 	zs_samples_add(&r->io, io);
-	zs_samples_add(&r->all, path / (1 - share));
-	zs_samples_add(&r->over, path / (1 - share) - io);
-	zs_samples_add(&r->mpps, r->hz / (path / (1 - share)) / 1e6);
-}
-
-static void warm_up(struct zs_forward *f)
-{
-	for (int i = 0; i < WARM_UP; i++) {
-		zs_forward_fill(f, ZS_FORWARD_BATCH);
-		zs_forward_turns(f, ZS_FORWARD_BATCH);
-		zs_forward_sink(f, ZS_FORWARD_BATCH, true);
-	}
+	zs_samples_add(&r->over, c->all - io);
+	zs_samples_add(&r->mpps, r->hz / c->all / 1e6);
 }
 
 static int measure(struct zs_forward *f, struct result *r, uint32_t rounds, struct zs_error *err)
@@ -116,7 +65,7 @@ static int measure(struct zs_forward *f, struct result *r, uint32_t rounds, stru
 	if (rc)
 		return rc;
 	r->hz = zs_tsc_hz();
-	warm_up(f);
+	zs_forward_warm_up(f);
 	for (uint32_t i = 0; i < rounds; i++)
 		one_round(f, r);
 	zs_probe_close(&r->probe);

@@ -14,9 +14,10 @@
 #include "core/zipf.h"
 #include "relay/bed.h"
 
-#define ZS_FORWARD_BATCH    512 /* packets of a batch: 16 bursts */
-#define ZS_FORWARD_HEAD_MAX 24	/* bytes of payload that differ from packet to packet */
-#define ZS_FORWARD_UNPLACED 64	/* entries at most that an index had no room for */
+#define ZS_FORWARD_BATCH    512	 /* packets of a batch: 16 bursts */
+#define ZS_FORWARD_BATCHES  1024 /* whose costs are kept at once */
+#define ZS_FORWARD_HEAD_MAX 24	 /* bytes of payload that differ from packet to packet */
+#define ZS_FORWARD_UNPLACED 64	 /* entries at most that an index had no room for */
 
 /* IMIX: of 12 packets 7 are the kind's smallest, 4 of 594 bytes, 1 of 1,518. */
 #define ZS_FORWARD_SIZES 3
@@ -101,6 +102,22 @@ void zs_forward_frame(struct zs_forward *f, struct rte_mbuf *m, uint8_t in, cons
 /* Lists that deny, filled with prefixes that nobody here is in. */
 void zs_forward_deny(struct zs_forward *f);
 void zs_forward_pattern(struct zs_forward *f);
+
+/* --- cost.c --- */
+
+struct zs_forward_cost {
+	/* After the end: cycles a packet, all of it and without housekeeping; of one housekeeping; of each stage. */
+	double all, path, house, stage[ZS_STAGES];
+	/* On the way. */
+	uint32_t batches;
+	struct zs_samples houses;
+	double batch[ZS_FORWARD_BATCHES], of_stage[ZS_STAGES][ZS_FORWARD_BATCHES];
+};
+void zs_forward_warm_up(struct zs_forward *f);
+void zs_forward_cost_begin(struct zs_forward_cost *c);
+/* Makes, runs and takes away one batch; its cycles without housekeeping. */
+uint64_t zs_forward_cost_batch(struct zs_forward *f, struct zs_forward_cost *c);
+void zs_forward_cost_end(struct zs_forward_cost *c, double hz);
 
 /* --- batch.c --- */
 

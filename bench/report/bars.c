@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define LEFT	252
-#define RIGHT	190
+#define RIGHT	230
 #define ROW	30
 #define BAR	17
 #define NAMES	16

@@ -66,7 +66,7 @@ static void ranges(const struct zs_curve *c, uint32_t count, const struct zs_axe
 
 static void grid_y(FILE *f, const struct range *y)
 {
-	double step = y->logs ? 10 : zs_round_up(y->high / 6);
+	double step = y->logs ? 10 : zs_round_up(y->high / 6 * 0.999);
 	double v = y->logs ? y->low : 0;
 
 	for (int i = 0; i < GRID_MAX && v <= y->high * 1.0001; i++, v = y->logs ? v * step : v + step) {

@@ -27,7 +27,7 @@ void zs_svg_dot(FILE *f, double x, double y, double r, const char *class, const 
 void zs_svg_text(FILE *f, double x, double y, const char *anchor, const char *class, const char *text);
 /* A number as people write it: three digits that count, thin spaces between thousands. */
 void zs_number(char out[32], double v);
-/* The next round number at or above v: 1, 2, 2.5, 5 times a power of ten. */
+/* The next round number at or above v: 1, 1.2, 1.5, 2, … 8 times a power of ten. */
 double zs_round_up(double v);
 
 /* --- json --- */

@@ -91,10 +91,10 @@ void zs_number(char out[32], double v)
 
 double zs_round_up(double v)
 {
-	static const double steps[] = { 1, 2, 2.5, 5, 10 };
+	static const double steps[] = { 1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10 };
 	double ten = pow(10, floor(log10(v > 0 ? v : 1)));
 
-	for (int i = 0; i < 5; i++)
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 		if (steps[i] * ten >= v * 0.9999)
 			return steps[i] * ten;
 	return 10 * ten;

@@ -9,9 +9,11 @@
 
 struct rte_mbuf *fake_new(void)
 {
-	struct rte_mbuf *m = calloc(1, sizeof(*m) + FAKE_ROOM);
+	struct rte_mbuf *m = aligned_alloc(64, sizeof(*m) + FAKE_ROOM);
 
+	_Static_assert(FAKE_ROOM % 64 == 0, "whole lines");
 	ZS_CHECK(m, "out of memory");
+	memset(m, 0, sizeof(*m) + FAKE_ROOM);
 	m->buf_addr = m + 1;
 	m->buf_len = FAKE_ROOM;
 	m->data_off = RTE_PKTMBUF_HEADROOM;

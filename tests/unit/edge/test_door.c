@@ -389,13 +389,27 @@ static void connection_ids(void **state)
 	assert_string_equal(hears(l), "none too many questions at once\n");
 }
 
+static void a_path_that_cannot_be(void **state)
+{
+	struct lab *l = *state;
+	struct zs_edge_data_config config = l->w->config;
+	struct zs_edge_data *none_made = NULL;
+	struct zs_error err = { 0 };
+
+	config.cid_socket = "/nonesuch/socket";
+	config.forwards = 0; /* whose listener the world has */
+	assert_int_equal(zs_edge_data_new(&none_made, &config, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "name another path"));
+	assert_null(none_made);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
 	const struct CMUnitTest tests[] = { CASE(both_ways),	     CASE(nobody_else),
 					    CASE(the_program_moves), CASE(asked_until_it_does),
 					    CASE(the_program_goes),  CASE(the_tunnel),
-					    CASE(connection_ids) };
+					    CASE(connection_ids),    CASE(a_path_that_cannot_be) };
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

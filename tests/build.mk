@@ -67,9 +67,9 @@ $(B)/tests/attached_port: $(B)/obj/tests/conformance/attached_port.o $(CP_OBJ_TE
 	@mkdir -p $(@D) && echo "  LD    $@"
 	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $@ $(filter-out %.a,$^) $(CP_LIBS) $(B)/libzs.a $(LIB_LIBS)
 
-# The end-to-end tests' own load generator: no library of ours behind it.
-all: $(B)/tests/udpload
-$(B)/tests/udpload: $(B)/obj/tests/e2e/udpload.o
+# The end-to-end tests' own load generators: no library of ours behind them.
+all: $(B)/tests/udpload $(B)/tests/udpflood
+$(B)/tests/udpload $(B)/tests/udpflood: $(B)/tests/%: $(B)/obj/tests/e2e/%.o
 	@mkdir -p $(@D) && echo "  LD    $@"
 	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $@ $<
 

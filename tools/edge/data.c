@@ -62,6 +62,37 @@ struct zs_edge_flow *edge_flow_begin(struct zs_edge_data *d, const struct zs_edg
 	return NULL;
 }
 
+/* Nobody but the network says to a UDP program how long its datagrams may be, and on loopback that takes rights that we gave up. So
+ * it is said to people; QUIC finds out by probing, and what is lost here is its answer. */
+static void say_longer(struct zs_edge_data *d, const struct zs_edge_flow *flow, size_t len)
+{
+	bool ours = flow->id.opener == ZS_TUNNEL_EDGE;
+	struct edge_service *s = &d->service[flow->id.service];
+	uint32_t *said = ours ? &d->forward[flow->of].longer : &s->longer;
+	struct zs_uplink_state up;
+	uint32_t most;
+
+	zs_uplink_state(d->uplink, &up);
+	most = up.way.size - ZS_TUNNEL_OVERHEAD;
+	if (!up.way.measured || *said == most || (!ours && !s->publish))
+		return;
+	*said = most;
+	edge_data_tell(
+	    d, ours ? ZS_EDGE_FORWARD : ZS_EDGE_SERVICE,
+	    ours ? d->forward[flow->of].name : d->config.publish[s->publish - 1].name, "longer",
+	    "a datagram of %zu bytes is longer than the path to the relay carries, %u, and such are "
+	    "lost; QUIC finds that out by itself, let others send shorter ones, or raise the path's "
+	    "MTU",
+	    len, most);
+}
+
+void edge_data_send(struct zs_edge_data *d, const struct zs_edge_flow *flow, uint8_t ecn, const void *payload,
+		    size_t len)
+{
+	if (zs_uplink_send(d->uplink, &flow->id, ecn, payload, len) == ZS_DROP_tunnel_mtu)
+		say_longer(d, flow, len);
+}
+
 static void end_all(struct zs_edge_data *d, uint16_t reason)
 {
 	struct zs_edge_flow *f;

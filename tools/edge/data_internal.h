@@ -11,6 +11,7 @@ struct edge_service {
 	uint8_t publish; /* index + 1 of the name; 0: no service of ours has that number */
 	bool silent;	 /* it was said that nobody is there */
 	uint8_t cid_len; /* of the connection IDs that it gives out; 0: it has given none yet */
+	uint32_t longer; /* than this, the path's payload, its datagrams were, and that was said; 0: never */
 };
 
 struct edge_forward {
@@ -19,7 +20,8 @@ struct edge_forward {
 	struct zs_endpoint target; /* port 0: not resolved yet */
 	struct zs_resolve *query;
 	struct zs_udp *udp;
-	bool told; /* what is wrong was said */
+	bool told;	 /* what is wrong was said */
+	uint32_t longer; /* as a service's */
 	char name[ZS_ENDPOINT_TEXT];
 };
 
@@ -55,6 +57,10 @@ void edge_flow_end(struct zs_edge_data *d, struct zs_edge_flow *flow, uint16_t r
 __attribute__((format(printf, 5, 6))) void edge_data_tell(struct zs_edge_data *d, enum zs_edge_data_kind kind,
 							  const char *name, const char *what, const char *fmt,
 							  ...);
+
+/* To the relay. What the path does not carry is lost, which is said once for each way. */
+void edge_data_send(struct zs_edge_data *d, const struct zs_edge_flow *flow, uint8_t ecn, const void *payload,
+		    size_t len);
 
 /* services.c: flows of the relay's */
 extern const struct zs_connected_ops edge_service_ops;

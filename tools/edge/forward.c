@@ -44,7 +44,7 @@ static void on_datagrams(void *ctx, struct zs_udp *udp, const struct zs_udp_data
 		if (!f || f->refused)
 			continue;
 		zs_edge_flows_used(d->flows, f, false, data_now(d));
-		zs_uplink_send(d->uplink, &f->id, in[i].ecn, in[i].data, in[i].len);
+		edge_data_send(d, f, in[i].ecn, in[i].data, in[i].len);
 	}
 	edge_data_turn(d);
 }

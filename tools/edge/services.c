@@ -121,7 +121,7 @@ static void on_data(void *ctx, void *user, uint8_t ecn, const uint8_t *data, siz
 	zs_edge_flows_used(d->flows, f, true, data_now(d));
 	edge_rebound_answered(d, f, data, len);
 	d->service[f->id.service].silent = false;
-	zs_uplink_send(d->uplink, &f->id, ecn, data, len);
+	edge_data_send(d, f, ecn, data, len);
 }
 
 static void on_burst(void *ctx)

@@ -90,27 +90,26 @@ static void op_send(void *ctx, const struct zs_endpoint *to, uint8_t ecn, const 
 	u->sent_ns = now_of(u);
 }
 
-void zs_uplink_send(struct zs_uplink *u, const struct zs_tunnel_flow *flow, uint8_t ecn, const void *payload,
-		    size_t len)
+enum zs_drop zs_uplink_send(struct zs_uplink *u, const struct zs_tunnel_flow *flow, uint8_t ecn,
+			    const void *payload, size_t len)
 {
 	enum zs_drop why = ZS_DROP_tunnel_mtu;
 	uint8_t *slot;
 
-	if (len > MOST) {
-		u->drops[why]++;
-		return;
+	if (len <= MOST) {
+		if (u->slot + 2 > SLOTS) /* an OPEN may come with it */
+			push(u);
+		slot = take_slot(u) + ZS_EDGE_HEADROOM;
+		memcpy(slot, payload, len);
+		why = zs_edge_tunnel_data(u->tunnel, flow, ecn, slot, len, now_of(u));
 	}
-	if (u->slot + 2 > SLOTS) /* an OPEN may come with it */
-		push(u);
-	slot = take_slot(u) + ZS_EDGE_HEADROOM;
-	memcpy(slot, payload, len);
-	why = zs_edge_tunnel_data(u->tunnel, flow, ecn, slot, len, now_of(u));
-	if (why != ZS_DROPS) {
+	if (why == ZS_DROPS) {
+		u->out++;
+		u->out_bytes += len;
+	} else {
 		u->drops[why]++;
-		return;
 	}
-	u->out++;
-	u->out_bytes += len;
+	return why;
 }
 
 void zs_uplink_flush(struct zs_uplink *u)

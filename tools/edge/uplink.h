@@ -74,11 +74,11 @@ void zs_uplink_moved(struct zs_uplink *u);
 /* Ends all sessions, telling the relay. */
 void zs_uplink_shutdown(struct zs_uplink *u);
 
-/* As zs_edge_tunnel_open, _close, _data. A payload is copied; it leaves with the next flush. */
+/* As zs_edge_tunnel_open, _close, _data. A payload is copied; it leaves with the next flush. A drop is counted. */
 int zs_uplink_open(struct zs_uplink *u, const struct zs_endpoint *target, struct zs_tunnel_flow *flow);
 void zs_uplink_close(struct zs_uplink *u, const struct zs_tunnel_flow *flow, uint16_t reason);
-void zs_uplink_send(struct zs_uplink *u, const struct zs_tunnel_flow *flow, uint8_t ecn, const void *payload,
-		    size_t len);
+enum zs_drop zs_uplink_send(struct zs_uplink *u, const struct zs_tunnel_flow *flow, uint8_t ecn,
+			    const void *payload, size_t len);
 /* At the end of every turn: sends, and sets the timer. */
 void zs_uplink_flush(struct zs_uplink *u);
 

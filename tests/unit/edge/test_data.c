@@ -263,6 +263,52 @@ static void rebinding(void **state)
 	}
 }
 
+static void long_in(void *ctx, struct zs_udp *udp, const struct zs_udp_datagram *in, size_t count)
+{
+	static const uint8_t bytes[4000];
+
+	for (size_t i = 0; i < count; i++)
+		zs_udp_send(
+		    udp, &(struct zs_udp_datagram){ .peer = in[i].peer, .data = bytes, .len = sizeof(bytes) },
+		    1);
+}
+
+/* What is longer than the path carries is a counted loss, said once to whoever runs the service or the client. */
+static void longer_than_the_path(void **state)
+{
+	struct world *w = *state;
+	struct zs_endpoint at;
+	struct zs_udp *u = open_udp(w, long_in, &at);
+	const struct zs_udp_datagram d = { .peer = w->listener_at,
+					   .data = (uint8_t[4000]){ 0 },
+					   .len = 4000 };
+
+	begin(w);
+	((struct zs_endpoint *)(uintptr_t)w->config.target)[1] = at;
+	for (int n = 0; n < 500 && !state_of(w).uplink.way.measured; n++)
+		turn(w);
+	assert_true(state_of(w).uplink.way.measured);
+	for (uint16_t n = 1; n <= 3; n++) {
+		relay_says(w, n, DEAD, 0, 40);
+		run(w, 10 * MS);
+	}
+	assert_int_equal(state_of(w).uplink.drops[ZS_DROP_tunnel_mtu], 3);
+	assert_int_equal(news_of(w, "longer"), 1);
+	for (int n = 0; n < 2; n++) {
+		assert_int_equal(zs_udp_send(w->client, &d, 1), 1);
+		run(w, 10 * MS);
+	}
+	assert_int_equal(state_of(w).uplink.drops[ZS_DROP_tunnel_mtu], 5);
+	assert_int_equal(news_of(w, "longer"), 2);
+	assert_int_equal(w->answers, 0);
+	/* While a way is measured anew, from the least on, nothing is said of it. */
+	zs_edge_data_moved(w->data);
+	relay_says(w, 4, DEAD, 0, 40);
+	run(w, 5 * MS);
+	assert_int_equal(news_of(w, "longer"), 2);
+	zs_udp_close(u);
+}
+
 static void ended(void **state)
 {
 	struct world *w = *state;
@@ -328,6 +374,7 @@ int main(void)
 					    TEST(not_published),
 					    TEST(make_before_break),
 					    TEST(rebinding),
+					    TEST(longer_than_the_path),
 					    TEST(ended),
 					    TEST(silent),
 					    TEST(a_listener_that_is_taken) };

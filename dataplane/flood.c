@@ -93,14 +93,6 @@ void zs_flood_turn(struct zs_worker *w, bool full)
 	w->flood.full += full;
 }
 
-bool zs_flood_may_nudge(struct zs_worker *w)
-{
-	bool may = w->flood.nudges;
-
-	w->flood.nudges -= may;
-	return may;
-}
-
 enum zs_drop zs_flood_may_check(struct zs_worker *w, const struct zs_addr *src, bool known)
 {
 	uint32_t rate = w->dp->conf->flood.failed_tags_s;

@@ -45,8 +45,6 @@ struct zs_flood {
 void zs_flood_look(struct zs_worker *w);
 /* Worker: once round its queues something came. `full`: one of them gave a whole burst, however little the others have. */
 void zs_flood_turn(struct zs_worker *w, bool full);
-/* May a NUDGE be sent? So many a ms, whoever asks; counted. */
-bool zs_flood_may_nudge(struct zs_worker *w);
 /* May a tag from there be checked? ZS_DROPS: yes. `known`: the address has proven that it is the peer's. */
 enum zs_drop zs_flood_may_check(struct zs_worker *w, const struct zs_addr *src, bool known);
 /* … and it was wrong. */

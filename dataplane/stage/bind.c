@@ -168,10 +168,11 @@ ZS_COLD void zs_bind_nudge(struct zs_worker *w, const struct zs_item *it)
 	const uint8_t *payload = it->l4 + ZS_UDP_LEN;
 	uint8_t nudge[ZS_BIND_NUDGE];
 
-	if (it->p.payload_len < ZS_BIND_NUDGE || !zs_flood_may_nudge(w) ||
+	if (it->p.payload_len < ZS_BIND_NUDGE || !w->flood.nudges ||
 	    !zs_limit_prefix_of(w->dp->limits, ZS_LIMIT_NUDGES, &it->p.src.addr, NUDGE_S, NUDGE_BURST,
 				w->now_ns))
 		return;
+	w->flood.nudges--;
 	/* A long header's connection ID stands behind its length. */
 	zs_bind_write_nudge(payload[0] & 0x80 ? payload + 6 : payload + 1, nudge);
 	if (zs_originate(w, &(struct zs_ends){ .src = it->p.dst, .dst = it->p.src }, nudge, sizeof(nudge)))

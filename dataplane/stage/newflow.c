@@ -46,12 +46,12 @@ static enum zs_drop judge(struct zs_worker *w, const struct zs_item *it)
 		return ZS_DROP_not_published;
 	if (w->flood.on)
 		return ZS_DROP_flood;
+	if (p->drain)
+		return ZS_DROP_draining;
 	if (zs_flow_sources_none(it->table, it->p.dst.port, w->stamp))
 		return ZS_DROP_flow_ports;
 	if ((why = judge_target(w, it)) != ZS_DROPS)
 		return why;
-	if (p->drain)
-		return ZS_DROP_draining;
 	if (s->max_flows_per_prefix && zs_limit_prefix_flows(l, &it->p.src.addr) >= s->max_flows_per_prefix)
 		return ZS_DROP_flow_limit_prefix;
 	if (!zs_limit_prefix(l, &it->p.src.addr, s->new_flows_per_prefix_s, s->new_flows_prefix_burst,

@@ -108,6 +108,7 @@ static inline void cid_workers(struct cid_rig *c, uint32_t workers)
 		w->sessions = w->policer.v.sessions = &c->shm;
 		w->hot_view = (struct zs_hot_view){ 0 };
 		w->unix_s = 1700000000;
+		w->flood.nudges = UINT8_MAX; /* a test that counts them says how many */
 		zs_cids_open(&w->cids);
 	}
 	zs_binds_close(&c->r->dp);

@@ -175,6 +175,7 @@ static void test_strangers(void **state)
 {
 	struct cid_rig *c = *state;
 	struct zs_endpoint stranger = cid_peer("203.0.113.5", 9);
+	struct zs_worker *w = &c->r->worker[0];
 	struct cid_packet p;
 	uint32_t let = 0;
 
@@ -182,12 +183,22 @@ static void test_strangers(void **state)
 	refused(c, stranger, 0, 2, G + 1, ZS_DROP_cid_stranger);
 	assert_int_equal(c->originated, 1); /* a NUDGE with the connection ID it sent to */
 	assert_int_equal(c->sent_len, ZS_BIND_NUDGE);
+	for (int i = 0; i < 100; i++)
+		refused(c, stranger, 0, 2, G + 1, ZS_DROP_cid_stranger);
+	assert_in_range(c->originated, 2, 30); /* of a prefix no flood of them … */
+	w->flood.nudges = 2;
+	w->count[ZS_COUNTER_nudges] = 0;
+	for (uint8_t i = 0; i < 5; i++) {
+		stranger.addr.ip[14] = i;
+		refused(c, stranger, 0, 2, G + 1, ZS_DROP_cid_stranger);
+	}
+	assert_int_equal(w->count[ZS_COUNTER_nudges], 2); /* … and so many a ms, whoever asks */
+	w->flood.nudges = UINT8_MAX;
 	cid_attach(c, 2, G + 1, ZS_STRANGERS_LIMITED);
 	for (int i = 0; i < 1000; i++)
 		let += cid_send(c, &p, stranger, 0, 2, G + 1);
 	assert_in_range(let, 90, 110);
 	assert_int_equal(c->drop, ZS_DROP_cid_stranger_rate);
-	assert_in_range(c->originated, 2, 30); /* and no flood of them */
 	assert_int_equal(p.it.sender, ZS_SENDER_NONE);
 	assert_true(cid_send(c, &p, A4, 0, 2, G + 1)); /* who is bound is not held up */
 }

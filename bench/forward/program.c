@@ -181,6 +181,7 @@ static void report_on(const struct result *r, json_t *report)
 			names[m], zs_samples_median(&r->cycles[m]), zs_samples_quantile(&r->cycles[m], 0.1),
 			zs_samples_quantile(&r->cycles[m], 0.9), zs_samples_median(&r->writes[m]));
 	}
+	fprintf(stderr, "  %.2f M writes a second without a pace\n", zs_samples_median(&r->writes[FREE]));
 	fprintf(stderr,
 		"  slower than beside the control by %.2f %%; two runs of the control differ by %.2f %%\n",
 		zs_samples_median(&r->slower), zs_samples_median(&r->floor));

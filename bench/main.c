@@ -11,6 +11,8 @@
 #include "core/compare.h"
 #include "libp2p/p2p.h"
 #include "options.h"
+#include "report/html.h"
+#include "report/markdown.h"
 #include "suite.h"
 
 static const struct zs_bench *const benches[] = {
@@ -123,7 +125,9 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "suite") && (!strcmp(argv[2], "short") || !strcmp(argv[2], "full")))
 		return zs_suite(!strcmp(argv[2], "full"), argv[3], opt.bin_dir);
 	if (argc == 4 && !strcmp(argv[1], "html"))
-		return zs_suite_html(argv[2], argv[3]);
+		return zs_suite_page(argv[2], argv[3], zs_html_write);
+	if (argc == 4 && !strcmp(argv[1], "readme"))
+		return zs_suite_page(argv[2], argv[3], zs_markdown_write);
 	for (int i = 1; i < argc; i++)
 		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
 			return usage();

@@ -151,16 +151,18 @@ int zs_suite(bool full, const char *prefix, const char *bin_dir)
 	return failed ? 1 : 0;
 }
 
-int zs_suite_html(const char *json_path, const char *html_path)
+int zs_suite_page(const char *json_path, const char *path, zs_page_fn *write)
 {
 	json_error_t e;
 	json_t *set = json_load_file(json_path, 0, &e);
+	int rc = set ? write(set, path) : 0;
 
-	if (!set || zs_html_write(set, html_path)) {
-		fprintf(stderr, "zs-bench: %s: %s\n", json_path, set ? strerror(errno) : e.text);
-		json_decref(set);
-		return 1;
-	}
+	if (!set)
+		fprintf(stderr, "zs-bench: %s: %s\n", json_path, e.text);
+	else if (rc)
+		fprintf(stderr, "zs-bench: %s: %s\n", path,
+			rc == -EINVAL ? "it has no lines <!-- figures --> and <!-- /figures -->"
+				      : strerror(-rc));
 	json_decref(set);
-	return 0;
+	return set && !rc ? 0 : 1;
 }

@@ -157,6 +157,7 @@ static void report_on(const struct zs_samples pps[CONTENDERS], const struct zs_s
 	json_t *rates = json_object(), *ratios = json_object();
 	for (size_t i = 0; i < CONTENDERS; i++) {
 		json_object_set_new(rates, contenders[i].name, zs_samples_json(&pps[i]));
+		zs_report_metric(report, contenders[i].name, "packets/s", ZS_MORE, &pps[i]);
 		if (i)
 			json_object_set_new(ratios, contenders[i].name, zs_samples_json(&ratio[i]));
 		fprintf(stderr, "%-16s %10.0f packets/s", contenders[i].name, zs_samples_median(&pps[i]));

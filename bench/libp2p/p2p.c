@@ -145,19 +145,20 @@ static int measure(struct bench *b, const struct zs_bench_options *opt, struct z
 struct figure {
 	const char *name, *unit;
 	size_t samples; /* offset in struct zs_p2p_stand */
+	enum zs_better better;
 };
 #define SAMPLES(member) offsetof(struct zs_p2p_stand, member)
 static const struct figure figures[] = {
-	{ "handshake_cpu_us", "us of CPU, a new identity each", SAMPLES(handshake) },
-	{ "handshake_cpu_us_returning", "us of CPU, the certificate is known", SAMPLES(returning) },
-	{ "cpu_s_per_gb_received", "s of CPU", SAMPLES(up) },
-	{ "cpu_s_per_gb_sent", "s of CPU", SAMPLES(down) },
-	{ "mb_s_received", "MB/s", SAMPLES(up_mb_s) },
-	{ "mb_s_sent", "MB/s", SAMPLES(down_mb_s) },
-	{ "packets_per_second", "packets/s", SAMPLES(pps) },
-	{ "packet_cpu_us", "us of CPU", SAMPLES(packet) },
-	{ "pings_per_second", "pings/s, of 16 connections", SAMPLES(pings) },
-	{ "ping_cpu_us", "us of CPU", SAMPLES(ping) },
+	{ "handshake_cpu_us", "us of CPU, a new identity each", SAMPLES(handshake), ZS_LESS },
+	{ "handshake_cpu_us_returning", "us of CPU, the certificate is known", SAMPLES(returning), ZS_LESS },
+	{ "cpu_s_per_gb_received", "s of CPU", SAMPLES(up), ZS_LESS },
+	{ "cpu_s_per_gb_sent", "s of CPU", SAMPLES(down), ZS_LESS },
+	{ "mb_s_received", "MB/s", SAMPLES(up_mb_s), ZS_MORE },
+	{ "mb_s_sent", "MB/s", SAMPLES(down_mb_s), ZS_MORE },
+	{ "packets_per_second", "packets/s", SAMPLES(pps), ZS_MORE },
+	{ "packet_cpu_us", "us of CPU", SAMPLES(packet), ZS_LESS },
+	{ "pings_per_second", "pings/s, of 16 connections", SAMPLES(pings), ZS_MORE },
+	{ "ping_cpu_us", "us of CPU", SAMPLES(ping), ZS_LESS },
 };
 
 static const struct zs_samples *samples_of(const struct bench *b, const struct figure *f, uint32_t side)
@@ -216,6 +217,8 @@ static void report_on(const struct bench *b, json_t *report)
 		for (uint32_t i = 0; i < b->sides; i++)
 			set(spread, i, figures[k].name, zs_samples_json(samples_of(b, &figures[k], i)));
 		tell_figure(b, report, ratios, &figures[k]);
+		zs_report_metric(report, figures[k].name, figures[k].unit, figures[k].better,
+				 samples_of(b, &figures[k], OURS));
 	}
 	for (uint32_t i = 0; i < b->sides; i++)
 		value[i] = worse(&b->stand[i]);

@@ -223,6 +223,15 @@ static json_t *row_json(const struct row *r)
 			 "boringssl_contexts", zs_samples_json(&r->contexts), "stages", stages);
 }
 
+static void tell(const struct row *r, json_t *report)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s %u B received, %u tunnels", r->auth ? "auth" : "seal", r->size,
+		 r->tunnels);
+	zs_report_metric(report, name, "cycles", ZS_LESS, &r->receive);
+}
+
 static void report_on(const struct bench *b, json_t *report)
 {
 	uint64_t all_kb, huge_kb;
@@ -237,6 +246,7 @@ static void report_on(const struct bench *b, json_t *report)
 		const struct row *r = &b->row[i];
 
 		print(r);
+		tell(r, report);
 		json_array_append_new(rows, row_json(r));
 		if (r->size != sizes[SIZES - 1] || r->tunnels != b->row[0].tunnels)
 			continue;

@@ -246,10 +246,10 @@ def main():
             accounts(service, peer)
             program_moves(service, peer)
             strangers_at_the_door(service, peer)
-            deaths(service, peer, control, data)
         two_tunnels(service)
-        balance = lab.zsctl("show", "counters")["balance"]
-        check("every packet is accounted for", balance == 0, balance)
+        wait_for("every packet is accounted for", lambda: lab.zsctl("show", "counters")["balance"] == 0)
+        with Outside() as peer:
+            deaths(service, peer, control, data)
     with contextlib.ExitStack() as stack:
         six_alone(stack)
 

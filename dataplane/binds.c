@@ -62,38 +62,60 @@ void zs_binds_put(struct zs_worker *w, uint32_t id, const struct zs_binding *bef
 	zs_changelog_append(&dp->state.bindings, id);
 }
 
-/* Has the binding ended without a word? Its attachment may be gone, or another's. */
-static bool ended(const struct zs_worker *w, uint32_t id, const struct zs_binding *b)
+static bool holds(const struct zs_worker *w, uint32_t slot, const struct zs_binding *b)
+{
+	struct zs_session v = { 0 };
+	bool yes = zs_sessions_slot(w->sessions, slot, &v) && v.mode == ZS_SESSION_SOCKET &&
+		   v.incarnation == w->dp->state.seg.base->incarnation &&
+		   zs_binding_held(b, v.receiver, v.bind_id);
+
+	explicit_bzero(&v, sizeof(v));
+	return yes;
+}
+
+bool zs_binds_held(const struct zs_worker *w, const struct zs_attachment *a, const struct zs_binding *b)
+{
+	return holds(w, a->session, b) || holds(w, a->previous, b);
+}
+
+/* Is whoever held the binding gone? The session, the attachment, or its owner. */
+static bool unheld(const struct zs_worker *w, uint32_t id, const struct zs_binding *b)
 {
 	struct zs_attachment a;
 
-	if (!b->port)
-		return false;
-	if (b->expires_ns <= w->now_ns)
-		return true;
 	if (!w->sessions ||
 	    (id < w->sessions->attachments && zs_seqlock_read(&w->sessions->attachment[id].seq) & 1))
 		return false; /* nothing is known just now */
-	return !zs_sessions_attachment(w->sessions, id, &a) || a.generation != b->generation;
+	return !zs_sessions_attachment(w->sessions, id, &a) || a.generation != b->generation ||
+	       !zs_binds_held(w, &a, b);
+}
+
+/* `due`: what ran out ends too. */
+static void judge(struct zs_worker *w, uint32_t id, bool due)
+{
+	struct zs_binding before, after;
+
+	if (!w->dp->state.binding[id].port)
+		return;
+	before = after = zs_binds_get(w, id);
+	if (!(due && before.expires_ns <= w->now_ns) && !unheld(w, id, &before))
+		return;
+	zs_binding_drop(&after);
+	zs_binds_put(w, id, &before, &after);
+	w->count[ZS_COUNTER_bindings_ended]++;
+}
+
+void zs_binds_judge(struct zs_worker *w, uint32_t id)
+{
+	judge(w, id, false);
 }
 
 void zs_binds_sweep(struct zs_worker *w)
 {
 	uint32_t all = w->dp->state.attachments;
 
-	for (uint32_t n = 0; n < SWEEP_SLICE && n < all; n++) {
-		uint32_t id = w->dp->binds->sweep++ % all;
-		struct zs_binding before, after;
-
-		if (!w->dp->state.binding[id].port)
-			continue;
-		before = after = zs_binds_get(w, id);
-		if (!ended(w, id, &before))
-			continue;
-		zs_binding_drop(&after);
-		zs_binds_put(w, id, &before, &after);
-		w->count[ZS_COUNTER_bindings_ended]++;
-	}
+	for (uint32_t n = 0; n < SWEEP_SLICE && n < all; n++)
+		judge(w, w->dp->binds->sweep++ % all, true);
 }
 
 /* One binding as it was left; false: it ends. */

@@ -35,7 +35,12 @@ bool zs_binds_room(const struct zs_worker *w, const struct zs_endpoint *from, ui
 /* Binder: publishes a binding that was `before`, with its sender, and tells the workers. */
 void zs_binds_put(struct zs_worker *w, uint32_t id, const struct zs_binding *before,
 		  const struct zs_binding *after);
-/* Binder, in housekeeping: ends bindings that ran out or whose attachment is another's, a slice at a time. */
+/* Any worker: has the attachment, as it is wanted, still the session that holds the binding? */
+bool zs_binds_held(const struct zs_worker *w, const struct zs_attachment *a, const struct zs_binding *b);
+/* Binder: ends that attachment's binding if the session that held it is over or the attachment another's; hot.c asks as soon as
+ * the logs tell of a change. */
+void zs_binds_judge(struct zs_worker *w, uint32_t id);
+/* Binder, in housekeeping: that and what ran out, of all of them, a slice at a time. */
 void zs_binds_sweep(struct zs_worker *w);
 
 #endif

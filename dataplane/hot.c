@@ -3,6 +3,7 @@
 #include "hot.h"
 
 #include <string.h>
+#include "binds.h"
 #include "held.h"
 #include "stage/stage.h"
 #include "worker.h"
@@ -30,21 +31,6 @@ uint32_t zs_hot_attachments(const struct zs_worker *w)
 	return w->sessions && w->sessions->attachments < n ? w->sessions->attachments : n;
 }
 
-static uint8_t mode_of(const struct zs_worker *w, uint32_t slot)
-{
-	struct zs_session v = { 0 };
-	uint8_t mode = zs_sessions_slot(w->sessions, slot, &v) ? v.mode : 0;
-
-	explicit_bzero(&v, sizeof(v));
-	return mode;
-}
-
-/* Sessions of sockets keep a binding: it is over when what is left is a tunnel. */
-static bool keeps_binding(const struct zs_worker *w, const struct zs_attachment *a)
-{
-	return mode_of(w, a->session) != ZS_SESSION_TUNNEL || mode_of(w, a->previous) == ZS_SESSION_SOCKET;
-}
-
 static void find_way(struct zs_worker *w, struct zs_hot *line)
 {
 	uint32_t routes = w->tables ? atomic_load(&w->tables->meta->route_high) : UINT32_MAX;
@@ -61,6 +47,8 @@ static void load(struct zs_worker *w, uint32_t id)
 	struct zs_attachment a;
 	struct zs_binding b;
 
+	if (w->index == ZS_BINDER)
+		zs_binds_judge(w, id); /* who is no longer bound is no sender any more, at once */
 	if (zs_sessions_attachment(w->sessions, id, &a)) {
 		now.generation = a.generation;
 		now.flags = (uint8_t)((a.strangers == ZS_STRANGERS_LIMITED ? ZS_HOT_STRANGERS : 0) |
@@ -72,7 +60,7 @@ static void load(struct zs_worker *w, uint32_t id)
 	if (now.generation && !zs_seqlock_get(&w->dp->state.binding[id], &b, sizeof(b)))
 		return; /* so does the binder */
 	if (now.generation && zs_binding_lives(&b, a.generation, w->now_ns) && b.local < ZS_LOCALS_MAX &&
-	    keeps_binding(w, &a)) {
+	    zs_binds_held(w, &a, &b)) {
 		now.port = b.port;
 		now.addr = b.addr;
 		now.local = b.local;

@@ -30,6 +30,8 @@ static void bind_peers(struct flood_world *w)
 		struct zs_binding before = zs_binds_get(me, i + 1), after = before;
 		struct zs_endpoint at = flood_peer(i);
 
+		after.receiver[0] = i + 1;
+		after.bind_id[0] = after.counter[0] = after.holder = 1;
 		after.generation = FLOOD_GENERATION;
 		after.addr = at.addr;
 		after.port = at.port;

@@ -54,6 +54,8 @@ static bool bind(struct zs_forward *f, uint32_t id)
 	struct zs_endpoint at = zs_forward_near(f, id);
 
 	after.local = f->is4 ? ZS_BED_NEAR : ZS_BED_NEAR6;
+	after.receiver[0] = id;
+	after.bind_id[0] = after.counter[0] = after.holder = 1;
 	after.generation = GENERATION;
 	after.addr = at.addr;
 	after.port = at.port;

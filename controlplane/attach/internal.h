@@ -337,8 +337,6 @@ void zs_attach_sessions_end(struct zs_attach *s, struct slot *slot);
 void zs_attach_session_prove(struct zs_attach *s, struct slot *slot);
 /* A ping was answered on the newest session's connection. */
 void zs_attach_session_pinged(struct zs_attach *s, struct slot *slot);
-/* Does the dataplane carry packets of it each way? A BIND that was answered counts. */
-bool zs_attach_session_carries(const struct zs_attach *s, const struct live *live);
 void zs_attach_session_tick(struct zs_attach *s, struct slot *slot);
 bool zs_attach_session_lives(const struct zs_attach *s, const struct live *live);
 void zs_attach_slot_show(struct zs_attach *s, const struct slot *slot); /* the segment's entry */

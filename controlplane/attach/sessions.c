@@ -107,7 +107,9 @@ void zs_attach_session_put(struct zs_attach *s, struct slot *slot, const struct 
 	zs_attach_wake_slot(s, slot, s->now_ns + LOOK_NS);
 }
 
-static bool carries(const struct zs_state *state, const struct zs_session *v)
+/* A socket that was asked to prove its address has shown life. It has taken over from the session before when it holds the
+ * binding: that ends with the session which holds it. */
+static bool carries(const struct zs_state *state, const struct zs_session *v, bool over)
 {
 	struct zs_binding b;
 
@@ -115,18 +117,21 @@ static bool carries(const struct zs_state *state, const struct zs_session *v)
 		return zs_state_tunnel_proven(state, v);
 	return v->attachment < state->attachments &&
 	       zs_seqlock_get(&state->binding[v->attachment], &b, sizeof(b)) &&
-	       b.generation == v->generation && zs_binding_heard(&b, v->receiver, v->bind_id);
+	       b.generation == v->generation &&
+	       (over ? zs_binding_held : zs_binding_heard)(&b, v->receiver, v->bind_id);
 }
 
-bool zs_attach_session_carries(const struct zs_attach *s, const struct live *live)
+/* Does the dataplane carry packets of the newest one each way? */
+static bool newest_carries(const struct zs_attach *s, const struct slot *slot)
 {
+	const struct live *live = &slot->now;
 	const struct zs_state *state = s->c->state;
 	struct zs_session v;
 	bool yes;
 
 	if (!state || !zs_attach_session_lives(s, live) || !zs_sessions_slot(&s->shm, live->at, &v))
 		return false;
-	yes = carries(state, &v);
+	yes = carries(state, &v, slot->before.at != ZS_SESSION_NONE);
 	sodium_memzero(&v, sizeof(v));
 	return yes;
 }
@@ -153,7 +158,7 @@ void zs_attach_session_tick(struct zs_attach *s, struct slot *slot)
 
 	if (slot->now.at == ZS_SESSION_NONE || (slot->now.proven && slot->before.at == ZS_SESSION_NONE))
 		return;
-	if (zs_attach_session_carries(s, &slot->now)) {
+	if (newest_carries(s, slot)) {
 		zs_attach_session_prove(s, slot);
 		return;
 	}
@@ -162,6 +167,8 @@ void zs_attach_session_tick(struct zs_attach *s, struct slot *slot)
 		return;
 	}
 	zs_attach_session_end(s, slot, &slot->before);
+	if (newest_carries(s, slot))
+		slot->now.proven = true;
 	if (slot->now.proven)
 		return;
 	zs_attach_session_end(s, slot, &slot->now);

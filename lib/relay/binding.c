@@ -1,6 +1,7 @@
 /* Cheap checks first: a replayed request costs neither a key nor a tag. Nothing is written before the tag is right. */
 #include "relay/binding.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 
 /* A request that was judged authentic and new. */
@@ -38,6 +39,16 @@ bool zs_binding_heard(const struct zs_binding *b, uint32_t receiver, uint8_t bin
 	return counter_of(b, &(struct zs_bind_session){ .receiver = receiver, .bind_id = bind_id }) != 0;
 }
 
+static bool held_by(const struct zs_binding *b, const struct zs_bind_session *s)
+{
+	return (size_t)b->holder - 1 < ZS_ARRAY_LEN(b->receiver) && is(b, b->holder - 1, s);
+}
+
+bool zs_binding_held(const struct zs_binding *b, uint32_t receiver, uint8_t bind_id)
+{
+	return held_by(b, &(struct zs_bind_session){ .receiver = receiver, .bind_id = bind_id });
+}
+
 void zs_binding_drop(struct zs_binding *b)
 {
 	b->port = 0;
@@ -48,7 +59,8 @@ void zs_binding_drop(struct zs_binding *b)
 
 static bool bound_here(const struct zs_binding *b, const struct zs_bind_ask *ask)
 {
-	return zs_binding_lives(b, ask->generation, ask->now_ns) && b->port == ask->from.port &&
+	return zs_binding_lives(b, ask->generation, ask->now_ns) &&
+	       (held_by(b, ask->newest) || held_by(b, ask->previous)) && b->port == ask->from.port &&
 	       b->local == ask->local && zs_addr_eq(&b->addr, &ask->from.addr);
 }
 
@@ -111,8 +123,7 @@ static bool returns_cookie(const struct request *q, const struct zs_cookie_of *o
 /* The newest session was told BOUND, so whoever still uses the one before has missed it. */
 static bool stale(const struct request *q, const struct zs_binding *b)
 {
-	return q->session != q->ask->newest && q->ask->newest && b->holder &&
-	       is(b, b->holder - 1, q->ask->newest);
+	return q->session != q->ask->newest && held_by(b, q->ask->newest);
 }
 
 static enum zs_bind_outcome refuse(struct zs_bind *a, enum zs_bind_status status)

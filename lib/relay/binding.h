@@ -80,7 +80,7 @@ struct zs_bind_verdict {
 /* Unless dropped: store *entry, then send the answer to where the request came from, from where it came to. */
 void zs_binding_decide(const struct zs_bind_ask *ask, struct zs_binding *entry, struct zs_bind_verdict *out);
 
-/* Is there a live binding? Its address is {addr, port}. */
+/* Is there a live binding? Its address is {addr, port}. It also ends with the session that holds it. */
 static inline bool zs_binding_lives(const struct zs_binding *b, uint16_t generation, uint64_t now_ns)
 {
 	return b->port && b->generation == generation && now_ns < b->expires_ns;
@@ -89,5 +89,7 @@ static inline bool zs_binding_lives(const struct zs_binding *b, uint16_t generat
 void zs_binding_drop(struct zs_binding *b);
 /* The session sent an authentic request: it is in use. */
 bool zs_binding_heard(const struct zs_binding *b, uint32_t receiver, uint8_t bind_id);
+/* It was told BOUND last: the binding lives no longer than it does. */
+bool zs_binding_held(const struct zs_binding *b, uint32_t receiver, uint8_t bind_id);
 
 #endif

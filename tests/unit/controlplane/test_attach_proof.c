@@ -12,13 +12,14 @@ static void carry(struct zs_state *state, const struct zs_session *v)
 	t->tag = zs_tunnel_tag(v);
 }
 
-/* What the binder would write of a session whose BIND it answered. */
-static void has_bound(struct zs_state *state, const struct zs_session *v)
+/* What the binder would write of a session whose BIND it answered: by a CHALLENGE, or by BOUND. */
+static void has_asked(struct zs_state *state, const struct zs_session *v, bool holds)
 {
 	struct zs_binding b = { .generation = v->generation,
 				.counter = { 1 },
 				.receiver = { v->receiver },
-				.bind_id = { v->bind_id } };
+				.bind_id = { v->bind_id },
+				.holder = holds };
 
 	zs_seqlock_put(&state->binding[v->attachment], &b, sizeof(b));
 }
@@ -52,12 +53,52 @@ static void sockets_prove(struct world *w, struct zs_state *dp)
 		alive(&e[i]);
 		newest_of(w, g.attachment, &v[i]);
 	}
-	has_bound(dp, &v[1]);
+	has_asked(dp, &v[1], false);
 	pass(w, ZS_ATTACH_PROOF_NS + ZS_NS_PER_S);
 	assert_true(e[0].gone);
 	assert_false(e[1].gone);
 	edge_close(&e[0]);
 	edge_close(&e[1]);
+}
+
+/* A session of a socket lives on beside a new one that was merely challenged: what is bound under it is in use. It goes when
+ * the new one has bound, or when its time is up. */
+static void sockets_take_over(struct world *w, struct zs_state *dp)
+{
+	struct zs_attach_frame f = a_hello(1);
+	struct zs_sessions r;
+	struct zs_attachment a;
+	struct zs_session v;
+	struct edge e[3];
+	zs_pb_Grant g;
+
+	assert_int_equal(zs_sessions_open_reader(&r, w->r.c.shm_dir, &w->r.err), 0);
+	f.hello.mode = ZS_ATTACH_MODE_socket;
+	f.hello.receiver = 0;
+	for (int i = 0; i < 3; i++) {
+		edge_open(w, &e[i], 30);
+		edge_send(&e[i], &f);
+		g = granted(&e[i], i ? ZS_ATTACH_CONTINUITY_resumed : ZS_ATTACH_CONTINUITY_fresh);
+		add_resume(&f, &g, e[i].grant_hash);
+		newest_of(w, g.attachment, &v);
+		has_asked(dp, &v, false);
+		pass(w, ZS_NS_PER_S);
+		assert_true(zs_sessions_attachment(&r, g.attachment, &a));
+		assert_int_equal(a.previous != ZS_SESSION_NONE, i > 0);
+		if (i == 2)
+			break;
+		has_asked(dp, &v, true);
+		pass(w, ZS_NS_PER_S);
+		assert_true(zs_sessions_attachment(&r, g.attachment, &a));
+		assert_int_equal(a.previous, ZS_SESSION_NONE);
+	}
+	pass(w, ZS_ATTACH_PROOF_NS);
+	assert_true(zs_sessions_attachment(&r, g.attachment, &a));
+	assert_int_equal(a.previous, ZS_SESSION_NONE);
+	assert_true(a.session != ZS_SESSION_NONE && !e[2].gone); /* it was heard: it stays */
+	for (int i = 0; i < 3; i++)
+		edge_close(&e[i]);
+	zs_sessions_close(&r);
 }
 
 /* A ping proves no session: its own packets do. */
@@ -109,6 +150,7 @@ static void test_packets_prove(void **state)
 	edge_close(&e1);
 	zs_control_clear(&w->r.c, ZS_HEALTH_dataplane_missing);
 	sockets_prove(w, &dp);
+	sockets_take_over(w, &dp);
 	w->r.c.state = NULL;
 	zs_state_close(&dp);
 }

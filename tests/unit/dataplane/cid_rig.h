@@ -187,6 +187,8 @@ static inline void cid_bind(struct cid_rig *c, uint32_t id, struct zs_endpoint a
 	struct zs_attachment a;
 
 	assert_true(zs_sessions_attachment(&c->shm, id, &a));
+	after.receiver[0] = a.session;
+	after.bind_id[0] = after.counter[0] = after.holder = 1;
 	after.generation = a.generation;
 	after.addr = at.addr;
 	after.port = at.port;

@@ -151,12 +151,18 @@ static inline bool leads_to(const struct model *m, const struct sent *out, const
 
 /* --- bindings --- */
 
+/* By the very session that was told BOUND. */
+static inline bool is_held(const struct model *m, int id)
+{
+	const struct holder *h = &m->holder[id];
+
+	return h->bound.place != NOWHERE && h->has && h->bound.generation == h->generation &&
+	       m->session[h->told].live && m->session[h->told].usable;
+}
+
 static inline bool binds(const struct model *m, int id)
 {
-	const struct bound *b = &m->holder[id].bound;
-
-	return b->place != NOWHERE && m->holder[id].has && b->generation == m->holder[id].generation &&
-	       now(m) < b->until_ns;
+	return is_held(m, id) && now(m) < m->holder[id].bound.until_ns;
 }
 
 /* Who is known to send from there: also one whose binding ran out, until somebody looks. */
@@ -178,8 +184,10 @@ static inline void swept(struct model *m)
 static inline void looked(struct model *m)
 {
 	for (int id = 1; id < IDS; id++) {
-		const struct holder *h = &m->holder[id];
+		struct holder *h = &m->holder[id];
 
+		if (!is_held(m, id))
+			h->bound.place = NOWHERE;
 		m->line[id] = (struct line){ h->has ? h->generation : 0, h->strangers,
 					     binds(m, id) ? h->bound.place : NOWHERE, h->bound.until_ns };
 	}

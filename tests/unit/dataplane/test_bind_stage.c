@@ -237,6 +237,94 @@ static void test_swept(void **state)
 	assert_true(c->r->dp.state.binding[1].counter[0] > 0); /* counters stay */
 }
 
+/* Another session of that attachment, in the slot `at`; the bind id is 2. */
+static void replace(struct cid_rig *c, uint32_t id, uint32_t at, enum zs_session_mode mode, uint32_t previous)
+{
+	struct zs_session v;
+	struct zs_attachment a;
+
+	assert_true(zs_sessions_slot(&c->shm, id, &v) && zs_sessions_attachment(&c->shm, id, &a));
+	v.receiver = at;
+	v.mode = (uint8_t)mode;
+	v.bind_id = 2;
+	a.session = at;
+	a.previous = previous;
+	assert_int_equal(zs_sessions_set_session(&c->shm, at, &v), 0);
+	assert_int_equal(zs_sessions_set_attachment(&c->shm, id, &a), 0);
+	cid_refresh(c);
+}
+
+static void show(struct cid_rig *c, uint32_t id, uint32_t session)
+{
+	struct zs_attachment a;
+
+	assert_true(zs_sessions_attachment(&c->shm, id, &a));
+	a.session = session;
+	a.previous = ZS_SESSION_NONE;
+	assert_int_equal(zs_sessions_set_attachment(&c->shm, id, &a), 0);
+	for (uint32_t i = 0; i < c->r->dp.workers; i++)
+		zs_hot_refresh(&c->r->worker[i]); /* one housekeeping, no sweep */
+}
+
+/* Its session is over, by quota, drain, Detach or another instance: nothing is sent there or taken from there any more, at
+ * once, though the attachment and its generation are what they were. */
+static void test_ends_with_its_session(void **state)
+{
+	struct cid_rig *c = *state;
+	struct zs_endpoint x = cid_peer("10.1.0.2", 1000), y = cid_peer("10.2.0.2", 2000);
+	struct asker a, b;
+
+	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
+	cid_attach(c, 2, G, ZS_STRANGERS_NOTHING);
+	asker_make(c, &a, 1);
+	asker_make(c, &b, 2);
+	bind_from(c, &a, x, 0);
+	for (int by = 0; by < 2; by++) { /* none is left; a new one, which has not bound */
+		bind_from(c, &b, y, 1);
+		if (by)
+			replace(c, 2, 40, ZS_SESSION_SOCKET, ZS_SESSION_NONE);
+		else
+			show(c, 2, ZS_SESSION_NONE);
+		assert_false(reaches(c, x, 0, 2, 2000));
+		assert_int_equal(c->drop, ZS_DROP_cid_unbound);
+		assert_false(reaches(c, y, 1, 1, 1000));
+		assert_int_equal(c->drop, ZS_DROP_cid_stranger);
+		assert_int_equal(c->r->worker[ZS_BINDER].count[ZS_COUNTER_bindings_ended], by + 1);
+		show(c, 2, 2);
+	}
+}
+
+/* A fresh session each hour: the one before serves until the new one has bound, which an address that is bound needs no
+ * challenge for. A session in a tunnel takes the binding's place when the socket's is over. */
+static void test_make_before_break(void **state)
+{
+	struct cid_rig *c = *state;
+	struct zs_endpoint x = cid_peer("10.1.0.2", 1000), y = cid_peer("10.2.0.2", 2000);
+	uint8_t bytes[ZS_BIND_BYTES];
+	struct zs_bind m = { .kind = ZS_BIND_KIND_bind, .bind_id = 2, .lifetime_s = 75, .counter = 1 };
+	struct asker a, b;
+
+	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
+	cid_attach(c, 2, G, ZS_STRANGERS_NOTHING);
+	asker_make(c, &a, 1);
+	asker_make(c, &b, 2);
+	bind_from(c, &a, x, 0);
+	bind_from(c, &b, y, 1);
+	replace(c, 2, 40, ZS_SESSION_SOCKET, 2);
+	assert_true(reaches(c, x, 0, 2, 2000) && reaches(c, y, 1, 1, 1000));
+	cid_mint(c, CID_POP, 2, G, m.cid);
+	zs_bind_write(&c->r->dp.binds->engine, &m, &b.keys.request, bytes);
+	put(c, 0, bytes, sizeof(bytes), y, 1);
+	assert_int_equal(sent(c).kind, ZS_BIND_KIND_bound);
+	show(c, 2, 40);
+	assert_true(reaches(c, x, 0, 2, 2000) && reaches(c, y, 1, 1, 1000));
+	replace(c, 2, 41, ZS_SESSION_TUNNEL, 40);
+	assert_true(reaches(c, x, 0, 2, 2000));
+	show(c, 2, 41);
+	assert_false(reaches(c, y, 1, 1, 1000));
+	assert_int_equal(c->drop, ZS_DROP_cid_stranger);
+}
+
 /* A restarted dataplane, with another number of workers: bindings, counters and sessions go on. */
 static void test_restart(void **state)
 {
@@ -428,6 +516,8 @@ int main(void)
 					    T(test_refused),
 					    T(test_other_workers_hand_over),
 					    T(test_swept),
+					    T(test_ends_with_its_session),
+					    T(test_make_before_break),
 					    T(test_restart),
 					    T(test_flood),
 					    T(test_failed_tags),

@@ -36,6 +36,11 @@ static void refresh(struct lab *l)
 	}
 }
 
+static uint32_t receiver_of(uint32_t id)
+{
+	return 0x7700 + 20 * 64 + id;
+}
+
 static void attach(struct lab *l, uint32_t id, enum zs_session_mode mode)
 {
 	struct zs_session v = { .used = 1,
@@ -43,7 +48,7 @@ static void attach(struct lab *l, uint32_t id, enum zs_session_mode mode)
 				.bind_id = 1,
 				.attachment = id,
 				.generation = 2,
-				.receiver = 0x7700 + 20 * 64 + id,
+				.receiver = receiver_of(id),
 				.peer = 0x99,
 				.incarnation = l->t->r->dp.state.seg.base->incarnation };
 	struct zs_attachment a = {
@@ -59,6 +64,8 @@ static void bind_at(struct lab *l, uint32_t id, struct zs_endpoint from, uint8_t
 	struct zs_worker *w = &l->t->r->worker[ZS_BINDER];
 	struct zs_binding before = zs_binds_get(w, id), after = before;
 
+	after.receiver[0] = receiver_of(id);
+	after.bind_id[0] = after.counter[0] = after.holder = 1;
 	after.generation = 2;
 	after.addr = from.addr;
 	after.port = from.port;
@@ -402,6 +409,7 @@ static void a_binding_or_a_tunnel(void **state)
 	assert_true(zs_sessions_attachment(&t->sessions, EDGE, &a));
 	tunnel = a.session;
 	attach(l, EDGE, ZS_SESSION_SOCKET);
+	bind_at(l, EDGE, at("10.2.0.2", 4000), 1);
 	assert_true(zs_sessions_attachment(&t->sessions, EDGE, &a));
 	for (int turn = 0; turn < 2; turn++) { /* whichever of the two is newer, until it is proven */
 		uint32_t socket = a.session == tunnel ? a.previous : a.session;

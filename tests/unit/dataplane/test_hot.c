@@ -1,6 +1,16 @@
 /* A worker's lines of attachments against what they are made from: through logs, overruns, another segment. */
 #include "cid_rig.h"
 
+/* Is the session in that slot the one that was told BOUND? */
+static bool holds(const struct cid_rig *c, uint32_t slot, const struct zs_binding *b)
+{
+	const struct zs_session *s = slot == ZS_SESSION_NONE ? NULL : &c->shm.session[slot];
+
+	return s && s->used && s->mode == ZS_SESSION_SOCKET && s->receiver == b->receiver[b->holder - 1] &&
+	       s->bind_id == b->bind_id[b->holder - 1] &&
+	       s->incarnation == c->r->dp.state.seg.base->incarnation;
+}
+
 static struct zs_hot naive(const struct cid_rig *c, uint32_t id, uint64_t now)
 {
 	const struct zs_attachment *a = &c->shm.attachment[id];
@@ -9,7 +19,8 @@ static struct zs_hot naive(const struct cid_rig *c, uint32_t id, uint64_t now)
 
 	if (h.generation && a->strangers)
 		h.flags = ZS_HOT_STRANGERS;
-	if (h.generation && b->port && b->generation == a->generation && b->expires_ns > now) {
+	if (h.generation && b->port && b->generation == a->generation && b->expires_ns > now &&
+	    (holds(c, a->session, b) || holds(c, a->previous, b))) {
 		h.port = b->port;
 		h.addr = b->addr;
 		h.local = b->local;
@@ -45,14 +56,35 @@ static void change(struct cid_rig *c, uint64_t *rng)
 	struct zs_worker *w = &c->r->worker[ZS_BINDER];
 	struct zs_binding before = zs_binds_get(w, id), after = before;
 
-	switch (draw(rng) % 4) {
+	struct zs_session v = { .used = 1,
+				.mode = (uint8_t)(draw(rng) % 8 ? ZS_SESSION_SOCKET : ZS_SESSION_TUNNEL),
+				.bind_id = (uint8_t)(1 + draw(rng) % 2),
+				.attachment = id,
+				.generation = 1,
+				.receiver = id + CID_ATTACHMENTS * (uint32_t)(draw(rng) % 2),
+				.incarnation = c->r->dp.state.seg.base->incarnation - !(draw(rng) % 8) };
+
+	switch (draw(rng) % 5) {
 	case 0:
+		if (draw(rng) % 4 == 0) {
+			a.previous = id;
+			a.session = draw(rng) % 2 ? ZS_SESSION_NONE : (id + 1) % CID_ATTACHMENTS;
+		}
 		assert_int_equal(zs_sessions_set_attachment(&c->shm, id, draw(rng) % 4 ? &a : NULL), 0);
+		return;
+	case 4:
+		assert_int_equal(zs_sessions_set_session(&c->shm, id, draw(rng) % 8 ? &v : NULL), 0);
 		return;
 	case 1:
 		zs_binding_drop(&after);
 		break;
 	default:
+		after.holder = (uint8_t)(1 + draw(rng) % 2);
+		for (int i = 0; i < 2; i++) {
+			after.receiver[i] = id + CID_ATTACHMENTS * (uint32_t)(draw(rng) % 2);
+			after.bind_id[i] = (uint8_t)(1 + draw(rng) % 2);
+			after.counter[i] = 1;
+		}
 		after.generation = (uint16_t)(1 + draw(rng) % 3);
 		after.addr = rig_addr("10.1.0.2");
 		after.port = (uint16_t)(1 + draw(rng) % 60000);

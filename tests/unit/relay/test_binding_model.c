@@ -53,7 +53,8 @@ struct world {
 	uint32_t secret;      /* how often it was drawn */
 	struct recorded recorded[RECORDED];
 	uint32_t records;
-	int bound; /* place, -1: none */
+	int bound;  /* place, -1: none */
+	int holder; /* the session that was told so last */
 	uint64_t until_ns;
 	unsigned outcomes[ZS_BIND_OUTCOMES], replays, flips;
 };
@@ -104,7 +105,8 @@ static int place_random(struct world *w)
 
 static bool bound_lives(const struct world *w)
 {
-	return w->bound >= 0 && w->relay.now_ns < w->until_ns;
+	return w->bound >= 0 && w->relay.now_ns < w->until_ns &&
+	       (w->holder == w->newest || w->holder == w->previous);
 }
 
 /* --- the model's word --- */
@@ -137,6 +139,7 @@ static enum zs_bind_outcome expected(struct world *w, int i, uint64_t counter, u
 		return ZS_BIND_ENDED;
 	}
 	w->bound = place;
+	w->holder = i;
 	w->until_ns = w->relay.now_ns + 75 * ZS_NS_PER_S;
 	return here ? ZS_BIND_KEPT : ZS_BIND_MOVED;
 }
@@ -145,7 +148,11 @@ static void assert_as_modelled(const struct world *w)
 {
 	const struct zs_binding *b = &w->relay.entry;
 
-	assert_int_equal(zs_binding_lives(b, 1, w->relay.now_ns), bound_lives(w));
+	bool held = false;
+
+	for (int i = 0; i < 2; i++)
+		held |= zs_binding_held(b, w->relay.session[i].receiver, w->relay.session[i].bind_id);
+	assert_int_equal(zs_binding_lives(b, 1, w->relay.now_ns) && held, bound_lives(w));
 	if (!bound_lives(w))
 		return;
 	assert_int_equal(b->port, w->place[w->bound].at.port);

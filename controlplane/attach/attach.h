@@ -135,8 +135,8 @@ uint32_t zs_attach_limited(const struct zs_attach *s, const struct zs_peer_id *p
  * ended. Ignored when the attachment is another's. */
 void zs_attach_used(struct zs_attach *s, uint32_t id, const struct zs_peer_id *owner, uint64_t used);
 
-/* The same of a tenant: all its attachments are ended. */
-void zs_attach_tenant_used(struct zs_attach *s, const char *name, uint64_t used);
+/* The same of a tenant: all its attachments are ended, once. Ignored when the number is another's. */
+void zs_attach_tenant_used(struct zs_attach *s, uint32_t number, const char *name, uint64_t used);
 /* The number and name of the tenant whose limits stand above that owner's attachment; 0: none, or not its attachment. */
 uint32_t zs_attach_tenant_of(const struct zs_attach *s, uint32_t id, const struct zs_peer_id *owner,
 			     const char **name);

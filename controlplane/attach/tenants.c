@@ -115,16 +115,17 @@ uint32_t zs_attach_tenant_of(const struct zs_attach *s, uint32_t id, const struc
 	return slot->tenant;
 }
 
-void zs_attach_tenant_used(struct zs_attach *s, const char *name, uint64_t used)
+void zs_attach_tenant_used(struct zs_attach *s, uint32_t number, const char *name, uint64_t used)
 {
-	struct tenant *t = named(s, name);
-	bool spent;
+	bool was;
 
-	if (!t)
+	if (!number || number >= ZS_TENANTS || strcmp(s->tenant[number].name, name))
 		return;
-	t->used = used;
-	spent = zs_attach_quota_tenant_spent(s, (uint32_t)(t - s->tenant));
-	for (uint32_t id = 1; spent && id < s->high; id++)
-		if (s->slot[id]->tenant == (uint32_t)(t - s->tenant))
+	was = zs_attach_quota_tenant_spent(s, number);
+	s->tenant[number].used = used;
+	if (was || !zs_attach_quota_tenant_spent(s, number))
+		return; /* who is there was ended when it became so, who comes is refused */
+	for (uint32_t id = 1; id < s->high; id++)
+		if (s->slot[id]->tenant == number)
 			zs_attach_quota_judge(s, s->slot[id]);
 }

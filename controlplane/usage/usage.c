@@ -170,7 +170,7 @@ static void tell(struct zs_usage *u, const struct cursor *k)
 		return;
 	zs_attach_used(u->c->attach, k->attachment, &u->owners.id[k->owner], larger(&u->owner[k->owner].sum));
 	if (k->tenant)
-		zs_attach_tenant_used(u->c->attach, u->tenant[k->tenant].name,
+		zs_attach_tenant_used(u->c->attach, k->tenant, u->tenant[k->tenant].name,
 				      larger(&u->tenant[k->tenant].sum));
 }
 

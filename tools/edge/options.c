@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "manual.h"
+#include "net/deny.h"
 
 enum {
 #define ZS_EDGE_OPTION(id, name, value, text) OPTION_##id,
@@ -214,6 +217,63 @@ static int words(struct zs_edge_options *o, int argc, char **argv, struct zs_err
 	return 0;
 }
 
+static bool has_address(const struct ifaddrs *i, const struct zs_addr *a)
+{
+	struct zs_addr own;
+
+	if (!i->ifa_addr || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
+		return false;
+	if (i->ifa_addr->sa_family == AF_INET)
+		own = zs_addr_from4(((const struct sockaddr_in *)i->ifa_addr)->sin_addr.s_addr);
+	else
+		memcpy(own.ip, &((const struct sockaddr_in6 *)i->ifa_addr)->sin6_addr, sizeof(own.ip));
+	return zs_addr_eq(&own, a);
+}
+
+static bool is_this_machine(const struct zs_addr *a)
+{
+	enum zs_special what = zs_special_of(a);
+	bool yes = what == ZS_SPECIAL_loopback || what == ZS_SPECIAL_unspecified;
+	struct ifaddrs *all = NULL;
+
+	if (!yes && !getifaddrs(&all))
+		for (const struct ifaddrs *i = all; i && !yes; i = i->ifa_next)
+			yes = has_address(i, a);
+	freeifaddrs(all);
+	return yes;
+}
+
+/* Does what is sent to `target` come to a socket bound to `local`? [::] is both families'. */
+static bool is_met(const struct zs_endpoint *target, const struct zs_endpoint *local)
+{
+	bool anywhere = zs_special_of(&local->addr) == ZS_SPECIAL_unspecified;
+
+	if (target->port != local->port)
+		return false;
+	if (!anywhere)
+		return zs_addr_eq(&target->addr, &local->addr) ||
+		       (zs_special_of(&target->addr) == ZS_SPECIAL_unspecified &&
+			zs_special_of(&local->addr) == ZS_SPECIAL_loopback &&
+			zs_addr_is4(&target->addr) == zs_addr_is4(&local->addr));
+	return (!zs_addr_is4(&local->addr) || zs_addr_is4(&target->addr)) && is_this_machine(&target->addr);
+}
+
+/* A listener of ours that we publish sends what comes through the relay to the relay again, each time as a new flow. */
+static int check_loops(const struct zs_edge_options *o, struct zs_error *err)
+{
+	char text[ZS_ENDPOINT_TEXT];
+
+	for (uint32_t i = 0; i < o->publishes; i++)
+		for (uint32_t j = 0; j < o->forwards; j++)
+			if (is_met(&o->target[i], &o->forward[j].local))
+				return zs_error_set(
+				    err, -EINVAL, ZS_EXIT_USAGE,
+				    "publish %s=%s: that is a forward's own listener, a loop; "
+				    "publish the service itself, or forward at another port",
+				    o->publish[i].name, zs_endpoint_format(&o->target[i], text));
+	return 0;
+}
+
 static int finish(struct zs_edge_options *o, struct zs_error *err)
 {
 	int rc;
@@ -223,6 +283,8 @@ static int finish(struct zs_edge_options *o, struct zs_error *err)
 				    o->relay_text ? "identity" : "relay");
 	rc = zs_edge_relay_parse(&o->relay, o->relay_text, err);
 	if (rc)
+		return rc;
+	if ((rc = check_loops(o, err)))
 		return rc;
 	if (!o->relay.at.peer.len && !o->trust_first)
 		return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE,

@@ -141,11 +141,12 @@ static void forwards(void **state)
 	}
 }
 
-#define WORDS	12
-#define RELAY	"--relay", "192.0.2.1:4001/" PEER
-#define KEY	"--identity", "key"
-#define WEB	"publish", "web=127.0.0.1:1"
-#define FORWARD "forward", "127.0.0.1:9000=192.0.2.1:10443"
+#define WORDS	 12
+#define RELAY	 "--relay", "192.0.2.1:4001/" PEER
+#define KEY	 "--identity", "key"
+#define WEB	 "publish", "web=127.0.0.1:1"
+#define FORWARD	 "forward", "127.0.0.1:9000=192.0.2.1:10443"
+#define ANYWHERE "forward", "0.0.0.0:9000=192.0.2.1:10443"
 
 static void command_lines(void **state)
 {
@@ -170,6 +171,13 @@ static void command_lines(void **state)
 		{ { RELAY, KEY, WEB, FORWARD, "127.0.0.1:9000=192.0.2.1:10444" }, "twice" },
 		{ { RELAY, KEY, WEB, "forward" }, "nothing to forward" },
 		{ { RELAY, KEY, "publish", "forward" }, "a service is NAME=ADDR:PORT" },
+		{ { RELAY, KEY, FORWARD, "publish", "x=127.0.0.1:9000" }, "a forward's own listener" },
+		{ { RELAY, KEY, "publish", "x=127.0.0.1:9000", FORWARD }, "a forward's own listener" },
+		{ { RELAY, KEY, FORWARD, "publish", "x=0.0.0.0:9000" }, "a forward's own listener" },
+		{ { RELAY, KEY, FORWARD, "publish", "x=127.0.0.2:9000", "y=127.0.0.1:9001" }, NULL },
+		{ { RELAY, KEY, FORWARD, "publish", "x=[::1]:9000" }, NULL },
+		{ { RELAY, KEY, ANYWHERE, "publish", "x=127.0.0.1:9000" }, "a forward's own listener" },
+		{ { RELAY, KEY, ANYWHERE, "publish", "x=192.0.2.77:9000" }, NULL }, /* another machine's */
 		{ { RELAY, KEY, "--cid-socket", "s" }, NULL },
 		{ { RELAY, KEY, "--cid-socket", "s", WEB }, NULL },
 		{ { RELAY, KEY, "--flows", "1", WEB }, NULL },

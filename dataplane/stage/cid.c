@@ -106,14 +106,6 @@ static inline void know(struct zs_worker *w, struct zs_item *it)
 	__builtin_prefetch(&w->hot[it->sender]);
 }
 
-static inline bool from_a_relay(const struct zs_worker *w, const struct zs_endpoint *src)
-{
-	const struct zs_conf_attach *c = &w->dp->conf->attach;
-
-	return ZS_UNLIKELY(src->port == c->service_port || src->port == c->tunnel_port) &&
-	       zs_locals_announced(w->dp->conf, &src->addr);
-}
-
 /* A sender that has bound nothing: perhaps a NAT gave a bound peer another address. */
 static ZS_COLD enum zs_drop judge_stranger(struct zs_worker *w, const struct zs_item *it,
 					   const struct zs_hot *to)
@@ -162,8 +154,6 @@ static inline enum zs_drop route(struct zs_worker *w, struct zs_item *it)
 		return ZS_DROP_cid_stale;
 	if (it->sender == it->cid.attachment)
 		return ZS_DROP_self;
-	if (from_a_relay(w, &it->p.src))
-		return ZS_DROP_loop;
 	if (it->sender == ZS_SENDER_NONE && (why = judge_stranger(w, it, to)) != ZS_DROPS)
 		return why;
 	if (!is_bound(w, it->cid.attachment, to) || !w->locals.entry[to->local].used ||

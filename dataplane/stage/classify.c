@@ -8,6 +8,14 @@ static inline bool denied(const struct zs_worker *w, const struct zs_item *it)
 	return w->acl && zs_acl_denied(w->acl, &it->p.src.addr) & ZS_ACL_IN;
 }
 
+/* By an address that the world knows us by, behind 1:1 NAT: what we sent comes back. */
+static enum zs_drop back_by(const struct zs_worker *w, const struct zs_item *it)
+{
+	uint16_t port = it->p.src.port;
+
+	return port == w->dp->service_port || port == w->dp->tunnel_port ? ZS_DROP_loop : ZS_DROP_src_own;
+}
+
 /* Only now: the kernel judges its own packets by itself. */
 static ZS_COLD enum zs_drop judge_all(const struct zs_worker *w, const struct zs_item *it)
 {
@@ -19,6 +27,8 @@ static ZS_COLD enum zs_drop judge_all(const struct zs_worker *w, const struct zs
 		return ZS_DROP_udp_checksum;
 	if (zs_locals_has(&w->locals, &it->p.src.addr))
 		return ZS_DROP_src_own;
+	if (ZS_UNLIKELY(zs_locals_announced(w->dp->conf, &it->p.src.addr)))
+		return back_by(w, it);
 	if (zs_locals_broadcast(&w->locals, &it->p.src.addr, it->iface, it->p.vlan))
 		return ZS_DROP_src_broadcast;
 	return denied(w, it) ? ZS_DROP_deny_in : ZS_DROPS;

@@ -18,7 +18,9 @@ C4, R4, S4, T4 = addr("10.77.1.2"), addr("10.77.1.1"), addr("10.77.2.1"), addr("
 C6, R6, S6, T6 = addr("fd77:1::2"), addr("fd77:1::1"), addr("fd77:2::1"), addr("fd77:2::2")
 PORT4, PORT6, TARGET = 4443, 4446, 443
 ATTACHED = 10007  # an attachment's, whose edge is not there
-CONTROL, SERVICE = 4001, 4433
+CONTROL, SERVICE, TUNNEL = 4001, 4433, 4434
+# What the world knows the relay by, behind 1:1 NAT.
+ANNOUNCED4, ANNOUNCED6 = addr("203.0.113.77"), addr("2001:db8:77::1")
 BOUND = bytes.fromhex("c05a530001")  # how each message of the BIND family begins
 # Where a peer is, the relay's address there, and that address's place in the Grant.
 PEERS = {"c4": ("client", "10.77.1.1", 0), "c6": ("client", "10.77.1.1", 1), "s4": ("server", "10.77.2.1", 2),
@@ -276,6 +278,14 @@ ROWS = [
     ("unspecified source", "client", lambda x: c(x, to_relay4(x, src=addr("0.0.0.0"))), "src_martian", None, None),
     ("IPv6 loopback source", "client", lambda x: c(x, to_relay6(x, src=addr("::1"))), "src_martian", None, None),
     ("own source", "client", lambda x: c(x, to_relay4(x, src=R4)), "src_own", None, None),
+    ("an announced source", "client", lambda x: c(x, to_relay4(x, src=ANNOUNCED4)), "src_own", None, None),
+    ("an announced source, IPv6", "client", lambda x: c(x, to_relay6(x, src=ANNOUNCED6)), "src_own", None, None),
+    ("an announced source at the service port", "client", lambda x: c(x, to_relay4(x, src=ANNOUNCED4, dport=SERVICE)), "src_own",
+     None, None),
+    ("our own service port by an announced address", "client", lambda x: c(x, to_relay4(x, src=ANNOUNCED4, sport=SERVICE)), "loop",
+     None, None),
+    ("our own tunnel port by an announced address", "server",
+     lambda x: s(x, ip4(ANNOUNCED4, S4, udp(ANNOUNCED4, S4, TUNNEL, SERVICE, DATA))), "loop", None, None),
     ("a denied source", "client", lambda x: c(x, to_relay4(x, src=addr("10.66.1.2"))), "deny_in", None, None),
     ("a denied source, IPv6", "client", lambda x: c(x, to_relay6(x, src=addr("fd66::9"))), "deny_in", None, None),
     ("a denied source at the service port", "client", lambda x: c(x, to_relay4(x, src=addr("10.66.1.2"), dport=SERVICE)), "deny_in",

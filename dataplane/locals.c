@@ -1,7 +1,7 @@
 /* The index of own addresses, and what says at once that an address has nothing to do with them. */
 #include "locals.h"
 
-/* What zs_locals_has and zs_locals_broadcast would say yes to. */
+/* What zs_locals_has and zs_locals_broadcast would say yes to, of one of the own addresses. */
 static void mark_near(struct zs_locals *l, const struct zs_local *e)
 {
 	struct zs_addr first, last;
@@ -17,9 +17,11 @@ static void mark_near(struct zs_locals *l, const struct zs_local *e)
 	l->near[zs_addr_spread(&first)] = l->near[zs_addr_spread(&last)] = 1;
 }
 
-void zs_locals_load(struct zs_locals *l, const struct zs_tables *t)
+void zs_locals_load(struct zs_locals *l, const struct zs_tables *t, const struct zs_conf *conf)
 {
 	memset(l, 0, sizeof(*l));
+	for (uint32_t i = 0; conf && i < conf->attach.announces; i++)
+		l->near[zs_addr_spread(&conf->attach.announce[i])] = 1;
 	for (uint32_t i = 0; t && i < ZS_LOCALS_MAX; i++) {
 		uint32_t s;
 

@@ -11,12 +11,14 @@
 struct zs_locals {
 	uint32_t count;
 	uint8_t slot[ZS_LOCALS_SLOTS]; /* index + 1 by address, 0: empty */
-	uint8_t near[ZS_LOCALS_SLOTS]; /* 0: no own, network or broadcast address has this hash */
+	uint8_t near[ZS_LOCALS_SLOTS]; /* 0: no own, announced, network or broadcast address has this hash */
 	struct zs_local entry[ZS_LOCALS_MAX];
 };
 
-void zs_locals_load(struct zs_locals *l, const struct zs_tables *t);
-/* May it be an own address, or a broadcast or network address of ours? false: zs_locals_has and zs_locals_broadcast are. */
+/* NULL for what there is none of. */
+void zs_locals_load(struct zs_locals *l, const struct zs_tables *t, const struct zs_conf *conf);
+/* May it be an own address, an announced one, or a broadcast or network address of ours? false: zs_locals_has, _announced and
+ * _broadcast are. */
 static inline bool zs_locals_near(const struct zs_locals *l, const struct zs_addr *addr)
 {
 	return l->near[zs_addr_spread(addr)];

@@ -36,7 +36,7 @@ static void look_at_tables(struct zs_worker *w)
 	w->change = change;
 	atomic_store_explicit(&w->tables_seen, t, memory_order_release);
 	w->stamp = ZS_TABLES_STOPPED;
-	zs_locals_load(&w->locals, t);
+	zs_locals_load(&w->locals, t, w->dp->conf);
 	if (!t)
 		return;
 	w->stamp = ((uint32_t)t->seg.base->incarnation * 0x9e3779b1u + (uint32_t)change) | 1u << 31;

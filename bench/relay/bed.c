@@ -218,7 +218,7 @@ static void look(struct zs_bed *bed)
 	w->tables = &bed->tables;
 	w->acl = zs_acl_look(&bed->tables.acl);
 	w->stamp = 1;
-	zs_locals_load(&w->locals, &bed->tables);
+	zs_locals_load(&w->locals, &bed->tables, w->dp->conf);
 	ZS_CHECK(zs_tables_settings(&bed->tables, &w->settings));
 	w->sessions = w->policer.v.sessions = &bed->sessions;
 }

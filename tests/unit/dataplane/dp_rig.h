@@ -104,7 +104,7 @@ static inline void rig_workers(struct rig *r, uint32_t workers)
 		w->now_ns = RIG_NOW_MS * ZS_NS_PER_MS;
 		w->tables = &r->writer;
 		w->stamp = 7;
-		zs_locals_load(&w->locals, &r->writer);
+		zs_locals_load(&w->locals, &r->writer, r->dp.conf);
 		assert_true(zs_tables_settings(&r->writer, &w->settings));
 	}
 }

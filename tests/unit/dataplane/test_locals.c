@@ -20,7 +20,7 @@ static void loaded(struct rig *r, struct zs_locals *l)
 	put(r, 3, "198.51.100.0", 127, 1, 0); /* a /31 has no broadcast address */
 	put(r, 9, "2001:db8::1", 64, 1, 0);
 	put(r, 63, "203.0.113.9", 128, 1, 0);
-	zs_locals_load(l, &r->writer);
+	zs_locals_load(l, &r->writer, NULL);
 }
 
 static void found(void **state)
@@ -51,7 +51,7 @@ static void found(void **state)
 		    zs_locals_has(&l, &a) != rows[i].has)
 			fail_msg("row %zu: %s", i, rows[i].addr);
 	}
-	zs_locals_load(&l, NULL);
+	zs_locals_load(&l, NULL, NULL);
 	assert_int_equal(l.count, 0);
 	assert_false(zs_locals_has(&l, &(struct zs_addr){ 0 }));
 }
@@ -115,15 +115,35 @@ static void all_of_them(void **state)
 		snprintf(text, sizeof(text), "192.0.2.%u", i * 3 + 1);
 		put(r, i, text, 120, 0, 0);
 	}
-	zs_locals_load(&l, &r->writer);
+	zs_locals_load(&l, &r->writer, NULL);
 	for (int i = 0; i < ZS_LOCALS_MAX; i++)
 		assert_int_equal(zs_locals_find(&l, &l.entry[i].addr, 0, 0), i);
+}
+
+/* Behind 1:1 NAT: looked at more closely, as our own are. */
+static void announced(void **state)
+{
+	struct rig *r = *state;
+	struct zs_conf conf = { .attach = { .announces = 2 } };
+	struct zs_locals l;
+
+	conf.attach.announce[0] = rig_addr("203.0.113.77");
+	conf.attach.announce[1] = rig_addr("2001:db8:77::1");
+	put(r, 0, "192.0.2.1", 120, 0, 0);
+	zs_locals_load(&l, &r->writer, &conf);
+	for (uint32_t i = 0; i < conf.attach.announces; i++) {
+		assert_true(zs_locals_near(&l, &conf.attach.announce[i]));
+		assert_true(zs_locals_announced(&conf, &conf.attach.announce[i]));
+		assert_false(zs_locals_has(&l, &conf.attach.announce[i]));
+	}
+	assert_false(zs_locals_announced(&conf, &l.entry[0].addr));
 }
 
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
-	const struct CMUnitTest tests[] = { T(found), T(broadcasts), T(picked), T(all_of_them) };
+	const struct CMUnitTest tests[] = { T(found), T(broadcasts), T(picked), T(all_of_them),
+					    T(announced) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

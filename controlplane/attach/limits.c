@@ -133,6 +133,19 @@ int zs_attach_limits_load(struct zs_attach *s, struct zs_error *err)
 	return zs_attach_records_limits(s, put, err);
 }
 
+/* Of what is set by command; beside a policy's rate the burst is what that has room for (zs_attach_limits_apply). */
+static int check_burst(const struct zs_attach_limits *l, struct zs_error *err)
+{
+	const uint32_t both = 1u << ZS_ATTACH_LIMIT_bit_s | 1u << ZS_ATTACH_LIMIT_burst;
+	uint64_t bit_s = l->value[ZS_ATTACH_LIMIT_bit_s], burst = l->value[ZS_ATTACH_LIMIT_burst];
+
+	if ((l->set & both) != both || !bit_s || burst <= zs_police_burst_max(bit_s))
+		return 0;
+	return REFUSE(err, "burst: %llu is more than %u s of bit_s (%llu); take %llu at most, or raise bit_s",
+		      (unsigned long long)burst, ZS_POLICE_DEPTH_S, (unsigned long long)bit_s,
+		      (unsigned long long)zs_police_burst_max(bit_s));
+}
+
 int zs_attach_limit(struct zs_attach *s, const struct zs_peer_id *peer, const struct zs_attach_limits *change,
 		    uint64_t now, struct zs_error *err)
 {
@@ -144,6 +157,9 @@ int zs_attach_limit(struct zs_attach *s, const struct zs_peer_id *peer, const st
 		if (change->set & 1u << i)
 			next.value[i] = change->value[i];
 	next.set = (next.set | change->set) & ~change->lifted;
+	rc = check_burst(&next, err);
+	if (rc)
+		return rc;
 	if (!before && s->limited.pool.used >= ZS_ATTACH_RULES)
 		return zs_error_set(err, -ENOSPC, ZS_EXIT_REFUSED,
 				    "%u peers have limits of their own already; give them a policy",
@@ -197,4 +213,6 @@ void zs_attach_limits_apply(const struct zs_attach *s, const struct zs_peer_id *
 			break;
 		}
 	}
+	if (p->bit_s && p->burst > zs_police_burst_max(p->bit_s))
+		p->burst = zs_police_burst_max(p->bit_s); /* told as it holds */
 }

@@ -1,6 +1,7 @@
 /* The sections attach and cids: names that are meant exist, ports do not meet, no connection ID outlives its configuration. */
 #include <string.h>
 #include "conf/schema.h"
+#include "shm/police.h"
 
 struct checker {
 	const struct zs_conf *conf;
@@ -43,6 +44,21 @@ static int check_names(const struct checker *c, const struct zs_conf_policy *at,
 	return 0;
 }
 
+static int check_bursts(const struct checker *c, const struct zs_conf_policy *at, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t most_kb = zs_police_burst_max((uint64_t)at[i].mbit_s * 1000000) >> 10;
+
+		if (at[i].mbit_s && at[i].burst_kb > most_kb)
+			return FAIL(c, &at[i].burst_kb,
+				    "burst_kb: %u is more than %u s of mbit_s (%u); take %llu at most, or "
+				    "raise mbit_s",
+				    at[i].burst_kb, ZS_POLICE_DEPTH_S, at[i].mbit_s,
+				    (unsigned long long)most_kb);
+	}
+	return 0;
+}
+
 static int check_policies(const struct checker *c)
 {
 	const struct zs_conf_attach *a = &c->conf->attach;
@@ -50,6 +66,10 @@ static int check_policies(const struct checker *c)
 
 	if (!ret)
 		ret = check_names(c, a->tenants_at, a->tenants, "tenants");
+	if (!ret)
+		ret = check_bursts(c, a->policies_at, a->policies);
+	if (!ret)
+		ret = check_bursts(c, a->tenants_at, a->tenants);
 	return ret ? ret : check_policy(c, a->policy);
 }
 

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 
-#define DEPTH_MAX_US ((1u << 26) - 1) /* 67 s: no burst is longer */
+#define DEPTH_MAX_US ((1u << 26) - 1) /* no burst is longer */
 #define LEASE_NS     ZS_NS_PER_MS
 #define DEPTH_NS     (10 * ZS_NS_PER_MS)
 
@@ -49,6 +49,13 @@ static uint16_t quantum_of(uint64_t per_s, const struct zs_rate *r, uint32_t ste
 
 	units = (units > max ? max : units) / step;
 	return units ? (uint16_t)units : 1;
+}
+
+uint64_t zs_police_burst_max(uint64_t bit_s)
+{
+	unsigned __int128 bytes = (unsigned __int128)(bit_s / 8 + (bit_s % 8 != 0)) * ZS_POLICE_DEPTH_S;
+
+	return bytes > UINT64_MAX ? UINT64_MAX : (uint64_t)bytes;
 }
 
 void zs_police_of(struct zs_police *out, const struct zs_police_limits *l)

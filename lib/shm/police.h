@@ -41,7 +41,11 @@ _Static_assert(sizeof(struct zs_police) == 32, "half a line");
 #define ZS_POLICE_LEASE	 (64u << 10) /* bytes of a lease at most */
 #define ZS_POLICE_PACKET 1500	     /* two of these are the smallest burst unless a policy says another */
 
-/* Control plane. Depth: limits->burst, else 10 ms of the rate and two packets; of new flows a second's worth. */
+#define ZS_POLICE_DEPTH_S 67 /* the longest burst, in seconds of its rate: what 26 bits of µs hold */
+
+/* The longest burst at that rate, bytes; 0: there is no rate, any burst is as good. */
+uint64_t zs_police_burst_max(uint64_t bit_s);
+/* Control plane. Depth: limits->burst, no longer than that, else 10 ms of the rate and two packets; of new flows a second's worth. */
 void zs_police_of(struct zs_police *out, const struct zs_police_limits *limits);
 /* What each of `members` attachments of a tenant is sure of. */
 void zs_police_share(struct zs_rate *bytes, struct zs_rate *packets, const struct zs_police_limits *tenant,

@@ -72,6 +72,29 @@ static void limit(struct world *w, uint8_t seed, const char *text)
 	walk(w);
 }
 
+/* A burst is 67 s of its rate at most: more is refused where both are set, and told as it holds beside a policy's rate. */
+static void test_bursts(void **state)
+{
+	struct world *w = *state;
+	struct zs_peer_id peer = peer_of(1);
+	struct zs_attach_limits l;
+	struct zs_error err = { 0 };
+	struct edge e;
+	zs_pb_Grant g;
+
+	limit(w, 1, "bit_s=8k burst=67k");
+	assert_int_equal(parse(&l, "burst=67001", &err), 0);
+	assert_int_equal(zs_attach_limit(w->s, &peer, &l, w->now, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "67 s of bit_s (8000); take 67000 at most"));
+	limit(w, 1, "bit_s=default burst=1M");
+	world_conf(w, "{mode: open, policies: [{name: p, mbit_s: 1}], policy: p}");
+	g = attach(w, &e, 1, ZS_ATTACH_CONTINUITY_fresh);
+	assert_int_equal(g.policy.burst, 1000000);
+	limit(w, 1, "burst=4G");
+	assert_int_equal(last(&e, ZS_ATTACH_POLICY)->policy.burst, 125000u * 67);
+	edge_close(&e);
+}
+
 static struct zs_attachment entry(struct world *w, uint32_t id)
 {
 	struct zs_sessions r;
@@ -222,7 +245,7 @@ static void test_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { ROW(test_words), ROW(test_by_command), ROW(test_tenants),
-					    ROW(test_bytes) };
+					    ROW(test_bytes), ROW(test_bursts) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -140,6 +140,8 @@ static const struct row {
 	{ "metrics: {listen: \"[2001:db8::1]:9464\"}\n", 1, "metrics stay on the host" },
 	{ "metrics: {listen: on}\n", 1, "or off" },
 	/* who may attach */
+	{ "attach:\n  policies: [{name: p, mbit_s: 1, burst_kb: 8179}]\n", 2, "take 8178 at most" },
+	{ "attach:\n  tenants: [{name: p, mbit_s: 1, burst_kb: 9000}]\n", 2, "take 8178 at most" },
 	{ "attach: {mode: all}\n", 1, "none of the words" },
 	{ "attach: {mode: token}\n", 1, "without attach.token_file" },
 	{ "attach: {psk: required}\n", 1, "without attach.psk_file" },

@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
-#define PER_S 64 /* connection IDs an edge gets a second, and a callee gives to all callers together … */
-#define BURST (16 * PER_S) /* … and at once: both together spend a configuration's nonces in a year */
+#define PER_S 64 /* connection IDs an edge gets a second … */
+#define BURST                                                                                                \
+	(16 *                                                                                                \
+	 PER_S) /* … and at once: with what its callers get (callers.c) a configuration's nonces last a year */
 
 static bool within_rate(const struct zs_attach *s, struct zs_gcra *bucket, uint32_t count)
 {
@@ -71,7 +73,7 @@ bool zs_attach_cids_ask(struct zs_attach *s, struct slot *slot, const zs_pb_CidA
 	if (!within_rate(s, &slot->cids, ask->count))
 		return false;
 	*r = (struct refusal){ .code = ZS_ATTACH_ERROR_no_cid, .scope = "peer" };
-	if (!callee || (callee != slot && !within_rate(s, &callee->called, ask->count)))
+	if (!callee || (callee != slot && !zs_attach_call(s, callee, slot, ask->count)))
 		return false;
 	*r = (struct refusal){ .code = ZS_ATTACH_ERROR_no_cid };
 	if (!mint(s, callee, ask->count, out))

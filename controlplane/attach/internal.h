@@ -25,6 +25,8 @@
 #include "shm/sessions.h"
 
 #define NEVER	      UINT64_MAX
+#define CALLER_SETS   4096 /* of shares of callers: 16,384 of them, 256 KiB */
+#define CALLER_WAYS   4
 #define BUCKETS	      1024 /* of slots by source prefix; a power of two */
 /* Each is a synced write, so an edge may not have as many as it likes: at once, and a second after that. */
 #define HELLO_BURST   8
@@ -138,6 +140,12 @@ struct slot {
 	uint32_t next_free; /* id of the slot freed after this one */
 };
 
+/* What a caller of a callee, or all callers of one network, are sure of (callers.c). */
+struct caller_share {
+	uint64_t name; /* keyed hash of whom it is about; 0: nobody */
+	struct zs_gcra bucket;
+};
+
 struct zs_attach {
 	struct zs_control *c;
 	struct zs_random random;
@@ -169,6 +177,7 @@ struct zs_attach {
 	struct zs_peertable limited; /* limits by command */
 	struct zs_attach_limits *limits;
 	struct tenant tenant[ZS_TENANTS]; /* by number; [0] is nobody */
+	struct caller_share caller_share[CALLER_SETS][CALLER_WAYS];
 
 	struct zs_attach_counts counts;
 };
@@ -348,6 +357,9 @@ bool zs_attach_cids_ask(struct zs_attach *s, struct slot *slot, const zs_pb_CidA
 /* What a Grant brings along; false: none can be minted now, the edge will ask. */
 bool zs_attach_cids_first(struct zs_attach *s, const struct slot *slot, zs_pb_Cids *out);
 void zs_attach_cids_retire(struct zs_attach *s); /* tells every edge which configurations were withdrawn */
+
+/* callers.c: may the caller get so many of the callee's? */
+bool zs_attach_call(struct zs_attach *s, struct slot *callee, const struct slot *caller, uint32_t count);
 
 /* ports.c */
 /* Takes the request into slot->ports and fills the answer; the caller stores, then keeps or undoes. */

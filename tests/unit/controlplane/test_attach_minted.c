@@ -150,7 +150,7 @@ static void test_callers(void **state)
 	}
 }
 
-/* 1,024 at once, 64 a second after that; of one callee as many for all its callers together. */
+/* 1,024 at once, 64 a second after that; of one callee half of it at once for whoever comes first. */
 static void test_rates(void **state)
 {
 	struct world *w = *state;
@@ -160,12 +160,18 @@ static void test_rates(void **state)
 	attach(w, &a, 1, ZS_ATTACH_CONTINUITY_fresh);
 	attach(w, &b, 2, ZS_ATTACH_CONTINUITY_fresh);
 	attach(w, &c, 3, ZS_ATTACH_CONTINUITY_fresh);
-	for (int i = 0; i < 16; i++)
+	for (int i = 0; i < 8; i++) {
 		ask(&a, 64, &callee);
+		last(&a, ZS_ATTACH_CIDS_SENT);
+	}
+	ask(&a, 64, &callee);
+	refused(&a, ZS_ATTACH_ERROR_no_cid);
+	for (int i = 0; i < 7; i++)
+		ask(&a, 64, NULL);
 	last(&a, ZS_ATTACH_CIDS_SENT);
 	ask(&a, 1, NULL);
 	assert_int_equal(refused(&a, ZS_ATTACH_ERROR_busy)->retry_ms, 1000);
-	ask(&b, 1, &callee);
+	ask(&b, 17, &callee);
 	refused(&b, ZS_ATTACH_ERROR_no_cid);
 	ask(&b, 1, NULL);
 	last(&b, ZS_ATTACH_CIDS_SENT);
@@ -179,6 +185,63 @@ static void test_rates(void **state)
 	edge_close(&a);
 	edge_close(&b);
 	edge_close(&c);
+}
+
+/* 0, or the error's code. What was said is forgotten. */
+static uint32_t answered(struct edge *e, uint32_t count, const struct zs_peer_id *callee)
+{
+	uint32_t code;
+
+	alive(e); /* no dataplane proves its session */
+	ask(e, count, callee);
+	assert_true(e->got);
+	code = e->frame[e->got - 1]->kind == ZS_ATTACH_ERROR ? e->frame[e->got - 1]->error.code : 0;
+	edge_free(e);
+	return code;
+}
+
+/* From another network than those of edge_open. */
+static void attach_far(struct world *w, struct edge *e, uint8_t seed)
+{
+	struct zs_attach_frame f = a_hello(1);
+
+	edge_open_as(w, e, peer_of(seed), 0xc6336400u + seed, true);
+	e->seed = seed;
+	edge_send(e, &f);
+	granted(e, ZS_ATTACH_CONTINUITY_fresh);
+}
+
+/* Six callers that ask without end, then so many that they use up what is sure for their network: who dials now and then gets
+ * what it asks for, from another network in any case. And the callee gives no less than it did. */
+static void test_a_fair_share(void **state)
+{
+	struct world *w = *state;
+	struct zs_peer_id callee = peer_of(1);
+	struct edge to, greedy[20], near, far;
+	uint32_t got = 0;
+
+	attach(w, &to, 1, ZS_ATTACH_CONTINUITY_fresh);
+	attach(w, &near, 2, ZS_ATTACH_CONTINUITY_fresh);
+	attach_far(w, &far, 3);
+	for (uint8_t i = 0; i < ZS_ARRAY_LEN(greedy); i++)
+		attach(w, &greedy[i], (uint8_t)(10 + i), ZS_ATTACH_CONTINUITY_fresh);
+	for (uint32_t second = 0; second < 80; second++) {
+		uint32_t many = second < 40 ? 6 : ZS_ARRAY_LEN(greedy);
+
+		for (uint32_t i = 0; i < 32; i++)
+			got += answered(&greedy[i % many], 4, &callee) ? 0 : 4;
+		if (second % 4 == 3) {
+			assert_int_equal(answered(&far, 1, &callee), 0);
+			assert_true(many > 6 || !answered(&near, 1, &callee));
+		}
+		pass(w, ZS_NS_PER_S);
+	}
+	assert_in_range(got, 60 * 80, 64 * 80 + 1024);
+	edge_close(&to);
+	edge_close(&near);
+	edge_close(&far);
+	for (uint32_t i = 0; i < ZS_ARRAY_LEN(greedy); i++)
+		edge_close(&greedy[i]);
 }
 
 /* A successor of a detached peer is another one to whom its connection IDs do not lead. */
@@ -242,7 +305,8 @@ int main(void)
 		TEST(test_own_ones),	      TEST(test_a_socket_gets_some_with_its_grant),
 		TEST(test_none_is_no_number), TEST(test_dials),
 		TEST(test_callers),	      TEST(test_rates),
-		TEST(test_an_owner_before),   TEST(test_withdrawn),
+		TEST(test_a_fair_share),      TEST(test_an_owner_before),
+		TEST(test_withdrawn),
 	};
 
 	ZS_CHECK(sodium_init() >= 0, "libsodium");

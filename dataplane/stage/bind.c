@@ -143,18 +143,37 @@ static enum zs_drop take(struct asked *q)
 	return ZS_DROPS;
 }
 
-void zs_bind_take(struct zs_worker *w, struct zs_item *it)
+/* In flood mode, when no more tags are checked: it would be refused whatever it is, unless it comes from where its peer is bound. */
+static bool hopeless(const struct zs_worker *w, const struct zs_item *it)
+{
+	struct zs_binding b;
+
+	if (!w->flood.on || w->flood.dear)
+		return false;
+	b = zs_binds_get(w, it->cid.attachment);
+	return b.port != it->p.src.port || b.local != it->local || !zs_addr_eq(&b.addr, &it->p.src.addr);
+}
+
+/* ZS_DROPS: it was taken. */
+static enum zs_drop take_ours(struct zs_worker *w, const struct zs_item *it)
 {
 	struct asked q = { .w = w, .it = it };
 	enum zs_drop why = ZS_DROP_bind_owner;
 
-	if (it->cid.verdict == ZS_CID_OK && it->cid.pop == w->dp->conf->attach.pop &&
-	    it->cid.attachment < w->dp->state.attachments &&
-	    zs_sessions_attachment(w->sessions, it->cid.attachment, &q.a)) {
+	if (zs_sessions_attachment(w->sessions, it->cid.attachment, &q.a))
 		why = take(&q);
-	} else if (it->p.payload_len != ZS_BIND_BYTES)
-		why = ZS_DROP_bind_form;
 	explicit_bzero(q.session, sizeof(q.session));
+	return why;
+}
+
+void zs_bind_take(struct zs_worker *w, struct zs_item *it)
+{
+	bool ours = it->cid.verdict == ZS_CID_OK && it->cid.pop == w->dp->conf->attach.pop &&
+		    it->cid.attachment < w->dp->state.attachments;
+	enum zs_drop why = it->p.payload_len == ZS_BIND_BYTES ? ZS_DROP_bind_owner : ZS_DROP_bind_form;
+
+	if (ours)
+		why = hopeless(w, it) ? ZS_DROP_flood : take_ours(w, it);
 	if (why != ZS_DROPS) {
 		zs_stage_refuse(w, it, why);
 		return;

@@ -301,11 +301,6 @@ static void longer_than_the_path(void **state)
 	assert_int_equal(state_of(w).uplink.drops[ZS_DROP_tunnel_mtu], 5);
 	assert_int_equal(news_of(w, "longer"), 2);
 	assert_int_equal(w->answers, 0);
-	/* While a way is measured anew, from the least on, nothing is said of it. */
-	zs_edge_data_moved(w->data);
-	relay_says(w, 4, DEAD, 0, 40);
-	run(w, 5 * MS);
-	assert_int_equal(news_of(w, "longer"), 2);
 	zs_udp_close(u);
 }
 

@@ -1,6 +1,6 @@
 # bpf/: the steering program for the kernel, its loader, and zs-steer to handle both by hand.
 $(eval $(call compile,bpf,-Ilib -Ibpf))
-BPF_OBJ   := $(call objects,bpf/loader.c bpf/keys.c bpf/blocks.c bpf/writer.c bpf/writer_load.c bpf/inverse.c)
+BPF_OBJ   := $(call objects,bpf/loader.c bpf/keys.c bpf/blocks.c bpf/pins.c bpf/writer.c bpf/writer_load.c bpf/inverse.c)
 BPF_LIBS   = $(shell $(PKG) --libs libbpf) -lelf -lz
 BPF_ARCH   = $(shell $(CC) -print-multiarch 2>/dev/null || gcc -print-multiarch)
 BPF_FLAGS  = -O2 -g -Wall -Wextra -Werror -ffreestanding -target bpf -mcpu=v3 -Ibpf/include -Ibpf -Ilib -isystem /usr/include/$(BPF_ARCH)

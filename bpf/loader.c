@@ -1,4 +1,4 @@
-/* Pins of one interface, in s->pin_dir:
+/* Pins of one interface, in its folder (pins.h):
  *
  *     link       keeps the program attached while no process lives
  *     program    the program behind the link, to compare a new one with
@@ -10,88 +10,61 @@
  * interface is gone is dead for good and is swept away. A program that is attached without being behind
  * our pinned link is somebody else's, even if it is a copy of ours.
  *
- * bpf(2), BPF_LINK_CREATE and BPF_LINK_UPDATE in linux/bpf.h; the bpf file system refuses names with
- * dots, which interfaces may have: they are written as colons, which interfaces cannot have. */
-#include <dirent.h>
+ * and, of an object with the fast path, in the instance's shared folder the maps of fast_maps.def: whichever interface a packet
+ * came by, it is forwarded from the same ones.
+ *
+ * bpf(2), BPF_LINK_CREATE and BPF_LINK_UPDATE in linux/bpf.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_link.h>
-#include <linux/magic.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include "base/check.h"
 #include "loader.h"
+#include "writer_load.h"
 
-#define BPF_ROOT     "/sys/fs/bpf"
-#define PIN_PATH     128 /* pin_dir and the longest name in it */
 #define PROGRAM_NAME "xsk_def_prog"
-#define PROGRAM_MAPS 16 /* more than any version of the program uses */
+#define PROGRAM_MAPS 32 /* more than any version of the program uses */
 
 static const char *const map_names[] = { "steer_keys", "steer_counters", "steer_config", "xsks_map",
 					 "steer_blocks" };
 
 #define MAPS ZS_ARRAY_LEN(map_names)
 
+struct load_map {
+	struct bpf_map *map;
+	const char *name, *dir; /* of its pin */
+	int fd;			/* belongs to the object */
+	bool kept;
+};
+
 /* One call of zs_steer_open. */
 struct load {
 	struct zs_steer *s;
 	struct zs_error *err;
 	struct bpf_object *object;
-	int prog_fd; /* belongs to object */
-	int map_fd[MAPS];
-	bool map_kept[MAPS];
+	int prog_fd;			  /* belongs to object */
+	const struct zs_fast_shape *fast; /* NULL: the object has none */
+	struct load_map map[MAPS + ZS_FAST_MAPS];
+	unsigned maps;
 	int link_fd;	  /* -1: nothing of ours is attached */
 	uint32_t link_id; /* the program behind it */
 };
 
-static void pin_path(const struct zs_steer *s, const char *name, char out[PIN_PATH])
-{
-	snprintf(out, PIN_PATH, "%s/%s", s->pin_dir, name);
-}
-
-static int open_pin(const struct zs_steer *s, const char *name)
-{
-	char path[PIN_PATH];
-
-	pin_path(s, name, path);
-	return bpf_obj_get(path);
-}
-
-/* Puts fd behind the name, whatever was there. */
-static int replace_pin(const struct zs_steer *s, const char *name, int fd)
-{
-	char path[PIN_PATH];
-
-	pin_path(s, name, path);
-	if (unlink(path) && errno != ENOENT)
-		return -errno;
-	return bpf_obj_pin(fd, path);
-}
-
 static int name_pins(struct zs_steer *s, const char *instance, const char *ifname, struct zs_error *err)
 {
-	int n;
-
 	*s = (struct zs_steer){
 		.keys_fd = -1, .counters_fd = -1, .config_fd = -1, .xsks_fd = -1, .blocks_fd = -1
 	};
-	if (!*instance || !*ifname || strchr(instance, '/') || strchr(ifname, '/'))
-		return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE,
-				    "not an instance and an interface: '%s' '%s'", instance, ifname);
-	n = snprintf(s->pin_dir, sizeof(s->pin_dir), BPF_ROOT "/zerostate-%s/%s", instance, ifname);
-	if (n >= (int)sizeof(s->pin_dir) || strlen(ifname) >= sizeof(s->ifname))
-		return zs_error_set(err, -ENAMETOOLONG, ZS_EXIT_USAGE,
-				    "instance or interface name too long: '%s' '%s'", instance, ifname);
-	for (char *c = s->pin_dir; (c = strchr(c, '.'));)
-		*c = ':';
+	if (strlen(ifname) >= sizeof(s->ifname))
+		return zs_error_set(err, -ENAMETOOLONG, ZS_EXIT_USAGE, "interface name too long: '%s'",
+				    ifname);
 	strcpy(s->ifname, ifname);
-	return 0;
+	return zs_pins_name(&s->pins, instance, ifname, err);
 }
 
 static int find_interface(struct zs_steer *s, struct zs_error *err)
@@ -100,30 +73,6 @@ static int find_interface(struct zs_steer *s, struct zs_error *err)
 	if (!s->ifindex)
 		return zs_error_set(err, -ENODEV, ZS_EXIT_RESOURCE,
 				    "no interface '%s' in this network namespace", s->ifname);
-	return 0;
-}
-
-static int check_bpffs(struct zs_error *err)
-{
-	struct statfs fs;
-
-	if (statfs(BPF_ROOT, &fs) || fs.f_type != BPF_FS_MAGIC)
-		return zs_error_set(err, -ENOENT, ZS_EXIT_RESOURCE,
-				    BPF_ROOT " is no bpf file system; run: mount -t bpf bpf " BPF_ROOT);
-	return 0;
-}
-
-static int make_dirs(const struct zs_steer *s, struct zs_error *err)
-{
-	char parent[sizeof(s->pin_dir)];
-
-	strcpy(parent, s->pin_dir);
-	*strrchr(parent, '/') = 0;
-	if ((mkdir(parent, 0700) && errno != EEXIST) || (mkdir(s->pin_dir, 0700) && errno != EEXIST)) {
-		int code = -errno;
-		return zs_error_set(err, code, ZS_EXIT_PRIVILEGE, "cannot make %s: %s", s->pin_dir,
-				    strerror(-code));
-	}
 	return 0;
 }
 
@@ -171,39 +120,11 @@ static int busy(const struct zs_steer *s, uint32_t id, struct zs_error *err)
 	    s->ifname, id, info.name[0] ? info.name : "?", s->ifname);
 }
 
-/* Unlinks everything under pin_dir; what it kept alive ends with the last descriptor. */
-static void sweep_pins(const struct zs_steer *s)
-{
-	DIR *dir = opendir(s->pin_dir);
-
-	if (!dir)
-		return;
-	for (struct dirent *e; (e = readdir(dir));) {
-		if (e->d_name[0] != '.')
-			unlinkat(dirfd(dir), e->d_name, 0);
-	}
-	closedir(dir);
-}
-
-/* The instance's folder stays while other interfaces are in it. */
-static int remove_pins(const struct zs_steer *s)
-{
-	char parent[sizeof(s->pin_dir)];
-
-	sweep_pins(s);
-	if (rmdir(s->pin_dir) && errno != ENOENT)
-		return -errno;
-	strcpy(parent, s->pin_dir);
-	*strrchr(parent, '/') = 0;
-	rmdir(parent);
-	return 0;
-}
-
 static void forget_link(struct load *l)
 {
 	close(l->link_fd);
 	l->link_fd = -1;
-	sweep_pins(l->s);
+	zs_pins_sweep(l->s->pins.dir);
 }
 
 /* Sets link_fd if the program on the interface is the one behind our pinned link. */
@@ -215,7 +136,7 @@ static int find_ours(struct load *l)
 
 	if (rc)
 		return refused(l->err, rc, "query", l->s->ifname);
-	l->link_fd = open_pin(l->s, "link");
+	l->link_fd = zs_pin_open(l->s->pins.dir, "link");
 	if (l->link_fd == -EACCES || l->link_fd == -EPERM)
 		return refused(l->err, l->link_fd, "open the pins of", l->s->ifname);
 	if (l->link_fd >= 0) {
@@ -226,7 +147,7 @@ static int find_ours(struct load *l)
 			return zs_error_set(
 			    l->err, -EBUSY, ZS_EXIT_RESOURCE,
 			    "%s holds the program of another interface (index %u, other network namespace?)",
-			    l->s->pin_dir, info.xdp.ifindex);
+			    l->s->pins.dir, info.xdp.ifindex);
 		l->link_id = info.prog_id;
 	}
 	return l->link_fd < 0 && attached ? busy(l->s, attached, l->err) : 0;
@@ -237,25 +158,35 @@ static bool same_layout(const struct bpf_map *map, int fd)
 	struct bpf_map_info info = { 0 };
 	uint32_t len = sizeof(info);
 
-	return !bpf_obj_get_info_by_fd(fd, &info, &len) && !strcmp(info.name, bpf_map__name(map)) &&
+	return !bpf_obj_get_info_by_fd(fd, &info, &len) &&
+	       !strncmp(info.name, bpf_map__name(map), sizeof(info.name) - 1) &&
 	       info.type == bpf_map__type(map) && info.key_size == bpf_map__key_size(map) &&
 	       info.value_size == bpf_map__value_size(map) && info.max_entries == bpf_map__max_entries(map) &&
 	       info.map_flags == bpf_map__map_flags(map);
 }
 
-static int keep_map(struct load *l, unsigned i)
+static void list_maps(struct load *l)
 {
-	struct bpf_map *map = bpf_object__find_map_by_name(l->object, map_names[i]);
+	for (unsigned i = 0; i < MAPS; i++)
+		l->map[l->maps++] = (struct load_map){ .name = map_names[i], .dir = l->s->pins.dir };
+	for (enum zs_fast_map m = 0; l->fast && m < ZS_FAST_MAPS; m++)
+		l->map[l->maps++] = (struct load_map){ .name = zs_fast_map_name(m),
+						       .dir = l->s->pins.shared };
+}
+
+static int keep_map(struct load *l, struct load_map *m)
+{
 	int fd, rc = 0;
 
-	if (!map)
+	m->map = bpf_object__find_map_by_name(l->object, m->name);
+	if (!m->map)
 		return -ENOENT;
-	fd = open_pin(l->s, map_names[i]);
+	fd = zs_pin_open(m->dir, m->name);
 	if (fd < 0)
 		return 0;
-	l->map_kept[i] = same_layout(map, fd);
-	if (l->map_kept[i])
-		rc = bpf_map__reuse_fd(map, fd); /* duplicates fd */
+	m->kept = same_layout(m->map, fd);
+	if (m->kept)
+		rc = bpf_map__reuse_fd(m->map, fd); /* duplicates fd */
 	close(fd);
 	return rc;
 }
@@ -263,7 +194,7 @@ static int keep_map(struct load *l, unsigned i)
 static int load_object(struct load *l, const char *path)
 {
 	struct bpf_program *prog;
-	int rc;
+	int rc = 0;
 
 	l->object = bpf_object__open_file(path, NULL);
 	if (!l->object)
@@ -271,27 +202,26 @@ static int load_object(struct load *l, const char *path)
 	prog = bpf_object__find_program_by_name(l->object, PROGRAM_NAME);
 	if (!prog)
 		return -ENOENT;
-	for (unsigned i = 0; i < MAPS; i++) {
-		rc = keep_map(l, i);
-		if (rc)
-			return rc;
-	}
-	rc = bpf_object__load(l->object);
-	if (rc)
-		return rc;
-	for (unsigned i = 0; i < MAPS; i++)
-		l->map_fd[i] = bpf_object__find_map_fd_by_name(l->object, map_names[i]);
+	if (l->fast)
+		rc = zs_fast_size(l->object, l->fast);
+	list_maps(l);
+	for (unsigned i = 0; !rc && i < l->maps; i++)
+		rc = keep_map(l, &l->map[i]);
+	if (!rc)
+		rc = bpf_object__load(l->object);
+	for (unsigned i = 0; !rc && i < l->maps; i++)
+		l->map[i].fd = bpf_map__fd(l->map[i].map);
 	l->prog_fd = bpf_program__fd(prog);
-	return 0;
+	return rc;
 }
 
 static int pin_maps(struct load *l)
 {
 	int rc = 0;
 
-	for (unsigned i = 0; !rc && i < MAPS; i++) {
-		if (!l->map_kept[i])
-			rc = replace_pin(l->s, map_names[i], l->map_fd[i]);
+	for (unsigned i = 0; !rc && i < l->maps; i++) {
+		if (!l->map[i].kept)
+			rc = zs_pin_replace(l->map[i].dir, l->map[i].name, l->map[i].fd);
 	}
 	return rc;
 }
@@ -316,7 +246,7 @@ static bool is_current(const struct load *l)
 	uint32_t ids[PROGRAM_MAPS] = { 0 };
 	struct bpf_prog_info old = { .nr_map_ids = PROGRAM_MAPS, .map_ids = (uintptr_t)ids }, new = { 0 };
 	uint32_t old_len = sizeof(old), new_len = sizeof(new);
-	int fd = open_pin(l->s, "program");
+	int fd = zs_pin_open(l->s->pins.dir, "program");
 	bool same;
 
 	if (fd < 0)
@@ -324,8 +254,8 @@ static bool is_current(const struct load *l)
 	same = !bpf_obj_get_info_by_fd(fd, &old, &old_len) &&
 	       !bpf_obj_get_info_by_fd(l->prog_fd, &new, &new_len) && old.id == l->link_id &&
 	       !memcmp(old.tag, new.tag, sizeof(old.tag)) && !strcmp(old.name, new.name);
-	for (unsigned i = 0; same && i < MAPS; i++)
-		same = uses_map(&old, ids, l->map_fd[i]);
+	for (unsigned i = 0; same && i < l->maps; i++)
+		same = uses_map(&old, ids, l->map[i].fd);
 	close(fd);
 	return same;
 }
@@ -351,13 +281,13 @@ static int attach(struct load *l)
 		return rc;
 	if (l->link_fd >= 0) {
 		rc = bpf_link_update(l->link_fd, l->prog_fd, NULL);
-		return rc ? rc : replace_pin(l->s, "program", l->prog_fd);
+		return rc ? rc : zs_pin_replace(l->s->pins.dir, "program", l->prog_fd);
 	}
 	l->link_fd = create_link(l); /* until it is pinned, closing it detaches */
 	if (l->link_fd < 0)
 		return l->link_fd;
-	rc = replace_pin(l->s, "program", l->prog_fd);
-	return rc ? rc : replace_pin(l->s, "link", l->link_fd);
+	rc = zs_pin_replace(l->s->pins.dir, "program", l->prog_fd);
+	return rc ? rc : zs_pin_replace(l->s->pins.dir, "link", l->link_fd);
 }
 
 static int keep_descriptors(struct load *l)
@@ -366,7 +296,7 @@ static int keep_descriptors(struct load *l)
 		      &l->s->blocks_fd };
 
 	for (unsigned i = 0; i < MAPS; i++) {
-		*to[i] = fcntl(l->map_fd[i], F_DUPFD_CLOEXEC, 3);
+		*to[i] = fcntl(l->map[i].fd, F_DUPFD_CLOEXEC, 3);
 		if (*to[i] < 0)
 			return -errno;
 	}
@@ -381,12 +311,12 @@ static int load_and_attach(struct load *l, const char *path)
 		return refused(l->err, rc, "load", path);
 	l->s->adopted = l->link_fd >= 0;
 	if (!is_current(l)) {
-		rc = make_dirs(l->s, l->err);
+		rc = zs_pins_make(&l->s->pins, l->fast, l->err);
 		if (rc)
 			return rc;
 		rc = attach(l);
 		if (rc && !l->s->adopted)
-			remove_pins(l->s);
+			zs_pins_remove(&l->s->pins);
 		if (rc)
 			return refused(l->err, rc, "attach the steering program to", l->s->ifname);
 	}
@@ -395,16 +325,16 @@ static int load_and_attach(struct load *l, const char *path)
 }
 
 int zs_steer_open(struct zs_steer *s, const char *instance, const char *ifname, const char *object,
-		  struct zs_error *err)
+		  const struct zs_fast_shape *fast, struct zs_error *err)
 {
-	struct load l = { .s = s, .err = err, .link_fd = -1, .prog_fd = -1 };
+	struct load l = { .s = s, .err = err, .fast = fast, .link_fd = -1, .prog_fd = -1 };
 	libbpf_print_fn_t print = libbpf_set_print(NULL); /* it would speak beside the log */
 	int rc = name_pins(s, instance, ifname, err);
 
 	if (!rc)
 		rc = find_interface(s, err);
 	if (!rc)
-		rc = check_bpffs(err);
+		rc = zs_pins_check(err);
 	if (!rc)
 		rc = find_ours(&l);
 	if (!rc)
@@ -425,14 +355,14 @@ int zs_steer_peek(struct zs_steer *s, const char *instance, const char *ifname, 
 	if (!rc)
 		rc = find_interface(s, err);
 	if (!rc)
-		rc = check_bpffs(err);
+		rc = zs_pins_check(err);
 	if (rc)
 		return rc;
-	s->keys_fd = open_pin(s, "steer_keys");
-	s->counters_fd = open_pin(s, "steer_counters");
-	s->config_fd = open_pin(s, "steer_config");
-	s->xsks_fd = open_pin(s, "xsks_map");
-	s->blocks_fd = open_pin(s, "steer_blocks");
+	s->keys_fd = zs_pin_open(s->pins.dir, "steer_keys");
+	s->counters_fd = zs_pin_open(s->pins.dir, "steer_counters");
+	s->config_fd = zs_pin_open(s->pins.dir, "steer_config");
+	s->xsks_fd = zs_pin_open(s->pins.dir, "xsks_map");
+	s->blocks_fd = zs_pin_open(s->pins.dir, "steer_blocks");
 	if (s->keys_fd >= 0 && s->counters_fd >= 0 && s->config_fd >= 0 && s->xsks_fd >= 0 &&
 	    s->blocks_fd >= 0) {
 		s->adopted = true;
@@ -466,13 +396,13 @@ int zs_steer_remove(const char *instance, const char *ifname, struct zs_error *e
 
 	if (rc)
 		return rc;
-	if (access(s.pin_dir, F_OK) && errno == ENOENT)
+	if (access(s.pins.dir, F_OK) && errno == ENOENT)
 		return 0;
-	fd = open_pin(&s, "link");
+	fd = zs_pin_open(s.pins.dir, "link");
 	if (fd >= 0) {
 		bpf_link_detach(fd); /* now, whoever still holds it; fails only when the interface is gone */
 		close(fd);
 	}
-	rc = remove_pins(&s);
-	return rc ? refused(err, rc, "remove", s.pin_dir) : 0;
+	rc = zs_pins_remove(&s.pins);
+	return rc ? refused(err, rc, "remove", s.pins.dir) : 0;
 }

@@ -11,7 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/error.h"
+#include "pins.h"
 #include "steer.h"
+#include "writer.h"
 #include "net/addr.h"
 
 #define ZS_STEER_CPUS_MAX 512 /* a counter's values are summed on the stack: 4 KiB */
@@ -28,16 +30,17 @@ struct zs_steer {
 	uint32_t set;  /* number of the last set of keys */
 	uint32_t cpus; /* possible CPUs, as per-CPU maps count them */
 	bool adopted;  /* true: the program of an earlier run was there */
-	char pin_dir[96];
+	struct zs_pins pins;
 	char ifname[16];
 };
 
 /* Attaches (or adopts our own pinned) program on ifname. Never detaches another's program:
  * -EBUSY names it. -EPERM: needs CAP_SYS_ADMIN (which net_af_xdp needs
  * for adopting anyway), or CAP_BPF, CAP_NET_ADMIN and, for a packet pointer moved by a variable, CAP_PERFMON;
- * the calls below need none. object: path of steer.bpf.o. */
+ * the calls below need none. object: path of steer.bpf.o; with `fast`, of fast.bpf.o, whose maps are the instance's and of these
+ * capacities. */
 int zs_steer_open(struct zs_steer *s, const char *instance, const char *ifname, const char *object,
-		  struct zs_error *err);
+		  const struct zs_fast_shape *fast, struct zs_error *err);
 /* Opens the maps of what is pinned for looking and for zs_steer_sync; attaches nothing. -ENOENT: nothing
  * is pinned. No capability is needed, only the right to the pins (root's). */
 int zs_steer_peek(struct zs_steer *s, const char *instance, const char *ifname, struct zs_error *err);

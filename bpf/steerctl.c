@@ -65,7 +65,7 @@ static int attach(int argc, char **argv)
 	struct zs_steer s;
 	char path[4096];
 
-	if (zs_steer_open(&s, argv[0], argv[1], argc > 2 ? argv[2] : default_object(path), &err))
+	if (zs_steer_open(&s, argv[0], argv[1], argc > 2 ? argv[2] : default_object(path), NULL, &err))
 		return fail(&err);
 	printf("interface=%s adopted=%d\n", s.ifname, s.adopted);
 	zs_steer_close(&s);

@@ -190,15 +190,19 @@ void zs_fast_put_to(struct zs_fast *f, uint32_t id, const struct zs_fast_attachm
 	close_entry(&a->seq);
 }
 
-void zs_fast_put_from(struct zs_fast *f, uint32_t id, const struct zs_fast_attachment *from)
+void zs_fast_put_limits(struct zs_fast *f, uint32_t id, const struct zs_fast_attachment *limits)
 {
 	struct zs_fast_attachment *a = &f->attachments[id];
 
-	a->policed = from->policed;
-	a->mark = from->mark;
-	a->tenant = from->tenant;
-	a->police = from->police;
-	set(&a->sends, f->stamp);
+	a->policed = limits->policed;
+	a->mark = limits->mark;
+	a->tenant = limits->tenant;
+	a->police = limits->police;
+}
+
+void zs_fast_put_from(struct zs_fast *f, uint32_t id)
+{
+	set(&f->attachments[id].sends, f->stamp);
 }
 
 void zs_fast_void(struct zs_fast *f, uint32_t id)

@@ -63,10 +63,12 @@ static inline void zs_fast_alive(struct zs_fast *f, uint64_t now_ns)
 /* Index of a frame header, or ZS_FAST_NO_HOP: there are too many. */
 uint32_t zs_fast_hop(struct zs_fast *f, const struct zs_fast_hop *hop);
 
-/* Where an attachment's packets go. seq, stamp and meter are not looked at; line 1 is the next call's. */
+/* Where an attachment's packets go: line 0, but for seq, stamp and meter. */
 void zs_fast_put_to(struct zs_fast *f, uint32_t id, const struct zs_fast_attachment *to);
+/* Its limits: policed, mark, tenant, police. Before either end is offered. */
+void zs_fast_put_limits(struct zs_fast *f, uint32_t id, const struct zs_fast_attachment *limits);
 /* What comes from its bound address is good: the address was judged, and is no relay's. */
-void zs_fast_put_from(struct zs_fast *f, uint32_t id, const struct zs_fast_attachment *from);
+void zs_fast_put_from(struct zs_fast *f, uint32_t id);
 /* Is what was offered for it in force? */
 static inline bool zs_fast_has_to(const struct zs_fast *f, uint32_t id)
 {

@@ -1,5 +1,6 @@
 /* One partition a call, in turn; a slice of it, and a bounded number of ends. */
 #include "age.h"
+#include "fastpath.h"
 #include "stage/stage.h"
 
 #define SWEEP_MIN   64 /* flows looked at each time: all of a partition in some 2 s */
@@ -31,6 +32,13 @@ static bool unpublished(const struct zs_flow *f, const void *ctx)
 	       detached(w, &f->client.addr);
 }
 
+/* The flows that this sweep looks at may have packets that never came here. */
+static void look_into_kernel(struct zs_worker *w, const struct zs_flow_table *t, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		zs_fastpath_flow(w, t, (t->head->sweep + i) % t->capacity, false);
+}
+
 static void sweep(struct zs_worker *w, struct zs_flow_table *t)
 {
 	struct zs_flow_sweep s = { .now_ms = w->now_ms,
@@ -40,6 +48,8 @@ static void sweep(struct zs_worker *w, struct zs_flow_table *t)
 				   .ctx = w };
 	uint32_t left = t->capacity / SWEEP_SHARE > SWEEP_MIN ? t->capacity / SWEEP_SHARE : SWEEP_MIN;
 
+	if (w->dp->fast)
+		look_into_kernel(w, t, left);
 	for (int ends = 0; left && ends < ENDS_MAX; ends++) {
 		bool idle;
 		uint32_t id = zs_flow_sweep(t, &s, &left, &idle);

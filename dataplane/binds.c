@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include "fastpath.h"
 #include "hot.h"
 #include "worker.h"
 
@@ -138,7 +139,7 @@ int zs_binds_open(struct zs_dp *dp, struct zs_error *err)
 	uint64_t now = zs_clock_ns();
 	uint32_t lives = 0;
 
-	dp->senders.bucket = dp->state.sender;
+	dp->senders.bucket = dp->fast ? dp->fast->maps.senders : dp->state.sender;
 	dp->senders.mask = zs_senders_for(dp->state.attachments) - 1;
 	if (getrandom(dp->senders.key, sizeof(dp->senders.key), 0) != sizeof(dp->senders.key))
 		return zs_error_set(err, -errno, ZS_EXIT_RESOURCE, "no random numbers");

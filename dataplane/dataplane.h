@@ -32,6 +32,7 @@ struct zs_targets;
 struct zs_offenders;
 struct zs_binds;
 struct zs_window_keys;
+struct zs_fastpath;
 
 #define ZS_QUEUES_MAX	 ZS_CONF_QUEUES
 #define ZS_HANDOVER_RING 1024 /* mbufs waiting for another worker: 32 bursts */
@@ -92,6 +93,7 @@ struct zs_dp {
 	struct zs_limits *limits;
 	struct zs_targets *targets;
 	struct zs_offenders *offenders; /* main's */
+	struct zs_fastpath *fast;	/* the worker's; NULL: another engine */
 	uint32_t blocked;		/* source prefixes that the steering programs drop */
 	/* Flow partitions: which worker serves each, and which port range it owns. */
 	uint32_t partitions;

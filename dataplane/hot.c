@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include "binds.h"
+#include "fastpath.h"
 #include "held.h"
 #include "stage/stage.h"
 #include "worker.h"
@@ -13,6 +14,10 @@ void zs_hot_open(struct zs_worker *w)
 	const struct zs_state *s = &w->dp->state;
 	struct zs_policer_view v = { .bucket = s->bucket, .tenant = s->tenant };
 
+	if (w->dp->fast) { /* one bucket for both */
+		v.bucket = w->dp->fast->maps.buckets;
+		v.tenant = w->dp->fast->maps.shared;
+	}
 	w->hot = zs_state_hot(s, w->index);
 	w->account = v.account = zs_state_account(s, w->index);
 	for (uint32_t id = 0; id < s->attachments; id++) {
@@ -72,6 +77,8 @@ static void load(struct zs_worker *w, uint32_t id)
 	}
 	memcpy(now.meter, line->meter, sizeof(now.meter));
 	*line = now;
+	if (w->dp->fast)
+		zs_fastpath_void(w, id);
 	if (now.port)
 		find_way(w, line);
 }

@@ -2,6 +2,7 @@
 #include "age.h"
 #include "base/refused.h"
 #include "binds.h"
+#include "fastpath.h"
 #include "housekeeping.h"
 #include "judge.h"
 #include "loop/notify.h"
@@ -34,6 +35,8 @@ void zs_housekeeping(struct zs_worker *w)
 	zs_cids_refresh(&w->cids, w->sessions, w->unix_s);
 	zs_hot_refresh(w);
 	zs_tracer_look(w);
+	if (w->dp->fast)
+		zs_fastpath_keep(w);
 	if (w->sessions)
 		zs_policer_tick(&w->policer, w->now_ns, LEASES_EACH);
 	if (w->index == ZS_BINDER)

@@ -17,6 +17,7 @@
 #include "binds.h"
 #include "conf/options.h"
 #include "eal.h"
+#include "fastpath.h"
 #include "flows.h"
 #include "housekeeping.h"
 #include "loop/notify.h"
@@ -156,6 +157,8 @@ static int serve(struct zs_dp *dp, const sigset_t *set, struct zs_error *err)
 
 	zs_view_refresh(dp);
 	zs_steering_sync(dp);
+	if (dp->fast)
+		zs_fastpath_begin(dp->worker[0]);
 	if ((rc = zs_workers_start(dp, err)))
 		goto stop;
 	if ((rc = zs_sandbox_main(dp, err)))
@@ -183,7 +186,7 @@ static int start(struct zs_dp *dp, const sigset_t *set, struct zs_error *err)
 		goto close_segments;
 	if ((rc = zs_ports_start(dp, err)))
 		goto stop_ports;
-	if ((rc = zs_workers_new(dp, err)))
+	if ((rc = zs_fastpath_open(dp, err)) || (rc = zs_workers_new(dp, err)))
 		goto delete_workers;
 	dp->offenders = zs_offenders_new(dp);
 	if (!dp->offenders) {
@@ -202,6 +205,7 @@ close_flows:
 	free(dp->offenders);
 delete_workers:
 	zs_workers_delete(dp);
+	zs_fastpath_close(dp);
 stop_ports:
 	zs_ports_stop(dp);
 close_segments:

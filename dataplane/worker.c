@@ -6,6 +6,7 @@
 #include <rte_launch.h>
 #include <rte_malloc.h>
 #include <rte_ring.h>
+#include "fastpath.h"
 #include "limit.h"
 #include "targets.h"
 #include "worker.h"
@@ -63,7 +64,7 @@ static int make_worker(struct zs_dp *dp, uint32_t index)
 	w->count = w->state->counters.counter;
 	w->drop = w->state->counters.drop;
 	zs_hot_open(w);
-	zs_cids_open(&w->cids);
+	zs_cids_open(&w->cids, dp->fast ? &dp->fast->maps : NULL);
 	w->state->cpu = dp->conf->dataplane.cpu[index];
 	w->state->tsc_hz = rte_get_tsc_hz();
 	if (getrandom(&w->random, sizeof(w->random), 0) < 0)

@@ -30,14 +30,14 @@ $(foreach t,$(UNIT_EDGE),$(eval $(call unit,$(t),edge,$$(EDGE_OBJ_TESTED) $$(B)/
 $(eval $(call compile,tests/unit/bench,-Ilib -Ibench))
 $(foreach t,$(UNIT_BENCH),$(eval $(call unit,$(t),bench,$$(call objects,$$(addprefix bench/core/,compare.c histogram.c samples.c search.c zipf.c)),-ljansson -lm)))
 # Of the dataplane what knows no DPDK; a test brings what else its subject calls.
-DP_PLAIN := $(addprefix dataplane/,$(addsuffix .c,age binds calls cids entropy flood flows held hot judge limit locals offenders targets tunnels tunnels_open tracer view stage/bind stage/cid stage/flow stage/frame stage/header stage/hop stage/icmp_write stage/inner stage/late stage/newflow stage/pass stage/police stage/rewrite stage/trace \
+DP_PLAIN := $(addprefix dataplane/,$(addsuffix .c,age binds calls cids fastpath entropy flood flows held hot judge limit locals offenders targets tunnels tunnels_open tracer view stage/bind stage/cid stage/flow stage/frame stage/header stage/hop stage/icmp_write stage/inner stage/late stage/newflow stage/pass stage/police stage/rewrite stage/trace \
 	stage/tunnel_control stage/tunnel_in stage/tunnel_out))
 $(foreach t,$(UNIT_DP),$(eval $(call unit,$(t),dataplane,$$(B)/libzsdp.a $$(B)/libzsrelay.a,$$(B)/libzsdp.a $$(RELAY_LIBS))))
 # The one that sends has a fake of DPDK's queues.
 $(B)/tests/test_tx: $(call objects,dataplane/stage/tx.c)
 # … and tests/unit/dataplane/fake_port.c what it touches of DPDK.
 $(eval $(call compile,tests/unit/dataplane,-Ilib -Idataplane -Ibpf -Itests -Itests/unit/dataplane $(DPDK_CFLAGS)))
-$(B)/libzsdp.a: $(call objects,$(DP_PLAIN) tests/unit/dataplane/fake_port.c)
+$(B)/libzsdp.a: $(call objects,$(DP_PLAIN) bpf/writer.c bpf/inverse.c tests/unit/dataplane/fake_port.c)
 	@rm -f $@ && ar rcs $@ $^
 # $(call fuzz,NAME,OBJECTS,LIBS)
 define fuzz

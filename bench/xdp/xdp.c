@@ -119,7 +119,8 @@ static void put_attachment(struct bench *b, uint32_t id)
 					.expires_ns = UINT64_MAX };
 
 	zs_fast_put_to(&b->f, id, &a);
-	zs_fast_put_from(&b->f, id, &a);
+	zs_fast_put_limits(&b->f, id, &a);
+	zs_fast_put_from(&b->f, id);
 	zs_senders_insert(&b->senders, zs_senders_hash(&b->senders, &e, 0), id);
 }
 

@@ -1,5 +1,6 @@
 /* The slow path of a client's first packet: may this flow be, and what does it look like? The
  * cheap refusals come first, the source port last. */
+#include "fastpath.h"
 #include "held.h"
 #include "limit.h"
 #include "relay/codes.h"
@@ -128,6 +129,8 @@ static void tell_ends(struct zs_worker *w, const struct zs_flow *f)
 
 void zs_flow_end(struct zs_worker *w, struct zs_flow_table *t, uint32_t id, enum zs_flow_end why)
 {
+	if (w->dp->fast)
+		zs_fastpath_flow(w, t, id, true);
 	zs_flow_gone(w, &t->flow[id], why);
 	if (why == ZS_FLOW_END_UNPUBLISHED)
 		tell_ends(w, &t->flow[id]);

@@ -2,6 +2,7 @@
  * a port reaches it by a ring to one that has. What neither takes is the drop tx_full. */
 #include <rte_ethdev.h>
 #include <rte_ring.h>
+#include "fastpath.h"
 #include "stage.h"
 
 #define ID_BITS 24 /* of an attachment + 1 in a note */
@@ -159,6 +160,8 @@ void zs_stage_tx(struct zs_worker *w, struct zs_item **at, uint32_t n)
 	for (uint32_t i = 0; i < n; i++) {
 		struct zs_sent sent = sent_of(w, at[i]);
 
+		if (w->dp->fast)
+			zs_fastpath_offer(w, at[i]);
 		zs_tx_put(w, at[i]->hop.iface, at[i]->m, &sent);
 	}
 }

@@ -54,6 +54,26 @@ static int check_workers(const struct checker *c)
 	return 0;
 }
 
+/* What the fast path in the kernel is made from is one worker's, and it runs where the kernel's drivers do. */
+static int check_engine(const struct checker *c)
+{
+	const struct zs_conf *conf = c->conf;
+
+	if (!zs_conf_engine_xdp(conf))
+		return 0;
+	if (conf->dataplane.workers != 1)
+		return FAIL(c, &conf->dataplane.workers,
+			    "workers: engine xdp has one; write 1, or engine: dpdk");
+	for (uint32_t i = 0; i < conf->dataplane.ports; i++) {
+		const struct zs_conf_port *p = &conf->dataplane.port[i];
+
+		if (p->driver != ZS_DRIVER_AF_XDP)
+			return FAIL(c, &p->driver, "port %s: engine xdp wants driver af_xdp, not %s", p->name,
+				    zs_conf_driver_name(p->driver));
+	}
+	return 0;
+}
+
 static int check_device(const struct checker *c, uint32_t index)
 {
 	const struct zs_conf_port *p = &c->conf->dataplane.port[index];
@@ -221,6 +241,8 @@ int zs_conf_check(const struct zs_conf *conf, const struct zs_conf_marks *marks,
 		ret = check_workers(&c);
 	if (!ret)
 		ret = check_ports(&c);
+	if (!ret)
+		ret = check_engine(&c);
 	if (!ret)
 		ret = check_publish(&c);
 	if (!ret)

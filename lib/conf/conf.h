@@ -146,6 +146,7 @@ struct zs_conf {
 	char instance[33];
 	char state_dir[108], run_dir[108];
 	struct {
+		char engine[8]; /* dpdk, xdp */
 		uint32_t workers;
 		uint16_t cpu[ZS_WORKERS_MAX]; /* workers of them; the main thread runs on main_cpu */
 		uint16_t main_cpu;
@@ -200,6 +201,11 @@ struct zs_conf_place {
 	uint32_t port, vlan; /* of the address last given: indexes into port[] and its vlan[] */
 	uint32_t next;
 };
+/* Does the kernel forward? Else the workers do all of it. */
+static inline bool zs_conf_engine_xdp(const struct zs_conf *conf)
+{
+	return strcmp(conf->dataplane.engine, "xdp") == 0;
+}
 /* The next own address, in the file's order; NULL: no more. A checked configuration has each once and
  * ZS_LOCALS_MAX at most. */
 const struct zs_conf_interface_address *zs_conf_own_next(const struct zs_conf *conf,

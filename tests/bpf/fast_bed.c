@@ -46,7 +46,8 @@ static void bind(struct bed *b, uint32_t id, const char *where, uint8_t local, u
 					.expires_ns = zs_clock_ns() + 1000 * ZS_NS_PER_S };
 
 	zs_fast_put_to(&b->f, id, &a);
-	zs_fast_put_from(&b->f, id, &a);
+	zs_fast_put_limits(&b->f, id, &a);
+	zs_fast_put_from(&b->f, id);
 	zs_senders_insert(&b->senders, zs_senders_hash(&b->senders, &e, local), id);
 }
 

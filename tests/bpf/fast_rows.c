@@ -211,7 +211,8 @@ static void limit(struct bed *b, uint32_t id, const struct zs_police_limits *l, 
 	a.mark = mark;
 	a.tenant = tenant;
 	zs_fast_put_to(&b->f, id, &a);
-	zs_fast_put_from(&b->f, id, &a);
+	zs_fast_put_limits(&b->f, id, &a);
+	zs_fast_put_from(&b->f, id);
 }
 
 static bool passes(struct bed *b, const struct datagram *d, uint8_t *ecn)

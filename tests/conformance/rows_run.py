@@ -24,6 +24,7 @@ class Context:
         self.peer_mac = {side: wire.mac for side, wire in self.wire.items()}
         self.relay_mac = {"client": mac(client_mac), "server": mac(server_mac)}
         self.admin, self.sport = Admin(admin), {}
+        self.engine, self.again = os.environ.get("ZS_ENGINE", "dpdk"), 0  # again: packets sent to meet the kernel's path
         self.port, self.attachment, self.bind_id = {}, {}, {}  # of the peers, by name
 
     def bind(self, name, peer):
@@ -93,16 +94,29 @@ def judge_out(got, row, x):
     return None if seen == expected else "came out as\n      %s\n    not\n      %s" % (seen.hex(), expected.hex())
 
 
+def times(x, row):
+    """With the engine xdp the worker forwards a packet first and the kernel the next ones like it: all must come out the same."""
+    *_, learns, want = row
+    again = x.engine == "xdp" and want is not None and not learns
+    x.again += 2 * again
+    return 3 if again else 1
+
+
 def check(x, row):
     _, side, frame, verdict, _, _ = row
     other = "server" if side == "client" else "client"
     for wire in x.wire.values():
         wire.receive()
-    before = x.drops()
-    x.wire[side].send(frame(x))
+    before, sent = x.drops(), frame(x)
     if verdict == "tx":
-        got = x.heard(other, 1.5)
-        return judge_out(got, row, x) if got else "nothing came out; drops: %s" % settle(x, before)
+        for _ in range(times(x, row)):
+            x.wire[side].send(sent)
+            got = x.heard(other, 1.5)
+            why = judge_out(got, row, x) if got else "nothing came out; drops: %s" % settle(x, before)
+            if why:
+                return why
+        return None
+    x.wire[side].send(sent)
     if verdict == "kernel":
         out, lost = x.heard(other, 0.2), delta(before, x.drops())
         if out:
@@ -126,6 +140,10 @@ def main():
         return run(x)
 
 
+def in_kernel(x):
+    return x.admin.result("show counters")["total"]["in_kernel"]
+
+
 def run(x):
     bad = 0
     for row in ROWS:
@@ -139,6 +157,10 @@ def run(x):
     if balance:
         print("not ok conservation: %s packets are unaccounted for" % balance)
         bad += 1
+    if x.engine == "xdp":
+        kernel = in_kernel(x)
+        print("# %d packets met the path in the kernel, of %d and more" % (kernel, x.again))
+        bad += kernel < x.again * 3 // 4
     print("# %d rows, %d wrong" % (len(ROWS), bad))
     return 1 if bad else 0
 

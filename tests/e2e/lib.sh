@@ -20,6 +20,8 @@ INSTANCE=e2e$$
 C=zs$$-client R=zs$$-relay S=zs$$-server
 A4=10.77.1 B4=10.77.2 A6=fd77:1: B6=fd77:2:
 RELAY4=$A4.1 RELAY6=$A6:1 SERVER4=$B4.2 SERVER6=$B6:2 CLIENT4=$A4.2 CLIENT6=$A6:2
+ENGINE=${ZS_ENGINE:-dpdk}
+GRO=$([ "$ENGINE" = xdp ] && echo on || echo off) # what XDP sends into a veth is lost unless its peer has NAPI, which GRO turns on
 MORE_NS= # what a test adds, to be made and removed with the lab
 LAB= # scratch folder while the lab stands
 
@@ -140,7 +142,7 @@ plug() {
 	local n d
 	for n in "$1 $2" "$3 $4"; do
 		d=${n#* }
-		in_ns "${n% *}" ethtool -K "$d" tx off gso off tso off gro off >/dev/null 2>&1
+		in_ns "${n% *}" ethtool -K "$d" tx off gso off tso off gro "$GRO" >/dev/null 2>&1
 		ip -n "${n% *}" link set "$d" up
 	done
 }
@@ -208,13 +210,16 @@ nat() {
 # write_conf [FILE]: 4443 → v4 server, 4446 → v6 server, both reachable from either family.
 # What a test changes: MORE_CONF (sections), RINGS, FLOWS (capacity), MORE_FLOWS (lines inside flows:), PUBLISH (lines), WORKERS, MEMORY, HUGE.
 write_conf() {
+	local workers=${WORKERS:-1}
+	[ "$ENGINE" = xdp ] && workers=1 # it has no more
 	cat >"${1:-$CONF}" <<-EOF
 	instance: $INSTANCE
 	state_dir: $LAB/state
 	run_dir: $LAB/run
 	dataplane:
-	  workers: ${WORKERS:-1}
-	  cpus: [$([ "${WORKERS:-1}" = 1 ] && echo 1 || echo 0, 1)]
+	  engine: $ENGINE
+	  workers: $workers
+	  cpus: [$([ "$workers" = 1 ] && echo 1 || echo 0, 1)]
 	  main_cpu: 0
 	  hugepages: ${HUGE:-false}
 	  memory_mb: ${MEMORY:-128}

@@ -109,7 +109,7 @@ static inline void cid_workers(struct cid_rig *c, uint32_t workers)
 		w->hot_view = (struct zs_hot_view){ 0 };
 		w->unix_s = 1700000000;
 		w->flood.nudges = UINT8_MAX; /* a test that counts them says how many */
-		zs_cids_open(&w->cids);
+		zs_cids_open(&w->cids, NULL);
 	}
 	zs_binds_close(&c->r->dp);
 	assert_int_equal(zs_binds_open(&c->r->dp, &(struct zs_error){ 0 }), 0);

@@ -219,7 +219,7 @@ static inline void world_dataplane(struct world *x, uint32_t workers, bool lost)
 		x->r->worker[i].hot_view = (struct zs_hot_view){ 0 };
 		x->r->worker[i].tunnels = i < workers ? x->r->worker[i].tunnels : NULL;
 		x->r->dp.port[i].mtu = 1500;
-		zs_cids_open(&x->r->worker[i].cids);
+		zs_cids_open(&x->r->worker[i].cids, NULL);
 	}
 	world_map(x);
 	world_clock(x);

@@ -85,7 +85,7 @@ static void keys(struct lab *l)
 	zs_cidset_init(&l->mint, zs_aes_best());
 	zs_cidset_put(&l->mint, 2, config.key);
 	for (uint32_t i = 0; i < l->t->r->dp.workers; i++)
-		zs_cids_open(&l->t->r->worker[i].cids);
+		zs_cids_open(&l->t->r->worker[i].cids, NULL);
 }
 
 /* Everybody, with the edge's tunnel up. */

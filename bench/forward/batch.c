@@ -35,19 +35,19 @@ void zs_forward_fill(struct zs_forward *f, uint32_t n)
 		f->made[made.out][f->made_count[made.out]++] = made;
 	}
 	for (int in = 0; in < 2; in++)
-		ZS_CHECK(rte_ring_sp_enqueue_bulk(f->bed->in[in], (void **)side[in], count[in], NULL) ==
+		ZS_CHECK(rte_ring_sp_enqueue_bulk(f->queues.in[in], (void **)side[in], count[in], NULL) ==
 			     count[in],
 			 "room in a ring");
 }
 
 uint64_t zs_forward_turns(struct zs_forward *f, uint32_t n)
 {
-	struct zs_worker *w = f->bed->w;
+	struct zs_worker *w = f->w;
 	uint64_t start = zs_tsc();
 
 	f->packets += n;
 	for (uint32_t done = 0; done < n;)
-		done += zs_worker_turn(w, &f->bed->burst, true);
+		done += zs_worker_turn(w, &f->burst, true);
 	return zs_tsc() - start;
 }
 
@@ -124,8 +124,8 @@ uint32_t zs_forward_take(struct zs_forward *f)
 	uint32_t got, all = 0;
 
 	for (int out = 0; out < 2; out++)
-		while (
-		    (got = rte_ring_sc_dequeue_burst(f->bed->out[out], (void **)m, ZS_FORWARD_BATCH, NULL))) {
+		while ((got = rte_ring_sc_dequeue_burst(f->queues.out[out], (void **)m, ZS_FORWARD_BATCH,
+							NULL))) {
 			rte_pktmbuf_free_bulk(m, got);
 			all += got;
 		}
@@ -136,7 +136,7 @@ void zs_forward_sink(struct zs_forward *f, uint32_t n, bool look)
 {
 	for (int out = 0; out < 2; out++) {
 		struct rte_mbuf *m[ZS_FORWARD_BATCH];
-		uint32_t got = rte_ring_sc_dequeue_burst(f->bed->out[out], (void **)m, ZS_FORWARD_BATCH,
+		uint32_t got = rte_ring_sc_dequeue_burst(f->queues.out[out], (void **)m, ZS_FORWARD_BATCH,
 							 NULL);
 
 		for (uint32_t i = 0; look && i < got && i < f->made_count[out]; i++)

@@ -13,7 +13,6 @@
 
 struct own {
 	struct zs_cidset mint;
-	uint32_t nonce;
 };
 
 static uint32_t smallest(const struct zs_forward *f)
@@ -49,7 +48,7 @@ static void attach(struct zs_bed *bed, uint32_t id)
 /* false: the index of senders has no room for it. */
 static bool bind(struct zs_forward *f, uint32_t id)
 {
-	struct zs_worker *w = f->bed->w;
+	struct zs_worker *w = f->w;
 	struct zs_binding before = zs_binds_get(w, id), after = before;
 	struct zs_endpoint at = zs_forward_near(f, id);
 
@@ -97,7 +96,7 @@ static void mint(struct zs_forward *f, uint32_t to, uint8_t *at)
 			      .generation = GENERATION,
 			      .pop = ZS_BED_POP,
 			      .attachment = to,
-			      .nonce = own->nonce++ };
+			      .nonce = f->serial++ };
 
 	zs_cidset_encode(&own->mint, &cid, at);
 }
@@ -133,7 +132,7 @@ static uint64_t metered(const struct zs_forward *f)
 	uint64_t n = 0;
 
 	for (uint32_t id = 0; id < f->entries; id++) {
-		const struct zs_hot *a = &f->bed->w->hot[id];
+		const struct zs_hot *a = &f->w->hot[id];
 
 		n += a->meter[ZS_FROM_EDGE].packets + a->meter[ZS_TO_EDGE].packets;
 	}

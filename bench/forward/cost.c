@@ -30,7 +30,7 @@ static void stages_of(const struct zs_worker_counters *c, uint64_t out[ZS_STAGES
 
 uint64_t zs_forward_cost_batch(struct zs_forward *f, struct zs_forward_cost *c)
 {
-	const struct zs_worker_counters *count = &f->bed->w->state->counters;
+	const struct zs_worker_counters *count = &f->w->state->counters;
 	uint64_t calls, house, cycles, before[ZS_STAGES], after[ZS_STAGES];
 	uint32_t k = c->batches++ % ZS_FORWARD_BATCHES;
 

@@ -20,7 +20,6 @@ enum way { TO_TARGET, TO_CLIENT };
 
 struct own {
 	uint32_t ports;
-	uint32_t turn;	/* of the two ways */
 	uint16_t *seen; /* by flow: the relay's port toward the target */
 };
 
@@ -98,7 +97,7 @@ static void send(struct zs_forward *f, uint32_t first, uint32_t n, enum way way,
 			m[count++] = m[i];
 		}
 	}
-	ZS_CHECK(rte_ring_sp_enqueue_bulk(f->bed->in[way], (void **)m, count, NULL) == count, "room");
+	ZS_CHECK(rte_ring_sp_enqueue_bulk(f->queues.in[way], (void **)m, count, NULL) == count, "room");
 	zs_forward_turns(f, count);
 }
 
@@ -108,7 +107,7 @@ static uint32_t note(struct zs_forward *f, uint32_t first, uint32_t n)
 {
 	struct own *own = f->own;
 	struct rte_mbuf *m[ZS_FORWARD_BATCH];
-	uint32_t got = rte_ring_sc_dequeue_burst(f->bed->out[1], (void **)m, n, NULL);
+	uint32_t got = rte_ring_sc_dequeue_burst(f->queues.out[1], (void **)m, n, NULL);
 
 	for (uint32_t i = 0, at = 0; i < got; i++, at++) {
 		const uint8_t *frame = rte_pktmbuf_mtod(m[i], const uint8_t *);
@@ -172,9 +171,7 @@ static int open(struct zs_forward *f, struct zs_error *err)
 
 static uint8_t make(struct zs_forward *f, struct rte_mbuf *m, struct zs_made *made)
 {
-	struct own *own = f->own;
-
-	made->way = own->turn++ & 1;
+	made->way = f->serial++ & 1;
 	made->entry = zs_forward_draw(f);
 	return make_one(f, m, made);
 }

@@ -56,6 +56,10 @@ enum zs_forward_header { ZS_FORWARD_SHORT, ZS_FORWARD_LONG, ZS_FORWARD_MIXED };
 struct zs_forward {
 	const struct zs_forward_kind *kind;
 	struct zs_bed *bed;
+	/* A worker's own: what it polls, and room for its burst. */
+	struct zs_worker *w;
+	struct zs_bed_queues queues;
+	struct zs_burst burst;
 	bool is4;
 	enum zs_forward_header header;
 	/* Of frames on the wire, and of UDP's payload in them. */
@@ -70,6 +74,7 @@ struct zs_forward {
 	uint32_t pattern_sum[ZS_FORWARD_SIZES][ZS_FORWARD_HEAD_MAX + 1];
 	struct zs_made made[2][ZS_FORWARD_BATCH]; /* by the port they leave by */
 	uint32_t made_count[2];
+	uint32_t serial; /* of what has been made: the kind's */
 	uint64_t packets, lost, wrong, verified;
 	const char *wrong_what;
 	void *own; /* the kind's */
@@ -79,6 +84,11 @@ struct zs_forward {
 
 /* A worker with its entries loaded, as the options have it. NULL with err. */
 struct zs_forward *zs_forward_open(const struct zs_bench_options *opt, struct zs_error *err);
+/* The same for several workers, of which it drives the first. */
+struct zs_forward *zs_forward_open_many(const struct zs_bench_options *opt, uint32_t workers,
+					struct zs_error *err);
+/* Another one's generator and sink; what it reads is the first one's. NULL: no memory. Freed by free(). */
+struct zs_forward *zs_forward_another(const struct zs_forward *f, uint32_t worker);
 void zs_forward_close(struct zs_forward *f);
 /* Of all packets of this run: none lost, none wrong, each in the meters. */
 int zs_forward_check(const struct zs_forward *f, struct zs_error *err);

@@ -45,12 +45,12 @@ struct clock {
 
 static uint32_t waiting(const struct clock *c, int port)
 {
-	return rte_ring_count(c->f->bed->in[port]);
+	return rte_ring_count(c->f->queues.in[port]);
 }
 
 static uint32_t room(const struct clock *c)
 {
-	uint32_t a = rte_ring_free_count(c->f->bed->in[0]), b = rte_ring_free_count(c->f->bed->in[1]);
+	uint32_t a = rte_ring_free_count(c->f->queues.in[0]), b = rte_ring_free_count(c->f->queues.in[1]);
 
 	return a < b ? a : b;
 }
@@ -111,7 +111,7 @@ static void turn(struct clock *c)
 	uint32_t near = waiting(c, 0), far = waiting(c, 1);
 	uint64_t start = zs_tsc();
 
-	c->f->packets += zs_worker_turn(c->f->bed->w, &c->f->bed->burst, true);
+	c->f->packets += zs_worker_turn(c->f->w, &c->f->bed->burst, true);
 	c->now += judge(c, (double)(zs_tsc() - start));
 	leave(c, 0, near - waiting(c, 0));
 	leave(c, 1, far - waiting(c, 1));

@@ -79,36 +79,62 @@ static void settings(struct zs_forward *f)
 	ZS_CHECK(zs_tables_set_settings(&f->bed->tables, &s) == 0, "settings are taken");
 }
 
-static int set_up(struct zs_forward *f, const struct zs_bench_options *opt, struct zs_error *err)
+static int set_up(struct zs_forward *f, const struct zs_bench_options *opt, uint32_t workers,
+		  struct zs_error *err)
 {
-	struct zs_bed_shape shape = { .small_pages = opt->small_pages, .rings = true };
+	struct zs_bed_shape shape = { .small_pages = opt->small_pages, .rings = true, .workers = workers };
 	int rc;
 
 	f->kind->shape(f, &shape);
 	f->bed = zs_bed_open(&shape, err);
 	if (!f->bed)
 		return err->code ? err->code : -EIO;
+	f->w = f->bed->w;
+	f->queues = f->bed->queues[0];
 	zs_forward_pattern(f);
 	settings(f);
 	zs_forward_deny(f);
-	zs_worker_turn(f->bed->w, &f->bed->burst, false); /* it looks at its tables */
+	zs_worker_turn(f->w, &f->burst, false); /* it looks at its tables */
 	if ((rc = f->kind->open(f, err)))
 		return rc;
 	zs_bed_settle(f->bed);
 	return 0;
 }
 
-struct zs_forward *zs_forward_open(const struct zs_bench_options *opt, struct zs_error *err)
+struct zs_forward *zs_forward_open_many(const struct zs_bench_options *opt, uint32_t workers,
+					struct zs_error *err)
 {
-	struct zs_forward *f = calloc(1, sizeof(*f));
+	struct zs_forward *f = aligned_alloc(64, ZS_ALIGN_UP(sizeof(*f), 64));
 
-	if (!f)
+	if (!f) {
 		zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "no memory for a bench");
-	else if (configure(f, opt, err) || set_up(f, opt, err)) {
+		return NULL;
+	}
+	memset(f, 0, sizeof(*f));
+	if (configure(f, opt, err) || set_up(f, opt, workers, err)) {
 		zs_forward_close(f);
-		f = NULL;
+		return NULL;
 	}
 	return f;
+}
+
+struct zs_forward *zs_forward_open(const struct zs_bench_options *opt, struct zs_error *err)
+{
+	return zs_forward_open_many(opt, 1, err);
+}
+
+struct zs_forward *zs_forward_another(const struct zs_forward *f, uint32_t worker)
+{
+	struct zs_forward *another = aligned_alloc(64, ZS_ALIGN_UP(sizeof(*f), 64));
+
+	if (!another)
+		return NULL;
+	memcpy(another, f, sizeof(*f));
+	another->w = f->bed->dp.worker[worker];
+	another->queues = f->bed->queues[worker];
+	another->random += worker * UINT64_C(0x632be59bd9b4e019);
+	another->serial = worker << 28; /* no nonce twice */
+	return another;
 }
 
 void zs_forward_close(struct zs_forward *f)

@@ -72,7 +72,7 @@ struct zs_endpoint zs_forward_relay(const struct zs_forward *f, uint8_t port, ui
 {
 	static const uint8_t local[2][2] = { { ZS_BED_NEAR6, ZS_BED_NEAR }, { ZS_BED_FAR6, ZS_BED_FAR } };
 
-	return (struct zs_endpoint){ f->bed->w->locals.entry[local[port][f->is4]].addr, udp_port };
+	return (struct zs_endpoint){ f->w->locals.entry[local[port][f->is4]].addr, udp_port };
 }
 
 static bool is_unplaced(const struct zs_forward *f, uint32_t entry)

@@ -77,20 +77,28 @@ static uint32_t power_of_two(uint32_t least, uint32_t n)
 
 static int configure(struct zs_bed *bed, const struct zs_bed_shape *shape, struct zs_error *err)
 {
-	long cpu = sysconf(_SC_NPROCESSORS_ONLN) - 1;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	uint32_t workers = shape->workers ? shape->workers : 1;
 	const char *driver = shape->rings ? "ring" : "\"null\"";
-	char text[2048];
-	int n = snprintf(
+	char text[2048], cpu[8 * ZS_BED_WORKERS] = "";
+	size_t at = 0;
+	int n;
+
+	/* From the last CPU down: the first is everybody's. */
+	for (uint32_t i = 0; i < workers; i++)
+		at += (size_t)snprintf(cpu + at, sizeof(cpu) - at, "%s%ld", i ? ", " : "",
+				       (2 * cpus - 1 - i) % cpus);
+	n = snprintf(
 	    text, sizeof(text),
 	    "instance: bench\nstate_dir: /tmp\nrun_dir: /tmp\n"
-	    "dataplane:\n  workers: 1\n  cpus: [%ld]\n  main_cpu: %ld\n  hugepages: %s\n  memory_mb: %d\n"
+	    "dataplane:\n  workers: %u\n  cpus: [%s]\n  main_cpu: %ld\n  hugepages: %s\n  memory_mb: %d\n"
 	    "  ports:\n"
 	    "    - {name: near, driver: %s, device: \"size=64\", addresses: [10.1.0.1/24, "
 	    "\"fd00:1::1/64\"]}\n"
 	    "    - {name: far, driver: %s, device: \"size=64,copy=0\", addresses: [10.2.0.1/24, "
 	    "\"fd00:2::1/64\"]}\n"
 	    "attach: {capacity: %u, sessions: %u, lanes: %u, tunnel_port: %d, service_port: %d, pop: %d}\n",
-	    cpu, cpu, free_huge() ? "true" : "false", MEMORY_MB, driver, driver,
+	    workers, cpu, cpus - 1, free_huge() ? "true" : "false", MEMORY_MB, driver, driver,
 	    power_of_two(64, shape->attachments), shape->tunnels ? shape->tunnels : 1,
 	    shape->tunnels > 64 ? shape->tunnels : 64, ZS_BED_TUNNEL, ZS_BED_SERVICE, ZS_BED_POP);
 
@@ -105,7 +113,7 @@ static int open_segments(struct zs_bed *bed, const struct zs_bed_shape *shape, s
 	struct zs_tables_shape tables = { .rules = shape->rules };
 	struct zs_state_shape state = { .flow_capacity = shape->flows < 1024 ? 1024 : shape->flows,
 					.event_capacity = CONFIG_EVENTS,
-					.partitions = 1,
+					.partitions = shape->workers ? shape->workers : 1,
 					.attachments = bed->conf.attach.capacity,
 					.sessions = slots,
 					.windows = bed->conf.attach.lanes };
@@ -126,7 +134,7 @@ static int start(struct zs_bed *bed, const struct zs_bed_shape *shape, struct zs
 	struct zs_dp *dp = &bed->dp;
 	int rc;
 
-	dp->workers = 1;
+	dp->workers = bed->conf.dataplane.workers;
 	dp->service_port = ZS_BED_SERVICE;
 	dp->tunnel_port = ZS_BED_TUNNEL;
 	if ((rc = zs_eal_start(dp, err)) ||
@@ -197,7 +205,7 @@ static void make_world(struct zs_bed *bed)
 	put_router(bed, 0, "fd00:1::2", "fd00:8000::", 20);
 	put_local(bed, ZS_BED_FAR6, 1, "fd00:2::1", 64);
 	put_router(bed, 1, "10.2.0.2", "10.64.0.0", 96 + 10);
-	if (bed->in[0])
+	if (bed->queues[0].in[0])
 		put_world(bed);
 	ZS_CHECK(zs_tables_set_published(&bed->tables, ZS_BED_PORT, &p) == 0);
 	ZS_CHECK(zs_tables_settings(&bed->tables, &s));

@@ -22,6 +22,7 @@
 #define ZS_BED_FAR     1
 #define ZS_BED_NEAR6   2
 #define ZS_BED_FAR6    3
+#define ZS_BED_WORKERS 8
 #define ZS_BED_RING    1024 /* of a port; one less can wait in it */
 #define ZS_BED_TUNNEL  4434
 #define ZS_BED_SERVICE 4433
@@ -33,6 +34,7 @@ struct zs_bed_shape {
 	uint32_t rules;	  /* room in the deny lists; 0: the build's */
 	bool small_pages; /* else huge ones where the kernel gives them */
 	bool rings;
+	uint32_t workers; /* with `rings`, each with a queue of both ports; 0: one */
 };
 
 struct zs_bed {
@@ -43,8 +45,10 @@ struct zs_bed {
 	struct zs_sessions sessions;
 	struct zs_worker *w;
 	struct rte_mempool *packets;
-	struct rte_ring *in[2],
-	    *out[2]; /* with `rings`: what the near and the far port receive and have sent */
+	/* With `rings`: what a worker's queues of the near and the far port receive and have sent. */
+	struct zs_bed_queues {
+		struct rte_ring *in[2], *out[2];
+	} queues[ZS_BED_WORKERS];
 	struct zs_burst burst;
 	uint64_t random;
 };

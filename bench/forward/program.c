@@ -62,12 +62,11 @@ static uint64_t wait_for(uint64_t due, double gap)
 static void *write_all(void *arg)
 {
 	struct writer *w = arg;
-	uint64_t n = 0, due = 0;
+	uint64_t n = 0, due = 0, range = w->last - w->first; /* all come, then all go */
 
 	zs_pin(0);
 	while (!atomic_load(&w->stop)) {
 		uint32_t mode = atomic_load(&w->mode);
-		uint32_t id = w->first + (uint32_t)(n / 2 % (w->last - w->first));
 
 		atomic_store(&w->doing, mode);
 		if (mode == ALONE) {
@@ -76,7 +75,9 @@ static void *write_all(void *arg)
 		}
 		if (mode != FREE)
 			due = wait_for(due, w->hz / PACE);
-		write_one(mode == CONTROL ? &w->other : w->real, id, n++ % 2 == 0);
+		write_one(mode == CONTROL ? &w->other : w->real, w->first + (uint32_t)(n % range),
+			  n / range % 2 == 0);
+		n++;
 		atomic_store_explicit(&w->writes, n, memory_order_relaxed);
 	}
 	return NULL;

@@ -52,6 +52,7 @@ struct zs_tunnels {
 	uint32_t want_ways, want_windows;
 	uint32_t sweep;
 	uint64_t unseen_tat_ns;
+	uint64_t *answer_tat_ns; /* by slot: of what its edge asks and this worker answers */
 	struct {
 		uint32_t flow, ms;
 	} opened[ZS_TUNNEL_OPENED]; /* flows whose OPEN went out lately, by hash */
@@ -132,8 +133,8 @@ struct zs_tunnel_heard {
 };
 /* Where the edge is; may send a PROBE. */
 void zs_tunnel_heard(struct zs_worker *w, const struct zs_tunnel_heard *h);
-/* What it says without a flow. */
-void zs_tunnel_control(struct zs_worker *w, const struct zs_tunnel_heard *h, const uint8_t *payload);
+/* What it says without a flow. ZS_DROPS: it was heard. */
+enum zs_drop zs_tunnel_control(struct zs_worker *w, const struct zs_tunnel_heard *h, const uint8_t *payload);
 /* By which counter it is consumed. */
 enum zs_counter zs_tunnel_counter(uint8_t type);
 
@@ -147,6 +148,8 @@ struct zs_control_out {
 bool zs_tunnel_send(struct zs_worker *w, const struct zs_aim *aim, const struct zs_control_out *c);
 /* Tells the attachment's end of a flow that it ended. */
 void zs_tunnel_close(struct zs_worker *w, const struct zs_endpoint *end, uint16_t reason);
+/* Answers an OPEN of that end so, within the rate of a session's answers. ZS_DROPS: done, or there is no way to it. */
+enum zs_drop zs_tunnel_refuse(struct zs_worker *w, const struct zs_endpoint *end, uint16_t reason);
 
 /* --- stage/tunnel_out.c --- */
 

@@ -34,6 +34,11 @@ static size_t known_bytes(const struct zs_tunnels *t)
 	return (size_t)t->sessions * sizeof(struct zs_known);
 }
 
+static size_t answers_bytes(const struct zs_tunnels *t)
+{
+	return (size_t)t->sessions * sizeof(*t->answer_tat_ns);
+}
+
 static size_t ways_bytes(const struct zs_tunnels *t)
 {
 	return (size_t)t->ways * sizeof(struct zs_tunnel_way);
@@ -49,6 +54,7 @@ static struct zs_tunnels *make(struct zs_dp *dp, struct zs_window_keys *keys)
 	t->ways = dp->conf->attach.sessions;
 	t->keys = keys;
 	t->known = map(known_bytes(t));
+	t->answer_tat_ns = map(answers_bytes(t));
 	t->way = map(ways_bytes(t));
 	t->way_free = calloc(t->ways, sizeof(*t->way_free));
 	t->window_free = calloc(dp->state.windows, sizeof(*t->window_free));
@@ -62,7 +68,7 @@ static struct zs_tunnels *make(struct zs_dp *dp, struct zs_window_keys *keys)
 
 static bool is_whole(const struct zs_tunnels *t)
 {
-	return t && t->known && t->way && t->way_free && t->window_free;
+	return t && t->known && t->answer_tat_ns && t->way && t->way_free && t->window_free;
 }
 
 /* A window that two lanes name, or none there is, is neither's: its lane is unseen from now on, under keys that end with
@@ -125,6 +131,7 @@ static void unmake(struct zs_tunnels *t)
 	unmap(t->way, ways_bytes(t));
 	free(t->window_free);
 	free(t->way_free);
+	unmap(t->answer_tat_ns, answers_bytes(t));
 	unmap(t->known, known_bytes(t));
 	free(t);
 }

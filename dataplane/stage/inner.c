@@ -33,6 +33,7 @@ static bool open_flow(struct zs_worker *w, struct zs_item *it)
 {
 	uint16_t zero;
 	struct zs_endpoint target = zs_tunnel_read_open(it->payload, &zero);
+	enum zs_drop why;
 
 	if (it->flow != ZS_FLOW_NONE && it->table->flow[it->flow].port == target.port)
 		return true; /* said again */
@@ -43,8 +44,11 @@ static bool open_flow(struct zs_worker *w, struct zs_item *it)
 	if ((zs_locals_has(&w->locals, &target.addr) || zs_locals_announced(w->dp->conf, &target.addr)) &&
 	    zs_stage_published(w, it, target.port))
 		return true;
-	zs_tunnel_close(w, &it->p.src, ZS_ATTACH_CLOSE_not_published);
-	return consume(w, it, ZS_COUNTER_tunnel_open);
+	why = zs_tunnel_refuse(w, &it->p.src, ZS_ATTACH_CLOSE_not_published);
+	if (why == ZS_DROPS)
+		return consume(w, it, ZS_COUNTER_tunnel_open);
+	zs_stage_drop(w, it->m, why);
+	return false;
 }
 
 /* Payloads in clear are the published port's to allow; flows that the edge opened have no port of its own. */

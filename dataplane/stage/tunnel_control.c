@@ -2,6 +2,7 @@
  * datagram of its own on this worker's lane; what cannot be sent is tried again by whoever wanted it. */
 #include <rte_mbuf.h>
 #include "entropy.h"
+#include "limit.h"
 #include "net/checksum.h"
 #include "stage.h"
 #include "tunnels.h"
@@ -114,7 +115,14 @@ bool zs_tunnel_send(struct zs_worker *w, const struct zs_aim *aim, const struct 
 	return true;
 }
 
-void zs_tunnel_close(struct zs_worker *w, const struct zs_endpoint *end, uint16_t reason)
+/* What an edge is answered costs it a datagram and us two and a tag: so many a second, whatever its policy says of payload. */
+static bool may_answer(struct zs_worker *w, uint32_t slot)
+{
+	return zs_limit_take(&w->tunnels->answer_tat_ns[slot], w->dp->conf->attach.answers_s, 0, w->now_ns);
+}
+
+static void close_at(struct zs_worker *w, const struct zs_aim *aim, const struct zs_endpoint *end,
+		     uint16_t reason)
 {
 	struct zs_attached a = zs_attached_of(&end->addr);
 	uint8_t payload[ZS_TUNNEL_CLOSE];
@@ -123,11 +131,36 @@ void zs_tunnel_close(struct zs_worker *w, const struct zs_endpoint *end, uint16_
 				    .type = ZS_TUNNEL_TYPE_CLOSE,
 				    .payload = payload,
 				    .len = sizeof(payload) };
-	struct zs_aim aim;
 
 	zs_tunnel_write_close(payload, reason);
-	if (zs_tunnel_aim(w, a.attachment, a.generation, &aim))
-		zs_tunnel_send(w, &aim, &c);
+	zs_tunnel_send(w, aim, &c);
+}
+
+static bool aim_at(struct zs_worker *w, const struct zs_endpoint *end, struct zs_aim *aim)
+{
+	struct zs_attached a = zs_attached_of(&end->addr);
+
+	return zs_tunnel_aim(w, a.attachment, a.generation, aim);
+}
+
+void zs_tunnel_close(struct zs_worker *w, const struct zs_endpoint *end, uint16_t reason)
+{
+	struct zs_aim aim;
+
+	if (aim_at(w, end, &aim))
+		close_at(w, &aim, end, reason);
+}
+
+enum zs_drop zs_tunnel_refuse(struct zs_worker *w, const struct zs_endpoint *end, uint16_t reason)
+{
+	struct zs_aim aim;
+
+	if (!aim_at(w, end, &aim))
+		return ZS_DROPS;
+	if (!may_answer(w, aim.slot))
+		return ZS_DROP_tunnel_answers;
+	close_at(w, &aim, end, reason);
+	return ZS_DROPS;
 }
 
 /* --- where the edge is --- */
@@ -222,12 +255,14 @@ static void take_echo(struct zs_worker *w, const struct zs_tunnel_heard *h, cons
 	probe_size(w, h->slot, h->tag);
 }
 
-void zs_tunnel_control(struct zs_worker *w, const struct zs_tunnel_heard *h, const uint8_t *payload)
+enum zs_drop zs_tunnel_control(struct zs_worker *w, const struct zs_tunnel_heard *h, const uint8_t *payload)
 {
 	switch (h->head->type) {
 	case ZS_TUNNEL_TYPE_PROBE:
 		if (!at_endpoint(session_at(w, h->slot), &h->from))
 			break; /* nobody is sent ECHOs because an edge says it is there */
+		if (!may_answer(w, h->slot))
+			return ZS_DROP_tunnel_answers;
 		say(w, h->slot, h->tag, &h->from,
 		    &(struct zs_control_out){
 			.type = ZS_TUNNEL_ECHO, .payload = payload, .len = ZS_TUNNEL_PROBE });
@@ -241,6 +276,7 @@ void zs_tunnel_control(struct zs_worker *w, const struct zs_tunnel_heard *h, con
 	default: /* KEEPALIVE: that it came is all it says */
 		break;
 	}
+	return ZS_DROPS;
 }
 
 void zs_tunnel_tend(struct zs_worker *w, uint32_t slot, uint64_t tag)

@@ -239,8 +239,11 @@ static bool act(struct zs_worker *w, struct arrival *a, bool newest)
 	} else if (a->head.type == ZS_TUNNEL_DATA) {
 		take_cid(w, a);
 	} else {
-		zs_tunnel_control(w, &h, it->payload);
-		zs_tunnel_consume(w, it->m, zs_tunnel_counter(a->head.type));
+		why = zs_tunnel_control(w, &h, it->payload);
+		if (why == ZS_DROPS)
+			zs_tunnel_consume(w, it->m, zs_tunnel_counter(a->head.type));
+		else
+			zs_stage_drop(w, it->m, why);
 		return false;
 	}
 	return true;

@@ -110,7 +110,7 @@ struct zs_conf_attach {
 	uint32_t tenants;
 	struct zs_conf_policy tenants_at[ZS_CONF_TENANTS];
 	char policy[33]; /* of whoever has none of its own; "": unlimited */
-	uint32_t attachments, capacity, sessions, lanes, ratchet, number_ranges, ports, per_prefix;
+	uint32_t attachments, capacity, sessions, lanes, answers_s, ratchet, number_ranges, ports, per_prefix;
 	char token_file[108], psk_file[108]; /* "": none */
 	char pq[16], psk[16];		     /* offered, required */
 	uint32_t lease_s, spread_ms;

@@ -378,6 +378,69 @@ static struct frame said(struct tunnel_rig *t, size_t len)
 	return t->up[0];
 }
 
+/* A PROBE of the edge on a lane of its own. */
+static void probe(struct tunnel_rig *t, struct zs_lane *lane, const struct zs_gcm_engine *engine)
+{
+	uint8_t bytes[ZS_TUNNEL_OVERHEAD + ZS_TUNNEL_PROBE] = { 0 }, aad[ZS_TUNNEL_AAD];
+	struct zs_tunnel_head head = { .receiver = RIG_RECEIVER,
+				       .type = ZS_TUNNEL_TYPE_PROBE,
+				       .lane = lane->number };
+	struct zs_lane_stamp stamp;
+	struct zs_gcm_job job;
+
+	assert_int_equal(zs_lane_next(lane, sizeof(bytes), &stamp), ZS_DROPS);
+	head.counter = stamp.counter;
+	head.epoch = stamp.epoch;
+	zs_tunnel_write(&head, bytes);
+	zs_tunnel_job(&job, &head, bytes, sizeof(bytes), stamp.key, aad);
+	zs_gcm_seal(engine, &job);
+	rig_datagram(t, &t->at, 0, bytes, sizeof(bytes));
+	rig_settle(t);
+}
+
+/* An edge that asks without end is answered so often a second; what it carries goes on. */
+static void answers_have_a_rate(void **state)
+{
+	struct zs_endpoint nowhere = { rig_addr("10.1.0.1"), 4501 };
+	struct tunnel_rig *t = *state;
+	struct zs_lane_store store = { 0 };
+	struct zs_gcm_engine engine;
+	struct zs_tunnel_flow flow;
+	struct zs_lane lane;
+	uint64_t *count;
+	uint8_t root[ZS_SESSION_ROOT];
+	uint32_t clients;
+
+	rig_up(t, 1);
+	rig_client(t, 1, 0, "hello", 5);
+	t->r->conf.attach.answers_s = 5;
+	count = t->r->worker[0].count;
+	memset(root, 0x5a, sizeof(root));
+	zs_gcm_engine_best(&engine);
+	assert_int_equal(zs_lane_init(&lane, &engine, &store, root, ZS_ATTACH_DIR_EDGE, 3, 0), 0);
+	for (int second = 0; second < 2; second++) {
+		uint64_t echoes = count[ZS_COUNTER_made_echo], drops = rig_drops(t, ZS_DROP_tunnel_answers);
+
+		for (int i = 0; i < 12; i++)
+			probe(t, &lane, &engine);
+		assert_int_equal(count[ZS_COUNTER_made_echo] - echoes, 5);
+		assert_int_equal(rig_drops(t, ZS_DROP_tunnel_answers) - drops, 7);
+		clients = t->clients;
+		rig_edge_says(t, &t->heard.flow, "on", 2);
+		assert_int_equal(t->clients, clients + 1);
+		t->r->worker[0].now_ns += ZS_NS_PER_S;
+	}
+	for (int i = 0; i < 8; i++) { /* the same of OPENs that are refused */
+		assert_int_equal(zs_edge_tunnel_open(t->edge, &nowhere, rig_now(t), &flow), 0);
+		rig_edge_says(t, &flow, "out", 3);
+	}
+	assert_int_equal(t->heard.closed, 5);
+	assert_int_equal(rig_drops(t, ZS_DROP_tunnel_answers), 2 * 7 + 3);
+	zs_lane_wipe(&lane);
+	zs_gcm_engine_fini(&engine);
+	rig_conserved(t);
+}
+
 /* Who comes from where nobody has proven to be is heard behind the others of the burst. */
 static void unproven_addresses_come_last(void **state)
 {
@@ -481,7 +544,8 @@ int main(void)
 					    T(unproven_addresses_come_last),
 					    T(over_ipv6),
 					    T(make_before_break),
-					    T(tags_under_attack) };
+					    T(tags_under_attack),
+					    T(answers_have_a_rate) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

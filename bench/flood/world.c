@@ -15,6 +15,7 @@
 #include <rte_ring.h>
 #include "base/clock.h"
 #include "binds.h"
+#include "core/shm.h"
 #include "flows.h"
 #include "hot.h"
 #include "relay/edge_tunnel.h"
@@ -196,6 +197,8 @@ static int open_segments(struct flood_world *w, bool *fresh, struct zs_error *er
 	bool ignored;
 	int rc;
 
+	if ((rc = zs_shm_private(false, err)))
+		return rc;
 	strcpy(w->dir, "/dev/shm/zs-bench-XXXXXX");
 	if (!mkdtemp(w->dir))
 		return zs_error_set(err, -errno, ZS_EXIT_RESOURCE, "no folder in /dev/shm");

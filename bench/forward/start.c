@@ -4,17 +4,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "binds.h"
+#include "core/shm.h"
 #include "flows.h"
 
 #define ENTRIES	 1000000
@@ -70,20 +69,11 @@ static double start_once(const char *program, const char *path)
 	return ms;
 }
 
-static int private_shm(struct zs_error *err)
-{
-	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("zs-bench", "/dev/shm", "tmpfs", 0, "size=90%"))
-		return zs_error_set(err, -errno, ZS_EXIT_PRIVILEGE,
-				    "cannot make a mount namespace for the segments; run as root");
-	return 0;
-}
-
 static int measure_process(const struct zs_bench_options *opt, struct zs_samples *fresh,
 			   struct zs_samples *again, struct zs_error *err)
 {
 	char program[300], path[] = "/dev/shm/start.yaml";
-	int rc = private_shm(err), fd;
+	int rc = zs_shm_private(false, err), fd;
 
 	if (rc)
 		return rc;

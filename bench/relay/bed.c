@@ -1,17 +1,16 @@
 #include "bed.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <unistd.h>
 #include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include "binds.h"
 #include "core/draw.h"
+#include "core/shm.h"
 #include "eal.h"
 #include "flows.h"
 #include "housekeeping.h"
@@ -55,17 +54,6 @@ static bool free_huge(void)
 	if (f)
 		fclose(f);
 	return pages * 2 >= MEMORY_MB;
-}
-
-static int own_shm(bool small_pages, struct zs_error *err)
-{
-	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		return zs_error_set(err, -errno, ZS_EXIT_PRIVILEGE,
-				    "cannot make a mount namespace for the segments; run as root");
-	if ((small_pages || mount("zs-bench", "/dev/shm", "tmpfs", 0, "huge=always,size=90%")) &&
-	    mount("zs-bench", "/dev/shm", "tmpfs", 0, "size=90%"))
-		return zs_error_set(err, -errno, ZS_EXIT_RESOURCE, "cannot mount a tmpfs on /dev/shm");
-	return 0;
 }
 
 static uint32_t power_of_two(uint32_t least, uint32_t n)
@@ -249,7 +237,7 @@ struct zs_bed *zs_bed_open(const struct zs_bed_shape *shape, struct zs_error *er
 	bed->dp.conf = &bed->conf;
 	bed->dp.log = &bed->log;
 	zs_log_init(&bed->log, STDERR_FILENO, "zs-bench");
-	if (own_shm(shape->small_pages, err) || configure(bed, shape, err) ||
+	if (zs_shm_private(!shape->small_pages, err) || configure(bed, shape, err) ||
 	    open_segments(bed, shape, err) || start(bed, shape, err)) {
 		free(bed);
 		return NULL;

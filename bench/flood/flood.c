@@ -22,6 +22,8 @@
 #define TWICE	 2.0
 #define FAST	 4.0		     /* … of what a worker can do, to see what it can */
 #define FIRST_NS (80 * ZS_NS_PER_MS) /* flood mode begins after 100 ms */
+#define FIRSTS	 6
+#define PAUSE_NS (150 * ZS_NS_PER_MS) /* … and forgets as much when it is calm */
 #define AMONG_NS (600 * ZS_NS_PER_MS)
 #define ROUND_NS (300 * ZS_NS_PER_MS)
 #define TRY_NS	 (60 * ZS_NS_PER_MS)
@@ -33,9 +35,9 @@
 
 enum { MIXED = FLOOD_CLASSES };
 
-static void calm(struct flood_world *w)
+static void calm(struct flood_world *w, uint64_t ns)
 {
-	uint64_t until = zs_clock_ns() + CALM_NS;
+	uint64_t until = zs_clock_ns() + ns;
 
 	while (zs_clock_ns() < until)
 		flood_turn(w);
@@ -129,26 +131,39 @@ static void tell(json_t *report, const char *what, double cycles)
 	zs_report_metric(report, what, "cycles", ZS_LESS, &one);
 }
 
+/* What a packet costs before flood mode begins. Where that is the whole cost, by some looks more: each is short. */
+static double first_cost(struct flood_world *w, uint32_t class, double lossless)
+{
+	double least = 0;
+
+	for (int i = 0; i < (class == FLOOD_full_ports ? FIRSTS : 1); i++) {
+		struct flood_load l = bogus_alone(w, class, lossless, FIRST_NS);
+
+		least = !least || (l.least && l.least < least) ? l.least : least;
+		calm(w, PAUSE_NS);
+	}
+	return least;
+}
+
 /* What a packet of the class costs before flood mode begins and in it; and who gets through from the calm into it. */
 static bool run_class(struct flood_world *w, uint32_t class, double lossless, json_t *report)
 {
-	struct flood_load among = { 0 }, first, alone;
-	double cost;
+	struct flood_load among = { 0 }, alone;
+	double cost, first = first_cost(w, class, lossless);
 	json_t *row;
 
-	first = bogus_alone(w, class, lossless, FIRST_NS);
 	good_at(&among, GOOD * lossless);
 	flood_load_bogus(&among, class, BOGUS * lossless);
 	flood_load_run(w, &among, AMONG_NS);
 	alone = bogus_alone(w, class, lossless, ROUND_NS);
-	cost = class == FLOOD_full_ports && first.least > alone.least ? first.least : alone.least;
+	cost = class == FLOOD_full_ports && first > alone.least ? first : alone.least;
 	json_object_set_new(json_object_get(report, "reject_cycles"), name_of(class), json_real(cost));
 	tell(report, name_of(class), cost);
-	json_object_set_new(json_object_get(report, "calm_cycles"), name_of(class), json_real(first.least));
+	json_object_set_new(json_object_get(report, "calm_cycles"), name_of(class), json_real(first));
 	row = load_json(&among);
 	json_object_set_new(row, "class", json_string(name_of(class)));
 	json_array_append_new(json_object_get(report, "flood"), row);
-	calm(w);
+	calm(w, CALM_NS);
 	return enough(&among);
 }
 

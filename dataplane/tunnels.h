@@ -131,6 +131,7 @@ struct zs_tunnel_heard {
 	uint16_t bytes; /* header and tag included */
 	bool newest;
 };
+#define ZS_TUNNEL_HEARD_MS 1000 /* how exactly it is told when an edge was last heard */
 /* Where the edge is; may send a PROBE. */
 void zs_tunnel_heard(struct zs_worker *w, const struct zs_tunnel_heard *h);
 /* What it says without a flow. ZS_DROPS: it was heard. */

@@ -7,8 +7,7 @@
 #include "stage.h"
 #include "tunnels.h"
 
-#define HEARD_MS 1000 /* how exactly it is told when an edge was last heard */
-#define ROOM	 128  /* before a control datagram's payload, for all headers */
+#define ROOM 128 /* before a control datagram's payload, for all headers */
 
 static struct zs_tunnel_session *session_at(struct zs_worker *w, uint32_t slot)
 {
@@ -192,12 +191,12 @@ void zs_tunnel_heard(struct zs_worker *w, const struct zs_tunnel_heard *h)
 	struct zs_tunnel_session *s = session_at(w, h->slot);
 	struct zs_random random = zs_entropy_random(&w->entropy);
 
-	if (!s->heard || w->now_ns / ZS_NS_PER_MS - s->heard_ms >= HEARD_MS) {
+	if (!s->heard || w->now_ns / ZS_NS_PER_MS - s->heard_ms >= ZS_TUNNEL_HEARD_MS) {
 		s->heard_ms = w->now_ns / ZS_NS_PER_MS;
 		s->heard = 1;
 	}
 	if (at_endpoint(s, &h->from))
-		return; /* nothing new, as nearly always */
+		return;
 	if (h->head->type == ZS_TUNNEL_ECHO || !may_be_at(w, &h->from.remote.addr))
 		return; /* an ECHO is asked by zs_tunnel_control first */
 	if (zs_roam_heard(&s->roam, &h->from, h->bytes, h->newest, w->now_ns, &random))

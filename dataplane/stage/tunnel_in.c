@@ -17,7 +17,8 @@ struct arrival {
 	struct zs_window_pick pick;
 	uint32_t slot;
 	uint16_t len;
-	bool fresh; /* the window is of a lane not seen before, and nobody's yet */
+	bool proven; /* it is from where its edge has proven to be */
+	bool fresh;  /* the window is of a lane not seen before, and nobody's yet */
 	uint8_t aad[ZS_TUNNEL_AAD];
 };
 
@@ -115,7 +116,8 @@ static bool worth(struct zs_worker *w, struct arrival *a)
 {
 	enum zs_drop why;
 
-	if (ZS_LIKELY(at_endpoint(a->session, a->it)) || w->later.now)
+	a->proven = at_endpoint(a->session, a->it);
+	if (ZS_LIKELY(a->proven) || w->later.now)
 		return true;
 	why = zs_flood_may_check(w, &a->it->p.src.addr, false);
 	if (why != ZS_DROPS)
@@ -212,6 +214,15 @@ static void take_cid(struct zs_worker *w, struct arrival *a)
 	it->p.dst.port = w->dp->service_port;
 }
 
+/* Its session was heard, and where its edge is. From where it was it says nothing new, as nearly always. */
+static void hear(struct zs_worker *w, const struct arrival *a, const struct zs_tunnel_heard *h)
+{
+	uint32_t ago_ms = w->now_ms - (uint32_t)a->session->heard_ms;
+
+	if (ZS_UNLIKELY(!a->proven || !a->session->heard || ago_ms >= ZS_TUNNEL_HEARD_MS))
+		zs_tunnel_heard(w, h);
+}
+
 /* An authentic datagram. true: it goes on to its flow, or where its connection ID leads. */
 static bool act(struct zs_worker *w, struct arrival *a, bool newest)
 {
@@ -227,14 +238,14 @@ static bool act(struct zs_worker *w, struct arrival *a, bool newest)
 	it->payload = a->at + ZS_TUNNEL_HEADER;
 	it->payload_len = (uint16_t)(a->len - ZS_TUNNEL_OVERHEAD);
 	why = zs_tunnel_form(&a->head, ZS_TUNNEL_EDGE, it->payload, it->payload_len);
-	zs_tunnel_heard(w, &h);
-	if (why == ZS_DROPS && a->head.type == ZS_TUNNEL_DATA)
+	hear(w, a, &h);
+	if (why == ZS_DROPS && ZS_LIKELY(a->head.type == ZS_TUNNEL_DATA))
 		why = zs_tunnel_ecn(a->head.ecn, it->p.ecn, &it->p.ecn);
-	if (why != ZS_DROPS) {
+	if (ZS_UNLIKELY(why != ZS_DROPS)) {
 		zs_stage_drop(w, it->m, why);
 		return false;
 	}
-	if (zs_tunnel_flow_id(&a->head.flow)) {
+	if (ZS_LIKELY(zs_tunnel_flow_id(&a->head.flow))) {
 		take_flow(w, a);
 	} else if (a->head.type == ZS_TUNNEL_DATA) {
 		take_cid(w, a);

@@ -1,9 +1,6 @@
 /* byte 0: type, auth, epoch; 1–3: opener, service, number; 4–7: receiver; 8: lane, ECN, zero; 9–15: counter. */
 #include "relay/tunnel.h"
 
-#include <string.h>
-
-#include "base/check.h"
 
 #define TYPES 16
 #define ANY   UINT16_MAX
@@ -25,33 +22,13 @@ static const struct {
 #define FLOW_NONE 1
 #define FLOW_SOME 2
 
-static uint32_t get32(const uint8_t *p)
+enum zs_drop zs_tunnel_read_any(const struct zs_tunnel_head *head, uint64_t last, size_t len)
 {
-	uint32_t v;
-
-	memcpy(&v, p, 4);
-	return __builtin_bswap32(v);
-}
-
-enum zs_drop zs_tunnel_read(struct zs_tunnel_head *head, const uint8_t *d, size_t len)
-{
-	if (len < ZS_TUNNEL_OVERHEAD)
-		return ZS_DROP_tunnel_short;
 	if (len > UINT16_MAX)
 		return ZS_DROP_tunnel_mtu;
-	head->type = d[0] >> 4;
-	head->auth = d[0] >> 3 & 1;
-	head->epoch = d[0] & 7;
-	head->flow.opener = d[1] >> 7;
-	head->flow.service = d[1] & 0x7f;
-	head->flow.number = (uint16_t)(d[2] << 8 | d[3]);
-	head->receiver = get32(d + 4);
-	head->lane = d[8] >> 4;
-	head->ecn = d[8] >> 2 & 3;
-	head->counter = (uint64_t)(get32(d + 8) & 0xffffff) << 32 | get32(d + 12);
 	if (!rules[head->type].used)
 		return ZS_DROP_tunnel_type;
-	if (d[8] & 3)
+	if (last >> 56 & 3)
 		return ZS_DROP_tunnel_reserved;
 	if (head->auth && (!rules[head->type].auth || !zs_tunnel_flow_id(&head->flow)))
 		return ZS_DROP_tunnel_auth_type;
@@ -67,16 +44,15 @@ static bool zeros(const uint8_t *p, size_t len)
 	return !sum;
 }
 
-/* A flow that can be: the relay's have a service, an edge's have none. */
 static bool flow_ok(const struct zs_tunnel_flow *f, uint8_t allowed)
 {
 	if (!zs_tunnel_flow_id(f))
 		return allowed & FLOW_NONE;
-	return (allowed & FLOW_SOME) && (f->opener == ZS_TUNNEL_EDGE) == (f->service == 0);
+	return (allowed & FLOW_SOME) && zs_tunnel_flow_fits(f);
 }
 
-enum zs_drop zs_tunnel_form(const struct zs_tunnel_head *head, enum zs_tunnel_side from,
-			    const uint8_t *payload, size_t len)
+enum zs_drop zs_tunnel_form_any(const struct zs_tunnel_head *head, enum zs_tunnel_side from,
+				const uint8_t *payload, size_t len)
 {
 	__auto_type rule = &rules[head->type];
 	bool ok = len >= rule->least && len <= rule->most && (rule->from >> from & 1) &&
@@ -110,28 +86,6 @@ void zs_tunnel_write(const struct zs_tunnel_head *h, uint8_t *d)
 		d[9 + i] = (uint8_t)(h->counter >> (48 - 8 * i));
 }
 
-void zs_tunnel_job(struct zs_gcm_job *job, const struct zs_tunnel_head *head, uint8_t *datagram, size_t len,
-		   const struct zs_gcm_key *key, uint8_t aad[ZS_TUNNEL_AAD])
-{
-	uint32_t payload = (uint32_t)(len - ZS_TUNNEL_OVERHEAD);
-
-	*job = (struct zs_gcm_job){ .key = key,
-				    .counter = head->counter,
-				    .aad = datagram,
-				    .aad_len = ZS_TUNNEL_HEADER,
-				    .text = datagram + ZS_TUNNEL_HEADER,
-				    .len = payload,
-				    .tag = datagram + len - ZS_GCM_TAG };
-	if (!head->auth)
-		return;
-	memcpy(aad, datagram, ZS_TUNNEL_HEADER);
-	aad[ZS_TUNNEL_HEADER] = (uint8_t)(payload >> 8);
-	aad[ZS_TUNNEL_HEADER + 1] = (uint8_t)payload;
-	job->aad = aad;
-	job->aad_len = ZS_TUNNEL_AAD;
-	job->len = 0;
-}
-
 void zs_tunnel_write_open(uint8_t payload[ZS_TUNNEL_OPEN], const struct zs_endpoint *who, uint16_t port)
 {
 	zs_endpoint_put(payload, who);
@@ -154,19 +108,4 @@ void zs_tunnel_write_close(uint8_t payload[ZS_TUNNEL_CLOSE], uint16_t reason)
 uint16_t zs_tunnel_read_close(const uint8_t payload[ZS_TUNNEL_CLOSE])
 {
 	return (uint16_t)(payload[0] << 8 | payload[1]);
-}
-
-enum zs_drop zs_tunnel_ecn(uint8_t inner, uint8_t outer, uint8_t *out)
-{
-	enum { NOT_ECT, ECT1, ECT0, CE };
-
-	if (inner == NOT_ECT && outer == CE)
-		return ZS_DROP_tunnel_ecn;
-	if (inner != NOT_ECT && outer == CE)
-		*out = CE;
-	else if (inner == ECT0 && outer == ECT1)
-		*out = ECT1;
-	else
-		*out = inner;
-	return ZS_DROPS;
 }

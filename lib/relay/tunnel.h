@@ -11,6 +11,10 @@
 #ifndef ZS_RELAY_TUNNEL_H
 #define ZS_RELAY_TUNNEL_H
 
+#include <endian.h>
+#include <string.h>
+
+#include "base/check.h"
 #include "crypto/gcm.h"
 #include "net/addr.h"
 #include "net/drop.h"
@@ -61,7 +65,32 @@ static inline uint32_t zs_tunnel_flow_id(const struct zs_tunnel_flow *f)
 }
 
 /* tunnel_short, _type, _reserved, _auth_type; tunnel_mtu above what UDP carries. `datagram` may be of any length and content. */
-enum zs_drop zs_tunnel_read(struct zs_tunnel_head *head, const uint8_t *datagram, size_t len);
+enum zs_drop zs_tunnel_read_any(const struct zs_tunnel_head *head, uint64_t last, size_t len);
+static inline enum zs_drop zs_tunnel_read(struct zs_tunnel_head *head, const uint8_t *datagram, size_t len)
+{
+	uint64_t first, last;
+
+	if (ZS_UNLIKELY(len < ZS_TUNNEL_OVERHEAD))
+		return ZS_DROP_tunnel_short;
+	memcpy(&first, datagram, sizeof(first));
+	memcpy(&last, datagram + sizeof(first), sizeof(last));
+	first = be64toh(first);
+	last = be64toh(last);
+	head->type = (uint8_t)(first >> 60);
+	head->auth = first >> 59 & 1;
+	head->epoch = first >> 56 & 7;
+	head->flow.opener = first >> 55 & 1;
+	head->flow.service = first >> 48 & 0x7f;
+	head->flow.number = (uint16_t)(first >> 32);
+	head->receiver = (uint32_t)first;
+	head->lane = (uint8_t)(last >> 60);
+	head->ecn = last >> 58 & 3;
+	head->counter = last & (ZS_TUNNEL_COUNTER - 1);
+	if (ZS_LIKELY(head->type == ZS_TUNNEL_DATA && len <= UINT16_MAX && !(last >> 56 & 3) &&
+		      zs_tunnel_flow_id(&head->flow)))
+		return ZS_DROPS;
+	return zs_tunnel_read_any(head, last, len);
+}
 
 /* The services of an attachment that may use auth: bit n of 128. Flows that an edge opened have service 0. */
 struct zs_tunnel_grants {
@@ -80,17 +109,48 @@ static inline enum zs_drop zs_tunnel_granted(const struct zs_tunnel_grants *g,
 	return !head->auth || has ? ZS_DROPS : ZS_DROP_tunnel_auth;
 }
 
+/* A flow that can be: the relay's have a service, an edge's have none. */
+static inline bool zs_tunnel_flow_fits(const struct zs_tunnel_flow *f)
+{
+	return (f->opener == ZS_TUNNEL_EDGE) == (f->service == 0);
+}
 /* tunnel_form. `payload` is what was opened, `from` who sent it. */
-enum zs_drop zs_tunnel_form(const struct zs_tunnel_head *head, enum zs_tunnel_side from,
-			    const uint8_t *payload, size_t len);
+enum zs_drop zs_tunnel_form_any(const struct zs_tunnel_head *head, enum zs_tunnel_side from,
+				const uint8_t *payload, size_t len);
+static inline enum zs_drop zs_tunnel_form(const struct zs_tunnel_head *head, enum zs_tunnel_side from,
+					  const uint8_t *payload, size_t len)
+{
+	if (ZS_LIKELY(head->type == ZS_TUNNEL_DATA && zs_tunnel_flow_fits(&head->flow)))
+		return ZS_DROPS;
+	return zs_tunnel_form_any(head, from, payload, len);
+}
 
 /* Writes the header's 16 bytes. Fields out of their range are a bug of ours. */
 void zs_tunnel_write(const struct zs_tunnel_head *head, uint8_t *datagram);
 
 /* The job that seals or opens the datagram in place (header written, tag its last 16 bytes). `aad` is the job's
  * scratch and lives as long; key and datagram are borrowed. len ≥ ZS_TUNNEL_OVERHEAD. */
-void zs_tunnel_job(struct zs_gcm_job *job, const struct zs_tunnel_head *head, uint8_t *datagram, size_t len,
-		   const struct zs_gcm_key *key, uint8_t aad[ZS_TUNNEL_AAD]);
+static inline void zs_tunnel_job(struct zs_gcm_job *job, const struct zs_tunnel_head *head, uint8_t *datagram,
+				 size_t len, const struct zs_gcm_key *key, uint8_t aad[ZS_TUNNEL_AAD])
+{
+	uint16_t payload = (uint16_t)(len - ZS_TUNNEL_OVERHEAD), wire = htobe16(payload);
+
+	job->key = key;
+	job->counter = head->counter;
+	job->aad = datagram;
+	job->aad_len = ZS_TUNNEL_HEADER;
+	job->text = datagram + ZS_TUNNEL_HEADER;
+	job->tag = datagram + len - ZS_GCM_TAG;
+	job->len = payload;
+	job->ok = false;
+	if (!head->auth)
+		return;
+	memcpy(aad, datagram, ZS_TUNNEL_HEADER);
+	memcpy(aad + ZS_TUNNEL_HEADER, &wire, sizeof(wire));
+	job->aad = aad;
+	job->aad_len = ZS_TUNNEL_AAD;
+	job->len = 0;
+}
 
 /* Payloads of fixed size; readers take what zs_tunnel_form let pass. `port` is the published port of a relay's
  * OPEN, 0 in an edge's. */
@@ -101,6 +161,15 @@ uint16_t zs_tunnel_read_close(const uint8_t payload[ZS_TUNNEL_CLOSE]);
 
 /* RFC 6040 §4.2: the ECN field of what leaves the tunnel, from the header's field and that of the outer IP header.
  * tunnel_ecn: congestion was met, and the payload could not be told. Going in, the outer field copies the inner. */
-enum zs_drop zs_tunnel_ecn(uint8_t inner, uint8_t outer, uint8_t *out);
+static inline enum zs_drop zs_tunnel_ecn(uint8_t inner, uint8_t outer, uint8_t *out)
+{
+	enum { NOT_ECT, ECT1, ECT0, CE };
+
+	*out = inner == ECT0 && outer == ECT1 ? ECT1 : inner;
+	if (ZS_LIKELY(outer != CE))
+		return ZS_DROPS;
+	*out = CE;
+	return inner == NOT_ECT ? ZS_DROP_tunnel_ecn : ZS_DROPS;
+}
 
 #endif

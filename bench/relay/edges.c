@@ -143,6 +143,7 @@ int zs_edges_open(struct zs_edges *e, struct zs_bed *bed, uint32_t count, struct
 		run(e, i, n, ZS_TUNNEL_KEEPALIVE);
 		run(e, i, n, ZS_TUNNEL_ECHO);
 		w->now_ns += STEP_NS;
+		w->now_ms = (uint32_t)(w->now_ns / ZS_NS_PER_MS);
 	}
 	for (uint32_t i = 0; i < count; i++)
 		if (!bed->dp.state.tunnel_session[i].path.to.port)

@@ -336,6 +336,7 @@ static uint32_t open_burst(struct zs_worker *w, struct zs_item **at, uint32_t n,
 			continue;
 		one->it->summed = one->head.auth && one->it->p.l4_csum ? ZS_SUM_OUTER : ZS_SUM_NONE;
 		zs_tunnel_job(&job[jobs], &one->head, one->at, one->len, one->pick.key, one->aad);
+		zs_gcm_prefetch(&w->tunnels->engine, one->pick.key, job[jobs].len);
 		if (!one->fresh)
 			a[jobs++] = one;
 		else if (settle(w, one, zs_gcm_open(&w->tunnels->engine, &job[jobs])))

@@ -238,7 +238,8 @@ static uint32_t seal_burst(struct zs_worker *w, struct zs_item **at, uint32_t n,
 			zs_stage_drop(w, at[i]->m, why);
 			continue;
 		}
-		zs_tunnel_job(&job[count++], &d->head, d->datagram, d->len, d->key, d->aad);
+		zs_tunnel_job(&job[count], &d->head, d->datagram, d->len, d->key, d->aad);
+		zs_gcm_prefetch(&w->tunnels->engine, d->key, job[count++].len);
 	}
 	zs_gcm_seal_burst(&w->tunnels->engine, job, count);
 	for (uint32_t i = 0; i < count; i++) {

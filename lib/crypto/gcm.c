@@ -6,8 +6,6 @@
 #include "base/check.h"
 #include "crypto/gcm_kinds.h"
 
-#define AHEAD 4 /* keys fetched ahead: of so many messages a core has the lines in flight */
-
 int zs_gcm_engine_init(struct zs_gcm_engine *e, enum zs_gcm_kind kind)
 {
 #ifdef __x86_64__
@@ -44,25 +42,14 @@ void zs_gcm_key_wipe(struct zs_gcm_key *key)
 	explicit_bzero(key, sizeof(*key));
 }
 
-static void run(const struct zs_gcm_engine *e,
-		void (*call)(const struct zs_gcm_engine *, struct zs_gcm_job *), struct zs_gcm_job *jobs,
-		unsigned n)
-{
-	for (unsigned i = 0; i < n && i < AHEAD; i++)
-		zs_gcm_prefetch(e, jobs[i].key, jobs[i].len);
-	for (unsigned i = 0; i < n; i++) {
-		if (i + AHEAD < n)
-			zs_gcm_prefetch(e, jobs[i + AHEAD].key, jobs[i + AHEAD].len);
-		call(e, &jobs[i]);
-	}
-}
-
 void zs_gcm_seal_burst(const struct zs_gcm_engine *e, struct zs_gcm_job *jobs, unsigned n)
 {
-	run(e, e->seal, jobs, n);
+	for (unsigned i = 0; i < n; i++)
+		e->seal(e, &jobs[i]);
 }
 
 void zs_gcm_open_burst(const struct zs_gcm_engine *e, struct zs_gcm_job *jobs, unsigned n)
 {
-	run(e, e->open, jobs, n);
+	for (unsigned i = 0; i < n; i++)
+		e->open(e, &jobs[i]);
 }

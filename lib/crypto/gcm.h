@@ -23,7 +23,7 @@ struct zs_gcm_key {
 };
 _Static_assert(sizeof(struct zs_gcm_key) == 1024, "16 lines, the IV in the last");
 
-/* One message, in place. Of several in a burst the keys are fetched ahead. */
+/* One message, in place. Of several in a burst the caller fetches the keys ahead (zs_gcm_prefetch). */
 struct zs_gcm_job {
 	const struct zs_gcm_key *key;
 	uint64_t counter;

@@ -1,7 +1,6 @@
 /* byte 0: type, auth, epoch; 1–3: opener, service, number; 4–7: receiver; 8: lane, ECN, zero; 9–15: counter. */
 #include "relay/tunnel.h"
 
-
 #define TYPES 16
 #define ANY   UINT16_MAX
 

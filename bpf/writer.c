@@ -54,7 +54,7 @@ static void **place_of(struct zs_fast *f, enum zs_fast_map map)
 
 int zs_fast_map(struct zs_fast *f, const struct zs_fast_shape *shape, const int fd[ZS_FAST_MAPS])
 {
-	*f = (struct zs_fast){ .shape = *shape };
+	*f = (struct zs_fast){ .shape = *shape, .cpus = ZS_FAST_CPUS };
 	for (enum zs_fast_map m = 0; m < ZS_FAST_MAPS; m++) {
 		void *at = mmap(NULL, bytes_of(m, shape), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
 				fd[m], 0);
@@ -289,7 +289,7 @@ struct zs_fast_meter zs_fast_take(struct zs_fast_meter *m)
 void zs_fast_take_counts(struct zs_fast *f, uint64_t out[ZS_FAST_COUNTS])
 {
 	memset(out, 0, ZS_FAST_COUNTS * sizeof(out[0]));
-	for (uint32_t cpu = 0; cpu < ZS_FAST_CPUS; cpu++) {
+	for (uint32_t cpu = 0; cpu < f->cpus; cpu++) {
 		struct zs_fast_counts *c = &f->counts[cpu];
 
 		for (uint32_t i = 0; i < ZS_FAST_COUNTS; i++) {

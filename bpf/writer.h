@@ -31,6 +31,7 @@ struct zs_fast {
 #include "fast_maps.def"
 #undef ZS_FAST_MAP
 	struct zs_senders ways; /* over `index`; words name flows */
+	uint32_t cpus;		/* that can count */
 	uint32_t stamp;		/* the last one given; 0: never any */
 	uint32_t hops_used;	/* of the half in use */
 	uint32_t half;

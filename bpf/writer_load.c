@@ -45,6 +45,8 @@ int zs_fast_open(struct zs_fast *f, const char *instance, const struct zs_fast_s
 	}
 	if (!rc)
 		rc = zs_fast_map(f, shape, fd);
+	if (!rc && libbpf_num_possible_cpus() > 0 && libbpf_num_possible_cpus() < ZS_FAST_CPUS)
+		f->cpus = (uint32_t)libbpf_num_possible_cpus();
 	while (n-- > 0)
 		if (fd[n] >= 0)
 			close(fd[n]);

@@ -9,7 +9,9 @@
 #include <sys/random.h>
 #include "stage/stage.h"
 
-#define METERS_SLICE  512 /* attachments whose meters are taken each ms: a million in 2 s */
+#define METERS_ROUND  512 /* ms in which the meters of all attachments are taken … */
+#define METERS_SLICE  512 /* … if that is no more than so many a ms: a million in 2 s */
+#define METERS_MS     16  /* ms that are made up for at once */
 #define TENANTS_SLICE 32
 
 void zs_fastpath_begin(struct zs_worker *w)
@@ -125,9 +127,12 @@ static void add_meter(struct zs_meter *m, struct zs_fast_meter got)
 
 static void add_meters(struct zs_worker *w, struct zs_fastpath *fp)
 {
-	uint32_t all = w->dp->state.attachments;
+	uint32_t all = w->dp->state.attachments, ms = w->now_ms - fp->meters_ms;
+	uint32_t each = all / METERS_ROUND < METERS_SLICE ? all / METERS_ROUND + 1 : METERS_SLICE;
+	uint32_t slice = (ms < METERS_MS ? ms + 1 : METERS_MS) * each;
 
-	for (uint32_t i = 0; i < METERS_SLICE && i < all; i++) {
+	fp->meters_ms = w->now_ms;
+	for (uint32_t i = 0; i < slice && i < all; i++) {
 		uint32_t id = fp->meters++ % all;
 		struct zs_fast_attachment *a = &fp->maps.attachments[id];
 

@@ -11,7 +11,7 @@ struct zs_item;
 struct zs_fastpath {
 	struct zs_fast maps;
 	uint64_t made_from;	     /* fingerprint of what the entries in force were made from */
-	uint32_t meters;	     /* where the slice of attachments goes on */
+	uint32_t meters, meters_ms;  /* where the slice of attachments goes on */
 	uint32_t tenants;	     /* … and that of tenants */
 	struct zs_flow_table *table; /* whose flows may be offered: the worker's home */
 };

@@ -104,11 +104,13 @@ static uint32_t take_inbox(struct zs_worker *w, struct zs_burst *b)
 	return total;
 }
 
-/* Longest sleep now: twice the last, within the setting and what the receive rings hold. */
+/* Longest sleep now: twice the last, within the setting and what the receive rings hold at line rate; where the kernel forwards, few
+ * packets come here, and the setting says how long they may wait. */
 static uint32_t next_sleep(const struct zs_worker *w)
 {
 	uint32_t us = w->sleep_us ? w->sleep_us * 2 : SLEEP_FIRST_US;
-	uint32_t most = w->settings.sleep_max_us < w->burst_us ? w->settings.sleep_max_us : w->burst_us;
+	uint32_t most = w->settings.sleep_max_us < w->burst_us || w->dp->fast ? w->settings.sleep_max_us
+									      : w->burst_us;
 
 	return us < most ? us : most;
 }

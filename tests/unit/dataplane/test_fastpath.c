@@ -202,8 +202,8 @@ static void test_meters(void **state)
 
 	a[TO].to = (struct zs_fast_meter){ 1000, 10 };
 	a[FROM].from = (struct zs_fast_meter){ 900, 9 };
-	zs_fastpath_keep(w);
-	zs_fastpath_keep(w);
+	for (uint32_t i = 0; i < 2 * CID_ATTACHMENTS; i++) /* once round, and no more comes of another */
+		zs_fastpath_keep(w);
 	assert_int_equal(w->hot[TO].meter[ZS_TO_EDGE].bytes, 1000);
 	assert_int_equal(w->hot[TO].meter[ZS_TO_EDGE].packets, 10);
 	assert_int_equal(w->hot[TO].meter[ZS_FROM_EDGE].packets, 0);

@@ -122,13 +122,15 @@ static void report_on(const struct result *r, uint32_t count, json_t *report)
 		double mpps = zs_samples_median(&r->mpps[i]);
 
 		snprintf(name, sizeof(name), "%u worker%s", i + 1, i ? "s" : "");
-		if (i >= count) {
+		if (i == count) {
 			char why[96];
 
-			snprintf(why, sizeof(why), "%s: there are %u cores", name, count);
+			snprintf(why, sizeof(why), "%u workers and more: there are %u cores", count + 1,
+				 count);
 			json_array_append_new(absent, json_string(why));
-			continue;
 		}
+		if (i >= count)
+			continue;
 		fprintf(stderr, "  %-10s %7.2f Mpps, %.1f cycles a packet, %.2f of so many times one\n", name,
 			mpps, zs_samples_median(&r->cycles[i]), mpps / one / (i + 1));
 		zs_report_metric(report, name, "Mpps", ZS_MORE, &r->mpps[i]);

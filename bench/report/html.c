@@ -33,26 +33,9 @@ static void caches(FILE *f, const json_t *machine)
 	fact(f, "caches: L1d, L2, L3", text);
 }
 
-/* The machine as a run saw it that measured its memory. */
-static const json_t *machine_of(const json_t *runs)
-{
-	const json_t *run, *found = NULL;
-	size_t i;
-
-	json_array_foreach(runs, i, run)
-	{
-		const json_t *m = json_object_get(run, "machine");
-
-		if (m &&
-		    (!found || (json_object_get(m, "line_cycles") && !json_object_get(found, "line_cycles"))))
-			found = m;
-	}
-	return found;
-}
-
 static void machine(FILE *f, const json_t *runs)
 {
-	const json_t *m = machine_of(runs);
+	const json_t *m = zs_quiet_machine(runs);
 	char text[160];
 
 	fputs("<div class=\"machine\">\n", f);
@@ -218,7 +201,7 @@ static void page(FILE *f, const json_t *set, const json_t *runs)
 	zs_section_rates(f, runs);
 	zs_section_tunnels(f, runs);
 	zs_section_floods(f, runs);
-	zs_section_pieces(f, runs);
+	zs_section_plain(f, runs);
 	absent(f, runs);
 	table(f, runs);
 	fputs("<footer>Made by <code>zs-bench suite</code>. <code>zs-bench compare A.json B.json</code> says "

@@ -87,11 +87,8 @@ static void other_rows(FILE *f, const json_t *runs)
 
 static void machine(FILE *f, const json_t *set, const json_t *runs)
 {
-	const json_t *run, *m = NULL;
-	size_t i;
+	const json_t *m = zs_quiet_machine(runs);
 
-	json_array_foreach(runs, i, run) if (json_object_get(json_object_get(run, "machine"), "line_cycles"))
-	    m = json_object_get(run, "machine");
 	fprintf(
 	    f,
 	    "Measured %.10s by `make bench` on an %s, %.0f cores, L2 %.0f KiB; a random line of 64 MiB costs "

@@ -11,6 +11,24 @@ bool zs_is_run(const json_t *run, const char *bench)
 	return !strcmp(zs_text_of(run, "bench"), bench) && !json_object_get(run, "failed");
 }
 
+const json_t *zs_quiet_machine(const json_t *runs)
+{
+	const json_t *run, *found = NULL;
+	double least = INFINITY;
+	size_t i;
+
+	json_array_foreach(runs, i, run)
+	{
+		const json_t *m = json_object_get(run, "machine"), *add = json_object_get(m, "add_cycles");
+
+		if (!add || zs_number_of(add, "p90") >= least)
+			continue;
+		found = m;
+		least = zs_number_of(add, "p90");
+	}
+	return found;
+}
+
 void zs_heading(FILE *f, const char *title, const char *why)
 {
 	fprintf(f, "<h2>%s</h2>\n<p class=\"why\">%s</p>\n", title, why);
@@ -274,50 +292,4 @@ void zs_section_floods(FILE *f, const json_t *runs)
 		   "Refusing must be the "
 		   "cheaper thing.");
 	zs_draw_bars(f, bar, n, "cycles");
-}
-
-/* --- small pieces --- */
-
-static uint32_t add_pieces(struct zs_bar *bar, uint32_t n, const json_t *run)
-{
-	const json_t *m;
-	size_t i;
-
-	json_array_foreach(json_object_get(run, "metrics"), i, m)
-	{
-		char number[32];
-
-		if (n == ROWS || strcmp(zs_text_of(m, "unit"), "cycles"))
-			continue;
-		zs_number(number, zs_number_of(m, "median"));
-		snprintf(bar[n].label, sizeof(bar[n].label), "%.40s: %.48s", zs_text_of(run, "bench"),
-			 zs_text_of(m, "name"));
-		snprintf(bar[n].note, sizeof(bar[n].note), "%s", number);
-		bar[n].part[bar[n].parts++] = (struct zs_segment_bar){ zs_text_of(run, "bench"),
-								       zs_number_of(m, "median") };
-		bar[n].low = zs_number_of(m, "p10");
-		bar[n].high = zs_number_of(m, "p90");
-		n++;
-	}
-	return n;
-}
-
-void zs_section_pieces(FILE *f, const json_t *runs)
-{
-	static const char *const benches[] = { "parse", "decode", "lookup", "policer", "rings" };
-	struct zs_bar *bar = calloc(ROWS, sizeof(*bar));
-	const json_t *run;
-	uint32_t n = 0;
-	size_t i;
-
-	for (size_t b = 0; bar && b < 5; b++)
-		json_array_foreach(runs, i, run) if (zs_is_run(run, benches[b])) n = add_pieces(bar, n, run);
-	if (n) {
-		zs_heading(f, "Piece by piece",
-			   "What the parts cost by themselves, cycles of one operation; whiskers from the "
-			   "tenth to the ninetieth of "
-			   "a hundred runs.");
-		zs_draw_bars(f, bar, n, "cycles");
-	}
-	free(bar);
 }

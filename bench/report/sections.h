@@ -10,8 +10,10 @@ void zs_section_growth(FILE *f, const json_t *runs);
 void zs_section_rates(FILE *f, const json_t *runs);
 void zs_section_tunnels(FILE *f, const json_t *runs);
 void zs_section_floods(FILE *f, const json_t *runs);
-void zs_section_pieces(FILE *f, const json_t *runs);
+void zs_section_plain(FILE *f, const json_t *runs);
 
+/* The machine as the least disturbed of the runs has it. NULL: none measured it. */
+const json_t *zs_quiet_machine(const json_t *runs);
 /* Is it a run of this bench that did not fail? */
 bool zs_is_run(const json_t *run, const char *bench);
 void zs_heading(FILE *f, const char *title, const char *why);

@@ -214,31 +214,55 @@ static void take_cid(struct zs_worker *w, struct arrival *a)
 	it->p.dst.port = w->dp->service_port;
 }
 
-/* Its session was heard, and where its edge is. From where it was it says nothing new, as nearly always. */
-static void hear(struct zs_worker *w, const struct arrival *a, const struct zs_tunnel_heard *h)
+static struct zs_tunnel_heard heard_of(const struct arrival *a, bool newest)
+{
+	return (struct zs_tunnel_heard){ .slot = a->slot,
+					 .tag = a->session->tag,
+					 .head = &a->head,
+					 .from = { a->it->p.src, a->it->local },
+					 .bytes = a->len,
+					 .newest = newest };
+}
+
+/* Its session was heard, and where its edge is. */
+ZS_COLD static void hear(struct zs_worker *w, const struct arrival *a, bool newest)
+{
+	struct zs_tunnel_heard h = heard_of(a, newest);
+
+	zs_tunnel_heard(w, &h);
+}
+
+/* From where its edge was it says nothing new, as nearly always. */
+static bool is_news(const struct zs_worker *w, const struct arrival *a)
 {
 	uint32_t ago_ms = w->now_ms - (uint32_t)a->session->heard_ms;
 
-	if (ZS_UNLIKELY(!a->proven || !a->session->heard || ago_ms >= ZS_TUNNEL_HEARD_MS))
-		zs_tunnel_heard(w, h);
+	return !a->proven || !a->session->heard || ago_ms >= ZS_TUNNEL_HEARD_MS;
+}
+
+/* It ends here. */
+ZS_COLD static void control(struct zs_worker *w, const struct arrival *a, bool newest)
+{
+	struct zs_tunnel_heard h = heard_of(a, newest);
+	enum zs_drop why = zs_tunnel_control(w, &h, a->it->payload);
+
+	if (why == ZS_DROPS)
+		zs_tunnel_consume(w, a->it->m, zs_tunnel_counter(a->head.type));
+	else
+		zs_stage_drop(w, a->it->m, why);
 }
 
 /* An authentic datagram. true: it goes on to its flow, or where its connection ID leads. */
 static bool act(struct zs_worker *w, struct arrival *a, bool newest)
 {
 	struct zs_item *it = a->it;
-	struct zs_tunnel_heard h = { .slot = a->slot,
-				     .tag = a->session->tag,
-				     .head = &a->head,
-				     .from = { it->p.src, it->local },
-				     .bytes = a->len,
-				     .newest = newest };
 	enum zs_drop why;
 
 	it->payload = a->at + ZS_TUNNEL_HEADER;
 	it->payload_len = (uint16_t)(a->len - ZS_TUNNEL_OVERHEAD);
 	why = zs_tunnel_form(&a->head, ZS_TUNNEL_EDGE, it->payload, it->payload_len);
-	hear(w, a, &h);
+	if (ZS_UNLIKELY(is_news(w, a)))
+		hear(w, a, newest);
 	if (why == ZS_DROPS && ZS_LIKELY(a->head.type == ZS_TUNNEL_DATA))
 		why = zs_tunnel_ecn(a->head.ecn, it->p.ecn, &it->p.ecn);
 	if (ZS_UNLIKELY(why != ZS_DROPS)) {
@@ -250,11 +274,7 @@ static bool act(struct zs_worker *w, struct arrival *a, bool newest)
 	} else if (a->head.type == ZS_TUNNEL_DATA) {
 		take_cid(w, a);
 	} else {
-		why = zs_tunnel_control(w, &h, it->payload);
-		if (why == ZS_DROPS)
-			zs_tunnel_consume(w, it->m, zs_tunnel_counter(a->head.type));
-		else
-			zs_stage_drop(w, it->m, why);
+		control(w, a, newest);
 		return false;
 	}
 	return true;

@@ -27,6 +27,7 @@ static const struct zs_sandbox_call calls[] = {
 	ZS_CALL(rt_sigaction),
 	ZS_CALL(rt_sigprocmask),
 	ZS_CALL(rt_sigreturn),
+	ZS_CALL(sigaltstack),
 	ZS_CALL(tgkill),
 	ZS_CALL(restart_syscall),
 	ZS_CALL(exit),

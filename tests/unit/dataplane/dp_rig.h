@@ -23,7 +23,7 @@ struct rig {
 	struct zs_conf conf;
 	struct zs_log log;
 	struct zs_tables writer; /* what a control plane would hold */
-	struct zs_worker worker[2];
+	struct zs_worker worker[ZS_WORKERS_MAX];
 	struct zs_limits limits;
 	struct zs_targets targets;
 	uint32_t windows; /* for the edges' lanes; 0: 16 */
@@ -49,7 +49,7 @@ static inline void rig_settings(struct rig *r, uint32_t per_prefix, uint32_t sha
 	s.generation++;
 	assert_int_equal(zs_deny_allow(&s.deny, &(struct zs_prefix){ rig_addr("10.0.0.0"), 104 }), 0);
 	assert_int_equal(zs_tables_set_settings(&r->writer, &s), 0);
-	for (uint32_t i = 0; i < 2; i++)
+	for (uint32_t i = 0; i < ZS_ARRAY_LEN(r->worker); i++)
 		assert_true(zs_tables_settings(&r->writer, &r->worker[i].settings));
 }
 

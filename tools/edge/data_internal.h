@@ -71,11 +71,11 @@ void edge_service_opened(struct zs_edge_data *d, const struct zs_tunnel_flow *id
 			 const struct zs_endpoint *client);
 
 /* rebound.c: a client's datagram, before it goes to the service: its flow may get another socket. A
- * service's, on the flow that it goes to. */
+ * service's: the flow that it goes to now. */
 void edge_rebound_asked(struct zs_edge_data *d, struct zs_edge_flow *flow, const uint8_t *payload,
 			size_t len);
-void edge_rebound_answered(struct zs_edge_data *d, const struct zs_edge_flow *flow, const uint8_t *payload,
-			   size_t len);
+struct zs_edge_flow *edge_rebound_answered(struct zs_edge_data *d, struct zs_edge_flow *flow,
+					   const uint8_t *payload, size_t len);
 
 /* forward.c: flows of our own */
 int edge_forward_open(struct zs_edge_data *d, struct zs_error *err);

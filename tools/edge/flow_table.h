@@ -23,7 +23,9 @@ struct zs_edge_flow {
 	uint64_t used_ns; /* last datagram of either side */
 	uint64_t begun_ns, asked_ns; /* the relay's: its first datagram, its client's last */
 	bool answered;		     /* each side has sent */
-	uint8_t cid_len;	     /* 0: not to be found by a connection ID */
+	bool wanted;		     /* the relay's: `heir` asked for the socket, too early */
+	struct zs_tunnel_flow heir;
+	uint8_t cid_len; /* 0: not to be found by a connection ID */
 	uint8_t cid[ZS_EDGE_CID];
 	bool
 	    refused; /* our own: the relay does not take it; it rests, so that it is not asked at once again */

@@ -3,7 +3,7 @@
  * connection; so when a flow
  *   - carries a connection ID that the service gave to the client of another one,
  *   - was not answered for PATIENCE_NS, in which the other's client said nothing,
- * it gets the socket of that other one: the service sees no change. The other is not told: should its client speak after
+ * it gets the socket of that other one, with the next datagram of either side: the service sees no change. The other is not told: should its client speak after
  * all, it gets its socket back at once, and the flow that took it ends. Connection IDs may be seen on the way, so this is the
  * weaker half of RFC 9000 9.3.3; it is for services that have no better one.
  *
@@ -18,17 +18,6 @@
 #define CID_LEAST   8
 #define QUIC_1	    0x00000001u
 #define QUIC_2	    0x6b3343cfu
-
-void edge_rebound_answered(struct zs_edge_data *d, const struct zs_edge_flow *flow, const uint8_t *payload,
-			   size_t len)
-{
-	struct zs_quic_head head;
-
-	if (!zs_quic_read(payload, len, 0, &head) || !head.is_long)
-		return;
-	if ((head.version == QUIC_1 || head.version == QUIC_2) && head.scid_len <= ZS_EDGE_CID)
-		d->service[flow->of].cid_len = head.scid_len;
-}
 
 static void take(struct zs_edge_data *d, struct zs_edge_flow *to, struct zs_edge_flow *from)
 {
@@ -53,6 +42,7 @@ void edge_rebound_asked(struct zs_edge_data *d, struct zs_edge_flow *flow, const
 	uint64_t now = data_now(d);
 
 	flow->asked_ns = now;
+	flow->wanted = false;
 	if (!zs_quic_read(payload, len, d->service[flow->of].cid_len, &head) || head.is_long ||
 	    head.dcid_len < CID_LEAST)
 		return;
@@ -63,11 +53,38 @@ void edge_rebound_asked(struct zs_edge_data *d, struct zs_edge_flow *flow, const
 	other = zs_edge_flows_cid(d->flows, flow->of, head.dcid, head.dcid_len);
 	if (!other || other == flow || !other->socket)
 		return;
-	if (flow->socket && !may_take(flow, other, now))
+	if (flow->socket && !may_take(flow, other, now)) {
+		other->wanted = true;
+		other->heir = flow->id;
 		return;
+	}
 	bool returns = !flow->socket;
 	take(d, flow, other);
 	zs_edge_flows_cid_is(d->flows, flow, head.dcid, head.dcid_len);
 	if (returns)
 		edge_flow_end(d, other, ZS_ATTACH_CLOSE_refused);
+}
+
+static void learn(struct zs_edge_data *d, const struct zs_edge_flow *flow, const uint8_t *payload, size_t len)
+{
+	struct zs_quic_head head;
+
+	if (!zs_quic_read(payload, len, 0, &head) || !head.is_long)
+		return;
+	if ((head.version == QUIC_1 || head.version == QUIC_2) && head.scid_len <= ZS_EDGE_CID)
+		d->service[flow->of].cid_len = head.scid_len;
+}
+
+struct zs_edge_flow *edge_rebound_answered(struct zs_edge_data *d, struct zs_edge_flow *flow,
+					   const uint8_t *payload, size_t len)
+{
+	struct zs_edge_flow *heir = flow->wanted ? zs_edge_flows_find(d->flows, &flow->heir) : NULL;
+
+	learn(d, flow, payload, len);
+	if (!heir || heir->answered || !heir->socket || !flow->cid_len || !may_take(heir, flow, data_now(d)))
+		return flow;
+	flow->wanted = false;
+	zs_edge_flows_cid_is(d->flows, heir, flow->cid, flow->cid_len);
+	take(d, heir, flow);
+	return heir;
 }

@@ -118,8 +118,8 @@ static void on_data(void *ctx, void *user, uint8_t ecn, const uint8_t *data, siz
 	struct zs_edge_data *d = ctx;
 	struct zs_edge_flow *f = user;
 
+	f = edge_rebound_answered(d, f, data, len);
 	zs_edge_flows_used(d->flows, f, true, data_now(d));
-	edge_rebound_answered(d, f, data, len);
 	d->service[f->id.service].silent = false;
 	edge_data_send(d, f, ecn, data, len);
 }

@@ -125,6 +125,32 @@ static void taken_along(void **state)
 	stop(p);
 }
 
+/* A client that only listens has nothing more to say: what the service says next finds it. */
+static void found_by_the_service(void **state)
+{
+	struct world *w = *state;
+	struct picky *p = serve(w, 8, 1);
+	const uint8_t bytes[30] = { SHORT };
+	struct zs_udp_datagram d = { .data = bytes, .len = sizeof(bytes) };
+
+	converses(w, 7);
+	says(w, 2, SHORT, 7);
+	until_is(w, &p->dropped, 1);
+	d.peer = p->knows;
+	zs_udp_send(p->udp, &d, 1); /* too soon */
+	until_is(w, &w->answers, 3);
+	assert_int_equal(last_number(w), 1);
+	run(w, PATIENCE + 10 * MS);
+	zs_udp_send(p->udp, &d, 1);
+	until_is(w, &w->answers, 4);
+	assert_int_equal(last_number(w), 2);
+	says(w, 2, SHORT, 7);
+	until_is(w, &w->answers, 5);
+	assert_int_equal(p->dropped, 1);
+	assert_int_equal(state_of(w).rebound, 1);
+	stop(p);
+}
+
 /* Who took the socket has ended: the flow that it was taken from begins anew. */
 static void nobody_to_take_from(void **state)
 {
@@ -230,6 +256,7 @@ static void by_the_last_id(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { TEST(taken_along),
+					    TEST(found_by_the_service),
 					    TEST(nobody_to_take_from),
 					    TEST(not_while_it_speaks),
 					    TEST(not_by_another_id),

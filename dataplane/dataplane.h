@@ -24,6 +24,7 @@
 #include "shm/fault.h"
 #include "shm/sessions.h"
 #include "shm/tables.h"
+#include "windows.h"
 
 struct rte_mempool;
 struct zs_worker;
@@ -88,6 +89,7 @@ struct zs_dp {
 	struct zs_binds *binds;		    /* the binder's */
 	struct zs_senders senders;	    /* the index in the state segment, with this run's key */
 	uint16_t tunnel_port;		    /* 0: nobody attaches here */
+	struct zs_windows windows;	    /* those of state.tunnel_window that are free */
 	struct zs_window_keys *window_keys; /* state.windows: an entry is its session's owner's */
 	struct rte_mempool *pool;
 	struct zs_limits *limits;
@@ -109,10 +111,12 @@ struct zs_dp {
 	_Atomic uint32_t stop;	       /* 1: receive no more, 2: drain what others handed over and end */
 	_Atomic uint32_t quiet;	       /* workers that have stopped receiving */
 	uint64_t refused_until_ns;     /* base/refused.h: a second process of this instance */
-	uint64_t full_seen;	       /* packets refused by a full flow table, as last summed */
-	uint64_t full_ns;	       /* when that last grew */
-	bool judged;		       /* the counters compared with the last tick's have been read once */
-	const char *damaged;	       /* a segment found damaged, as last told */
+	struct zs_full {
+		uint64_t seen; /* packets refused for want of room, as last summed */
+		uint64_t ns;   /* when that last grew */
+	} flows_full, lanes_full;
+	bool judged;	     /* the counters compared with the last tick's have been read once */
+	const char *damaged; /* a segment found damaged, as last told */
 	uint64_t watchdog_ns, watchdog_due_ns; /* 0: the service manager has no watchdog */
 	uint64_t levels;		       /* generation of the settings whose log levels are in force */
 	uint64_t steer_change;		       /* fingerprint of what the steering maps were last made from */

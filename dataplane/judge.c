@@ -70,20 +70,21 @@ static void judge_queues(struct zs_dp *dp, uint64_t now)
 
 /* --- flows, control plane, workers --- */
 
-static void judge_flows(struct zs_dp *dp, uint64_t now)
+/* Something is full: packets are refused for it, or were a while ago. */
+static void judge_full(struct zs_dp *dp, struct zs_full *f, enum zs_drop why, enum zs_health code,
+		       uint64_t now)
 {
-	uint64_t full = 0;
+	uint64_t refused = 0;
 
 	for (uint32_t i = 0; i < ZS_WORKERS_MAX; i++)
-		full += dp->state.worker[i].counters.drop[ZS_DROP_flow_full];
-	if (full > dp->full_seen && dp->judged) {
-		dp->full_ns = now;
-		zs_health_raise(dp->state.health, ZS_HEALTH_flows_full, "%llu packets refused",
-				(unsigned long long)full);
-	} else if (now - dp->full_ns > FULL_NS) {
-		zs_health_clear(dp->state.health, ZS_HEALTH_flows_full);
+		refused += dp->state.worker[i].counters.drop[why];
+	if (refused > f->seen && dp->judged) {
+		f->ns = now;
+		zs_health_raise(dp->state.health, code, "%llu packets refused", (unsigned long long)refused);
+	} else if (now - f->ns > FULL_NS) {
+		zs_health_clear(dp->state.health, code);
 	}
-	dp->full_seen = full;
+	f->seen = refused;
 }
 
 static void judge_flood(struct zs_dp *dp)
@@ -124,7 +125,8 @@ void zs_judge(struct zs_dp *dp, uint64_t now)
 	judge_segments(dp);
 	judge_links(dp);
 	judge_queues(dp, now);
-	judge_flows(dp, now);
+	judge_full(dp, &dp->flows_full, ZS_DROP_flow_full, ZS_HEALTH_flows_full, now);
+	judge_full(dp, &dp->lanes_full, ZS_DROP_tunnel_lanes, ZS_HEALTH_lanes_full, now);
 	judge_flood(dp);
 	judge_control(dp, now);
 	dp->judged = true;

@@ -175,7 +175,7 @@ static void window_free(struct zs_worker *w, uint32_t window)
 	if (window >= w->dp->state.windows)
 		return;
 	zs_window_wipe(&t->keys[window]);
-	t->window_free[t->windows_left++] = window;
+	zs_windows_put(&w->dp->windows, window);
 }
 
 void zs_tunnel_begin(struct zs_worker *w, uint32_t slot, uint64_t tag)
@@ -223,6 +223,7 @@ int64_t zs_tunnel_window(struct zs_worker *w, uint32_t slot, uint64_t tag, uint8
 	if (!(k->ready >> lane & 1) && !load_keys(w, slot, tag, lane, window))
 		return -1;
 	k->ready |= (uint16_t)(1u << lane);
+	zs_windows_known(&w->dp->windows, window, k->attachment);
 	return window;
 }
 
@@ -230,20 +231,21 @@ ZS_COLD int64_t zs_tunnel_window_try(struct zs_worker *w, uint32_t slot, uint64_
 				     enum zs_drop *why)
 {
 	struct zs_tunnels *t = w->tunnels;
-	uint32_t window;
+	int64_t window = zs_windows_take(&w->dp->windows, t->known[slot].attachment);
 
 	*why = ZS_DROP_tunnel_lanes;
-	if (!t->windows_left)
+	if (window < 0)
 		return -1;
 	*why = ZS_DROP_tunnel_rate;
-	if (!zs_limit_take(&t->unseen_tat_ns, UNSEEN_RATE_S, UNSEEN_BURST, w->now_ns))
+	if (!zs_limit_take(&t->unseen_tat_ns, UNSEEN_RATE_S, UNSEEN_BURST, w->now_ns)) {
+		zs_windows_put(&w->dp->windows, (uint32_t)window);
 		return -1;
-	window = t->window_free[--t->windows_left];
+	}
 	memset(&w->dp->state.tunnel_window[window], 0, sizeof(struct zs_window));
 	*why = ZS_DROP_tunnel_receiver;
-	if (load_keys(w, slot, tag, lane, window))
+	if (load_keys(w, slot, tag, lane, (uint32_t)window))
 		return window;
-	window_free(w, window);
+	window_free(w, (uint32_t)window);
 	return -1;
 }
 

@@ -42,10 +42,10 @@ struct zs_tunnel_way {
 struct zs_tunnels {
 	struct zs_gcm_engine engine;
 	uint32_t sessions; /* slots of `known` */
-	uint32_t ways, ways_left, windows_left;
+	uint32_t ways, ways_left;
 	struct zs_known *known;
 	struct zs_tunnel_way *way;
-	uint32_t *way_free, *window_free;
+	uint32_t *way_free;
 	struct zs_window_keys
 	    *keys; /* by window; all workers share the array, an entry is its session's owner's */
 	uint32_t want_way[ZS_TUNNEL_WANTS], want_window[ZS_TUNNEL_WANTS];

@@ -1,4 +1,4 @@
-/* The workers' memory for tunnels. Windows that sessions of the run before hold stay theirs, the rest is dealt out. */
+/* The workers' memory for tunnels. Windows that sessions of the run before hold stay theirs, the rest is free. */
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -57,7 +57,6 @@ static struct zs_tunnels *make(struct zs_dp *dp, struct zs_window_keys *keys)
 	t->answer_tat_ns = map(answers_bytes(t));
 	t->way = map(ways_bytes(t));
 	t->way_free = calloc(t->ways, sizeof(*t->way_free));
-	t->window_free = calloc(dp->state.windows, sizeof(*t->window_free));
 	while (t->way_free && t->ways_left < t->ways) {
 		t->way_free[t->ways_left] = t->ways - t->ways_left;
 		t->ways_left++;
@@ -68,15 +67,13 @@ static struct zs_tunnels *make(struct zs_dp *dp, struct zs_window_keys *keys)
 
 static bool is_whole(const struct zs_tunnels *t)
 {
-	return t && t->known && t->answer_tat_ns && t->way && t->way_free && t->window_free;
+	return t && t->known && t->answer_tat_ns && t->way && t->way_free;
 }
 
 /* A window that two lanes name, or none there is, is neither's: its lane is unseen from now on, under keys that end with
  * its session. Damage alone comes to this. */
 static void deal(struct zs_dp *dp, uint8_t *taken)
 {
-	uint32_t next = 0;
-
 	for (uint32_t slot = 0; slot < dp->state.sessions; slot++) {
 		struct zs_tunnel_session *s = &dp->state.tunnel_session[slot];
 
@@ -85,20 +82,17 @@ static void deal(struct zs_dp *dp, uint8_t *taken)
 
 			if (!s->window[lane])
 				continue;
-			if (window >= dp->state.windows || taken[window])
-				zs_tunnel_end(s);
-			else
+			if (window < dp->state.windows && !taken[window]) {
 				taken[window] = 1;
+				continue;
+			}
+			s->window[lane] = 0;
+			zs_tunnel_end(s);
 		}
 	}
-	for (uint32_t i = dp->state.windows; i-- > 0;) {
-		struct zs_tunnels *t = dp->worker[next % dp->workers]->tunnels;
-
-		if (taken[i])
-			continue;
-		t->window_free[t->windows_left++] = i;
-		next++;
-	}
+	for (uint32_t i = dp->state.windows; i-- > 0;)
+		if (!taken[i])
+			zs_windows_put(&dp->windows, i);
 }
 
 int zs_tunnels_open(struct zs_dp *dp, struct zs_error *err)
@@ -106,7 +100,8 @@ int zs_tunnels_open(struct zs_dp *dp, struct zs_error *err)
 	uint8_t *taken = calloc(1, dp->state.windows);
 
 	dp->window_keys = map(keys_bytes(dp));
-	if (!taken || !dp->window_keys)
+	if (zs_windows_new(&dp->windows, dp->state.windows, dp->state.attachments) || !taken ||
+	    !dp->window_keys)
 		goto no_memory;
 	for (uint32_t i = 0; i < dp->workers; i++) {
 		dp->worker[i]->tunnels = make(dp, dp->window_keys);
@@ -129,7 +124,6 @@ static void unmake(struct zs_tunnels *t)
 			zs_lane_wipe(&t->way[i].lane);
 	zs_gcm_engine_fini(&t->engine);
 	unmap(t->way, ways_bytes(t));
-	free(t->window_free);
 	free(t->way_free);
 	unmap(t->answer_tat_ns, answers_bytes(t));
 	unmap(t->known, known_bytes(t));
@@ -148,4 +142,5 @@ void zs_tunnels_close(struct zs_dp *dp)
 		sodium_memzero(dp->window_keys, keys_bytes(dp));
 	unmap(dp->window_keys, keys_bytes(dp));
 	dp->window_keys = NULL;
+	zs_windows_delete(&dp->windows);
 }

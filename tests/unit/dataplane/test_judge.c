@@ -78,6 +78,21 @@ static void full_table(void **state)
 	assert_false(raised(r, ZS_HEALTH_flows_full));
 }
 
+static void full_lanes(void **state)
+{
+	struct rig *r = *state;
+
+	ready(r);
+	tick(r, 1);
+	assert_false(raised(r, ZS_HEALTH_lanes_full));
+	r->dp.state.worker[0].counters.drop[ZS_DROP_tunnel_lanes]++;
+	tick(r, 1);
+	assert_true(raised(r, ZS_HEALTH_lanes_full));
+	assert_false(raised(r, ZS_HEALTH_flows_full));
+	tick(r, 61);
+	assert_false(raised(r, ZS_HEALTH_lanes_full));
+}
+
 static void damaged_segment(void **state)
 {
 	struct rig *r = *state;
@@ -120,8 +135,8 @@ static void stalled_worker(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
-	const struct CMUnitTest tests[] = { T(unserved_queue), T(links), T(full_table), T(damaged_segment),
-					    T(stalled_worker) };
+	const struct CMUnitTest tests[] = { T(unserved_queue), T(links),	   T(full_table),
+					    T(full_lanes),     T(damaged_segment), T(stalled_worker) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -141,7 +141,7 @@ static void each_bit(void **state)
 	f = last_of_edge(t, "the payload");
 	clients = t->clients;
 	sights = t->sights;
-	left = t->r->worker[0].tunnels->windows_left;
+	left = atomic_load(&t->r->dp.windows.left);
 	for (uint32_t bit = 0; bit < f.len * 8; bit++) {
 		struct frame bad = f;
 		uint64_t drops = all_drops(t);
@@ -154,7 +154,7 @@ static void each_bit(void **state)
 	}
 	assert_int_equal(t->clients, clients);
 	assert_int_equal(t->sights, sights);
-	assert_int_equal(t->r->worker[0].tunnels->windows_left, left); /* lanes that nobody has */
+	assert_int_equal(atomic_load(&t->r->dp.windows.left), left); /* lanes that nobody has */
 	for (uint32_t len = 0; len < f.len; len++) {
 		uint64_t drops = all_drops(t);
 
@@ -258,24 +258,25 @@ static void windows_run_out(void **state)
 {
 	struct tunnel_rig *t = *state;
 	struct frame f;
+	uint64_t head;
 
 	rig_open(t, 1);
-	t->r->worker[0].tunnels->windows_left = 0;
+	head = atomic_exchange(&t->r->dp.windows.head, 0);
 	struct zs_session v = rig_session(t);
 	rig_attach(t, &v, ZS_SESSION_NONE);
 	rig_advance(t, 1);
 	assert_int_equal(rig_drops(t, ZS_DROP_tunnel_lanes), 1);
 	assert_int_equal(t->sights, 0);
 	f = t->said[0];
-	t->r->worker[0].tunnels->windows_left = 1;
+	zs_windows_put(&t->r->dp.windows, (uint32_t)head - 1);
 	rig_datagram(t, &t->at, 0, f.bytes, (uint16_t)f.len);
 	rig_settle(t);
 	assert_true(t->sights > 0);
 	/* The session goes: its window is free again. */
-	assert_int_equal(t->r->worker[0].tunnels->windows_left, 0);
+	assert_int_equal((uint32_t)atomic_load(&t->r->dp.windows.head), 0);
 	assert_int_equal(zs_sessions_set_session(&t->sessions, 5, NULL), 0);
 	rig_advance(t, 10);
-	assert_int_equal(t->r->worker[0].tunnels->windows_left, 1);
+	assert_int_equal((uint32_t)atomic_load(&t->r->dp.windows.head), (uint32_t)head);
 	assert_int_equal(t->r->dp.state.tunnel_session[5].owner, 0);
 	rig_conserved(t);
 }

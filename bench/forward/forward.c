@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUNDS	    3  /* for each of --repeats */
-#define SLICES	    16 /* of a round: batches of the relay, then of io */
+#define ROUNDS_MIN  5
+#define ENOUGH_NS   (28 * ZS_NS_PER_S) /* ten million flows take most of it to be made: fewer rounds then */
+#define ROUNDS	    3		       /* for each of --repeats */
+#define SLICES	    16		       /* of a round: batches of the relay, then of io */
 #define RELAY_SLICE 64
 #define IO_SLICE    16
 
@@ -66,7 +68,7 @@ static int measure(struct zs_forward *f, struct result *r, uint32_t rounds, stru
 		return rc;
 	r->hz = zs_tsc_hz();
 	zs_forward_warm_up(f);
-	for (uint32_t i = 0; i < rounds; i++)
+	for (uint32_t i = 0; i < rounds && (i < ROUNDS_MIN || zs_clock_ns() - f->began_ns < ENOUGH_NS); i++)
 		one_round(f, r);
 	zs_probe_close(&r->probe);
 	return zs_forward_check(f, err);

@@ -74,6 +74,7 @@ struct zs_forward {
 	uint32_t pattern_sum[ZS_FORWARD_SIZES][ZS_FORWARD_HEAD_MAX + 1];
 	struct zs_made made[2][ZS_FORWARD_BATCH]; /* by the port they leave by */
 	uint32_t made_count[2];
+	uint64_t began_ns;
 	uint32_t serial; /* of what has been made: the kind's */
 	uint64_t packets, lost, wrong, verified;
 	const char *wrong_what;

@@ -111,6 +111,7 @@ struct zs_forward *zs_forward_open_many(const struct zs_bench_options *opt, uint
 		return NULL;
 	}
 	memset(f, 0, sizeof(*f));
+	f->began_ns = zs_clock_ns();
 	if (configure(f, opt, err) || set_up(f, opt, workers, err)) {
 		zs_forward_close(f);
 		return NULL;

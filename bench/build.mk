@@ -3,10 +3,12 @@
 BENCH_SRC := $(filter-out %.bpf.c,$(wildcard bench/*.c bench/*/*.c))
 BENCH_LIBS = $(B)/libzsp2p.a $(B)/libzs.a $(P2P_LIBS) $(LIB_LIBS) -lm
 ifdef CONFIG_DRIVER_BENCH
+DPDK_CORE  += hash rcu # of a peer alone; nothing of them is in zs-dataplane
 BENCH_DP   = $(filter-out %/dataplane/main.o,$(DP_OBJ)) $(BPF_OBJ) $(B)/libzsrelay.a
 BENCH_LIBS += $(DPDK_LIBS) $(RELAY_LIBS)
 $(eval $(call compile,bench/flood,-Ilib -Ibench -Idataplane -Ibpf $(DPDK_CFLAGS)))
 $(eval $(call compile,bench/forward,-Ilib -Ibench -Idataplane -Ibpf $(DPDK_CFLAGS)))
+$(eval $(call compile,bench/peers,-Ilib -Ibench -Idataplane -Ibpf $(DPDK_CFLAGS)))
 $(eval $(call compile,bench/xdp,-Ilib -Ibench -Ibpf))
 $(B)/xdp_bench.bpf.o: bench/xdp/bench.bpf.c bench/xdp/frames.h $(B)/fast.bpf.o
 	@echo "  BPF   $(@F)"
@@ -14,7 +16,7 @@ $(B)/xdp_bench.bpf.o: bench/xdp/bench.bpf.c bench/xdp/frames.h $(B)/fast.bpf.o
 all: $(B)/xdp_bench.bpf.o
 $(eval $(call compile,bench/relay,-Ilib -Ibench -Idataplane -Ibpf -isystem /usr/include/android $(DPDK_CFLAGS)))
 else
-BENCH_SRC := $(filter-out bench/flood/% bench/relay/% bench/forward/% bench/xdp/%,$(BENCH_SRC))
+BENCH_SRC := $(filter-out bench/flood/% bench/relay/% bench/forward/% bench/peers/% bench/xdp/%,$(BENCH_SRC))
 endif
 $(eval $(call compile,bench,-Ilib -Ibench $(P2P_FLAGS)))
 $(eval $(call program,zs-bench,$(call objects,$(BENCH_SRC)) $$(BENCH_DP) $(B)/libzsp2p.a,$$(BENCH_LIBS)))

@@ -81,16 +81,17 @@ static bool sums_are_right(const struct zs_packet *p, const uint8_t *frame)
 }
 
 /* NULL: as it must be. */
-static const char *fault(const struct zs_forward *f, const struct zs_made *made, const uint8_t *frame,
-			 uint32_t len)
+static const char *fault(const struct zs_forward *f, const struct zs_made *made, zs_forward_expect *expect,
+			 const uint8_t *frame, uint32_t len)
 {
-	static const uint8_t router[6] = { 0x22, 0x22, 0x22, 0x22, 0x22, 0x22 };
+	static const uint8_t router[6] = { ZS_BED_ROUTER, ZS_BED_ROUTER, ZS_BED_ROUTER,
+					   ZS_BED_ROUTER, ZS_BED_ROUTER, ZS_BED_ROUTER };
 	struct zs_ends ends;
 	struct zs_packet p;
 
 	if (zs_packet_parse(frame, len, &p) != ZS_PARSE_OK)
 		return "headers";
-	f->kind->expect(f, made, &ends);
+	expect(f, made, &ends);
 	if (memcmp(frame, router, 6) || memcmp(frame + 6, f->bed->dp.port[made->out].mac, 6))
 		return "link addresses";
 	if (!zs_endpoint_eq(&p.dst, &ends.dst))
@@ -107,9 +108,10 @@ static const char *fault(const struct zs_forward *f, const struct zs_made *made,
 	return sums_are_right(&p, frame) ? NULL : "checksum";
 }
 
-static void compare(struct zs_forward *f, const struct zs_made *made, const struct rte_mbuf *m)
+static void compare(struct zs_forward *f, const struct zs_made *made, zs_forward_expect *expect,
+		    const struct rte_mbuf *m)
 {
-	const char *what = fault(f, made, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len);
+	const char *what = fault(f, made, expect, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len);
 
 	f->verified++;
 	if (!what)
@@ -132,7 +134,7 @@ uint32_t zs_forward_take(struct zs_forward *f)
 	return all;
 }
 
-void zs_forward_sink(struct zs_forward *f, uint32_t n, bool look)
+void zs_forward_sink(struct zs_forward *f, uint32_t n, zs_forward_expect *look)
 {
 	for (int out = 0; out < 2; out++) {
 		struct rte_mbuf *m[ZS_FORWARD_BATCH];
@@ -140,7 +142,7 @@ void zs_forward_sink(struct zs_forward *f, uint32_t n, bool look)
 							 NULL);
 
 		for (uint32_t i = 0; look && i < got && i < f->made_count[out]; i++)
-			compare(f, &f->made[out][i], m[i]);
+			compare(f, &f->made[out][i], look, m[i]);
 		rte_pktmbuf_free_bulk(m, got);
 		n -= got;
 	}

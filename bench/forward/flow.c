@@ -58,22 +58,28 @@ static void publish(struct zs_forward *f, uint32_t ports)
 	zs_targets_sync(f->bed->dp.targets, &f->bed->tables);
 }
 
+void zs_forward_flow_sent(const struct zs_forward *f, const struct zs_made *made, struct zs_ends *ends)
+{
+	const struct own *own = f->own;
+
+	if (made->way == TO_TARGET) {
+		ends->src = zs_forward_near(f, made->entry);
+		ends->dst = zs_forward_relay(f, 0, published(f, made->entry));
+	} else {
+		ends->src = target(f, made->entry);
+		ends->dst = zs_forward_relay(f, 1, own->seen[made->entry]);
+	}
+}
+
 /* A packet of one flow. */
 static uint8_t make_one(struct zs_forward *f, struct rte_mbuf *m, struct zs_made *made)
 {
-	const struct own *own = f->own;
-	struct zs_endpoint src, dst;
+	struct zs_ends sent;
 	uint8_t in = made->way == TO_TARGET ? 0 : 1;
 
-	if (made->way == TO_TARGET) {
-		src = zs_forward_near(f, made->entry);
-		dst = zs_forward_relay(f, 0, published(f, made->entry));
-	} else {
-		src = target(f, made->entry);
-		dst = zs_forward_relay(f, 1, own->seen[made->entry]);
-	}
+	zs_forward_flow_sent(f, made, &sent);
 	made->out = !in;
-	zs_forward_frame(f, m, in, &src, &dst, made);
+	zs_forward_frame(f, m, in, &sent.src, &sent.dst, made);
 	return in;
 }
 
@@ -140,9 +146,9 @@ static int make_flows(struct zs_forward *f, struct zs_error *err)
 		send(f, first, n, TO_TARGET, false);
 		made = note(f, first, n);
 		send(f, first, n, TO_CLIENT, true);
-		zs_forward_sink(f, made, false);
+		zs_forward_sink(f, made, NULL);
 		send(f, first, n, TO_TARGET, true);
-		zs_forward_sink(f, made, false);
+		zs_forward_sink(f, made, NULL);
 		for (uint32_t i = first; made < n && i < first + n; i++)
 			if (!own->seen[i] && (rc = zs_forward_unplace(f, i, err)))
 				return rc;

@@ -30,7 +30,7 @@ static double io_batch(struct zs_forward *f)
 
 	zs_forward_fill(f, ZS_FORWARD_BATCH);
 	cycles = (double)zs_forward_io(f, ZS_FORWARD_BATCH) / ZS_FORWARD_BATCH;
-	zs_forward_sink(f, ZS_FORWARD_BATCH, false);
+	zs_forward_sink(f, ZS_FORWARD_BATCH, NULL);
 	return cycles;
 }
 

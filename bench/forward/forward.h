@@ -140,7 +140,15 @@ uint64_t zs_forward_turns(struct zs_forward *f, uint32_t n);
 uint64_t zs_forward_io(struct zs_forward *f, uint32_t n);
 /* Takes what left, unseen; how many. */
 uint32_t zs_forward_take(struct zs_forward *f);
-/* Takes what left: all of it is compared with what was made when `look`. What lacks of n is lost. */
-void zs_forward_sink(struct zs_forward *f, uint32_t n, bool look);
+/* Source and destination that a made packet must leave with. */
+typedef void zs_forward_expect(const struct zs_forward *f, const struct zs_made *made, struct zs_ends *ends);
+/* Takes what left: all of it is compared with what was made unless `look` is NULL. What lacks of n is lost. */
+void zs_forward_sink(struct zs_forward *f, uint32_t n, zs_forward_expect *look);
+
+/* --- flow.c --- */
+
+/* Source and destination that a packet of a flow comes in with, by made's entry and way (0: to the target, by port 0; 1: to the
+ * client, by port 1). The destination's port is 0 where there is no such flow. */
+void zs_forward_flow_sent(const struct zs_forward *f, const struct zs_made *made, struct zs_ends *ends);
 
 #endif

@@ -160,7 +160,7 @@ static void put_router(struct zs_bed *bed, uint8_t iface, const char *router, co
 		.used = 1, .iface = iface, .valid = 1, .mtu = 1500, .addr = beyond.gateway
 	};
 
-	memset(hop.dmac, 0x22, sizeof(hop.dmac));
+	memset(hop.dmac, ZS_BED_ROUTER, sizeof(hop.dmac));
 	memcpy(hop.smac, bed->dp.port[iface].mac, sizeof(hop.smac));
 	ZS_CHECK(zs_tables_put_route(&bed->tables, &beyond) == 0);
 	ZS_CHECK(zs_tables_put_nexthop(&bed->tables, &hop) == 0);

@@ -27,6 +27,7 @@
 #define ZS_BED_TUNNEL  4434
 #define ZS_BED_SERVICE 4433
 #define ZS_BED_POP     7
+#define ZS_BED_ROUTER  0x22 /* each octet of a router's link address */
 #define ZS_BED_PORT    4443 /* published, leads to an attachment, in clear */
 
 struct zs_bed_shape {

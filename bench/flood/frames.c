@@ -175,6 +175,13 @@ static uint16_t bogus_tunnel(struct flood_world *w, uint8_t *at, enum flood_clas
 	return len;
 }
 
+static void hear(struct flood_world *w, uint32_t who, uint16_t len)
+{
+	w->heard += len;
+	if (w->longest[who] < len)
+		w->longest[who] = len;
+}
+
 void flood_bogus(struct flood_world *w, struct flood_frame *f, enum flood_class class)
 {
 	uint32_t who = (uint32_t)(flood_random(w) % FLOOD_STRANGERS);
@@ -220,5 +227,5 @@ void flood_bogus(struct flood_world *w, struct flood_frame *f, enum flood_class 
 	}
 	flood_udp(f, &src, &dst, payload, len);
 	if (zs_addr_eq(&src.addr, &stranger.addr))
-		w->heard[who] += f->len - ZS_ETH_LEN;
+		hear(w, who, (uint16_t)(f->len - ZS_ETH_LEN));
 }

@@ -219,6 +219,13 @@ static uint32_t stranger_of(const uint8_t *dst)
 	return dst[0] == 20 ? (uint32_t)dst[1] << 8 | dst[2] : FLOOD_STRANGERS;
 }
 
+static void tell(struct flood_world *w, uint32_t stranger, uint32_t len)
+{
+	w->told += len;
+	w->amplified += len > w->longest[stranger];
+	w->longest[stranger] = 0;
+}
+
 /* Who gets what left, by its destination. */
 static void deliver(struct flood_world *w, uint32_t port, struct rte_mbuf *m)
 {
@@ -231,7 +238,7 @@ static void deliver(struct flood_world *w, uint32_t port, struct rte_mbuf *m)
 	if (magic - FLOOD_MAGIC < FLOOD_GOODS)
 		w->left[magic - FLOOD_MAGIC]++;
 	if (stranger < FLOOD_STRANGERS)
-		w->told[stranger] += len;
+		tell(w, stranger, len);
 	if (port == 1)
 		w->last_port = (uint16_t)(udp[0] << 8 | udp[1]);
 	if (w->edge && !w->edge_up && !memcmp(ip + 16, flood_edge.addr.ip + 12, 4))

@@ -58,8 +58,10 @@ struct flood_world {
 	/* Turns in which somebody else had the core; a turn so long, in cycles, may be one. */
 	uint64_t cut, long_turn, usual_turn;
 	long switches;
-	uint64_t heard[FLOOD_STRANGERS],
-	    told[FLOOD_STRANGERS]; /* bytes from and to each, IP header included */
+	/* Of strangers, IP headers included. What one is told answers a packet of its own, no longer than the longest since the last. */
+	uint64_t heard, told;
+	uint16_t longest[FLOOD_STRANGERS];
+	uint64_t amplified; /* answers that were longer, or to nothing */
 };
 
 /* EAL, memory, segments, bound peers, confirmed flows, a tunnel in use. Once in a process. */

@@ -240,12 +240,40 @@ static void test_bytes(void **state)
 	edge_close(&e);
 }
 
+/* A tenant's bytes in all: every member is ended when they are spent, and nobody by what was used under another's number. */
+static void test_tenant_bytes(void **state)
+{
+	struct world *w = *state;
+	struct zs_attach_rule rule = { .tenant = "lab" };
+	struct zs_error err = { 0 };
+	struct edge e[3];
+
+	world_conf(w, "{mode: open, tenants: [{name: lab, total_mb: 1}]}");
+	for (uint8_t i = 0; i < 3; i++) {
+		rule.peer = peer_of(i + 1);
+		if (i < 2)
+			assert_int_equal(zs_attach_rule_set(w->s, &rule, w->now, &err), 0);
+		attach(w, &e[i], i + 1, ZS_ATTACH_CONTINUITY_fresh);
+	}
+	zs_attach_tenant_used(w->s, 1, "other", 2 << 20);
+	zs_attach_tenant_used(w->s, ZS_TENANTS, "lab", 2 << 20);
+	zs_attach_tenant_used(w->s, 1, "lab", (1 << 20) - 1);
+	assert_true(!e[0].gone && !e[1].gone);
+	for (int again = 0; again < 2; again++) {
+		zs_attach_tenant_used(w->s, 1, "lab", 1 << 20);
+		assert_true(e[0].gone && e[1].gone && !e[2].gone);
+		assert_int_equal(zs_attach_counts(w->s)->spent, 2);
+	}
+	for (uint8_t i = 0; i < 3; i++)
+		edge_close(&e[i]);
+}
+
 #define ROW(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = { ROW(test_words), ROW(test_by_command), ROW(test_tenants),
-					    ROW(test_bytes), ROW(test_bursts) };
+					    ROW(test_bytes), ROW(test_bursts),	   ROW(test_tenant_bytes) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

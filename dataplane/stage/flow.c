@@ -53,6 +53,25 @@ static void hash(struct zs_worker *w, struct zs_item *it)
 		zs_flow_prefetch_target(it->table, it->hash);
 }
 
+/* What the bucket says is on its way. false: nothing yet. */
+static bool fetch(const struct zs_item *it, bool other)
+{
+	return it->side == ZS_SIDE_CLIENT ? zs_flow_fetch_client(it->table, it->hash, other)
+					  : zs_flow_fetch_target(it->table, it->hash, other);
+}
+
+static void fetch_all(struct zs_item **at, uint32_t n)
+{
+	struct zs_item *again[ZS_BURST];
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (at[i]->class == ZS_CLASS_FLOW && !fetch(at[i], false))
+			again[count++] = at[i];
+	for (uint32_t i = 0; i < count; i++)
+		fetch(again[i], true);
+}
+
 /* Looks for a client's flow beyond the home partition; returns where it is, or -1. */
 static int elsewhere(const struct zs_worker *w, const struct zs_item *it)
 {
@@ -165,6 +184,7 @@ uint32_t zs_stage_flow(struct zs_worker *w, struct zs_item **at, uint32_t n)
 	for (uint32_t i = 0; i < n; i++)
 		if (at[i]->class == ZS_CLASS_FLOW)
 			hash(w, at[i]);
+	fetch_all(at, n);
 	for (uint32_t i = 0; i < n; i++) {
 		struct zs_item *it = at[i];
 		enum zs_drop why;

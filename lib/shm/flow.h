@@ -130,6 +130,10 @@ uint64_t zs_flow_hash(const struct zs_flow_table *t, const struct zs_endpoint *r
 		      uint8_t local);
 void zs_flow_prefetch_client(const struct zs_flow_table *t, uint64_t hash);
 void zs_flow_prefetch_target(const struct zs_flow_table *t, uint64_t hash);
+/* A while later: the flows that it may be are on their way, for reading and counting. false: the first bucket knows of none,
+ * the other one is on its way: ask again with `other`. */
+bool zs_flow_fetch_client(const struct zs_flow_table *t, uint64_t hash, bool other);
+bool zs_flow_fetch_target(const struct zs_flow_table *t, uint64_t hash, bool other);
 
 /* Owner (and read-only peers): the live flow's id or ZS_FLOW_NONE. The port of a client that is an attachment's
  * end is 0 here and in its hash. */

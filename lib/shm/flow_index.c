@@ -9,6 +9,7 @@
 #include "shm/flow_index.h"
 
 #include <string.h>
+#include <simde/x86/sse2.h>
 #include "base/hash.h"
 
 #define SPILL_AT 6 /* used slots of the primary from which the emptier bucket is taken */
@@ -53,11 +54,11 @@ struct zs_flow_place zs_flow_place_of(const struct zs_flow_table *t, uint64_t ha
 
 static uint32_t matches(const struct zs_flow_bucket *b, uint16_t tag)
 {
-	uint32_t bits = 0;
+	simde__m128i tags = simde_mm_loadu_si128((const simde__m128i *)b->tag);
+	simde__m128i same = simde_mm_cmpeq_epi16(tags, simde_mm_set1_epi16((int16_t)tag));
 
-	for (uint32_t i = 0; i < ZS_BUCKET_SLOTS; i++)
-		bits |= (uint32_t)(b->tag[i] == tag) << i;
-	return bits;
+	_Static_assert(ZS_BUCKET_SLOTS == 8, "one vector of tags, one byte of bits");
+	return (uint32_t)simde_mm_movemask_epi8(simde_mm_packs_epi16(same, same)) & 0xff;
 }
 
 static uint32_t used_in(const struct zs_flow_bucket *b)
@@ -103,6 +104,36 @@ void zs_flow_prefetch_client(const struct zs_flow_table *t, uint64_t hash)
 void zs_flow_prefetch_target(const struct zs_flow_table *t, uint64_t hash)
 {
 	__builtin_prefetch(&t->by_target[(uint32_t)hash & t->mask]);
+}
+
+static bool fetch(const struct zs_flow_table *t, const struct zs_flow_bucket *index, uint64_t hash,
+		  bool other)
+{
+	struct zs_flow_place p = zs_flow_place_of(t, hash);
+	const struct zs_flow_bucket *b = &index[p.bucket[other]];
+	uint32_t all = matches(b, p.tag);
+
+	if (!all && !other)
+		__builtin_prefetch(&index[p.bucket[1]]);
+	for (uint32_t bits = all; bits; bits &= bits - 1) {
+		uint32_t id = b->id[__builtin_ctz(bits)];
+
+		if (id >= t->capacity)
+			continue;
+		__builtin_prefetch(&t->flow[id]);
+		__builtin_prefetch(&t->flow[id].to_target_packets);
+	}
+	return all != 0;
+}
+
+bool zs_flow_fetch_client(const struct zs_flow_table *t, uint64_t hash, bool other)
+{
+	return fetch(t, t->by_client, hash, other);
+}
+
+bool zs_flow_fetch_target(const struct zs_flow_table *t, uint64_t hash, bool other)
+{
+	return fetch(t, t->by_target, hash, other);
 }
 
 static bool same_endpoint(const struct zs_endpoint *a, const struct zs_endpoint *b)

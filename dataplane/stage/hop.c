@@ -73,12 +73,6 @@ struct zs_hop zs_hop_of(const struct zs_nexthop *n)
 	return hop;
 }
 
-/* Moves with every change of the tables: the one that this loop began with, and one since. */
-static uint32_t stamp_of(const struct zs_worker *w)
-{
-	return w->stamp + (uint32_t)atomic_load_explicit(w->tables->change, memory_order_acquire);
-}
-
 static ZS_COLD enum zs_drop fetch(struct zs_worker *w, uint32_t index, uint32_t stamp, struct zs_hop *hop)
 {
 	struct zs_nexthop n;
@@ -102,7 +96,7 @@ static ZS_COLD enum zs_drop fetch(struct zs_worker *w, uint32_t index, uint32_t 
 static enum zs_drop take(struct zs_worker *w, uint32_t index, struct zs_hop *hop)
 {
 	const struct zs_hop_line *l = &w->hop[index % ZS_HOPS];
-	uint32_t stamp = stamp_of(w);
+	uint32_t stamp = zs_hop_stamp(w);
 
 	if (ZS_UNLIKELY(l->index != index + 1 || l->stamp != stamp || index == ZS_NEXTHOP_NONE))
 		return fetch(w, index, stamp, hop);

@@ -7,6 +7,7 @@
 #include <rte_mbuf.h>
 #include "net/checksum.h"
 #include "stage.h"
+#include "turn.h"
 
 #define IP4_HEADER    20
 #define IP6_HEADER    40
@@ -50,50 +51,6 @@ static inline void swap_addr(struct zs_csum_delta *d, const struct zs_addr *old,
 		d->sum += (uint64_t)now[0] + now[1] + now[2];
 }
 
-/* `d`: what the addresses change. */
-static inline void rewrite_udp(const struct zs_item *it, const struct zs_ends *e, struct zs_csum_delta d)
-{
-	uint32_t was, now = htobe16(e->src.port) | (uint32_t)htobe16(e->dst.port) << 16;
-	uint16_t csum;
-
-	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first port is the low half");
-	memcpy(&was, it->l4, sizeof(was));
-	zs_csum_swap32(&d, was, now);
-	memcpy(it->l4, &now, sizeof(now));
-	memcpy(&csum, it->l4 + 6, 2);
-	csum = zs_csum_apply_udp(csum, &d);
-	memcpy(it->l4 + 6, &csum, 2);
-}
-
-/* The same `d`. */
-static inline void rewrite4(const struct zs_item *it, const struct zs_ends *e, struct zs_csum_delta d)
-{
-	uint16_t old, new, csum;
-
-	/* Bytes that were just stored would be slow to load as words, so these are made in registers. */
-	memcpy(&old, it->ip, 2);
-	new = (uint16_t)((old & ~htobe16(ZS_ECN_MASK)) | htobe16(it->p.ecn));
-	memcpy(it->ip, &new, 2);
-	zs_csum_swap16(&d, old, new);
-	memcpy(&old, it->ip + 8, 2);
-	new = htobe16((uint16_t)(be16toh(old) - 0x100)); /* TTL */
-	memcpy(it->ip + 8, &new, 2);
-	zs_csum_swap16(&d, old, new);
-	memcpy(it->ip + 12, e->src.addr.ip + 12, 4);
-	memcpy(it->ip + 16, e->dst.addr.ip + 12, 4);
-	memcpy(&csum, it->ip + 10, 2);
-	csum = zs_csum_apply(csum, &d);
-	memcpy(it->ip + 10, &csum, 2);
-}
-
-static inline void rewrite6(const struct zs_item *it, const struct zs_ends *e)
-{
-	it->ip[1] = (uint8_t)((it->ip[1] & ~(ZS_ECN_MASK << 4)) | it->p.ecn << 4);
-	it->ip[7]--;
-	memcpy(it->ip + 8, e->src.addr.ip, 16);
-	memcpy(it->ip + 24, e->dst.addr.ip, 16);
-}
-
 static ZS_COLD uint8_t *make6(const struct zs_item *it, const struct zs_ends *e)
 {
 	uint8_t *ip = it->l4 - IP6_HEADER, ecn = it->p.ecn, ttl = it->ip[8] - 1;
@@ -128,6 +85,18 @@ static ZS_COLD uint8_t *make4(const struct zs_item *it, const struct zs_ends *e)
 	return ip;
 }
 
+/* To the other family. Returns the new header. */
+static ZS_COLD uint8_t *cross(const struct zs_item *it, const struct zs_ends *e, uint32_t ports)
+{
+	struct zs_csum_delta d = { 0 };
+	bool to4 = !it->p.is4;
+
+	swap_addr(&d, &it->p.src.addr, it->p.is4, &e->src.addr, to4);
+	swap_addr(&d, &it->p.dst.addr, it->p.is4, &e->dst.addr, to4);
+	zs_turn_udp(it->l4, ports, d);
+	return to4 ? make4(it, e) : make6(it, e);
+}
+
 /* What came out of a tunnel has no headers to change. */
 static ZS_COLD enum zs_drop make(struct zs_item *it, const struct zs_ends *e, uint16_t mtu)
 {
@@ -144,8 +113,7 @@ static ZS_COLD enum zs_drop make(struct zs_item *it, const struct zs_ends *e, ui
 static inline enum zs_drop rewrite(struct zs_worker *w, struct zs_item *it)
 {
 	const struct zs_ends *e = &it->ends;
-	struct zs_csum_delta d = { 0 };
-	uint32_t length;
+	uint32_t length, ports;
 	uint16_t mtu = it->hop.mtu ? it->hop.mtu : w->dp->port[it->hop.iface].mtu;
 	bool to4;
 	uint8_t *ip = it->ip;
@@ -154,6 +122,7 @@ static inline enum zs_drop rewrite(struct zs_worker *w, struct zs_item *it)
 		return ZS_DROP_no_route;
 	if (it->inner)
 		return make(it, e, mtu);
+	ports = zs_turn_ports(e->src.port, e->dst.port);
 	to4 = zs_addr_is4(&e->dst.addr);
 	if (it->p.is4 && !to4 && !it->l4[6] && !it->l4[7])
 		return ZS_DROP_udp_checksum_zero;
@@ -162,15 +131,12 @@ static inline enum zs_drop rewrite(struct zs_worker *w, struct zs_item *it)
 		return ZS_DROP_mtu;
 	if (it->l4 - IP6_HEADER - 18 < (uint8_t *)it->m->buf_addr)
 		return ZS_DROP_no_mbuf; /* no headroom: nothing to make the other header in */
-	swap_addr(&d, &it->p.src.addr, it->p.is4, &e->src.addr, to4);
-	swap_addr(&d, &it->p.dst.addr, it->p.is4, &e->dst.addr, to4);
-	rewrite_udp(it, e, d);
 	if (it->p.is4 && to4)
-		rewrite4(it, e, d);
+		zs_turn4(ip, it->l4, it->p.ecn, &e->src.addr, &e->dst.addr, ports);
 	else if (!it->p.is4 && !to4)
-		rewrite6(it, e);
+		zs_turn6(ip, it->l4, it->p.ecn, &e->src.addr, &e->dst.addr, ports);
 	else
-		ip = to4 ? make4(it, e) : make6(it, e);
+		ip = cross(it, e, ports);
 	it->ip = ip;
 	it->ip_len = (uint16_t)length;
 	return zs_frame_put(it, ip, it->ip_len) ? ZS_DROPS : ZS_DROP_no_mbuf;

@@ -67,6 +67,14 @@ void zs_stage_run(struct zs_worker *w, struct zs_burst *b, struct rte_mbuf **mbu
 {
 	uint32_t on = n;
 
+	if (!handed)
+		n = on = zs_stage_express(w, mbuf, n);
+	ZS_STAGE_MARK(w, express, on);
+	if (!n) {
+		zs_tx_flush(w);
+		ZS_STAGE_MARK(w, tx, 0);
+		return;
+	}
 	for (uint32_t i = 0; i < n; i++) {
 		b->item[i].m = mbuf[i];
 		b->item[i].handed = handed;

@@ -2,6 +2,7 @@
  * go on; the others have ended, each in exactly one way: transmitted, consumed, punted, or
  * dropped with a reason (zs_stage_drop).
  *
+ *   express    what needs no more than a look at each of few lines, from frame to tx; the rest goes the long way:
  *   parse      frame and headers, hygiene; the kernel's packets are punted here
  *   classify   emergency stop, own address, which side of a flow: published port (client's
  *              side) or flow source port (target's side), the service port or the tunnel's; ICMP errors leave for icmp
@@ -86,6 +87,9 @@ struct zs_burst {
 /* Runs `n` packets of one interface through all stages. `handed`: they came over a ring. */
 void zs_stage_run(struct zs_worker *w, struct zs_burst *b, struct rte_mbuf **mbuf, uint32_t n, bool handed);
 
+/* express.c: of packets that a port received, sends those that take the short way. Returns how many are left in `mbuf`, as they
+ * came. */
+uint32_t zs_stage_express(struct zs_worker *w, struct rte_mbuf **mbuf, uint32_t n);
 uint32_t zs_stage_parse(struct zs_worker *w, struct zs_item **at, uint32_t n);
 uint32_t zs_stage_classify(struct zs_worker *w, struct zs_item **at, uint32_t n);
 uint32_t zs_stage_cid(struct zs_worker *w, struct zs_item **at, uint32_t n);
@@ -123,6 +127,21 @@ void zs_flow_gone(struct zs_worker *w, const struct zs_flow *f, enum zs_flow_end
 
 /* hop.c: the way to a bound address, kept in its line; as zs_hop_find. */
 enum zs_drop zs_hop_bound(struct zs_worker *w, struct zs_item *it, struct zs_hot *line);
+/* Moves with every change of the tables: the one that this loop began with, and one since. */
+static inline uint32_t zs_hop_stamp(const struct zs_worker *w)
+{
+	return w->stamp + (uint32_t)atomic_load_explicit(w->tables->change, memory_order_acquire);
+}
+/* The way to a bound address, if all of it is known; else NULL, and zs_hop_bound finds it. */
+static inline const struct zs_hop *zs_hop_at_hand(const struct zs_worker *w, const struct zs_hot *line)
+{
+	const struct zs_hop_line *l = &w->hop[line->nexthop % ZS_HOPS];
+
+	return line->stamp == w->stamp && line->nexthop < ZS_HOT_KEPT && l->index == line->nexthop + 1u &&
+		       l->stamp == zs_hop_stamp(w)
+		   ? &l->hop
+		   : NULL;
+}
 /* Worker, in housekeeping: finds that way, so that the first packet need not. */
 void zs_hop_refresh(struct zs_worker *w, struct zs_hot *line);
 /* hop.c: the next hop of the item's flow toward its side; re-resolved when the tables changed.
@@ -202,6 +221,18 @@ bool zs_frame_put(struct zs_item *it, uint8_t *ip, uint16_t ip_len);
 
 /* tx.c: sends one packet out of interface `iface`; `sent` is what to count when it is taken. */
 void zs_tx_put(struct zs_worker *w, uint8_t iface, struct rte_mbuf *m, const struct zs_sent *sent);
+/* The same; inline. */
+void zs_tx_push(struct zs_worker *w, uint8_t iface);
+static inline void zs_tx_add(struct zs_worker *w, uint8_t iface, struct rte_mbuf *m,
+			     const struct zs_sent *sent)
+{
+	struct zs_txbuf *t = &w->tx[iface];
+
+	if (ZS_UNLIKELY(t->count == ZS_BURST))
+		zs_tx_push(w, iface);
+	t->mbuf[t->count] = m;
+	t->sent[t->count++] = *sent;
+}
 /* Pushes what is buffered into the ports. */
 void zs_tx_flush(struct zs_worker *w);
 /* Sends what other workers left for the ports whose queue is ours. Returns packets taken. */

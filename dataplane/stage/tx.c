@@ -82,7 +82,7 @@ static uint16_t push_ring(struct zs_worker *w, uint8_t iface, struct zs_txbuf *t
 	return (uint16_t)rte_ring_sp_enqueue_burst(owner->outbox[w->index], (void **)t->mbuf, t->count, NULL);
 }
 
-static inline void flush(struct zs_worker *w, uint8_t iface)
+static void flush(struct zs_worker *w, uint8_t iface)
 {
 	struct zs_txbuf *t = &w->tx[iface];
 	uint16_t sent;
@@ -97,14 +97,14 @@ static inline void flush(struct zs_worker *w, uint8_t iface)
 	t->count = 0;
 }
 
+void zs_tx_push(struct zs_worker *w, uint8_t iface)
+{
+	flush(w, iface);
+}
+
 void zs_tx_put(struct zs_worker *w, uint8_t iface, struct rte_mbuf *m, const struct zs_sent *sent)
 {
-	struct zs_txbuf *t = &w->tx[iface];
-
-	if (t->count == ZS_BURST)
-		flush(w, iface);
-	t->mbuf[t->count] = m;
-	t->sent[t->count++] = *sent;
+	zs_tx_add(w, iface, m, sent);
 }
 
 void zs_tx_flush(struct zs_worker *w)
@@ -162,6 +162,6 @@ void zs_stage_tx(struct zs_worker *w, struct zs_item **at, uint32_t n)
 
 		if (w->dp->fast)
 			zs_fastpath_offer(w, at[i]);
-		zs_tx_put(w, at[i]->hop.iface, at[i]->m, &sent);
+		zs_tx_add(w, at[i]->hop.iface, at[i]->m, &sent);
 	}
 }

@@ -82,16 +82,21 @@ void zs_cidset_decode(const struct zs_cidset *set, const struct zs_cid_ref *refs
 		      struct zs_cid *out)
 {
 	uint64_t of[ZS_CID_ROTATIONS] = { 0 };
+	uint32_t met = 0;
 
 	ZS_DCHECK(n <= ZS_CID_BURST, "a burst of %zu", n);
 	for (size_t i = 0; i < n; i++) {
 		out[i].verdict = (uint8_t)judge(set, &refs[i]);
-		if (out[i].verdict == ZS_CID_OK)
-			of[refs[i].at[0] >> 5] |= 1ull << i;
+		if (out[i].verdict != ZS_CID_OK)
+			continue;
+		of[refs[i].at[0] >> 5] |= 1ull << i;
+		met |= 1u << (refs[i].at[0] >> 5);
 	}
-	for (uint8_t rotation = 0; rotation < ZS_CID_ROTATIONS; rotation++)
-		if (of[rotation])
-			decode_batch(set, rotation, of[rotation], refs, out);
+	for (; met; met &= met - 1) {
+		uint8_t rotation = (uint8_t)__builtin_ctz(met);
+
+		decode_batch(set, rotation, of[rotation], refs, out);
+	}
 }
 
 void zs_cidset_encode(const struct zs_cidset *set, const struct zs_cid *cid, uint8_t out[ZS_CID])

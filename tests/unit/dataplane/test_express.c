@@ -1,0 +1,258 @@
+/* The short way against the long one: what it sends is the same frame to the same port for the same accounts, what it refuses has
+ * the same reason, and what it leaves is as it came. */
+#include "cid_rig.h"
+#include "fake_port.h"
+#include "net/checksum.h"
+#include "net/packet_plain.h"
+
+#define FIRST4	 1 /* at 10.1.0.2 */
+#define FIRST6	 9 /* at fd00:1::2 */
+#define UNBOUND	 13
+#define BEYOND	 14 /* at 10.2.0.2, behind the other interface */
+#define LIMITED	 15
+#define PEERS	 16 /* 0 is a stranger */
+#define FRAMES	 ROUNDS(40000)
+#define MTU_LONG 1700
+
+static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 9 };
+
+static bool is6(uint32_t id)
+{
+	return id >= FIRST6 && id < UNBOUND;
+}
+
+static struct zs_endpoint place(uint32_t id)
+{
+	return cid_peer(is6(id)	       ? "fd00:1::2"
+			: id == BEYOND ? "10.2.0.2"
+				       : "10.1.0.2",
+			(uint16_t)(1000 + id));
+}
+
+static void world(struct cid_rig *c)
+{
+	for (uint32_t i = 0; i < 2; i++) {
+		struct zs_port *p = &c->r->dp.port[i];
+
+		memcpy(p->mac, mac, sizeof(mac));
+		p->vlans = 1;
+		p->mtu = 1500;
+	}
+	for (uint32_t id = 1; id < PEERS; id++) {
+		cid_attach(c, id, CID_GENERATION, id % 2 ? ZS_STRANGERS_NOTHING : ZS_STRANGERS_LIMITED);
+		if (id != UNBOUND)
+			cid_bind(c, id, place(id), is6(id) ? 2 : id == BEYOND);
+	}
+	c->r->worker[0].hot[LIMITED].flags |= ZS_HOT_POLICED;
+}
+
+/* A packet from one peer to another, by a short or a long header. */
+static struct rte_mbuf *make(struct cid_rig *c, uint64_t *rng, uint32_t from, uint32_t to)
+{
+	struct rte_mbuf *m = fake_new();
+	struct zs_endpoint src = place(from),
+			   dst = cid_peer(is6(from) ? "fd00:1::1" : "10.1.0.1", CID_SERVICE);
+	uint8_t *payload = (uint8_t *)m->buf_addr + 256, *cid = payload + 1;
+	uint16_t len = (uint16_t)(draw(rng) % 50 ? 18 + draw(rng) % 100 : draw(rng) % MTU_LONG);
+	bool longer = draw(rng) % 3 == 0;
+	struct zs_item it = { .m = m };
+
+	payload[0] = longer ? 0xc0 : 0x40;
+	if (longer) {
+		memcpy(payload + 1, "\0\0\0\1\x11", 5);
+		cid = payload + 6;
+		payload[6 + ZS_CID] = 0;
+	}
+	cid_mint(c, draw(rng) % 40 ? CID_POP : CID_POP + 1, to,
+		 (uint16_t)(CID_GENERATION + (draw(rng) % 40 == 0)), cid);
+	memcpy(it.hop.dmac, mac, sizeof(mac));
+	assert_true(zs_header_put(&it,
+				  &(struct zs_header){ .src = src,
+						       .dst = dst,
+						       .payload_sum = zs_csum_add(0, payload, len),
+						       .ecn = (uint8_t)(draw(rng) % 4) },
+				  payload, len));
+	return m;
+}
+
+static void damage(uint64_t *rng, struct rte_mbuf *m)
+{
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+	uint32_t most = m->data_len < 64 ? m->data_len : 64;
+
+	for (uint32_t n = draw(rng) % 3; n; n--)
+		frame[draw(rng) % most] ^= (uint8_t)(1u << draw(rng) % 8);
+	if (draw(rng) % 8 == 0)
+		m->data_len = (uint16_t)(draw(rng) % (m->data_len + 20u)); /* padded, or cut */
+	if (frame[12] == 8 && draw(rng) % 2) {
+		uint16_t sum;
+
+		frame[24] = frame[25] = 0;
+		sum = (uint16_t)~zs_csum_fold(zs_csum_add(0, frame + 14, 20));
+		memcpy(frame + 24, &sum, 2);
+	}
+}
+
+static struct rte_mbuf *copy(const struct rte_mbuf *m)
+{
+	struct rte_mbuf *n = fake_new();
+
+	memcpy(n->buf_addr, m->buf_addr, FAKE_ROOM);
+	n->data_off = m->data_off;
+	n->data_len = m->data_len;
+	n->pkt_len = m->pkt_len;
+	n->nb_segs = 1;
+	return n;
+}
+
+/* The long way, from what parse and classify make of a good packet. true: it would leave. */
+static bool long_way(struct zs_worker *w, struct rte_mbuf *m, struct zs_item *it)
+{
+	struct zs_item *at[1] = { it };
+
+	memset(it, 0, sizeof(*it));
+	it->m = m;
+	it->class = ZS_CLASS_CID;
+	it->frame = rte_pktmbuf_mtod(m, uint8_t *);
+	if (zs_packet_parse(it->frame, m->data_len, &it->p) != ZS_PARSE_OK ||
+	    zs_packet_hygiene(&it->p) >= 0 || memcmp(it->frame, mac, sizeof(mac)) ||
+	    it->p.dst.port != CID_SERVICE || it->p.vlan)
+		return false;
+	it->ip = it->frame + it->p.l3_off;
+	it->l4 = it->frame + it->p.l4_off;
+	it->ip_len = it->p.ip_len;
+	it->l4_len = (uint16_t)(it->p.ip_len - (it->p.l4_off - it->p.l3_off));
+	it->local = (uint8_t)zs_locals_find(&w->locals, &it->p.dst.addr, 0, 0);
+	return it->local < ZS_LOCALS_MAX && zs_stage_cid(w, at, 1) == 1 && zs_stage_police(w, at, 1) == 1 &&
+	       zs_stage_rewrite(w, at, 1) == 1;
+}
+
+static void same_frame(const struct rte_mbuf *a, const struct rte_mbuf *b)
+{
+	assert_int_equal(a->data_len, b->data_len);
+	assert_int_equal(a->pkt_len, b->pkt_len);
+	assert_memory_equal(rte_pktmbuf_mtod(a, uint8_t *), rte_pktmbuf_mtod(b, uint8_t *), a->data_len);
+}
+
+static void test_same_as_the_long_way(void **state)
+{
+	struct cid_rig *c = *state;
+	struct zs_worker *w = &c->r->worker[0];
+	uint64_t rng = c->r->scratch->rng;
+	uint32_t sent = 0, refused = 0, left = 0;
+
+	world(c);
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		uint32_t from = draw(&rng) % PEERS, to = draw(&rng) % (PEERS + 2);
+		struct rte_mbuf *m = make(c, &rng, from, to), *whole, *other;
+		struct zs_item it;
+		enum zs_drop why;
+
+		if (draw(&rng) % 2)
+			damage(&rng, m);
+		m->nb_segs = 1;
+		whole = copy(m);
+		other = copy(m);
+		w->tx[0].count = w->tx[1].count = 0;
+		c->drop = ZS_DROPS;
+		if (zs_stage_express(w, &(struct rte_mbuf *){ m }, 1) == 1) {
+			same_frame(m, whole);
+			long_way(w, other, &it); /* after which the neighbour is at hand */
+			left++;
+		} else if ((why = c->drop) != ZS_DROPS) {
+			assert_false(long_way(w, other, &it));
+			assert_int_equal(c->drop, why);
+			refused++;
+		} else {
+			const struct zs_txbuf *t;
+
+			assert_true(long_way(w, other, &it));
+			t = &w->tx[it.hop.iface];
+			assert_int_equal(t->count, 1);
+			assert_ptr_equal(t->mbuf[0], m);
+			assert_int_equal(t->sent[0].from, it.from + 1);
+			assert_int_equal(t->sent[0].to, it.to + 1);
+			assert_int_equal(t->sent[0].payload, it.l4_len - ZS_UDP_LEN);
+			assert_int_equal(t->sent[0].ip_len, it.ip_len);
+			same_frame(m, other);
+			sent++;
+		}
+		fake_free(m);
+		fake_free(whole);
+		fake_free(other);
+	}
+	assert_true(sent > FRAMES / 10 && refused > FRAMES / 100 && left > FRAMES / 10);
+}
+
+/* A whole burst of the good, the bad and the left: each ends once, in order. */
+static void test_burst(void **state)
+{
+	struct cid_rig *c = *state;
+	struct zs_worker *w = &c->r->worker[0];
+	struct rte_mbuf *m[ZS_BURST], *left[ZS_BURST], *want[ZS_BURST], *other;
+	struct zs_item it;
+	uint64_t rng = c->r->scratch->rng, routed = w->count[ZS_COUNTER_cid_routed];
+	uint32_t rest, good = 0, others = 0;
+
+	world(c);
+	for (uint32_t i = 0; i < ZS_BURST; i++) {
+		m[i] = make(c, &rng, i % 5 ? FIRST4 : 0, FIRST4 + 1);
+		m[i]->nb_segs = 1;
+		left[i] = m[i];
+	}
+	other = copy(m[1]);
+	long_way(w, other, &it); /* the neighbour is at hand */
+	fake_free(other);
+	c->drops = 0;
+	rest = zs_stage_express(w, left, ZS_BURST);
+	assert_int_equal(rest + w->tx[0].count + c->drops, ZS_BURST);
+	assert_int_equal(w->count[ZS_COUNTER_cid_routed] - routed, w->tx[0].count);
+	for (uint32_t i = 0; i < ZS_BURST; i++)
+		for (uint32_t k = 0; k < w->tx[0].count; k++)
+			if (w->tx[0].mbuf[k] == m[i])
+				want[good++] = w->tx[0].mbuf[k];
+	assert_memory_equal(want, w->tx[0].mbuf, good * sizeof(*want));
+	for (uint32_t i = 0; i < ZS_BURST; i += 5)
+		for (uint32_t k = 0; k < rest; k++)
+			others += left[k] == m[i];
+	assert_true(good > ZS_BURST / 2 && others > 0);
+	for (uint32_t i = 0; i < ZS_BURST; i++)
+		fake_free(m[i]);
+}
+
+/* Stopped, traced, a source of ours: not by the short way. */
+static void test_not_by_it(void **state)
+{
+	struct cid_rig *c = *state;
+	struct zs_worker *w = &c->r->worker[0];
+	uint64_t rng = 1;
+	struct rte_mbuf *m, *own;
+
+	world(c);
+	do
+		m = make(c, &rng, FIRST4, FIRST4 + 1);
+	while (m->data_len > 300);
+	m->nb_segs = 1;
+	own = copy(m);
+	memcpy(rte_pktmbuf_mtod(own, uint8_t *) + 26, "\x0a\x01\x00\xff", 4); /* a broadcast of ours */
+	zs_tables_set_stop(&c->r->writer, true);
+	assert_int_equal(zs_stage_express(w, &(struct rte_mbuf *){ m }, 1), 1);
+	zs_tables_set_stop(&c->r->writer, false);
+	w->trace = &w->tracer;
+	assert_int_equal(zs_stage_express(w, &(struct rte_mbuf *){ m }, 1), 1);
+	w->trace = NULL;
+	c->r->dp.port[0].vlan[0] = 5;
+	assert_int_equal(zs_stage_express(w, &(struct rte_mbuf *){ m }, 1), 1);
+	c->r->dp.port[0].vlan[0] = 0;
+	assert_int_equal(zs_stage_express(w, &(struct rte_mbuf *){ own }, 1), 1);
+	fake_free(m);
+	fake_free(own);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, cid_setup, cid_teardown)
+	const struct CMUnitTest tests[] = { T(test_same_as_the_long_way), T(test_burst), T(test_not_by_it) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -185,6 +185,8 @@ FLAT bool read_frame(struct fast_packet *p, struct xdp_md *ctx, const struct zs_
 		type = tag->type;
 		p->vlan = bpf_ntohs(tag->tci) & VLAN_ID_MASK;
 		at = tag + 1;
+		if (!p->vlan) /* a priority tag is the kernel's, as in the steering program */
+			return false;
 	}
 	if (type == bpf_htons(ETH_P_IP)) {
 		if (at + sizeof(struct iphdr) + sizeof(struct udphdr) > end)

@@ -139,6 +139,9 @@ static void run_slow(struct bed *b)
 	d = good, d.vlan = VLAN;
 	len = datagram_make(&d, in);
 	bed_slow_bytes(b, "the address of another VLAN", in, len, false);
+	d = good, d.vlan = 0xe000;
+	len = datagram_make(&d, in);
+	bed_slow_bytes(b, "a priority tag", in, len, false);
 	len = datagram_make(&good, in);
 	in[14 + 10] ^= 1;
 	bed_slow_bytes(b, "a wrong IPv4 checksum", in, len, true);

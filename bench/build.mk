@@ -21,10 +21,12 @@ endif
 $(eval $(call compile,bench,-Ilib -Ibench $(P2P_FLAGS)))
 $(eval $(call program,zs-bench,$(call objects,$(BENCH_SRC)) $$(BENCH_DP) $(B)/libzsp2p.a,$$(BENCH_LIBS)))
 
-.PHONY: bench bench-full bench-readme
+.PHONY: bench bench-full bench-readme bench-peers
 bench: all ## the short set of benches, some minutes as root: bench/results/latest.{json,html}
 	@mkdir -p bench/results && $(B)/zs-bench suite short bench/results/latest
 bench-full: all ## every bench, with ten million flows, veth and go-libp2p as peers
 	@mkdir -p bench/results && $(B)/zs-bench suite full bench/results/latest
 bench-readme: ## README's table from bench/results/latest.json
 	@$(B)/zs-bench readme bench/results/latest.json README.md
+bench-peers: ## installs what benches compare with beyond `make deps`: scripts/packages-peers
+	@scripts/deps scripts/packages-peers

@@ -61,12 +61,27 @@ static int make_pair(const char *tag, const char *left_ns, const char *left, con
 		     left, tag, left_ns, right, tag, right_ns, left_ns, left, right_ns, right, tag, tag);
 }
 
-int zs_wire_open(struct zs_wire *w, struct zs_error *err)
+static bool make_links(struct zs_wire *w)
+{
+	char relay_ns[32];
+
+	snprintf(relay_ns, sizeof(relay_ns), "%s-r", w->tag);
+	return !make_pair(w->tag, "g", "g0", "r", "r0") && !make_pair(w->tag, "s", "s0", "r", "r1") &&
+	       !zs_sh("ip -n %s-r addr add 10.78.1.1/24 dev r0 && ip -n %s-r addr add 10.78.2.1/24 dev r1",
+		      w->tag, w->tag) &&
+	       !read_mac(relay_ns, "r0", w->r0_mac);
+}
+
+static bool make_bare(struct zs_wire *w)
+{
+	memcpy(w->r0_mac, (uint8_t[])ZS_WIRE_NOBODY, sizeof(w->r0_mac));
+	return !make_pair(w->tag, "g", "g0", "s", "s0");
+}
+
+int zs_wire_open(struct zs_wire *w, bool bare, struct zs_error *err)
 {
 	*w = (struct zs_wire){ 0 };
 	snprintf(w->tag, sizeof(w->tag), "zsb%d", (int)getpid());
-	char relay_ns[32];
-	snprintf(relay_ns, sizeof(relay_ns), "%s-r", w->tag);
 	int rc = zs_wire_watch(w);
 	if (rc)
 		return zs_error_set(err, rc, ZS_EXIT_RESOURCE, "cannot fork");
@@ -75,12 +90,7 @@ int zs_wire_open(struct zs_wire *w, struct zs_error *err)
 			  "net.ipv6.conf.default.disable_ipv6=1",
 			  w->tag, *n, w->tag, *n))
 			goto fail;
-	if (make_pair(w->tag, "g", "g0", "r", "r0") || make_pair(w->tag, "s", "s0", "r", "r1"))
-		goto fail;
-	if (zs_sh("ip -n %s-r addr add 10.78.1.1/24 dev r0 && ip -n %s-r addr add 10.78.2.1/24 dev r1",
-		  w->tag, w->tag))
-		goto fail;
-	if (read_mac(relay_ns, "r0", w->r0_mac))
+	if (!(bare ? make_bare(w) : make_links(w)))
 		goto fail;
 	return 0;
 fail:
@@ -116,10 +126,10 @@ void zs_wire_close(struct zs_wire *w, bool logs)
 	zs_wire_unwatch(w);
 }
 
-static int enter(const char *tag, char which)
+int zs_wire_enter(const struct zs_wire *w, char which)
 {
 	char path[64];
-	snprintf(path, sizeof(path), "/run/netns/%s-%c", tag, which);
+	snprintf(path, sizeof(path), "/run/netns/%s-%c", w->tag, which);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int rc = fd < 0 ? -1 : setns(fd, CLONE_NEWNET);
 	if (fd >= 0)
@@ -137,7 +147,7 @@ int zs_wire_spawn(struct zs_wire *w, const char *log_path, char *const argv[], s
 		int log = open(log_path, O_WRONLY | O_CREAT | O_TRUNC, 0600),
 		    in = open("/dev/zero", O_RDONLY);
 		/* Keeps the mounts: only the network changes, so bpffs stays where it is. */
-		if (log < 0 || in < 0 || enter(w->tag, 'r'))
+		if (log < 0 || in < 0 || zs_wire_enter(w, 'r'))
 			_exit(126);
 		dup2(log, 1);
 		dup2(log, 2);
@@ -175,7 +185,7 @@ static uint32_t build(uint8_t *f, const struct zs_wire *w, uint32_t frame, uint1
 	return len;
 }
 
-static uint64_t received(const struct zs_wire *w)
+uint64_t zs_wire_received(const struct zs_wire *w)
 {
 	char cmd[160];
 	unsigned long long v = 0;
@@ -198,7 +208,7 @@ static void generate(const struct zs_wire *w, uint32_t frame)
 	CPU_ZERO(&cpus);
 	CPU_SET(0, &cpus);
 	sched_setaffinity(0, sizeof(cpus), &cpus);
-	if (enter(w->tag, 'g'))
+	if (zs_wire_enter(w, 'g'))
 		_exit(1);
 	int fd = socket(AF_PACKET, SOCK_RAW, 0), one = 1;
 	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex("g0") };
@@ -223,9 +233,9 @@ int zs_wire_blast(struct zs_wire *w, const struct zs_bench_options *opt, double 
 	if (pid == 0)
 		generate(w, opt->size ? opt->size : 64);
 	usleep(WARM_UP_NS / 1000);
-	uint64_t t0 = zs_clock_ns(), n0 = received(w);
+	uint64_t t0 = zs_clock_ns(), n0 = zs_wire_received(w);
 	sleep(opt->seconds);
-	uint64_t t1 = zs_clock_ns(), n1 = received(w);
+	uint64_t t1 = zs_clock_ns(), n1 = zs_wire_received(w);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	*got_pps = (double)(n1 - n0) * 1e9 / (double)(t1 - t0);

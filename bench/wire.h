@@ -20,7 +20,14 @@ struct zs_wire {
 	int watch_fd;
 };
 
-int zs_wire_open(struct zs_wire *w, struct zs_error *err);
+/* A link address of nobody: frames for it s0 counts, and its host drops them as early as can be. */
+#define ZS_WIRE_NOBODY                                                                                       \
+	{                                                                                                    \
+		2, 0, 0, 0, 0, 0x99                                                                          \
+	}
+
+/* `bare`: without a relay, one pair from g0 to s0. */
+int zs_wire_open(struct zs_wire *w, bool bare, struct zs_error *err);
 /* Ends the children and removes all but the logs in /tmp; those too when `logs`. */
 void zs_wire_close(struct zs_wire *w, bool logs);
 /* What the tag's namespaces hold, and everything under the tag's name. */
@@ -32,6 +39,10 @@ void zs_wire_unwatch(struct zs_wire *w);
 pid_t zs_wire_fork(const struct zs_wire *w);
 /* Starts argv in R's network namespace, output to log_path. */
 int zs_wire_spawn(struct zs_wire *w, const char *log_path, char *const argv[], struct zs_error *err);
+/* This process's network becomes G's, R's or S's: 'g', 'r', 's'. */
+int zs_wire_enter(const struct zs_wire *w, char which);
+/* Frames that arrived at s0 so far. */
+uint64_t zs_wire_received(const struct zs_wire *w);
 /* Sends frames as fast as it goes from g0 on CPU 0 for `seconds` after a warm-up of half a second, and
  * returns frames a second that arrived at s0. */
 int zs_wire_blast(struct zs_wire *w, const struct zs_bench_options *opt, double *sent_pps, double *got_pps,

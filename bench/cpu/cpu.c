@@ -14,7 +14,7 @@
 #include "cpu/turn.h"
 #include "planes.h"
 
-#define RATE	20000 /* packets a second, which each stands */
+#define RATE	20000 /* packets a second, which each stands, unless --rate says another */
 #define WARM_MS 300
 #define CALM_MS 300 /* in which the loops have all CPUs */
 #define SIZES	2
@@ -102,7 +102,7 @@ static const struct contender contenders[CONTENDERS] = {
 /* --- measuring --- */
 
 struct one {
-	double idle; /* counts a second, of all CPUs, at RATE */
+	double idle; /* counts a second, of all CPUs, at the rate */
 	double got;  /* a second, as fast as it goes */
 	uint64_t lost;
 };
@@ -110,6 +110,7 @@ struct one {
 struct result {
 	struct zs_idle idle;
 	bool present[CONTENDERS];
+	uint32_t rate;
 	double calm; /* counts a second of one CPU that nobody else wants */
 	struct zs_samples cpu[CONTENDERS][SIZES], mpps[CONTENDERS][SIZES];
 	uint64_t lost[CONTENDERS][SIZES];
@@ -127,7 +128,7 @@ static double counts(struct result *r, uint32_t ms)
 static int one_size(struct result *r, const struct contender *c, const struct zs_wire *w, uint32_t payload,
 		    uint32_t ms, struct one *out, struct zs_error *err)
 {
-	struct zs_load load = { c->port, c->channel, payload, RATE, WARM_MS };
+	struct zs_load load = { c->port, c->channel, payload, r->rate, WARM_MS };
 	uint64_t sent, got, start, before;
 	int rc = zs_load_run(w, &load, &sent, &got, err);
 
@@ -173,7 +174,7 @@ static int one_round(struct result *r, const struct zs_bench_options *opt, struc
 		for (int s = 0; r->present[c] && s < SIZES; s++) {
 			double lost = got[BARE][s].idle - got[c][s].idle;
 
-			zs_samples_add(&r->cpu[c][s], lost / r->calm / RATE * 1e6);
+			zs_samples_add(&r->cpu[c][s], lost / r->calm / r->rate * 1e6);
 			zs_samples_add(&r->mpps[c][s], got[c][s].got / 1e6);
 			r->lost[c][s] += got[c][s].lost;
 		}
@@ -221,7 +222,7 @@ static void report_on(const struct result *r, json_t *report)
 			json_array_append_new(absent, json_string(text));
 			fprintf(stderr, "  absent: %s\n", text);
 		}
-	json_object_set_new(report, "rate_pps", json_integer(RATE));
+	json_object_set_new(report, "rate_pps", json_integer(r->rate));
 	json_object_set_new(report, "rows", rows);
 	json_object_set_new(report, "absent", absent);
 }
@@ -234,6 +235,7 @@ static int bench(const struct zs_bench_options *opt, json_t *report, struct zs_e
 	if (!r)
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "no memory for a bench");
 	memset(r, 0, sizeof(*r));
+	r->rate = opt->rate ? opt->rate : RATE;
 	for (int c = 0; c < CONTENDERS; c++)
 		r->present[c] = !contenders[c].needs || !zs_sh("command -v %s", contenders[c].needs);
 	if (zs_sh("mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf"))

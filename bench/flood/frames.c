@@ -177,9 +177,11 @@ static uint16_t bogus_tunnel(struct flood_world *w, uint8_t *at, enum flood_clas
 
 static void hear(struct flood_world *w, uint32_t who, uint16_t len)
 {
+	uint16_t *longest = w->longest[who], first = longest[0];
+
 	w->heard += len;
-	if (w->longest[who] < len)
-		w->longest[who] = len;
+	longest[0] = len > first ? len : first;
+	longest[1] = len > first ? first : len > longest[1] ? len : longest[1];
 }
 
 void flood_bogus(struct flood_world *w, struct flood_frame *f, enum flood_class class)

@@ -221,9 +221,13 @@ static uint32_t stranger_of(const uint8_t *dst)
 
 static void tell(struct flood_world *w, uint32_t stranger, uint32_t len)
 {
+	uint16_t *longest = w->longest[stranger];
+	int answered = len <= longest[1]; /* the shorter one that it can have been */
+
 	w->told += len;
-	w->amplified += len > w->longest[stranger];
-	w->longest[stranger] = 0;
+	w->amplified += len > longest[answered];
+	longest[0] = answered ? longest[0] : longest[1];
+	longest[1] = 0;
 }
 
 /* Who gets what left, by its destination. */

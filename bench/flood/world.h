@@ -58,9 +58,10 @@ struct flood_world {
 	/* Turns in which somebody else had the core; a turn so long, in cycles, may be one. */
 	uint64_t cut, long_turn, usual_turn;
 	long switches;
-	/* Of strangers, IP headers included. What one is told answers a packet of its own, no longer than the longest since the last. */
+	/* Of strangers, IP headers included. What one is told answers a packet of its own that is no shorter: its longest two that
+	 * nothing has answered yet, since two may be on their way at once. */
 	uint64_t heard, told;
-	uint16_t longest[FLOOD_STRANGERS];
+	uint16_t longest[FLOOD_STRANGERS][2];
 	uint64_t amplified; /* answers that were longer, or to nothing */
 };
 

@@ -226,7 +226,8 @@ static inline bool turn(struct express *x, const struct packet *e)
 	return true;
 }
 
-/* Is there a short way for a burst that came in there? Traces and the fast path in the kernel are told of the long way alone. */
+/* Is there a short way for a burst that came in there? Traces and the fast path in the kernel are told of the long way alone; in a
+ * flood most packets would be looked at twice. */
 static bool is_open(const struct zs_worker *w, const struct zs_port *port)
 {
 	bool untagged = false;
@@ -234,7 +235,7 @@ static bool is_open(const struct zs_worker *w, const struct zs_port *port)
 	for (uint16_t i = 0; i < port->vlans; i++)
 		untagged |= port->vlan[i] == 0;
 	return untagged && w->sessions && w->tables && !zs_tables_stopped(w->tables) && !w->trace &&
-	       !w->dp->fast && w->dp->service_port;
+	       !w->dp->fast && !w->flood.on && w->dp->service_port;
 }
 
 static void begin(struct express *x, struct zs_worker *w, const struct zs_port *port, struct rte_mbuf **m)

@@ -187,7 +187,7 @@ static enum zs_drop judge_ends(struct zs_worker *w, struct zs_flow_new *want)
 		   : ZS_DROP_flow_rate_attachment;
 }
 
-enum zs_drop zs_flow_make(struct zs_worker *w, struct zs_item *it)
+static enum zs_drop make(struct zs_worker *w, struct zs_item *it)
 {
 	static const uint8_t reason[] = { [ZS_FLOW_OK] = ZS_DROPS,
 					  [ZS_FLOW_FULL] = ZS_DROP_flow_full,
@@ -206,8 +206,7 @@ enum zs_drop zs_flow_make(struct zs_worker *w, struct zs_item *it)
 	enum zs_drop why;
 
 	want.in_exchange = port_full;
-	if ((why = judge(w, it)) != ZS_DROPS || (why = aim(w, &want)) != ZS_DROPS ||
-	    (why = judge_ends(w, &want)) != ZS_DROPS)
+	if ((why = aim(w, &want)) != ZS_DROPS || (why = judge_ends(w, &want)) != ZS_DROPS)
 		return why;
 	rc = zs_flow_add(it->table, &want, zs_worker_random(w), &it->flow, &evicted);
 	if (evicted.used)
@@ -225,4 +224,11 @@ enum zs_drop zs_flow_make(struct zs_worker *w, struct zs_item *it)
 	w->count[ZS_COUNTER_flows_new]++;
 	tell(w, &it->table->flow[it->flow], ZS_EVENT_FLOW_NEW, 0);
 	return ZS_DROPS;
+}
+
+enum zs_drop zs_flow_make(struct zs_worker *w, struct zs_item *it)
+{
+	enum zs_drop why = judge(w, it);
+
+	return why == ZS_DROPS ? make(w, it) : why;
 }

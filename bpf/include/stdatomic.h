@@ -3,5 +3,8 @@
 #define ZS_BPF_STDATOMIC_H
 
 #define _Atomic
+#define memory_order_relaxed		  0
+/* An aligned word is loaded at once. */
+#define atomic_load_explicit(word, order) (*(const volatile __typeof__(*(word)) *)(word))
 
 #endif

@@ -55,7 +55,7 @@ static inline bool zs_bucket_fits(uint64_t from, uint64_t now, const struct zs_r
 
 static inline uint64_t zs_bucket_load(const _Atomic uint64_t *word)
 {
-	return *(const volatile uint64_t *)word;
+	return atomic_load_explicit(word, memory_order_relaxed);
 }
 
 /* *seen: what is thought to be there; what was there when it is not. */

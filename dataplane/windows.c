@@ -47,10 +47,11 @@ static void push(struct zs_windows *p, uint32_t window)
 {
 	uint64_t head = atomic_load_explicit(&p->head, memory_order_relaxed);
 
+	atomic_fetch_add_explicit(&p->left, 1,
+				  memory_order_relaxed); /* first: it is never below what is there */
 	do
 		atomic_store_explicit(&p->next[window], (uint32_t)head, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak(&p->head, &head, changed(head, window + 1)));
-	atomic_fetch_add_explicit(&p->left, 1, memory_order_relaxed);
 }
 
 int64_t zs_windows_take(struct zs_windows *p, uint32_t attachment)

@@ -50,19 +50,21 @@ static bool within(struct zs_gcra *bucket, uint64_t every_ns, uint32_t burst, ui
 bool zs_attach_call(struct zs_attach *s, struct slot *callee, const struct slot *caller, uint32_t count)
 {
 	static const struct zs_addr none;
-	struct caller_share *own = share_of(s, callee->id, caller->id, &none),
-			    *network = share_of(s, callee->id, 0, &caller->kept.prefix);
-	struct zs_gcra a = own->bucket, b = network->bucket;
-	bool sure = within(&a, CALLER_NS, CALLER_BURST, s->now_ns, count) &&
-		    within(&b, NETWORK_NS, NETWORK_BURST, s->now_ns, count);
+	struct caller_share *own = share_of(s, callee->id, caller->id, &none), *network;
+	struct zs_gcra a = own->bucket, b;
+	bool sure;
 	struct zs_gcra_rate rate;
 
+	network = share_of(s, callee->id, 0, &caller->kept.prefix); /* it may have taken the other's place */
+	b = network->bucket;
+	sure = within(&a, CALLER_NS, CALLER_BURST, s->now_ns, count) &&
+	       within(&b, NETWORK_NS, NETWORK_BURST, s->now_ns, count);
 	zs_gcra_init(&rate, PER_S, sure ? BURST : BURST / 2);
 	if (!zs_gcra_allow(&callee->called, &rate, s->now_ns, count))
 		return false;
 	if (sure) {
 		own->bucket = a;
-		network->bucket = b;
+		network->bucket = b; /* behind it: one place is the network's */
 	}
 	return true;
 }

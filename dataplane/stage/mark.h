@@ -17,7 +17,7 @@ static inline void zs_stage_mark(struct zs_worker *w, enum zs_stage stage, uint3
 }
 #define ZS_STAGE_BEGIN(w) ((w)->mark = rte_rdtsc())
 #else
-#define ZS_STAGE_MARK(w, name, packets) ((void)0)
+#define ZS_STAGE_MARK(w, name, packets) ((void)(packets))
 #define ZS_STAGE_BEGIN(w)		((void)0)
 #endif
 

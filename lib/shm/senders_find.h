@@ -38,15 +38,18 @@ static inline uint32_t zs_senders_find(const struct zs_senders *s, uint64_t hash
 	const struct zs_sender_bucket *b = &s->bucket[hash & s->mask];
 	uint64_t print = zs_sender_print(hash);
 	uint32_t bits = zs_senders_match(b, print);
+	uint64_t word;
 
 	if (!bits) {
 		b = &s->bucket[(hash & s->mask) ^ 1];
 		bits = zs_senders_match(b, print);
 	}
-	return bits
-		   ? (uint32_t)atomic_load_explicit(&b->word[__builtin_ctz(bits) / 2], memory_order_relaxed) &
-			 ZS_SENDER_ID_MASK
-		   : ZS_SENDER_NONE;
+	if (!bits)
+		return ZS_SENDER_NONE;
+	word = atomic_load_explicit(&b->word[__builtin_ctz(bits) / 2], memory_order_relaxed);
+	/* The binder may have given the place to another since it was compared. */
+	return (word & ~(uint64_t)ZS_SENDER_ID_MASK) == print ? (uint32_t)word & ZS_SENDER_ID_MASK
+							      : ZS_SENDER_NONE;
 }
 
 #endif

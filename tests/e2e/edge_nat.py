@@ -288,7 +288,7 @@ def main():
     with peers.Peer("js", wrap=lab.inside(lab.edge), log=lab.log("js.log")) as js, \
             peers.Peer("go", wrap=lab.inside(visitor), log=lab.log("go.log")) as go_peer:
         listening = js.ask("listen", addr="/ip4/127.0.0.1/udp/9100/quic-v1")
-        edge = NatEdge("home", {"web": (WEB, "127.0.0.1:8443"), "h3": (H3_PORT, h3.addr + ",auth"), "js": (JS_PORT, "127.0.0.1:9100")})
+        edge = NatEdge("home", {"web": (WEB, "127.0.0.1:8443"), "h3": (H3_PORT, h3.addr + ",auth"), "js": (JS_PORT, "127.0.0.1:9100,follow")})
         first = edge.up("behind the NAT", ["web", "h3", "js"])
         ok("tunnel: " + first["text"])
         browses(caddy)

@@ -178,7 +178,8 @@ static void on_bytes(void *ctx, int fd, unsigned events)
 	}
 	s->have -= (size_t)(at - s->in);
 	memmove(s->in, at, s->have);
-	s->ops->turn(s->ctx);
+	if (s->fd == fd)
+		s->ops->turn(s->ctx);
 }
 
 static void on_caller(void *ctx, int fd, unsigned events)

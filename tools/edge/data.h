@@ -29,12 +29,18 @@ struct zs_edge_news {
 	const char *text; /* one line, for people: what it is and what to do */
 };
 
+/* Where a name's datagrams go. */
+struct zs_edge_target {
+	struct zs_endpoint at;
+	bool follow; /* a client that moved keeps its socket there (rebound.c) */
+};
+
 struct zs_edge_data_config {
 	struct zs_loop *loop;
 	struct zs_resolver *resolver; /* NULL: forwards to names are refused */
 	const struct zs_random *random;
 	const struct zs_attach_publish *publish; /* outlives it, as the next */
-	const struct zs_endpoint *target;
+	const struct zs_edge_target *target;
 	uint32_t publishes;
 	const struct zs_edge_forward *forward;
 	uint32_t forwards;

@@ -25,7 +25,8 @@ struct zs_edge_flow {
 	bool answered;		     /* each side has sent */
 	bool wanted;		     /* the relay's: `heir` asked for the socket, too early */
 	struct zs_tunnel_flow heir;
-	uint8_t cid_len; /* 0: not to be found by a connection ID */
+	uint64_t heir_ns; /* its begun_ns: another may have its number by then */
+	uint8_t cid_len;  /* 0: not to be found by a connection ID */
 	uint8_t cid[ZS_EDGE_CID];
 	bool
 	    refused; /* our own: the relay does not take it; it rests, so that it is not asked at once again */

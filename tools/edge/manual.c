@@ -21,14 +21,16 @@ static const enum zs_exit exits[] = { ZS_EXIT_OK,	   ZS_EXIT_FAILED,    ZS_EXIT_
 static const char about[] =
     "Attaches to a relay and publishes services behind NAT there: NAME stands for the service at\n"
     "ADDR:PORT, PORT is the relay's, its choice unless told. With ,auth behind it the payload goes\n"
-    "in clear (QUIC and DTLS protect themselves), where the relay grants that. Forwards what is sent\n"
+    "in clear (QUIC and DTLS protect themselves), where the relay grants that; with ,follow a client\n"
+    "whose NAT rebinds keeps the socket that a QUIC service knows, for services that forbid clients to\n"
+    "move. Forwards what is sent\n"
     "to ADDR:PORT here to HOST:PORT, a published port of that relay. Keeps the attachment until\n"
     "SIGTERM; SIGUSR1 prints which way the traffic takes, and all counters.\n";
 
 void zs_edge_help(void)
 {
 	printf("usage: zs-edge --relay HOST:PORT/PEERID --identity FILE [OPTION ...] publish "
-	       "NAME[:PORT]=ADDR:PORT[,auth] ... forward ADDR:PORT=HOST:PORT ...\n"
+	       "NAME[:PORT]=ADDR:PORT[,auth][,follow] ... forward ADDR:PORT=HOST:PORT ...\n"
 	       "       zs-edge --relay HOST:PORT/PEERID --identity FILE [OPTION ...] --cid-socket PATH "
 	       "[publish ... forward ...]\n"
 	       "       zs-edge man | completion\n\n%s\n",
@@ -55,7 +57,7 @@ void zs_edge_man(void)
 	printf(
 	    ".TH ZS-EDGE 8 \"\" \"ZeroState Relay\" \"Operator's manual\"\n.SH NAME\nzs\\-edge \\- publish "
 	    "services behind NAT at a relay\n.SH SYNOPSIS\n.B zs\\-edge\n\\-\\-relay HOST:PORT/PEERID "
-	    "\\-\\-identity FILE [OPTION ...] publish NAME[:PORT]=ADDR:PORT[,auth] ... forward "
+	    "\\-\\-identity FILE [OPTION ...] publish NAME[:PORT]=ADDR:PORT[,auth][,follow] ... forward "
 	    "ADDR:PORT=HOST:PORT ...\n.SH DESCRIPTION\n");
 	roff(about);
 	printf(".PP\nEach change of state is a line on standard output. When the relay goes away it is tried "

@@ -106,20 +106,39 @@ int zs_edge_relay_parse(struct zs_attach_target *out, const char *text, struct z
 	return why ? refuse(err, why, text) : 0;
 }
 
-int zs_edge_publish_parse(struct zs_attach_publish *out, struct zs_endpoint *target, const char *text,
+/* What stands behind a service's address: each word once. */
+static bool parse_wishes(const char *comma, struct zs_attach_publish *out, struct zs_edge_target *target)
+{
+	size_t len;
+
+	out->protection = ZS_ATTACH_PROTECTION_seal;
+	for (; comma; comma = comma[1 + len] ? comma + 1 + len : NULL) {
+		len = strcspn(comma + 1, ",");
+		if (len == 4 && !strncmp(comma + 1, "auth", len) &&
+		    out->protection == ZS_ATTACH_PROTECTION_seal)
+			out->protection = ZS_ATTACH_PROTECTION_auth;
+		else if (len == 6 && !strncmp(comma + 1, "follow", len) && !target->follow)
+			target->follow = true;
+		else
+			return false;
+	}
+	return true;
+}
+
+int zs_edge_publish_parse(struct zs_attach_publish *out, struct zs_edge_target *target, const char *text,
 			  struct zs_error *err)
 {
 	const char *equals = strchr(text, '='), *comma = equals ? strchr(equals, ',') : NULL;
 	char left[64], right[ZS_ENDPOINT_TEXT] = "", *colon;
 
 	*out = (struct zs_attach_publish){ 0 };
-	if (comma && strcmp(comma, ",auth") != 0)
-		return refuse(err, "what follows the service is auth, or nothing", text);
-	out->protection = comma ? ZS_ATTACH_PROTECTION_auth : ZS_ATTACH_PROTECTION_seal;
+	*target = (struct zs_edge_target){ 0 };
+	if (!parse_wishes(comma, out, target))
+		return refuse(err, "what stands behind the service is ,auth or ,follow or both", text);
 	if (equals)
 		snprintf(right, sizeof(right), "%.*s", comma ? (int)(comma - equals) - 1 : (int)sizeof(right),
 			 equals + 1);
-	if (!equals || zs_endpoint_parse(target, right))
+	if (!equals || zs_endpoint_parse(&target->at, right))
 		return refuse(err, "a service is NAME=ADDR:PORT, as web=127.0.0.1:8443", text);
 	snprintf(left, sizeof(left), "%.*s", (int)(equals - text), text);
 	colon = strchr(left, ':');
@@ -265,12 +284,12 @@ static int check_loops(const struct zs_edge_options *o, struct zs_error *err)
 
 	for (uint32_t i = 0; i < o->publishes; i++)
 		for (uint32_t j = 0; j < o->forwards; j++)
-			if (is_met(&o->target[i], &o->forward[j].local))
+			if (is_met(&o->target[i].at, &o->forward[j].local))
 				return zs_error_set(
 				    err, -EINVAL, ZS_EXIT_USAGE,
 				    "publish %s=%s: that is a forward's own listener, a loop; "
 				    "publish the service itself, or forward at another port",
-				    o->publish[i].name, zs_endpoint_format(&o->target[i], text));
+				    o->publish[i].name, zs_endpoint_format(&o->target[i].at, text));
 	return 0;
 }
 

@@ -19,7 +19,7 @@ struct zs_edge_options {
 	bool trust_first, once_ready, json;
 	uint32_t publishes;
 	struct zs_attach_publish publish[ZS_ATTACH_PUBLISHED];
-	struct zs_endpoint target[ZS_ATTACH_PUBLISHED]; /* where a name's datagrams go */
+	struct zs_edge_target target[ZS_ATTACH_PUBLISHED]; /* of each */
 	uint32_t forwards;
 	struct zs_edge_forward forward[ZS_EDGE_FORWARDS];
 	uint32_t flows, idle_s;
@@ -29,8 +29,8 @@ struct zs_edge_options {
 int zs_edge_options_parse(struct zs_edge_options *o, int argc, char **argv, struct zs_error *err);
 /* HOST:PORT/PEERID, [V6]:PORT/PEERID, without /PEERID, or a multiaddr of QUIC or /dnsaddr/NAME/p2p/PEERID. -EINVAL. */
 int zs_edge_relay_parse(struct zs_attach_target *out, const char *text, struct zs_error *err);
-/* NAME=ADDR:PORT or NAME:RELAYPORT=ADDR:PORT, and ,auth behind it. -EINVAL. */
-int zs_edge_publish_parse(struct zs_attach_publish *out, struct zs_endpoint *target, const char *text,
+/* NAME=ADDR:PORT or NAME:RELAYPORT=ADDR:PORT, and ,auth or ,follow or both behind it. -EINVAL. */
+int zs_edge_publish_parse(struct zs_attach_publish *out, struct zs_edge_target *target, const char *text,
 			  struct zs_error *err);
 /* ADDR:PORT=HOST:PORT. -EINVAL. */
 int zs_edge_forward_parse(struct zs_edge_forward *out, const char *text, struct zs_error *err);

@@ -1,11 +1,11 @@
 /* Clients of QUIC services whose NAT rebinds: their datagrams come on a new flow, from a new socket. A service that lets its
  * clients move answers there by itself. One that does not (js- and rust-libp2p) drops them in silence, and loses the
- * connection; so when a flow
+ * connection; so, where the owner asked for it (,follow), when a flow
  *   - carries a connection ID that the service gave to the client of another one,
  *   - was not answered for PATIENCE_NS, in which the other's client said nothing,
  * it gets the socket of that other one, with the next datagram of either side: the service sees no change. The other is not told: should its client speak after
- * all, it gets its socket back at once, and the flow that took it ends. Connection IDs may be seen on the way, so this is the
- * weaker half of RFC 9000 9.3.3; it is for services that have no better one.
+ * all, it gets its socket back at once, and the flow that took it ends. Nobody has proven to be at the new place (RFC 9000 9.3 asks
+ * for that, and only the service could): a client may aim what it is sent at somebody else (docs/THREAT_MODEL.md).
  *
  * A service's connection IDs have the length that its long headers tell. Those that can be guessed do not count. */
 #include <string.h>
@@ -18,6 +18,14 @@
 #define CID_LEAST   8
 #define QUIC_1	    0x00000001u
 #define QUIC_2	    0x6b3343cfu
+
+/* Does its service want that? */
+static bool follows(const struct zs_edge_data *d, const struct zs_edge_flow *flow)
+{
+	uint8_t publish = d->service[flow->of].publish;
+
+	return publish && d->config.target[publish - 1].follow;
+}
 
 static void take(struct zs_edge_data *d, struct zs_edge_flow *to, struct zs_edge_flow *from)
 {
@@ -43,8 +51,8 @@ void edge_rebound_asked(struct zs_edge_data *d, struct zs_edge_flow *flow, const
 
 	flow->asked_ns = now;
 	flow->wanted = false;
-	if (!zs_quic_read(payload, len, d->service[flow->of].cid_len, &head) || head.is_long ||
-	    head.dcid_len < CID_LEAST)
+	if (!follows(d, flow) || !zs_quic_read(payload, len, d->service[flow->of].cid_len, &head) ||
+	    head.is_long || head.dcid_len < CID_LEAST)
 		return;
 	if (flow->socket && flow->answered) {
 		zs_edge_flows_cid_is(d->flows, flow, head.dcid, head.dcid_len);
@@ -56,6 +64,7 @@ void edge_rebound_asked(struct zs_edge_data *d, struct zs_edge_flow *flow, const
 	if (flow->socket && !may_take(flow, other, now)) {
 		other->wanted = true;
 		other->heir = flow->id;
+		other->heir_ns = flow->begun_ns;
 		return;
 	}
 	bool returns = !flow->socket;
@@ -81,7 +90,8 @@ struct zs_edge_flow *edge_rebound_answered(struct zs_edge_data *d, struct zs_edg
 	struct zs_edge_flow *heir = flow->wanted ? zs_edge_flows_find(d->flows, &flow->heir) : NULL;
 
 	learn(d, flow, payload, len);
-	if (!heir || heir->answered || !heir->socket || !flow->cid_len || !may_take(heir, flow, data_now(d)))
+	if (!heir || heir->begun_ns != flow->heir_ns || heir->answered || !heir->socket || !flow->cid_len ||
+	    !may_take(heir, flow, data_now(d)))
 		return flow;
 	flow->wanted = false;
 	zs_edge_flows_cid_is(d->flows, heir, flow->cid, flow->cid_len);

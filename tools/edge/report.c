@@ -35,7 +35,7 @@ const struct zs_endpoint *zs_edge_target(const struct zs_edge_options *o, const 
 {
 	for (uint32_t i = 0; i < o->publishes; i++)
 		if (!strcmp(o->publish[i].name, name))
-			return &o->target[i];
+			return &o->target[i].at;
 	return NULL;
 }
 

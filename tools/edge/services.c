@@ -13,7 +13,7 @@ static const char *name_of(const struct zs_edge_data *d, uint8_t service)
 
 static const struct zs_endpoint *target_of(const struct zs_edge_data *d, uint8_t service)
 {
-	return &d->config.target[d->service[service].publish - 1];
+	return &d->config.target[d->service[service].publish - 1].at;
 }
 
 void edge_service_port(struct zs_edge_data *d, const zs_pb_Port *port)

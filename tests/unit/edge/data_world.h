@@ -47,6 +47,7 @@ struct world {
 	struct zs_edge_data *data;
 	struct zs_edge_data_config config;
 	struct zs_edge_forward forward;
+	struct zs_edge_target target[2];
 	uint32_t links, proved, lost;
 	char lost_why[ZS_ERROR_TEXT];
 	/* What came. */
@@ -284,7 +285,6 @@ static inline struct zs_edge_data_state state_of(const struct world *w)
 
 static inline int setup(void **state)
 {
-	static struct zs_endpoint target[2];
 	struct world *w = calloc(1, sizeof(*w));
 	struct zs_error err = { 0 };
 	struct zs_udp *spare;
@@ -307,8 +307,8 @@ static inline int setup(void **state)
 				       .send = relay_out,
 				       .ctx = w };
 	zs_gcm_engine_best(&w->relay.engine);
-	target[0] = w->service_at;
-	target[1] = w->dead_at;
+	w->target[0] = (struct zs_edge_target){ w->service_at, false };
+	w->target[1] = (struct zs_edge_target){ w->dead_at, false };
 	w->forward = (struct zs_edge_forward){
 		.local = w->listener_at,
 		.target = { .host = ZS_DIAL_IP, .addr = zs_addr_from4(htobe32(0xcb007101)), .port = 10001 }
@@ -316,7 +316,7 @@ static inline int setup(void **state)
 	w->config = (struct zs_edge_data_config){ .loop = w->loop,
 						  .random = &w->random,
 						  .publish = publish,
-						  .target = target,
+						  .target = w->target,
 						  .publishes = 2,
 						  .forward = &w->forward,
 						  .forwards = 1,

@@ -73,7 +73,7 @@ static void bounded(void **state)
 	struct zs_udp *u = open_udp(w, client_in, &mute); /* hears, says nothing */
 
 	begin(w);
-	((struct zs_endpoint *)(uintptr_t)w->config.target)[1] = mute;
+	w->target[1].at = mute;
 	for (uint16_t n = 1; n < FLOWS; n++)
 		relay_says(w, n, WEB, 0, 40);
 	until_is(w, &w->answers, FLOWS - 1);
@@ -102,7 +102,7 @@ static void idle(void **state)
 	struct zs_udp *u = open_udp(w, client_in, &mute);
 
 	begin(w);
-	((struct zs_endpoint *)(uintptr_t)w->config.target)[1] = mute;
+	w->target[1].at = mute;
 	relay_says(w, 1, WEB, 0, 40);
 	relay_says(w, 2, DEAD, 0, 40);
 	until_is(w, &w->answers, 1);
@@ -284,7 +284,7 @@ static void longer_than_the_path(void **state)
 					   .len = 4000 };
 
 	begin(w);
-	((struct zs_endpoint *)(uintptr_t)w->config.target)[1] = at;
+	w->target[1].at = at;
 	for (int n = 0; n < 500 && !state_of(w).uplink.way.measured; n++)
 		turn(w);
 	assert_true(state_of(w).uplink.way.measured);

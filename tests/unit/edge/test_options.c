@@ -70,6 +70,12 @@ static void services(void **state)
 	} rows[] = {
 		{ "web=127.0.0.1:8443", "web", 0, 8443 },
 		{ "web:443=127.0.0.1:8443,auth", "web", 443, 8443 },
+		{ "web=127.0.0.1:8443,follow", "web", 0, 8443 },
+		{ "web=127.0.0.1:8443,follow,auth", "web", 0, 8443 },
+		{ "web=127.0.0.1:8443,auth,auth", NULL, 0, 0 },
+		{ "web=127.0.0.1:8443,follow,follow", NULL, 0, 0 },
+		{ "web=127.0.0.1:8443,auth,", NULL, 0, 0 },
+		{ "web=127.0.0.1:8443,followed", NULL, 0, 0 },
 		{ "a,b=127.0.0.1:8443", "a,b", 0, 8443 },
 		{ "web=127.0.0.1:8443,", NULL, 0, 0 },
 		{ "web=127.0.0.1:8443,clear", NULL, 0, 0 },
@@ -91,7 +97,7 @@ static void services(void **state)
 
 	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++) {
 		struct zs_attach_publish p;
-		struct zs_endpoint target;
+		struct zs_edge_target target;
 		struct zs_error err = { 0 };
 		int rc = zs_edge_publish_parse(&p, &target, rows[i].text, &err);
 		if (rc != (rows[i].name ? 0 : -EINVAL))
@@ -100,7 +106,8 @@ static void services(void **state)
 			continue;
 		assert_string_equal(p.name, rows[i].name);
 		assert_int_equal(p.port, rows[i].port);
-		assert_int_equal(target.port, rows[i].target);
+		assert_int_equal(target.at.port, rows[i].target);
+		assert_int_equal(target.follow, strstr(rows[i].text, ",follow") != NULL);
 		assert_int_equal(p.protection, strstr(rows[i].text, ",auth") ? ZS_ATTACH_PROTECTION_auth
 									     : ZS_ATTACH_PROTECTION_seal);
 	}

@@ -55,7 +55,7 @@ static struct picky *serve(struct world *w, uint8_t cid_len, uint32_t version)
 
 	*p = (struct picky){ .w = w, .cid_len = cid_len, .version = version };
 	assert_int_equal(zs_udp_open(&p->udp, w->loop, &local, ZS_UDP_NO_OFFLOAD, picky_in, p, &err), 0);
-	((struct zs_endpoint *)(uintptr_t)w->config.target)[1] = zs_udp_local(p->udp);
+	w->target[1] = (struct zs_edge_target){ zs_udp_local(p->udp), true };
 	begin(w);
 	return p;
 }
@@ -122,6 +122,24 @@ static void taken_along(void **state)
 	assert_int_equal(w->close[0].flow.number, 3);
 	assert_int_equal(w->close[0].reason, ZS_ATTACH_CLOSE_refused);
 	assert_int_equal(state_of(w).rebound, 3);
+	stop(p);
+}
+
+/* Nobody asked for it: whoever knows a connection ID gets a socket of his own, whatever he waits. */
+static void not_asked_for(void **state)
+{
+	struct world *w = *state;
+	struct picky *p = serve(w, 8, 1);
+
+	w->target[1].follow = false;
+	converses(w, 7);
+	for (uint32_t n = 1; n <= 3; n++) {
+		says(w, 2, SHORT, 7);
+		until_is(w, &p->dropped, n);
+		run(w, PATIENCE);
+	}
+	assert_int_equal(w->answers, 2);
+	assert_int_equal(state_of(w).rebound, 0);
 	stop(p);
 }
 
@@ -255,15 +273,12 @@ static void by_the_last_id(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(taken_along),
-					    TEST(found_by_the_service),
-					    TEST(nobody_to_take_from),
-					    TEST(not_while_it_speaks),
-					    TEST(not_by_another_id),
-					    TEST(not_by_a_short_id),
-					    TEST(not_of_another_protocol),
-					    TEST(not_where_clients_may_move),
-					    TEST(by_the_last_id) };
+	const struct CMUnitTest tests[] = {
+		TEST(taken_along),	   TEST(not_asked_for),		  TEST(found_by_the_service),
+		TEST(nobody_to_take_from), TEST(not_while_it_speaks),	  TEST(not_by_another_id),
+		TEST(not_by_a_short_id),   TEST(not_of_another_protocol), TEST(not_where_clients_may_move),
+		TEST(by_the_last_id)
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -177,8 +177,14 @@ static int open(struct zs_forward *f, struct zs_error *err)
 
 static uint8_t make(struct zs_forward *f, struct rte_mbuf *m, struct zs_made *made)
 {
-	made->way = f->serial++ & 1;
+	uint32_t number = (uint32_t)f->serial++;
+
+	made->way = number & 1;
 	made->entry = zs_forward_draw(f);
+	if (f->payload[made->mix] >= sizeof(number)) {
+		made->head_len = sizeof(number);
+		memcpy(made->head, &number, sizeof(number));
+	}
 	return make_one(f, m, made);
 }
 

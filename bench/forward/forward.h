@@ -32,6 +32,7 @@ struct zs_made {
 	uint8_t mix;	/* which of the sizes */
 	uint8_t head_len;
 	uint8_t head[ZS_FORWARD_HEAD_MAX];
+	bool found; /* among those that left */
 };
 
 struct zs_forward_kind {

@@ -2,7 +2,7 @@
  * go on; the others have ended, each in exactly one way: transmitted, consumed, punted, or
  * dropped with a reason (zs_stage_drop).
  *
- *   express    what needs no more than a look at each of few lines, from frame to tx; the rest goes the long way:
+ *   express    (express.c, express_cid.c) what needs no more than a look at each of few lines, from frame to tx; the rest goes the long way:
  *   parse      frame and headers, hygiene; the kernel's packets are punted here
  *   classify   emergency stop, own address, which side of a flow: published port (client's
  *              side) or flow source port (target's side), the service port or the tunnel's; ICMP errors leave for icmp

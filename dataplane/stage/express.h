@@ -1,0 +1,86 @@
+/* What the kinds of the short way have in common (express.c): a packet of it, the burst, and what may be done to both. Each kind
+ * has a file, express_KIND.c; nobody else includes this.
+ *
+ * A kind's packets go through its lane, group by group: each call of its step takes up what the call before left at each of its
+ * own steps, the last one first, so that a line has a group's time to come. */
+#ifndef ZS_STAGE_EXPRESS_H
+#define ZS_STAGE_EXPRESS_H
+
+#include <rte_mbuf.h>
+#include "stage.h"
+
+#define ZS_EXPRESS_GROUP 8 /* while one is looked at, the lines of the next are on their way */
+
+/* A plain packet without a tag, of one piece, for an own address, by a source that may send here. */
+struct zs_express_packet {
+	struct rte_mbuf *m; /* NULL: it has ended, or was left */
+	uint8_t *ip;
+	struct zs_endpoint src;
+	uint16_t port; /* of ours that it came to */
+	uint16_t ip_len, payload_len;
+	uint8_t ecn;
+	bool is4;
+	uint8_t local; /* index of the own address it is for */
+	/* The kind's. */
+	uint16_t generation;
+	uint32_t from, to;
+	uint64_t hash;
+};
+
+/* A kind's packets of a burst. */
+struct zs_express_lane {
+	uint32_t taken, decoded, known, done; /* how many have come how far */
+	struct zs_express_packet at[ZS_BURST];
+};
+
+struct zs_express {
+	struct zs_worker *w;
+	const struct zs_port *port;
+	uint8_t iface;
+	int local; /* index of `own`, the address that was met last */
+	struct zs_addr own;
+	uint32_t rest;		/* left for the long way … */
+	struct rte_mbuf **left; /* … in the caller's array */
+	uint64_t bytes;		/* of what does not go the long way */
+	struct zs_express_lane cid;
+};
+
+/* A packet that its kind is not sure of. */
+static inline void zs_express_leave(struct zs_express *x, struct zs_express_packet *e)
+{
+	x->left[x->rest++] = e->m;
+	e->m = NULL;
+}
+
+/* Where the payload is. */
+static inline uint8_t *zs_express_payload(const struct zs_express_packet *e)
+{
+	return e->ip + (e->is4 ? ZS_IP4_MIN : ZS_IP6_LEN) + ZS_UDP_LEN;
+}
+
+/* May it leave by this way, without a tag and in one piece? */
+static inline bool zs_express_fits(const struct zs_express *x, const struct zs_express_packet *e,
+				   const struct zs_hop *hop)
+{
+	return !hop->vlan && e->ip_len <= (hop->mtu ? hop->mtu : x->w->dp->port[hop->iface].mtu);
+}
+
+/* A packet that was turned around leaves by a way that it fits. The frame stays where it is; padding goes. */
+static inline void zs_express_send(struct zs_express *x, const struct zs_express_packet *e,
+				   const struct zs_hop *hop, const struct zs_sent *sent)
+{
+	_Static_assert(offsetof(struct zs_hop, smac) == 6 && offsetof(struct zs_hop, dmac) == 0,
+		       "as in a frame");
+	memcpy(e->ip - ZS_ETH_LEN, hop->dmac, sizeof(hop->dmac) + sizeof(hop->smac));
+	e->m->pkt_len = e->m->data_len = ZS_ETH_LEN + e->ip_len;
+	e->m->ol_flags = 0;
+	x->bytes += e->ip_len;
+	zs_tx_add(x->w, hop->iface, e->m, sent);
+}
+
+/* express_cid.c: is there a short way for packets of the service port? Then the step is called after each group, and on until all
+ * have gone. */
+bool zs_express_cid_is_open(const struct zs_worker *w);
+void zs_express_cid_step(struct zs_express *x, struct zs_express_lane *lane);
+
+#endif

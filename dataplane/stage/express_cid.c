@@ -1,0 +1,177 @@
+/* The short way of a packet of the service port:
+ *
+ *   open   where the connection ID stands; the sender's bucket is on its way
+ *   decode connection IDs of a group at once
+ *   aim    the attachment's line is on its way
+ *   know   who sends; its line is on its way
+ *   send   may it go there? turned around and left with tx */
+#include "express.h"
+#include "net/quic.h"
+#include "relay/bind.h"
+#include "shm/senders_find.h"
+#include "turn.h"
+
+bool zs_express_cid_is_open(const struct zs_worker *w)
+{
+	return w->sessions && w->dp->service_port;
+}
+
+/* Where the connection ID stands in what is no BIND. */
+static inline bool find_cid(const uint8_t *payload, uint32_t len, struct zs_cid_ref *ref)
+{
+	struct zs_quic_head head;
+
+	if (ZS_LIKELY(len > ZS_CID && !(payload[0] & 0x80))) {
+		*ref = (struct zs_cid_ref){ payload + 1, ZS_CID };
+		return true;
+	}
+	if (zs_bind_is(payload, len) || !zs_quic_read(payload, len, ZS_CID, &head) || head.dcid_len != ZS_CID)
+		return false;
+	*ref = (struct zs_cid_ref){ head.dcid, ZS_CID };
+	return true;
+}
+
+/* Nor another relay's: connection IDs must not go round. */
+static inline bool open_one(const struct zs_worker *w, struct zs_express_packet *e, struct zs_cid_ref *ref)
+{
+	if (e->src.port == w->dp->service_port || e->src.port == w->dp->tunnel_port ||
+	    !find_cid(zs_express_payload(e), e->payload_len, ref))
+		return false;
+	e->hash = zs_senders_hash(&w->dp->senders, &e->src, e->local);
+	zs_senders_prefetch(&w->dp->senders, e->hash);
+	return true;
+}
+
+/* A connection ID that leads nowhere. */
+static ZS_COLD void refuse(struct zs_express *x, struct zs_express_packet *e, enum zs_drop why)
+{
+	struct zs_item it;
+
+	x->bytes += e->ip_len;
+	it.m = e->m;
+	zs_packet_parse(e->ip - ZS_ETH_LEN, e->m->data_len, &it.p);
+	zs_stage_refuse(x->w, &it, why);
+	e->m = NULL;
+}
+
+static inline enum zs_drop judge(const struct zs_worker *w, const struct zs_cid *cid)
+{
+	if (ZS_UNLIKELY(cid->verdict != ZS_CID_OK))
+		return zs_cid_drop(cid->verdict);
+	if (ZS_UNLIKELY(cid->pop != w->dp->conf->attach.pop))
+		return ZS_DROP_backhaul;
+	return cid->attachment < w->dp->state.attachments ? ZS_DROPS : ZS_DROP_cid_stale;
+}
+
+/* Those that are of this kind stay in the lane. */
+static inline uint32_t open_all(struct zs_express *x, struct zs_express_lane *lane, struct zs_cid_ref *ref)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = lane->decoded; i < lane->taken; i++) {
+		struct zs_express_packet *e = &lane->at[lane->decoded + n];
+
+		if (ZS_UNLIKELY(e != &lane->at[i]))
+			*e = lane->at[i];
+		if (ZS_LIKELY(open_one(x->w, e, &ref[n])))
+			n++;
+		else
+			zs_express_leave(x, e);
+	}
+	lane->taken = lane->decoded + n;
+	return n;
+}
+
+static inline void aim(struct zs_express *x, struct zs_express_packet *e, const struct zs_cid *cid)
+{
+	enum zs_drop why = judge(x->w, cid);
+
+	if (ZS_UNLIKELY(why != ZS_DROPS)) {
+		refuse(x, e, why);
+		return;
+	}
+	__builtin_prefetch(&x->w->hot[cid->attachment]);
+	e->to = cid->attachment;
+	e->generation = cid->generation;
+}
+
+static inline void decode(struct zs_express *x, struct zs_express_lane *lane)
+{
+	struct zs_cid_ref ref[ZS_EXPRESS_GROUP];
+	struct zs_cid cid[ZS_EXPRESS_GROUP];
+	uint32_t n = open_all(x, lane, ref);
+
+	zs_cidset_decode(&x->w->cids.set, ref, n, cid);
+	for (uint32_t i = 0; i < n; i++)
+		aim(x, &lane->at[lane->decoded++], &cid[i]);
+}
+
+static inline void know(struct zs_express *x, struct zs_express_packet *e)
+{
+	if (!e->m)
+		return;
+	e->from = zs_senders_find(&x->w->dp->senders, e->hash);
+	if (ZS_UNLIKELY(e->from >= x->w->dp->state.attachments))
+		zs_express_leave(x, e);
+	else
+		__builtin_prefetch(&x->w->hot[e->from]);
+}
+
+/* The way to its bound address, or NULL. */
+static inline const struct zs_hop *way_of(const struct zs_express *x, const struct zs_express_packet *e,
+					  const struct zs_hot *to)
+{
+	const struct zs_worker *w = x->w;
+	const struct zs_local *local = &w->locals.entry[to->local];
+	const struct zs_hop *hop = zs_hop_at_hand(w, to);
+
+	if (to->generation != e->generation || !to->generation || !to->port || e->from == e->to ||
+	    zs_hot_expired(to, w->now_ns) >= 0 || (to->flags | w->hot[e->from].flags) & ZS_HOT_POLICED ||
+	    !local->used || zs_addr_is4(&local->addr) != e->is4 || zs_addr_is4(&to->addr) != e->is4 || !hop ||
+	    !zs_express_fits(x, e, hop))
+		return NULL;
+	return hop;
+}
+
+static inline bool turn(struct zs_express *x, const struct zs_express_packet *e)
+{
+	struct zs_worker *w = x->w;
+	const struct zs_hot *to = &w->hot[e->to];
+	const struct zs_hop *hop = way_of(x, e, to);
+	const struct zs_addr *own = &w->locals.entry[to->local].addr;
+	uint32_t ports = zs_turn_ports(w->dp->service_port, to->port);
+
+	if (ZS_UNLIKELY(!hop))
+		return false;
+	if (e->is4)
+		zs_turn4(e->ip, e->ip + ZS_IP4_MIN, e->ecn, own, &to->addr, ports);
+	else
+		zs_turn6(e->ip, e->ip + ZS_IP6_LEN, e->ecn, own, &to->addr, ports);
+	zs_express_send(
+	    x, e, hop,
+	    &(struct zs_sent){
+		.from = e->from + 1, .to = e->to + 1, .payload = e->payload_len, .ip_len = e->ip_len });
+	return true;
+}
+
+static inline uint32_t send(struct zs_express *x, struct zs_express_packet *e)
+{
+	if (ZS_LIKELY(e->m && turn(x, e)))
+		return 1;
+	if (e->m)
+		zs_express_leave(x, e);
+	return 0;
+}
+
+void zs_express_cid_step(struct zs_express *x, struct zs_express_lane *lane)
+{
+	uint32_t routed = 0;
+
+	for (; lane->done < lane->known; lane->done++)
+		routed += send(x, &lane->at[lane->done]);
+	for (; lane->known < lane->decoded; lane->known++)
+		know(x, &lane->at[lane->known]);
+	if (lane->decoded < lane->taken)
+		decode(x, lane);
+	x->w->count[ZS_COUNTER_cid_routed] += routed;
+}

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "admin/admin.h"
 #include "admin/record.h"
-#include "attach/clock.h"
+#include "attach/attach.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/refused.h"
@@ -25,10 +25,10 @@
 #include "lists.h"
 #include "program.h"
 #include "program_internal.h"
+#include "pulse.h"
 #include "sandbox.h"
 #include "shm/fault.h"
 #include "state_watch.h"
-#include "usage/clock.h"
 #include "store.h"
 #include "tracing.h"
 
@@ -50,8 +50,7 @@ struct process {
 	struct zs_options o;
 	int lock;
 	uint64_t refused_until_ns;
-	struct zs_attach_clock *attach;
-	struct zs_usage_clock *usage;
+	struct zs_pulse *pulse;
 	struct zs_timer *second, *watchdog;
 	uint64_t watchdog_ns;
 };
@@ -255,13 +254,11 @@ static int start_modules(struct process *p, struct zs_error *err)
 	if (!rc)
 		rc = zs_lists_new(&c->lists, c, err);
 	if (!rc)
-		rc = zs_attach_clock_new(&p->attach, c, err);
-	if (!rc)
-		rc = zs_usage_clock_new(&p->usage, c, err);
+		rc = zs_pulse_new(&p->pulse, c, err);
 	if (!rc)
 		rc = zs_netlink_new(&c->netlink, c, err);
 	if (!rc)
-		rc = zs_peers_new(&c->peers, c, p->attach, err);
+		rc = zs_peers_new(&c->peers, c, p->pulse, err);
 	if (!rc)
 		rc = zs_tracing_new(&c->tracing, c, err);
 	if (!rc)
@@ -287,8 +284,7 @@ static void end_modules(struct process *p)
 	c->peers = NULL;
 	zs_netlink_delete(c->netlink);
 	c->netlink = NULL;
-	zs_usage_clock_delete(p->usage);
-	zs_attach_clock_delete(p->attach);
+	zs_pulse_delete(p->pulse);
 	zs_lists_delete(c->lists);
 	zs_state_watch_delete(c->watch);
 	zs_program_delete(c->program);

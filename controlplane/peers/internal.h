@@ -27,7 +27,7 @@ struct peers_qlog {
 
 struct zs_peers {
 	struct zs_control *c;
-	struct zs_attach_clock *clock;
+	struct zs_pulse *pulse;
 	struct zs_node node;
 	struct zs_gater gater; /* of what zsctl names; the host has its own copy */
 	struct zs_resolver *resolver;

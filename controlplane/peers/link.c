@@ -226,5 +226,5 @@ void peers_link_work(struct zs_peers *p)
 		zs_host_close(l->conn, ZS_HOST_RATE, "the edge does not read what it is sent");
 		drop(l);
 	}
-	zs_attach_clock_set(p->clock);
+	zs_pulse_set(p->pulse);
 }

@@ -115,8 +115,7 @@ static int make_node(struct zs_peers *p, struct zs_error *err)
 	return rc;
 }
 
-int zs_peers_new(struct zs_peers **out, struct zs_control *c, struct zs_attach_clock *clock,
-		 struct zs_error *err)
+int zs_peers_new(struct zs_peers **out, struct zs_control *c, struct zs_pulse *pulse, struct zs_error *err)
 {
 	struct zs_peers *p;
 	int rc;
@@ -130,7 +129,7 @@ int zs_peers_new(struct zs_peers **out, struct zs_control *c, struct zs_attach_c
 	if (!p)
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
 	p->c = c;
-	p->clock = clock;
+	p->pulse = pulse;
 	p->qlog.dir = -1;
 	rc = zs_timer_new(&p->again, c->loop, try_again, p);
 	if (!rc)

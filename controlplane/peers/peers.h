@@ -4,17 +4,16 @@
 #define ZS_CONTROLPLANE_PEERS_PEERS_H
 
 #include "admin/later.h"
-#include "attach/clock.h"
 #include "control.h"
 #include "loop/udp.h"
 #include "p2p/host.h"
+#include "pulse.h"
 
 struct zs_peers;
 
 /* c->conf, ident, store and attach are there. Without an address to listen at *out is NULL and nothing runs. A socket that
  * cannot be had is a health code, and tried again. */
-int zs_peers_new(struct zs_peers **out, struct zs_control *c, struct zs_attach_clock *clock,
-		 struct zs_error *err);
+int zs_peers_new(struct zs_peers **out, struct zs_control *c, struct zs_pulse *pulse, struct zs_error *err);
 /* Says goodbye to every peer. The attach server outlives it. */
 void zs_peers_delete(struct zs_peers *p);
 /* c->conf is a new one: what may change without a restart is in force. */

@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include "admin/admin.h"
-#include "attach/clock.h"
 #include "ident.h"
 #include "metrics_text.h"
 #include "peers/internal.h"
@@ -20,7 +19,7 @@
 
 struct plane {
 	struct rig r;
-	struct zs_attach_clock *clock;
+	struct zs_pulse *pulse;
 	uint16_t port;
 };
 
@@ -35,8 +34,8 @@ static inline void open_plane(struct plane *p, const char *more)
 		 p->port, p->port, more);
 	r->c.conf = rig_conf(r, text);
 	rig_open(r);
-	if (zs_ident_open(&r->c.ident, r->dir, &r->err) || zs_attach_clock_new(&p->clock, &r->c, &r->err) ||
-	    zs_peers_new(&r->c.peers, &r->c, p->clock, &r->err) || zs_admin_new(&r->c.admin, &r->c, &r->err))
+	if (zs_ident_open(&r->c.ident, r->dir, &r->err) || zs_pulse_new(&p->pulse, &r->c, &r->err) ||
+	    zs_peers_new(&r->c.peers, &r->c, p->pulse, &r->err) || zs_admin_new(&r->c.admin, &r->c, &r->err))
 		fail_msg("%s", r->err.text);
 }
 
@@ -48,7 +47,7 @@ static inline void close_plane(struct plane *p)
 	r->c.admin = NULL;
 	zs_peers_delete(r->c.peers);
 	r->c.peers = NULL;
-	zs_attach_clock_delete(p->clock);
+	zs_pulse_delete(p->pulse);
 	zs_ident_close(r->c.ident);
 	r->c.ident = NULL;
 	rig_close(r);

@@ -3,7 +3,6 @@
  * one of each network. */
 #include <errno.h>
 #include "attach/attach.h"
-#include "attach/clock.h"
 #include "ident.h"
 #include "node/node.h"
 #include "p2p/frame.h"
@@ -32,7 +31,7 @@ struct edge {
 
 struct plane {
 	struct rig r;
-	struct zs_attach_clock *clock;
+	struct zs_pulse *pulse;
 	struct zs_state state;
 	struct edge edge[EDGES];
 };
@@ -190,8 +189,8 @@ static void open_plane(struct plane *p)
 	if (zs_state_open_writer(&p->state, r->c.shm_dir, &shape, &fresh, &r->err))
 		fail_msg("%s", r->err.text);
 	r->c.state = &p->state;
-	if (zs_ident_open(&r->c.ident, r->dir, &r->err) || zs_attach_clock_new(&p->clock, &r->c, &r->err) ||
-	    zs_peers_new(&r->c.peers, &r->c, p->clock, &r->err))
+	if (zs_ident_open(&r->c.ident, r->dir, &r->err) || zs_pulse_new(&p->pulse, &r->c, &r->err) ||
+	    zs_peers_new(&r->c.peers, &r->c, p->pulse, &r->err))
 		fail_msg("%s", r->err.text);
 }
 
@@ -230,7 +229,7 @@ static void close_plane(struct plane *p)
 		end(&p->edge[i]);
 	zs_peers_delete(p->r.c.peers);
 	p->r.c.peers = NULL;
-	zs_attach_clock_delete(p->clock);
+	zs_pulse_delete(p->pulse);
 	zs_ident_close(p->r.c.ident);
 	p->r.c.state = NULL;
 	zs_state_close(&p->state);

@@ -1,80 +1,8 @@
 /* BIND at the worker: what the decision of relay/binding.h does to bindings, senders and other workers, and that nothing else
  * moves them. */
-#include "cid_rig.h"
+#include "bind_rig.h"
 
 #define G CID_GENERATION
-
-/* A peer: what it asks, under the session that cid_attach made. */
-struct asker {
-	uint32_t id;
-	uint64_t counter;
-	struct zs_bind_keys keys;
-};
-
-static void asker_make(struct cid_rig *c, struct asker *a, uint32_t id)
-{
-	uint8_t root[ZS_SESSION_ROOT];
-
-	*a = (struct asker){ .id = id };
-	cid_root(id, root);
-	zs_bind_keys_make(&c->r->dp.binds->engine, root, &a->keys);
-}
-
-static void write_request(struct cid_rig *c, struct asker *a, uint8_t kind, uint16_t lifetime_s,
-			  const uint8_t *cookie, uint8_t out[ZS_BIND_BYTES])
-{
-	struct zs_bind m = { .kind = kind, .bind_id = 1, .lifetime_s = lifetime_s, .counter = ++a->counter };
-
-	cid_mint(c, CID_POP, a->id, G, m.cid);
-	if (cookie)
-		memcpy(m.cookie, cookie, sizeof(m.cookie));
-	zs_bind_write(&c->r->dp.binds->engine, &m, &a->keys.request, out);
-}
-
-static struct zs_bind sent(struct cid_rig *c)
-{
-	struct zs_bind m = { 0 };
-
-	assert_int_equal(c->sent_len, ZS_BIND_BYTES);
-	assert_int_equal(zs_bind_read_answer(c->sent, c->sent_len, &m), ZS_BIND_OK);
-	return m;
-}
-
-static void put(struct cid_rig *c, uint32_t worker, const void *bytes, uint16_t len, struct zs_endpoint from,
-		uint8_t local)
-{
-	struct cid_packet p;
-
-	cid_packet(&p, from, local, bytes, len);
-	assert_false(cid_run(c, worker, &p)); /* it ends here, whatever it is */
-	cid_refresh(c);
-}
-
-/* The whole handshake from an address. */
-static void bind_from(struct cid_rig *c, struct asker *a, struct zs_endpoint from, uint8_t local)
-{
-	uint8_t bytes[ZS_BIND_BYTES];
-	struct zs_bind m;
-
-	write_request(c, a, ZS_BIND_KIND_bind, 75, NULL, bytes);
-	put(c, 0, bytes, sizeof(bytes), from, local);
-	m = sent(c);
-	assert_int_equal(m.kind, ZS_BIND_KIND_challenge);
-	assert_true(zs_addr_eq(&c->to.dst.addr, &from.addr) && c->to.dst.port == from.port);
-	write_request(c, a, ZS_BIND_KIND_bind, 75, m.cookie, bytes);
-	put(c, 0, bytes, sizeof(bytes), from, local);
-	m = sent(c);
-	assert_int_equal(m.kind, ZS_BIND_KIND_bound);
-	assert_int_equal(m.status, ZS_BIND_STATUS_ok);
-	assert_true(zs_addr_eq(&m.seen.addr, &from.addr) && m.seen.port == from.port);
-}
-
-static bool reaches(struct cid_rig *c, struct zs_endpoint from, uint8_t local, uint32_t id, uint16_t port)
-{
-	struct cid_packet p;
-
-	return cid_send(c, &p, from, local, id, G) && p.it.ends.dst.port == port;
-}
 
 static void test_bound_and_rebound(void **state)
 {
@@ -84,37 +12,30 @@ static void test_bound_and_rebound(void **state)
 	uint8_t bytes[ZS_BIND_BYTES];
 	struct asker a, b;
 
-	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
-	cid_attach(c, 2, G, ZS_STRANGERS_NOTHING);
-	asker_make(c, &a, 1);
-	asker_make(c, &b, 2);
-	bind_from(c, &a, x, 0);
-	bind_from(c, &b, y, 1);
+	bind_both(c, &a, &b, x, y);
 	assert_int_equal(c->consumed, 4);
 	assert_int_equal(c->originated, 4);
-	assert_true(reaches(c, x, 0, 2, 2000));
-	assert_true(reaches(c, y, 1, 1, 1000));
+	assert_true(bind_reaches(c, x, 0, 2, 2000));
+	assert_true(bind_reaches(c, y, 1, 1, 1000));
 	/* Asked from elsewhere: a challenge goes there, data does not. */
-	write_request(c, &b, ZS_BIND_KIND_bind, 75, NULL, bytes);
-	put(c, 0, bytes, sizeof(bytes), z, 1);
-	assert_int_equal(sent(c).kind, ZS_BIND_KIND_challenge);
-	assert_true(reaches(c, x, 0, 2, 2000));
+	bind_ask(c, &b, z, 1);
+	assert_int_equal(bind_sent(c).kind, ZS_BIND_KIND_challenge);
+	assert_true(bind_reaches(c, x, 0, 2, 2000));
 	bind_from(c, &b, z, 1);
-	assert_true(reaches(c, x, 0, 2, 2001));
-	assert_true(reaches(c, z, 1, 1, 1000));
-	assert_false(reaches(c, y, 1, 1, 1000)); /* the address it left is a stranger's */
+	assert_true(bind_reaches(c, x, 0, 2, 2001));
+	assert_true(bind_reaches(c, z, 1, 1, 1000));
+	assert_false(bind_reaches(c, y, 1, 1, 1000)); /* the address it left is a stranger's */
 	assert_int_equal(c->drop, ZS_DROP_cid_stranger);
 	/* Kept alive from where it is bound: no challenge. */
-	write_request(c, &b, ZS_BIND_KIND_bind, 75, NULL, bytes);
-	put(c, 0, bytes, sizeof(bytes), z, 1);
-	assert_int_equal(sent(c).kind, ZS_BIND_KIND_bound);
-	write_request(c, &b, ZS_BIND_KIND_unbind, 0, NULL, bytes);
-	put(c, 0, bytes, sizeof(bytes), y, 1);
-	assert_int_equal(sent(c).kind, ZS_BIND_KIND_bound);
-	assert_int_equal(sent(c).lifetime_s, 0);
-	assert_false(reaches(c, x, 0, 2, 2001));
+	bind_ask(c, &b, z, 1);
+	assert_int_equal(bind_sent(c).kind, ZS_BIND_KIND_bound);
+	bind_write(c, &b, ZS_BIND_KIND_unbind, 0, NULL, bytes);
+	bind_put(c, 0, bytes, sizeof(bytes), y, 1);
+	assert_int_equal(bind_sent(c).kind, ZS_BIND_KIND_bound);
+	assert_int_equal(bind_sent(c).lifetime_s, 0);
+	assert_false(bind_reaches(c, x, 0, 2, 2001));
 	assert_int_equal(c->drop, ZS_DROP_cid_unbound);
-	assert_false(reaches(c, z, 1, 1, 1000));
+	assert_false(bind_reaches(c, z, 1, 1, 1000));
 	assert_int_equal(c->drop, ZS_DROP_cid_stranger);
 }
 
@@ -127,28 +48,27 @@ static void test_flipped_and_replayed(void **state)
 	struct zs_binding before;
 	struct asker a;
 
-	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
-	asker_make(c, &a, 1);
+	asker_attach(c, &a, 1);
 	bind_from(c, &a, x, 0);
-	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
+	bind_write(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
 	before = zs_binds_get(&c->r->worker[0], 1);
 	for (uint32_t bit = 0; bit < 8 * sizeof(bytes); bit++) {
 		uint32_t originated = c->originated;
 
 		bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		put(c, 0, bytes, sizeof(bytes), thief, 0);
+		bind_put(c, 0, bytes, sizeof(bytes), thief, 0);
 		bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		/* In its first 5 bytes it may cease to be a BIND and be a packet, whose sender is asked to bind. */
 		if (c->originated != originated && c->sent_len != ZS_BIND_NUDGE)
 			fail_msg("bit %u is answered", bit);
 		assert_memory_equal(&before, &c->r->dp.state.binding[1], sizeof(before));
 	}
-	put(c, 0, bytes, sizeof(bytes), x, 0);
-	assert_int_equal(sent(c).kind, ZS_BIND_KIND_bound);
-	put(c, 0, bytes, sizeof(bytes), x, 0);
+	bind_put(c, 0, bytes, sizeof(bytes), x, 0);
+	assert_int_equal(bind_sent(c).kind, ZS_BIND_KIND_bound);
+	bind_put(c, 0, bytes, sizeof(bytes), x, 0);
 	assert_int_equal(c->drop, ZS_DROP_bind_counter);
 	assert_int_equal(c->sent_len, 0);
-	put(c, 0, bytes, sizeof(bytes) - 1, x, 0);
+	bind_put(c, 0, bytes, sizeof(bytes) - 1, x, 0);
 	assert_int_equal(c->drop, ZS_DROP_bind_form);
 }
 
@@ -156,36 +76,30 @@ static void test_refused(void **state)
 {
 	static const char *const denied[] = { "127.0.0.1", "10.1.0.1", "192.168.1.1", "198.51.100.9" };
 	struct cid_rig *c = *state;
-	uint8_t bytes[ZS_BIND_BYTES];
 	struct asker a;
 
 	c->r->conf.attach.announces = 1;
 	c->r->conf.attach.announce[0] = rig_addr("198.51.100.9");
-	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
-	asker_make(c, &a, 1);
+	asker_attach(c, &a, 1);
 	for (size_t i = 0; i < ZS_ARRAY_LEN(denied); i++) {
-		write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
-		put(c, 0, bytes, sizeof(bytes), cid_peer(denied[i], 5), 0);
-		assert_int_equal(sent(c).status, ZS_BIND_STATUS_denied);
+		bind_ask(c, &a, cid_peer(denied[i], 5), 0);
+		assert_int_equal(bind_sent(c).status, ZS_BIND_STATUS_denied);
 	}
 	/* No room for its sender: said so, and nothing is bound. */
 	for (uint32_t i = 0; i <= c->r->dp.senders.mask; i++)
 		for (int k = 0; k < ZS_SENDER_WORDS; k++)
 			atomic_store(&c->r->dp.senders.bucket[i].word[k], 1ull << 63 | 1ull << 20);
-	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
-	put(c, 0, bytes, sizeof(bytes), cid_peer("10.1.0.2", 5), 0);
-	assert_int_equal(sent(c).status, ZS_BIND_STATUS_limit);
+	bind_ask(c, &a, cid_peer("10.1.0.2", 5), 0);
+	assert_int_equal(bind_sent(c).status, ZS_BIND_STATUS_limit);
 	assert_int_equal(c->r->dp.state.binding[1].port, 0);
 	/* A session made for another state segment: nothing under its keys. */
 	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
 	c->shm.session[1].incarnation++;
-	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
-	put(c, 0, bytes, sizeof(bytes), cid_peer("10.1.0.2", 5), 0);
+	bind_ask(c, &a, cid_peer("10.1.0.2", 5), 0);
 	assert_int_equal(c->drop, ZS_DROP_bind_owner);
 	/* The generation of whoever had the slot before. */
 	cid_attach(c, 1, G + 1, ZS_STRANGERS_NOTHING);
-	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
-	put(c, 0, bytes, sizeof(bytes), cid_peer("10.1.0.2", 5), 0);
+	bind_ask(c, &a, cid_peer("10.1.0.2", 5), 0);
 	assert_int_equal(c->drop, ZS_DROP_bind_owner);
 }
 
@@ -195,10 +109,9 @@ static void test_other_workers_hand_over(void **state)
 	uint8_t bytes[ZS_BIND_BYTES];
 	struct asker a;
 
-	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
-	asker_make(c, &a, 1);
-	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
-	put(c, 1, bytes, sizeof(bytes), cid_peer("10.1.0.2", 5), 0);
+	asker_attach(c, &a, 1);
+	bind_write(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
+	bind_put(c, 1, bytes, sizeof(bytes), cid_peer("10.1.0.2", 5), 0);
 	assert_int_equal(c->handed, 1);
 	assert_int_equal(c->originated, 0);
 }
@@ -211,19 +124,14 @@ static void test_swept(void **state)
 	struct zs_endpoint x = cid_peer("10.1.0.2", 1000), y = cid_peer("10.2.0.2", 2000);
 	struct asker a, b;
 
-	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
-	cid_attach(c, 2, G, ZS_STRANGERS_NOTHING);
-	asker_make(c, &a, 1);
-	asker_make(c, &b, 2);
-	bind_from(c, &a, x, 0);
-	bind_from(c, &b, y, 1);
+	bind_both(c, &a, &b, x, y);
 	zs_binds_sweep(w);
-	assert_true(reaches(c, x, 0, 2, 2000));
+	assert_true(bind_reaches(c, x, 0, 2, 2000));
 	cid_attach(c, 2, G + 1, ZS_STRANGERS_NOTHING); /* another one has its place */
 	zs_binds_sweep(w);
 	cid_refresh(c);
 	assert_int_equal(w->count[ZS_COUNTER_bindings_ended], 1);
-	assert_false(reaches(c, y, 1, 1, 1000));
+	assert_false(bind_reaches(c, y, 1, 1, 1000));
 	assert_int_equal(c->drop, ZS_DROP_cid_stranger);
 	cid_attach(c, 2, G, ZS_STRANGERS_NOTHING);
 	bind_from(c, &b, y, 1);
@@ -274,10 +182,8 @@ static void test_ends_with_its_session(void **state)
 	struct zs_endpoint x = cid_peer("10.1.0.2", 1000), y = cid_peer("10.2.0.2", 2000);
 	struct asker a, b;
 
-	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
-	cid_attach(c, 2, G, ZS_STRANGERS_NOTHING);
-	asker_make(c, &a, 1);
-	asker_make(c, &b, 2);
+	asker_attach(c, &a, 1);
+	asker_attach(c, &b, 2);
 	bind_from(c, &a, x, 0);
 	for (int by = 0; by < 2; by++) { /* none is left; a new one, which has not bound */
 		bind_from(c, &b, y, 1);
@@ -285,9 +191,9 @@ static void test_ends_with_its_session(void **state)
 			replace(c, 2, 40, ZS_SESSION_SOCKET, ZS_SESSION_NONE);
 		else
 			show(c, 2, ZS_SESSION_NONE);
-		assert_false(reaches(c, x, 0, 2, 2000));
+		assert_false(bind_reaches(c, x, 0, 2, 2000));
 		assert_int_equal(c->drop, ZS_DROP_cid_unbound);
-		assert_false(reaches(c, y, 1, 1, 1000));
+		assert_false(bind_reaches(c, y, 1, 1, 1000));
 		assert_int_equal(c->drop, ZS_DROP_cid_stranger);
 		assert_int_equal(c->r->worker[ZS_BINDER].count[ZS_COUNTER_bindings_ended], by + 1);
 		show(c, 2, 2);
@@ -304,24 +210,19 @@ static void test_make_before_break(void **state)
 	struct zs_bind m = { .kind = ZS_BIND_KIND_bind, .bind_id = 2, .lifetime_s = 75, .counter = 1 };
 	struct asker a, b;
 
-	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
-	cid_attach(c, 2, G, ZS_STRANGERS_NOTHING);
-	asker_make(c, &a, 1);
-	asker_make(c, &b, 2);
-	bind_from(c, &a, x, 0);
-	bind_from(c, &b, y, 1);
+	bind_both(c, &a, &b, x, y);
 	replace(c, 2, 40, ZS_SESSION_SOCKET, 2);
-	assert_true(reaches(c, x, 0, 2, 2000) && reaches(c, y, 1, 1, 1000));
+	assert_true(bind_reaches(c, x, 0, 2, 2000) && bind_reaches(c, y, 1, 1, 1000));
 	cid_mint(c, CID_POP, 2, G, m.cid);
 	zs_bind_write(&c->r->dp.binds->engine, &m, &b.keys.request, bytes);
-	put(c, 0, bytes, sizeof(bytes), y, 1);
-	assert_int_equal(sent(c).kind, ZS_BIND_KIND_bound);
+	bind_put(c, 0, bytes, sizeof(bytes), y, 1);
+	assert_int_equal(bind_sent(c).kind, ZS_BIND_KIND_bound);
 	show(c, 2, 40);
-	assert_true(reaches(c, x, 0, 2, 2000) && reaches(c, y, 1, 1, 1000));
+	assert_true(bind_reaches(c, x, 0, 2, 2000) && bind_reaches(c, y, 1, 1, 1000));
 	replace(c, 2, 41, ZS_SESSION_TUNNEL, 40);
-	assert_true(reaches(c, x, 0, 2, 2000));
+	assert_true(bind_reaches(c, x, 0, 2, 2000));
 	show(c, 2, 41);
-	assert_false(reaches(c, y, 1, 1, 1000));
+	assert_false(bind_reaches(c, y, 1, 1, 1000));
 	assert_int_equal(c->drop, ZS_DROP_cid_stranger);
 }
 
@@ -333,160 +234,26 @@ static void test_restart(void **state)
 	uint8_t bytes[ZS_BIND_BYTES];
 	struct asker a, b;
 
-	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
-	cid_attach(c, 2, G, ZS_STRANGERS_NOTHING);
-	asker_make(c, &a, 1);
-	asker_make(c, &b, 2);
+	asker_attach(c, &a, 1);
+	asker_attach(c, &b, 2);
 	/* The rig's time stands still, a restart looks at the clock. */
 	c->r->worker[0].now_ns = zs_clock_ns();
 	bind_from(c, &a, x, 0);
 	bind_from(c, &b, y, 1);
-	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
-	put(c, 0, bytes, sizeof(bytes), x, 0);
+	bind_write(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
+	bind_put(c, 0, bytes, sizeof(bytes), x, 0);
 	zs_seqlock_write_begin(&c->r->dp.state.binding[2].seq); /* killed inside */
 	cid_workers(c, 3 - 1);
 	c->r->worker[0].now_ns = zs_clock_ns();
 	cid_refresh(c);
-	put(c, 0, bytes, sizeof(bytes), x, 0);
-	assert_int_equal(c->drop, ZS_DROP_bind_counter);			 /* no replay is believed */
-	assert_true(reaches(c, x, 0, 1, 0) == false && c->drop == ZS_DROP_self); /* its sender is known */
+	bind_put(c, 0, bytes, sizeof(bytes), x, 0);
+	assert_int_equal(c->drop, ZS_DROP_bind_counter); /* no replay is believed */
+	assert_true(bind_reaches(c, x, 0, 1, 0) == false &&
+		    c->drop == ZS_DROP_self); /* its sender is known */
 	assert_int_equal(c->r->dp.state.binding[2].port, 0);
 	assert_true(c->r->dp.state.binding[2].counter[0] > 0);
 	bind_from(c, &b, y, 1);
-	assert_true(reaches(c, y, 1, 1, 1000));
-}
-
-/* In flood mode few requests of unproven addresses have their tag checked; who is bound keeps its binding. */
-static void test_flood(void **state)
-{
-	struct cid_rig *c = *state;
-	struct zs_endpoint x = cid_peer("10.1.0.2", 1000), y = cid_peer("10.1.0.2", 1001);
-	struct zs_worker *w = &c->r->worker[0];
-	uint8_t bytes[ZS_BIND_BYTES];
-	struct asker a;
-
-	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
-	asker_make(c, &a, 1);
-	bind_from(c, &a, x, 0);
-	w->flood.on = true;
-	w->flood.dear = 1;
-	for (int i = 0; i < 3; i++) {
-		write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
-		put(c, 0, bytes, sizeof(bytes), x, 0);
-		assert_int_equal(sent(c).kind, ZS_BIND_KIND_bound);
-		write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
-		put(c, 0, bytes, sizeof(bytes), y, 0);
-		assert_int_equal(c->drop, i ? ZS_DROP_flood : ZS_DROPS);
-		assert_int_equal(c->sent_len, i ? 0 : ZS_BIND_BYTES);
-	}
-}
-
-/* Wrong tags cost their prefix its further checks, but not the address that is bound there. */
-static void test_failed_tags(void **state)
-{
-	struct cid_rig *c = *state;
-	struct zs_endpoint x = cid_peer("10.1.0.2", 1000), y = cid_peer("10.1.0.2", 1001);
-	uint8_t bytes[ZS_BIND_BYTES];
-	struct asker a;
-
-	c->r->conf.flood.failed_tags_s = 5;
-	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
-	asker_make(c, &a, 1);
-	bind_from(c, &a, x, 0);
-	for (int i = 0; i < 7; i++) {
-		write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
-		bytes[ZS_BIND_BYTES - 1] ^= 1;
-		put(c, 0, bytes, sizeof(bytes), y, 0);
-		assert_int_equal(c->drop, i < 5 ? ZS_DROP_bind_tag : ZS_DROP_tag_rate);
-	}
-	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
-	put(c, 0, bytes, sizeof(bytes), y, 0);
-	assert_int_equal(c->drop, ZS_DROP_tag_rate);
-	put(c, 0, bytes, sizeof(bytes), x, 0);
-	assert_int_equal(sent(c).kind, ZS_BIND_KIND_bound);
-}
-
-/* So many BINDs a second of one prefix have their tag looked at, right or wrong; what is refused for nothing costs none of them. */
-static void test_rate_of_a_prefix(void **state)
-{
-	struct cid_rig *c = *state;
-	struct zs_endpoint x = cid_peer("10.1.0.2", 1000), y = cid_peer("10.1.0.2", 1001);
-	uint8_t bytes[ZS_BIND_BYTES], old[ZS_BIND_BYTES];
-	struct asker a;
-
-	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
-	asker_make(c, &a, 1);
-	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, old);
-	bind_from(c, &a, x, 0);
-	c->r->conf.flood.binds_s = 5;
-	for (int i = 0; i < 50; i++) {
-		put(c, 0, old, sizeof(old), y, 0);
-		assert_int_equal(c->drop, ZS_DROP_bind_counter);
-	}
-	for (int i = 0; i < 8; i++) {
-		write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
-		bytes[ZS_BIND_BYTES - 1] ^= (uint8_t)(i % 2);
-		put(c, 0, bytes, sizeof(bytes), y, 0);
-		assert_int_equal(c->drop, i >= 5 ? ZS_DROP_bind_rate : i % 2 ? ZS_DROP_bind_tag : ZS_DROPS);
-		assert_int_equal(c->sent_len, i < 5 && !(i % 2) ? ZS_BIND_BYTES : 0);
-	}
-	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
-	put(c, 0, bytes, sizeof(bytes), x, 0);
-	assert_int_equal(sent(c).kind, ZS_BIND_KIND_bound);
-	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
-	put(c, 0, bytes, sizeof(bytes), cid_peer("10.1.1.2", 1001), 0);
-	assert_int_equal(sent(c).kind, ZS_BIND_KIND_challenge);
-	c->r->worker[0].now_ns += ZS_NS_PER_S;
-	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
-	put(c, 0, bytes, sizeof(bytes), y, 0);
-	assert_int_equal(sent(c).kind, ZS_BIND_KIND_challenge);
-}
-
-/* In a burst: packets go on before a tag is looked at, and in flood mode no check is spent on what a cheaper one refuses. */
-static void test_cheap_before_dear(void **state)
-{
-	struct cid_rig *c = *state;
-	struct zs_endpoint x = cid_peer("10.1.0.2", 1000), y = cid_peer("10.1.0.2", 1001),
-			   z = cid_peer("10.2.0.2", 2000);
-	struct zs_worker *w = &c->r->worker[0];
-	uint8_t bytes[6][ZS_BIND_BYTES] = { 0 };
-	struct cid_packet p[6];
-	struct zs_item *at[ZS_BURST];
-	struct asker a, b;
-
-	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
-	cid_attach(c, 2, G, ZS_STRANGERS_NOTHING);
-	asker_make(c, &a, 1);
-	asker_make(c, &b, 2);
-	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes[0]); /* its counter will be used */
-	bind_from(c, &a, x, 0);
-	bind_from(c, &b, z, 1);
-	for (int i = 1; i < 5; i++)
-		write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes[i]);
-	bytes[1][25] = 9;  /* no session's bind id */
-	bytes[2][72] = 1;  /* a zero that is none */
-	bytes[4][95] ^= 1; /* … and bytes[3] is as it should be */
-	bytes[5][0] = 0x40;
-	cid_mint(c, CID_POP, 1, G, bytes[5] + 1);
-	for (int i = 0; i < 6; i++) {
-		cid_packet(&p[i], i < 5 ? y : z, i == 5, bytes[i], ZS_BIND_BYTES);
-		at[i] = &p[i].it;
-	}
-	w->flood.on = true;
-	w->flood.dear = 1;
-	c->drops = c->originated = 0;
-	assert_int_equal(zs_stage_cid(w, at, 6), 1);
-	assert_ptr_equal(at[0], &p[5].it);
-	assert_int_equal(c->drops + c->originated, 0);
-	assert_int_equal(zs_stage_late(w, at), 0);
-	assert_int_equal(c->originated, 1);
-	assert_int_equal(sent(c).kind, ZS_BIND_KIND_challenge);
-	assert_int_equal(c->drops, 4);
-	assert_int_equal(w->drop[ZS_DROP_flood], 1);
-	assert_int_equal(w->drop[ZS_DROP_bind_tag], 0);
-	assert_int_equal(w->flood.dear, 0);
-	assert_int_equal(zs_stage_late(w, at), 0); /* nothing twice */
-	assert_int_equal(c->drops + c->originated, 5);
+	assert_true(bind_reaches(c, y, 1, 1, 1000));
 }
 
 /* The lists forbid to send there. */
@@ -494,17 +261,14 @@ static void test_denied_by_list(void **state)
 {
 	struct cid_rig *c = *state;
 	struct zs_acl_rule out = { .prefix = { rig_addr("10.1.0.2"), 128 }, .deny = ZS_ACL_OUT };
-	uint8_t bytes[ZS_BIND_BYTES];
 	struct asker a;
 	uint64_t epoch;
 
-	cid_attach(c, 1, G, ZS_STRANGERS_NOTHING);
-	asker_make(c, &a, 1);
+	asker_attach(c, &a, 1);
 	assert_int_equal(zs_tables_put_rules(&c->r->writer, &out, 1, &epoch), 0);
 	c->r->worker[0].acl = zs_acl_look(&c->r->writer.acl);
-	write_request(c, &a, ZS_BIND_KIND_bind, 75, NULL, bytes);
-	put(c, 0, bytes, sizeof(bytes), cid_peer("10.1.0.2", 5), 0);
-	assert_int_equal(sent(c).status, ZS_BIND_STATUS_denied);
+	bind_ask(c, &a, cid_peer("10.1.0.2", 5), 0);
+	assert_int_equal(bind_sent(c).status, ZS_BIND_STATUS_denied);
 	bind_from(c, &a, cid_peer("10.1.0.3", 5), 0);
 }
 
@@ -519,10 +283,6 @@ int main(void)
 					    T(test_ends_with_its_session),
 					    T(test_make_before_break),
 					    T(test_restart),
-					    T(test_flood),
-					    T(test_failed_tags),
-					    T(test_rate_of_a_prefix),
-					    T(test_cheap_before_dear),
 					    T(test_denied_by_list) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -274,19 +274,35 @@ static void header_against_the_drawing(void **state)
 #define RELAY 1
 #define EDGE  2
 
+struct form {
+	uint8_t type, ecn;
+	const struct zs_tunnel_flow *flow;
+	const uint8_t *payload;
+	size_t len;
+	unsigned from; /* who may send it: RELAY | EDGE */
+};
+
+static void judge_form(const struct form *row, size_t n)
+{
+	struct zs_tunnel_head head = { .type = row->type, .ecn = row->ecn, .flow = *row->flow };
+	uint8_t *payload = exact_copy(row->payload, row->len);
+
+	for (int from = 0; from < 2; from++) {
+		enum zs_drop want = row->from >> from & 1 ? ZS_DROPS : ZS_DROP_tunnel_form;
+
+		if (zs_tunnel_form(&head, from, payload, row->len) != want)
+			fail_msg("row %zu from %d", n, from);
+	}
+	free(payload);
+}
+
 static void forms(void **state)
 {
 	static const uint8_t zero[64], one[64] = { [8] = 1 }, some[64] = { [7] = 1, [18] = 1 },
 				       last[64] = { [7] = 1, [19] = 1 };
 	static const struct zs_tunnel_flow none = { 0, 0, 0 }, theirs = { 5, 1, 0 }, edges = { 5, 0, 1 },
 					   edge0 = { 0, 0, 1 }, relay0 = { 5, 0, 0 }, edge1 = { 5, 1, 1 };
-	static const struct {
-		uint8_t type, ecn;
-		const struct zs_tunnel_flow *flow;
-		const uint8_t *payload;
-		size_t len;
-		unsigned from; /* who may send it: RELAY | EDGE */
-	} rows[] = {
+	static const struct form rows[] = {
 		{ 1, 0, &none, some, 10, RELAY | EDGE },
 		{ 1, 3, &theirs, some, 0, RELAY | EDGE },
 		{ 1, 1, &edges, some, 60, RELAY | EDGE },
@@ -333,18 +349,8 @@ static void forms(void **state)
 		{ 6, 1, &none, some, 2, 0 },
 	};
 
-	for (size_t n = 0; n < ZS_ARRAY_LEN(rows); n++) {
-		uint8_t *payload = exact_copy(rows[n].payload, rows[n].len);
-		for (int from = 0; from < 2; from++) {
-			struct zs_tunnel_head head = { .type = rows[n].type,
-						       .ecn = rows[n].ecn,
-						       .flow = *rows[n].flow };
-			enum zs_drop want = rows[n].from >> from & 1 ? ZS_DROPS : ZS_DROP_tunnel_form;
-			if (zs_tunnel_form(&head, from, payload, rows[n].len) != want)
-				fail_msg("row %zu from %d", n, from);
-		}
-		free(payload);
-	}
+	for (size_t n = 0; n < ZS_ARRAY_LEN(rows); n++)
+		judge_form(&rows[n], n);
 }
 
 static void grants(void **state)

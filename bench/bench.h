@@ -14,7 +14,7 @@
 struct zs_bench_options {
 #define ZS_OPTION_NUMBER(name, least, most, text) uint32_t name;
 #define ZS_OPTION_REAL(name, least, most, text)	  double name;
-#define ZS_OPTION_WORD(name, text)		  char name[16];
+#define ZS_OPTION_WORD(name, text)		  char name[128];
 #define ZS_OPTION_FLAG(name, text)		  bool name;
 #include "options.def"
 #undef ZS_OPTION_NUMBER

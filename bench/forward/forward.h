@@ -146,6 +146,11 @@ typedef void zs_forward_expect(const struct zs_forward *f, const struct zs_made 
 /* Takes what left: all of it is compared with what was made unless `look` is NULL. What lacks of n is lost. */
 void zs_forward_sink(struct zs_forward *f, uint32_t n, zs_forward_expect *look);
 
+/* --- record.c --- */
+
+/* Some batches of what would come in by each port into a pcapng file of its own; `written`: packets in each. 0 or -errno. */
+int zs_forward_record(struct zs_forward *f, char path[2][300], uint32_t written[2]);
+
 /* --- flow.c --- */
 
 /* Source and destination that a packet of a flow comes in with, by made's entry and way (0: to the target, by port 0; 1: to the

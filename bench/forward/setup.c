@@ -79,12 +79,21 @@ static void settings(struct zs_forward *f)
 	ZS_CHECK(zs_tables_set_settings(&f->bed->tables, &s) == 0, "settings are taken");
 }
 
+/* DPDK's virtual devices are called net_…. */
+static bool is_pci(const char *device)
+{
+	return *device && strcmp(device, "pcap") && strncmp(device, "net_", 4) != 0;
+}
+
 static int set_up(struct zs_forward *f, const struct zs_bench_options *opt, uint32_t workers,
 		  struct zs_error *err)
 {
 	struct zs_bed_shape shape = { .small_pages = opt->small_pages, .rings = true, .workers = workers };
+	const char *device[ZS_BED_PCI] = { opt->near, opt->near_peer, opt->far, opt->far_peer };
 	int rc;
 
+	for (int i = 0; i < ZS_BED_PCI; i++)
+		shape.pci[i] = is_pci(device[i]) ? device[i] : NULL;
 	f->kind->shape(f, &shape);
 	f->bed = zs_bed_open(&shape, err);
 	if (!f->bed)

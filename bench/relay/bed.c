@@ -116,6 +116,24 @@ static int open_segments(struct zs_bed *bed, const struct zs_bed_shape *shape, s
 	return zs_sessions_open_writer(&bed->sessions, dp->shm_dir, &sessions, &fresh, err);
 }
 
+/* EAL opens what the configuration names and no other device of the bus. */
+static int start_eal(struct zs_bed *bed, const struct zs_bed_shape *shape, struct zs_error *err)
+{
+	uint32_t *ports = &bed->conf.dataplane.ports, own = *ports;
+	int rc;
+
+	for (int i = 0; i < ZS_BED_PCI; i++)
+		if (shape->pci[i]) {
+			struct zs_conf_port *p = &bed->conf.dataplane.port[(*ports)++];
+
+			p->driver = ZS_DRIVER_PCI;
+			snprintf(p->device, sizeof(p->device), "%s", shape->pci[i]);
+		}
+	rc = zs_eal_start(&bed->dp, err);
+	*ports = own;
+	return rc;
+}
+
 /* What main() does, but for a configuration of its own and threads. */
 static int start(struct zs_bed *bed, const struct zs_bed_shape *shape, struct zs_error *err)
 {
@@ -125,7 +143,7 @@ static int start(struct zs_bed *bed, const struct zs_bed_shape *shape, struct zs
 	dp->workers = bed->conf.dataplane.workers;
 	dp->service_port = ZS_BED_SERVICE;
 	dp->tunnel_port = ZS_BED_TUNNEL;
-	if ((rc = zs_eal_start(dp, err)) ||
+	if ((rc = start_eal(bed, shape, err)) ||
 	    (rc = shape->rings ? zs_bed_rings(bed, err) : zs_ports_start(dp, err)) ||
 	    (rc = zs_workers_new(dp, err)))
 		return rc;

@@ -28,6 +28,7 @@
 #define ZS_BED_SERVICE 4433
 #define ZS_BED_POP     7
 #define ZS_BED_ROUTER  0x22 /* each octet of a router's link address */
+#define ZS_BED_PCI     4
 #define ZS_BED_PORT    4443 /* published, leads to an attachment, in clear */
 
 struct zs_bed_shape {
@@ -36,6 +37,8 @@ struct zs_bed_shape {
 	bool small_pages; /* else huge ones where the kernel gives them */
 	bool rings;
 	uint32_t workers; /* with `rings`, each with a queue of both ports; 0: one */
+	const char
+	    *pci[ZS_BED_PCI]; /* devices that DPDK opens besides, for the bench's own use; NULL: none */
 };
 
 struct zs_bed {

@@ -85,6 +85,9 @@ static int check_device(const struct checker *c, uint32_t index)
 	if (netdev && (strlen(p->device) > 15 || strpbrk(p->device, "/ :,")))
 		return FAIL(c, p->device, "device: '%.40s' is no interface name; write at most 15 characters",
 			    p->device);
+	if (p->shared && p->driver != ZS_DRIVER_AF_XDP)
+		return FAIL(c, &p->shared, "port %s: driver %s shares no interface; leave out 'shared'",
+			    p->name, zs_conf_driver_name(p->driver));
 	for (uint32_t i = 0; i < index; i++) {
 		const struct zs_conf_port *q = &c->conf->dataplane.port[i];
 		if (strcmp(p->name, q->name) == 0)

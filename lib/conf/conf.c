@@ -156,5 +156,5 @@ int zs_conf_load_for(struct zs_conf *out, const char *path, const char *instance
 		rc = zs_error_set(err, -EINVAL, ZS_EXIT_CONFIG,
 				  "%.100s is of instance %s, not %.40s; mend it or --instance", path,
 				  out->instance, instance);
-	return rc;
+	return rc ? rc : zs_conf_spares_management(out, err);
 }

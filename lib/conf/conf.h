@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "net/addr.h"
+#include "net/management.h"
 #include "shm/tables.h"
 
 #define ZS_CONF_SIZE_MAX      (1u << 20) /* bytes of the file */
@@ -69,6 +70,7 @@ struct zs_conf_port {
 	enum zs_conf_driver driver;
 	char device[128];	   /* interface, PCI address, or the driver's arguments (pcap, memif) */
 	uint16_t mtu;		   /* 0: the device's */
+	bool shared;		   /* af_xdp alone: on what the machine is managed by */
 	uint32_t rx_ring, tx_ring; /* descriptors, default 1,024; control_kill uses 4,096 */
 	uint32_t vlans;
 	struct zs_conf_vlan vlan[ZS_CONF_VLANS]; /* [0] is the untagged one */
@@ -190,7 +192,8 @@ struct zs_conf {
 /* Fills *out with defaults, then the file. -EINVAL with err->line and a one-line text
  * "FILE:LINE: what; what to do". *out is undefined on failure. zs_conf is large: allocate it. */
 int zs_conf_load(struct zs_conf *out, const char *path, struct zs_error *err);
-/* zs_conf_load for a process that was told which instance it is (NULL: it was not): a file of another one is refused. */
+/* zs_conf_load for a plane, on the machine that the file is for, told which instance it is (NULL: it was not): a file of another
+ * one is refused, and one that takes an interface this machine is managed by. */
 int zs_conf_load_for(struct zs_conf *out, const char *path, const char *instance, struct zs_error *err);
 /* The same from memory; `name` stands for the file in errors. `instance` (may be NULL) is the default name. */
 int zs_conf_parse(struct zs_conf *out, const char *name, const char *text, size_t len, struct zs_error *err);
@@ -214,6 +217,13 @@ bool zs_conf_is_own(const struct zs_conf *conf, const struct zs_addr *addr);
 /* Is addr the directed broadcast or the network address of an own IPv4 subnet (/30 or wider, RFC 919)?
  * Nobody may be aimed there. */
 bool zs_conf_is_broadcast(const struct zs_conf *conf, const struct zs_addr *addr);
+
+/* The kernel's interface of a port, in the port or in buf; NULL: it has none. */
+const char *zs_conf_port_netdev(const struct zs_conf_port *p, char buf[16]);
+/* Does the port leave alone what this machine is managed by, or is it told to share it? -EPERM and err with what to do. Both
+ * planes ask at every load, zsctl doctor of each port. */
+int zs_conf_port_spares(const struct zs_conf_port *p, const struct zs_management *m, struct zs_error *err);
+int zs_conf_spares_management(const struct zs_conf *conf, struct zs_error *err);
 
 /* May the relay be aimed there? -EPERM and err with what to do (exit REFUSED). */
 int zs_conf_target_check(const struct zs_conf *conf, const struct zs_endpoint *target, struct zs_error *err);

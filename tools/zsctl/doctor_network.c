@@ -1,6 +1,5 @@
 /* Interfaces and ports of this process's network namespace, as the planes would see them: asked of the kernel, for /sys may
  * show another namespace's. No device is opened. */
-#include <dirent.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -10,52 +9,6 @@
 #include <unistd.h>
 #include "doctor.h"
 #include "net/channels.h"
-
-/* Does a default route leave by this device? Then people reach the machine through it. */
-static bool default_route4(const char *device)
-{
-	char line[256], name[32];
-	FILE *f = fopen("/proc/net/route", "re");
-	bool found = false;
-
-	while (f && fgets(line, sizeof(line), f)) {
-		unsigned long dest, gateway, flags, mask;
-		int refs, use, metric;
-
-		if (sscanf(line, "%31s %lx %lx %lx %d %d %d %lx", name, &dest, &gateway, &flags, &refs, &use,
-			   &metric, &mask) == 8 &&
-		    dest == 0 && mask == 0 && strcmp(name, device) == 0)
-			found = true;
-	}
-	if (f)
-		fclose(f);
-	return found;
-}
-
-static bool default_route6(const char *device)
-{
-	char line[256], dest[33], name[32];
-	FILE *f = fopen("/proc/net/ipv6_route", "re");
-	bool found = false;
-
-	while (f && fgets(line, sizeof(line), f)) {
-		unsigned len, flags;
-
-		/* The kernel keeps a "reject" default of its own on lo. */
-		if (sscanf(line, "%32s %x %*s %*s %*s %*s %*s %*s %x %31s", dest, &len, &flags, name) == 4 &&
-		    len == 0 && strspn(dest, "0") == 32 && strcmp(name, device) == 0 &&
-		    strcmp(name, "lo") != 0)
-			found = true;
-	}
-	if (f)
-		fclose(f);
-	return found;
-}
-
-static bool is_management(const char *device)
-{
-	return default_route4(device) || default_route6(device);
-}
 
 /* AF_XDP takes them all, so each costs memory and a turn of its worker's loop. */
 static void queues(struct doctor *d, const struct zs_conf_port *p, const char *check)
@@ -124,43 +77,26 @@ static void vlans(struct doctor *d, const struct zs_conf_port *p)
 	}
 }
 
-static void kernel_device(struct doctor *d, const struct zs_conf_port *p)
+static void kernel_device(struct doctor *d, const struct zs_conf_port *p, const struct zs_management *m)
 {
+	enum zs_management_why why = zs_management_by(m, p->device);
 	char check[48];
 
 	snprintf(check, sizeof(check), "port %s", p->name);
 	if (!is_up(d, check, p->device))
 		return;
-	if (is_management(p->device))
+	if (why)
 		doctor_row(d, check, DOCTOR_WARN, "a separate interface for the relay is safer",
-			   "%s carries a default route: only the relay's own ports are taken from it",
-			   p->device);
+			   "%s %s: shared, only the relay's own ports are taken from it", p->device,
+			   zs_management_text(why));
 	else
 		doctor_row(d, check, DOCTOR_OK, "", "%s is up", p->device);
 	queues(d, p, check);
 }
 
-/* The kernel's interface of a PCI device, if it has one. */
-static bool pci_netdev(const char *address, char out[32])
-{
-	char path[192];
-	struct dirent *e;
-	DIR *dir;
-
-	out[0] = '\0';
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.32s/net", address);
-	dir = opendir(path);
-	while (dir && (e = readdir(dir)))
-		if (e->d_name[0] != '.')
-			snprintf(out, 32, "%.31s", e->d_name);
-	if (dir)
-		closedir(dir);
-	return out[0] != '\0';
-}
-
 static void pci_device(struct doctor *d, const struct zs_conf_port *p)
 {
-	char path[192], target[256] = "", check[48], netdev[32];
+	char path[192], target[256] = "", check[48];
 	const char *driver;
 	ssize_t n;
 
@@ -173,9 +109,6 @@ static void pci_device(struct doctor *d, const struct zs_conf_port *p)
 	if (access(path, F_OK) != 0)
 		doctor_row(d, check, DOCTOR_FAIL, "lspci -D lists the addresses", "there is no PCI device %s",
 			   p->device);
-	else if (pci_netdev(p->device, netdev) && is_management(netdev))
-		doctor_row(d, check, DOCTOR_FAIL, "never give it to the relay: you would lose the machine",
-			   "%s is %s, which carries a default route", p->device, netdev);
 	else if (strcmp(driver, "vfio-pci") == 0 || strcmp(driver, "mlx5_core") == 0)
 		doctor_row(d, check, DOCTOR_OK, "", "%s is bound to %s", p->device, driver);
 	else
@@ -183,14 +116,30 @@ static void pci_device(struct doctor *d, const struct zs_conf_port *p)
 			   p->device, driver);
 }
 
-static void port(struct doctor *d, const struct zs_conf_port *p)
+/* What the planes would refuse too. */
+static bool spares(struct doctor *d, const struct zs_conf_port *p, const struct zs_management *m)
+{
+	struct zs_error err = { 0 };
+	char check[48];
+
+	if (zs_conf_port_spares(p, m, &err) == 0)
+		return true;
+	snprintf(check, sizeof(check), "port %s", p->name);
+	doctor_row(d, check, DOCTOR_FAIL, "name another interface: both planes refuse this one", "%s",
+		   err.text);
+	return false;
+}
+
+static void port(struct doctor *d, const struct zs_conf_port *p, const struct zs_management *m)
 {
 	char check[48];
 
+	if (!spares(d, p, m))
+		return;
 	switch (p->driver) {
 	case ZS_DRIVER_AF_XDP:
 	case ZS_DRIVER_AF_PACKET:
-		kernel_device(d, p);
+		kernel_device(d, p, m);
 		break;
 	case ZS_DRIVER_PCI:
 		pci_device(d, p);
@@ -228,7 +177,13 @@ static void flow_ports(struct doctor *d)
 
 void doctor_network(struct doctor *d)
 {
-	for (uint32_t i = 0; i < d->conf->dataplane.ports; i++)
-		port(d, &d->conf->dataplane.port[i]);
+	struct zs_management m;
+	int rc = zs_management_read(&m);
+
+	if (rc)
+		doctor_row(d, "management", DOCTOR_FAIL, "look at ip link and ip route",
+			   "cannot see which interface the machine is managed by: %s", strerror(-rc));
+	for (uint32_t i = 0; !rc && i < d->conf->dataplane.ports; i++)
+		port(d, &d->conf->dataplane.port[i], &m);
 	flow_ports(d);
 }

@@ -89,6 +89,7 @@ static const struct row {
 	{ PORTS "  - {name: a, driver: e1000}\n", 3, "is no driver" },
 	{ PORTS "  - {name: a, driver: ring, mtu: 1279}\n", 3, "out of range" },
 	{ PORTS "  - {name: a, driver: ring, rx_ring: 1000}\n", 3, "power of two" },
+	{ PORTS "  - {name: a, driver: ring, shared: true}\n", 3, "shares no interface; leave out 'shared'" },
 	{ PORTS "  - {name: a, driver: ring, addresses: [10.0.0.1]}\n", 3, "ADDR/LEN" },
 	{ PORTS "  - {name: a, driver: ring, addresses: [10.0.0.1/33]}\n", 3, "prefix length" },
 	{ PORTS "  - {name: a, driver: ring, addresses: [010.0.0.1/8]}\n", 3, "ADDR/LEN" },

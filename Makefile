@@ -11,11 +11,13 @@ CLANG   := clang
 PKG     := pkg-config
 CSTD    := -std=gnu17
 WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter -Wno-format-zero-length
-CFLAGS  := $(CSTD) $(WARN) -O2 -g -fno-strict-aliasing -fno-common -D_GNU_SOURCE -include $(B)/autoconf.h
+CFLAGS  := $(CSTD) $(WARN) -O2 -g -fno-strict-aliasing -fno-common -D_GNU_SOURCE -I$(B) -include $(B)/autoconf.h
 LDFLAGS := -Wl,--as-needed -Wl,-z,relro,-z,now
 HARDEN  := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 include scripts/flavours.mk
-VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+# CHANGELOG.md says which release this is, git which commit of it.
+RELEASE := $(shell sed -nE 's/^\#\# ([0-9][0-9.]*) .*/\1/p' CHANGELOG.md | head -n 1)
+VERSION := $(RELEASE)$(addprefix +,$(shell git describe --always --dirty --exclude '*' 2>/dev/null))
 
 # --- Kconfig: one configuration per flavour -----------------------------------------------
 CONFIG   ?= $(FLAVOUR_CONFIG)
@@ -31,6 +33,10 @@ endif
 # .config is make syntax already; the C side gets the same words as macros.
 $(B)/autoconf.h: $(B)/.config
 	@sed -nE 's/^(CONFIG_[A-Z0-9_]+)=y$$/#define \1 1/p; s/^(CONFIG_[A-Z0-9_]+)=([^y].*)$$/#define \1 \2/p' $< > $@
+# Who includes it is made anew with a commit, and nothing else.
+$(B)/version.h: FORCE
+	@mkdir -p $(B); v='#define ZS_VERSION "$(VERSION)"'; test "$$(cat $@ 2>/dev/null)" = "$$v" || echo "$$v" > $@
+GENERATED := $(B)/version.h
 # These targets install, delete or delegate: they must work before kconfig-conf is there.
 ifeq ($(filter deps help run test test-unit test-fuzz test-matrix test-conformance test-e2e lint lint-format format clean distclean,$(MAKECMDGOALS)),)
 include $(B)/.config

@@ -20,6 +20,9 @@ BENCH_SRC := $(filter-out bench/flood/% bench/relay/% bench/forward/% bench/peer
 endif
 $(eval $(call compile,bench,-Ilib -Ibench $(P2P_FLAGS)))
 $(eval $(call program,zs-bench,$(call objects,$(BENCH_SRC)) $$(BENCH_DP) $(B)/libzsp2p.a,$$(BENCH_LIBS)))
+all: $(B)/man/zs-bench.8
+$(B)/man/zs-bench.8: $(B)/zs-bench
+	@mkdir -p $(@D) && $< man > $@
 
 .PHONY: bench bench-full bench-readme bench-peers
 bench: all ## the short set of benches, some minutes as root: bench/results/latest.{json,html}

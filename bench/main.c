@@ -8,12 +8,14 @@
 
 #include "base/check.h"
 #include "bench.h"
+#include "cli/roff.h"
 #include "core/compare.h"
 #include "libp2p/p2p.h"
 #include "options.h"
 #include "report/html.h"
 #include "report/markdown.h"
 #include "suite.h"
+#include "version.h"
 
 static const struct zs_bench *const benches[] = {
 #define ZS_BENCH(name) &zs_bench_##name,
@@ -32,7 +34,7 @@ static int usage(void)
 {
 	printf(
 	    "usage: zs-bench BENCH [OPTIONS]\n"
-	    "       zs-bench list\n"
+	    "       zs-bench list | man | --version\n"
 	    "       zs-bench suite short|full PREFIX      all of them, into PREFIX.json and PREFIX.html\n"
 	    "       zs-bench html A.json A.html           the page of a suite, made again\n"
 	    "       zs-bench compare A.json B.json        what got better or worse, and whether the spread "
@@ -42,6 +44,22 @@ static int usage(void)
 	zs_options_print();
 	printf("\nFigures are medians with their spread, in cycles of the TSC; what is compared was measured "
 	       "in turns, in one run.\n");
+	return ZS_EXIT_OK;
+}
+
+static int man(void)
+{
+	zs_roff_begin(
+	    stdout, "zs-bench", 8, "measure a ZeroState relay and its parts",
+	    "BENCH [OPTIONS] | list | suite short|full PREFIX | html A.json A.html | compare A.json B.json");
+	zs_roff(
+	    stdout,
+	    "Figures are medians with their spread; what is compared was measured in turns, in one run.\n");
+	printf(".SH BENCHES\n");
+	for (size_t i = 0; i < ZS_ARRAY_LEN(benches); i++)
+		zs_roff_entry(stdout, "", benches[i]->name, "", benches[i]->help);
+	printf(".SH OPTIONS\n");
+	zs_options_man();
 	return ZS_EXIT_OK;
 }
 
@@ -119,6 +137,12 @@ int main(int argc, char **argv)
 		return zs_p2p_listener();
 	if (argc == 2 && !strcmp(argv[1], "list"))
 		return list();
+	if (argc == 2 && !strcmp(argv[1], "man"))
+		return man();
+	if (argc == 2 && !strcmp(argv[1], "--version")) {
+		puts("zs-bench " ZS_VERSION);
+		return ZS_EXIT_OK;
+	}
 	if (argc == 4 && !strcmp(argv[1], "compare"))
 		return zs_compare_files(argv[2], argv[3]);
 	own_folder(opt.bin_dir);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/check.h"
+#include "cli/roff.h"
 
 #define BEYOND_CHARS 256
 
@@ -90,5 +91,15 @@ void zs_options_print(void)
 
 		spell(name, rows[i].name);
 		printf("  --%-12s %s\n", name, rows[i].text);
+	}
+}
+
+void zs_options_man(void)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		char name[32];
+
+		spell(name, rows[i].name);
+		zs_roff_entry(stdout, "--", name, rows[i].kind == FLAG ? "" : "VALUE", rows[i].text);
 	}
 }

@@ -8,5 +8,7 @@
 bool zs_options_parse(struct zs_bench_options *opt, int argc, char **argv, int *first);
 /* A line for each option, to stdout. */
 void zs_options_print(void);
+/* An entry of the manual for each, to stdout. */
+void zs_options_man(void);
 
 #endif

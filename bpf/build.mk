@@ -12,6 +12,9 @@ $(BPF_PROGS): bpf/steer.bpf.c $(wildcard bpf/*.h bpf/include/*.h) lib/base/hash.
 	@$(CLANG) $(BPF_FLAGS) -c $< -o $@
 all: $(BPF_PROGS)
 $(eval $(call program,zs-steer,$(BPF_OBJ) $(call objects,bpf/steerctl.c),$$(BPF_LIBS) $$(LIB_LIBS)))
+all: $(B)/man/zs-steer.8
+$(B)/man/zs-steer.8: $(B)/zs-steer
+	@mkdir -p $(@D) && $< man > $@
 
 # Root and bpf(2): run by tests/e2e/steer_rows and fast_rows, not with the unit tests.
 BPF_ROWS := $(addprefix $(B)/tests/,steer_rows fast_rows)

@@ -321,4 +321,4 @@ int xsk_def_prog(struct xdp_md *ctx)
 }
 
 int (*xsk_prog_version)[1] SEC("xdp_metadata"); /* libxdp reads the array's length out of the BTF */
-char steer_license[] SEC("license") = "Dual BSD/GPL";
+char steer_license[] SEC("license") = "Dual MIT/GPL";

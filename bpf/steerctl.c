@@ -13,7 +13,10 @@
 #include <bpf/libbpf.h>
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/file.h"
+#include "cli/roff.h"
 #include "loader.h"
+#include "version.h"
 
 #define KEYS_MAX 256 /* on one command line */
 
@@ -27,7 +30,8 @@ static const char usage_text[] =
     "       zs-steer keys INSTANCE INTERFACE              list what is steered\n"
     "       zs-steer keys INSTANCE INTERFACE FIRST-LAST KEY...\n"
     "           steer exactly these; FIRST-LAST is the flow range, KEY is [VLAN/]ADDRESS:PORT,\n"
-    "           PORT * for the flow range, or the single word none\n";
+    "           PORT * for the flow range, or the single word none\n"
+    "       zs-steer --version | man\n";
 
 static int usage(void)
 {
@@ -47,25 +51,14 @@ static int fail_code(int rc, const char *what)
 	return ZS_EXIT_FAILED;
 }
 
-/* steer.bpf.o beside this binary. */
-static const char *default_object(char path[4096])
-{
-	ssize_t n = readlink("/proc/self/exe", path, 4000);
-	char *slash;
-
-	path[n > 0 ? n : 0] = 0;
-	slash = strrchr(path, '/');
-	strcpy(slash ? slash + 1 : path, "steer.bpf.o");
-	return path;
-}
-
 static int attach(int argc, char **argv)
 {
 	struct zs_error err = { 0 };
 	struct zs_steer s;
-	char path[4096];
+	char path[ZS_FILE_PATH];
 
-	if (zs_steer_open(&s, argv[0], argv[1], argc > 2 ? argv[2] : default_object(path), NULL, &err))
+	if (zs_steer_open(&s, argv[0], argv[1], argc > 2 ? argv[2] : zs_file_beside(path, "steer.bpf.o"),
+			  NULL, &err))
 		return fail(&err);
 	printf("interface=%s adopted=%d\n", s.ifname, s.adopted);
 	zs_steer_close(&s);
@@ -262,6 +255,18 @@ static int keys_verb(int argc, char **argv)
 	return status_code;
 }
 
+static int man(void)
+{
+	zs_roff_begin(stdout, "zs-steer", 8, "the steering program of a port by hand",
+		      "VERB INSTANCE INTERFACE ...");
+	zs_roff(stdout, "For looking at a port in trouble, and for taking the program away that zs-dataplane "
+			"leaves on it.\n");
+	printf(".PP\n.nf\n");
+	zs_roff(stdout, usage_text);
+	printf(".fi\n");
+	return ZS_EXIT_OK;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -270,6 +275,12 @@ int main(int argc, char **argv)
 	} verbs[] = { { "attach", attach },  { "detach", detach }, { "status", status },
 		      { "keys", keys_verb }, { "blocks", blocks }, { "block", block } };
 
+	if (argc == 2 && !strcmp(argv[1], "--version")) {
+		puts("zs-steer " ZS_VERSION);
+		return ZS_EXIT_OK;
+	}
+	if (argc == 2 && !strcmp(argv[1], "man"))
+		return man();
 	for (unsigned i = 0; argc > 3 && i < ZS_ARRAY_LEN(verbs); i++) {
 		if (!strcmp(argv[1], verbs[i].name))
 			return verbs[i].run(argc - 2, argv + 2);

@@ -8,9 +8,10 @@ CP_PKGS += jemalloc
 endif
 # zs-controlplane speaks libp2p: lib/p2p stands before what it is made of.
 CP_LIBS := $(B)/libzsp2p.a $(B)/libzs.a $(P2P_LIBS) $(shell $(PKG) --libs $(CP_PKGS))
-# Only main.o knows the version: a commit does not rebuild the room.
-$(B)/obj/controlplane/main.o: OWN_FLAGS := -DZS_VERSION='"$(VERSION)"'
 $(eval $(call compile,controlplane,-Icontrolplane $(P2P_FLAGS)))
 $(CP_OBJ): | $(P2P_PB)
 $(B)/zs-controlplane: $(B)/libzsp2p.a
 $(eval $(call program,zs-controlplane,$(CP_OBJ),$(CP_LIBS)))
+all: $(B)/man/zs-controlplane.8
+$(B)/man/zs-controlplane.8: $(B)/zs-controlplane
+	@mkdir -p $(@D) && $< --man > $@

@@ -30,6 +30,7 @@
 #include "shm/fault.h"
 #include "state_watch.h"
 #include "store.h"
+#include "version.h"
 #include "tracing.h"
 
 #define PROGRAM	  "zs-controlplane"
@@ -55,10 +56,17 @@ struct process {
 	uint64_t watchdog_ns;
 };
 
-static const char more[] =
-    "SIGHUP reads the configuration again; SIGTERM ends. Exit statuses: 0 ended or checked,\n"
-    "2 wrong command line, 3 wrong configuration, 4 missing privilege, 5 another process of\n"
-    "this instance runs, 6 missing resource, 11 shared memory of another layout, 1 otherwise.\n";
+static const struct zs_plane self = {
+	.name = PROGRAM,
+	.version = ZS_VERSION,
+	.purpose = "decides what a ZeroState relay forwards",
+	.more = "Keeps identity, store and audit file, serves zsctl and edges, and writes the tables that "
+		"zs-dataplane\n"
+		"forwards by. SIGHUP reads the configuration again; SIGTERM ends. Exit statuses: 0 ended or "
+		"checked,\n"
+		"2 wrong command line, 3 wrong configuration, 4 missing privilege, 5 another process of\n"
+		"this instance runs, 6 missing resource, 11 shared memory of another layout, 1 otherwise.\n",
+};
 
 static int load(const struct process *p, struct zs_conf **out, struct zs_error *err)
 {
@@ -359,7 +367,7 @@ int main(int argc, char **argv)
 	p->lock = -1;
 	p->c.started_ns = zs_clock_wall_ns();
 	p->c.version = ZS_VERSION;
-	status = zs_options_read(&p->o, PROGRAM, ZS_VERSION, more, argc, argv);
+	status = zs_options_read(&p->o, &self, argc, argv);
 	if (status < 0) {
 		zs_log_init(&p->c.log, STDERR_FILENO, PROGRAM);
 		snprintf(p->c.conf_path, sizeof(p->c.conf_path), "%s", p->o.config);

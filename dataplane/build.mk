@@ -21,10 +21,13 @@ archives = $(foreach l,$(1),-l:librte_$(l).a)
 DPDK_LIBS = -Wl,--whole-archive $(call archives,$(DPDK_DRIVERS)) -Wl,--no-whole-archive \
 	-Wl,--start-group $(call archives,$(DPDK_CORE)) -Wl,--end-group $(DPDK_SYSTEM)
 
-$(eval $(call compile,dataplane,-Ilib -Ibpf -Idataplane -DZS_VERSION='"$(VERSION)"' -DZS_LIBEXEC='"/usr/lib/zerostate"' $(DPDK_CFLAGS)))
+$(eval $(call compile,dataplane,-Ilib -Ibpf -Idataplane $(DPDK_CFLAGS)))
 DP_SRC := $(wildcard dataplane/*.c dataplane/stage/*.c)
 DP_OBJ := $(call objects,$(DP_SRC))
 $(eval $(call program,zs-dataplane,$$(DP_OBJ) $$(BPF_OBJ) $$(B)/libzsrelay.a,$$(DPDK_LIBS) $$(RELAY_LIBS) $$(LIB_LIBS)))
+all: $(B)/man/zs-dataplane.8
+$(B)/man/zs-dataplane.8: $(B)/zs-dataplane
+	@mkdir -p $(@D) && $< --man > $@
 endif
 
 # A control plane made of text, for tests of the dataplane alone.

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <rte_bus_vdev.h>
 #include <rte_ethdev.h>
+#include "base/file.h"
 #include "device.h"
 #include "fastpath.h"
 #include "net/channels.h"
@@ -72,26 +73,14 @@ static bool on_kernel(const struct zs_port *p)
 	return p->conf->driver == ZS_DRIVER_AF_XDP || p->conf->driver == ZS_DRIVER_AF_PACKET;
 }
 
-/* A program lies beside the binary in a build tree, else where it is installed. */
-static void program_file(char out[256], const char *name)
-{
-	ssize_t n = readlink("/proc/self/exe", out, 200);
-
-	while (n > 0 && out[n - 1] != '/')
-		n--;
-	snprintf(out + (n > 0 ? n : 0), 256 - 200, "%s", name);
-	if (access(out, R_OK) < 0)
-		snprintf(out, 256, ZS_LIBEXEC "/%s", name);
-}
-
 static int steer(struct zs_dp *dp, struct zs_port *p, struct zs_error *err)
 {
 	struct zs_fast_shape shape = zs_fastpath_shape(dp->conf);
 	bool fast = zs_conf_engine_xdp(dp->conf);
-	char object[256];
+	char object[ZS_FILE_PATH];
 	int rc;
 
-	program_file(object, fast ? "fast.bpf.o" : "steer.bpf.o");
+	zs_file_beside(object, fast ? "fast.bpf.o" : "steer.bpf.o");
 	rc = zs_steer_open(&p->steer, dp->conf->instance, p->conf->device, object, fast ? &shape : NULL, err);
 	if (rc == -EBUSY)
 		zs_health_raise(dp->state.health, ZS_HEALTH_steering, "%s", err->text);

@@ -1,4 +1,4 @@
-/* zs-dataplane [--config FILE] [--instance NAME] [--check] [--version] [--help]
+/* zs-dataplane [--config FILE] [--instance NAME] [--check] [--version] [--help] [--man]
  *
  * Start order: configuration, state segment (a second process of the instance ends here), EAL,
  * ports, flow partitions, workers, sandbox. No control plane is needed: without tables all is
@@ -28,6 +28,7 @@
 #include "view.h"
 #include "offenders.h"
 #include "worker.h"
+#include "version.h"
 
 #define DYING_MS      1000 /* a killed process with gigabytes mapped takes some 100 ms to go */
 #define DYING_STEP_MS 20
@@ -243,6 +244,16 @@ static int report(struct zs_dp *dp, const struct zs_error *err, int rc)
 	return status;
 }
 
+static const struct zs_plane self = {
+	.name = "zs-dataplane",
+	.version = ZS_VERSION,
+	.purpose = "forwards the packets of a ZeroState relay",
+	.more =
+	    "Workers, one a core, forward what the control plane's tables say; they go on when it ends, and "
+	    "drop\n"
+	    "everything while there are no tables. SIGTERM ends: packets that are inside are sent first.\n",
+};
+
 int main(int argc, char **argv)
 {
 	struct zs_options o;
@@ -250,7 +261,7 @@ int main(int argc, char **argv)
 	struct zs_fault fault = { 0 };
 	struct zs_log log;
 	struct zs_dp *dp = calloc(1, sizeof(*dp));
-	int status = zs_options_read(&o, "zs-dataplane", ZS_VERSION, "", argc, argv), rc;
+	int status = zs_options_read(&o, &self, argc, argv), rc;
 	sigset_t set;
 
 	if (status >= 0 || !dp)

@@ -13,6 +13,7 @@
 #include <bpf/libbpf.h>
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "bench.h"
 #include "core/probe.h"
 #include "loader.h"
@@ -288,16 +289,15 @@ static void *map_memory(struct bench *b, const char *name, size_t bytes)
 	return at == MAP_FAILED ? NULL : at;
 }
 
-static int open_bench(struct bench *b, const char *dir, struct zs_error *err)
+static int open_bench(struct bench *b, struct zs_error *err)
 {
 	static const struct zs_fast_shape shape = { .attachments = MANY, .flows = MANY };
 	static const char *const progs[] = { "bench_copy", "bench_parse", "bench_path" };
-	char path[300];
+	char path[ZS_FILE_PATH];
 	int rc;
 
 	libbpf_set_print(NULL);
-	snprintf(path, sizeof(path), "%s/xdp_bench.bpf.o", dir);
-	b->object = bpf_object__open_file(path, NULL);
+	b->object = bpf_object__open_file(zs_file_beside(path, "xdp_bench.bpf.o"), NULL);
 	if (!b->object)
 		return fail(err, -errno, path);
 	rc = zs_fast_size(b->object, &shape);
@@ -362,7 +362,7 @@ static int run(const struct zs_bench_options *opt, json_t *report, struct zs_err
 
 	if (rc)
 		return rc;
-	rc = open_bench(&b, opt->bin_dir, err);
+	rc = open_bench(&b, err);
 	if (!rc) {
 		configure(&b);
 		fill(&b);

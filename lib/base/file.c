@@ -10,6 +10,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+const char *zs_file_beside(char out[ZS_FILE_PATH], const char *name)
+{
+	ssize_t n = readlink("/proc/self/exe", out, ZS_FILE_PATH / 2);
+
+	while (n > 0 && out[n - 1] != '/')
+		n--;
+	snprintf(out + (n > 0 ? n : 0), ZS_FILE_PATH / 2, "%s", name);
+	if (access(out, R_OK) < 0)
+		snprintf(out, ZS_FILE_PATH, ZS_LIBEXEC "/%s", name);
+	return out;
+}
+
 static int sync_folder(const char *path)
 {
 	char dir[ZS_FILE_PATH];

@@ -9,6 +9,11 @@
 
 #define ZS_FILE_PATH 512 /* longest path and its end */
 
+#define ZS_LIBEXEC "/usr/lib/zerostate" /* what programs need and nobody calls */
+
+/* `name` beside the binary that runs, where a build tree has it, else in ZS_LIBEXEC. Returns out; whether it is there shows when it
+ * is opened. */
+const char *zs_file_beside(char out[ZS_FILE_PATH], const char *name);
 /* Writes `path` (0600), whole or not at all, synced with its folder. `fresh`: only where there is none, else -EEXIST;
  * what somebody else made meanwhile is never replaced. -ENAMETOOLONG, -ENOSPC, -errno. */
 int zs_file_put(const char *path, const void *bytes, size_t len, bool fresh);

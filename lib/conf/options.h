@@ -10,9 +10,14 @@ struct zs_options {
 	bool check;	      /* end after the configuration was read */
 };
 
-/* Returns -1: go on; else the exit status to end with, after a line on stdout or stderr. `more` is printed below the
- * options by --help. */
-int zs_options_read(struct zs_options *o, const char *program, const char *version, const char *more,
-		    int argc, char **argv);
+/* What a plane says of itself. */
+struct zs_plane {
+	const char *name, *version;
+	const char *purpose; /* a line of its manual's head */
+	const char *more;    /* below the options, lines: what signals do, … */
+};
+
+/* Returns -1: go on; else the exit status to end with, after a line on stdout or stderr. */
+int zs_options_read(struct zs_options *o, const struct zs_plane *plane, int argc, char **argv);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/check.h"
 #include "base/error.h"
+#include "cli/roff.h"
 
 static const struct row {
 	const char *name, *value, *text;
@@ -14,9 +15,8 @@ static const struct row {
 #undef ZS_EDGE_OPTION
 };
 
-static const enum zs_exit exits[] = { ZS_EXIT_OK,	   ZS_EXIT_FAILED,    ZS_EXIT_USAGE,
-				      ZS_EXIT_CONFIG,	   ZS_EXIT_PRIVILEGE, ZS_EXIT_RESOURCE,
-				      ZS_EXIT_UNREACHABLE, ZS_EXIT_REFUSED };
+static const int exits[] = { ZS_EXIT_OK,	ZS_EXIT_FAILED,	  ZS_EXIT_USAGE,       ZS_EXIT_CONFIG,
+			     ZS_EXIT_PRIVILEGE, ZS_EXIT_RESOURCE, ZS_EXIT_UNREACHABLE, ZS_EXIT_REFUSED };
 
 static const char about[] =
     "Attaches to a relay and publishes services behind NAT there: NAME stands for the service at\n"
@@ -42,41 +42,26 @@ void zs_edge_help(void)
 	}
 	printf("\nExit statuses:\n");
 	for (size_t i = 0; i < ZS_ARRAY_LEN(exits); i++)
-		printf("  %d  %s\n", exits[i], zs_exit_text((int)exits[i]));
-}
-
-/* roff reads a bare hyphen as a dash. */
-static void roff(const char *text)
-{
-	for (; *text; text++)
-		printf(*text == '-' ? "\\-" : "%c", *text);
+		printf("  %d  %s\n", exits[i], zs_exit_text(exits[i]));
 }
 
 void zs_edge_man(void)
 {
-	printf(
-	    ".TH ZS-EDGE 8 \"\" \"ZeroState Relay\" \"Operator's manual\"\n.SH NAME\nzs\\-edge \\- publish "
-	    "services behind NAT at a relay\n.SH SYNOPSIS\n.B zs\\-edge\n\\-\\-relay HOST:PORT/PEERID "
-	    "\\-\\-identity FILE [OPTION ...] publish NAME[:PORT]=ADDR:PORT[,auth][,follow] ... forward "
-	    "ADDR:PORT=HOST:PORT ...\n.SH DESCRIPTION\n");
-	roff(about);
+	zs_roff_begin(stdout, "zs-edge", 8, "publish services behind NAT at a relay",
+		      "--relay HOST:PORT/PEERID --identity FILE [OPTION ...] publish "
+		      "NAME[:PORT]=ADDR:PORT[,auth][,follow] ... "
+		      "forward ADDR:PORT=HOST:PORT ...");
+	zs_roff(stdout, about);
 	printf(".PP\nEach change of state is a line on standard output. When the relay goes away it is tried "
 	       "again: at once within the time that the relay told, later less often; what only a person can "
 	       "mend is tried hourly at last. The attachment is resumed with its ports.\n.SH OPTIONS\n");
-	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++) {
-		printf(".TP\n.B \\-\\-");
-		roff(rows[i].name);
-		printf(" %s\n", rows[i].value);
-		roff(rows[i].text);
-		printf("\n");
-	}
+	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++)
+		zs_roff_entry(stdout, "--", rows[i].name, rows[i].value, rows[i].text);
 	printf(".SH STATES\n");
-#define ZS_ATTACH_STATE(name, within_ms, first_ms, most_ms, text) printf(".TP\n.B %s\n%s\n", #name, text);
+#define ZS_ATTACH_STATE(name, within_ms, first_ms, most_ms, text) zs_roff_entry(stdout, "", #name, "", text);
 #include "defs/attach_states.def"
 #undef ZS_ATTACH_STATE
-	printf(".SH EXIT STATUS\n");
-	for (size_t i = 0; i < ZS_ARRAY_LEN(exits); i++)
-		printf(".TP\n.B %d\n%s\n", exits[i], zs_exit_text((int)exits[i]));
+	zs_roff_exits(stdout, exits, ZS_ARRAY_LEN(exits));
 }
 
 void zs_edge_completion(void)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "manual.h"
 #include "net/deny.h"
+#include "version.h"
 
 enum {
 #define ZS_EDGE_OPTION(id, name, value, text) OPTION_##id,

@@ -1,4 +1,4 @@
-/* Help, the manual page and the completion script, all from the command table. */
+/* Help and the completion script, from the command table. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,106 +132,6 @@ int zsctl_help(const struct zsctl *z)
 	return ZS_EXIT_OK;
 }
 
-/* A text that is a file for another program: as it is, or as a member of an object. */
-static int give(const struct zsctl *z, void (*write_to)(FILE *to))
-{
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f;
-	json_t *r;
-
-	if (!z->json) {
-		write_to(stdout);
-		return ZS_EXIT_OK;
-	}
-	f = open_memstream(&text, &len);
-	if (!f)
-		return zsctl_fail(z, ZS_EXIT_RESOURCE, "out of memory");
-	write_to(f);
-	fclose(f);
-	r = json_pack("{s:s#}", "text", text, len);
-	free(text);
-	zsctl_print_json(z, r);
-	json_decref(r);
-	return ZS_EXIT_OK;
-}
-
-/* roff reads a leading dot or quote as a request and a bare hyphen as a dash. */
-static void roff(FILE *to, const char *text)
-{
-	for (const char *at = text; *at; at++) {
-		if (*at == '-')
-			fputs("\\-", to);
-		else if (*at == '\\')
-			fputs("\\e", to);
-		else
-			fputc(*at, to);
-	}
-}
-
-static void man_command(FILE *to, const struct zs_command *cmd)
-{
-	struct zs_arg args[ZS_ARGS_MAX];
-	unsigned count = zs_command_args(cmd, args);
-	char usage[256];
-
-	fprintf(to, ".SS \"");
-	roff(to, zs_command_usage(cmd, usage, sizeof(usage)));
-	fprintf(to, "\"\n%c", toupper((unsigned char)cmd->help[0]));
-	roff(to, cmd->help + 1);
-	fprintf(to, ". ");
-	roff(to, cmd->text);
-	fprintf(to, "%sLevel: %s.%s\n", cmd->text[0] ? " " : "", zs_level_name(cmd->level),
-		cmd->mutating ? " Audited." : "");
-	for (unsigned i = 0; i < count; i++) {
-		fprintf(to, ".TP\n.B %s", args[i].option ? "\\-\\-" : "");
-		roff(to, args[i].name);
-		fprintf(to, "\n");
-		roff(to, zs_argument_text(args[i].name));
-		fprintf(to, "\n");
-	}
-}
-
-static void man_exits(FILE *to)
-{
-	static const int values[] = {
-#define ZS_EXIT(name, value, text) value,
-#include "defs/exits.def"
-#undef ZS_EXIT
-	};
-
-	fprintf(to, ".SH EXIT STATUS\n");
-	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-		fprintf(to, ".TP\n.B %d\n", values[i]);
-		roff(to, zs_exit_text(values[i]));
-		fprintf(to, "\n");
-	}
-}
-
-static void write_man(FILE *to)
-{
-	fprintf(
-	    to,
-	    ".TH ZSCTL 8 \"\" \"ZeroState Relay\" \"Operator's manual\"\n.SH NAME\nzsctl \\- control and "
-	    "look into a relay\n"
-	    ".SH SYNOPSIS\n.B zsctl\n[\\-\\-instance NAME | \\-\\-socket PATH] [\\-\\-json] VERB ...\n"
-	    ".SH DESCRIPTION\nAsks the control plane of an instance over its UNIX socket. What a caller "
-	    "may do follows from "
-	    "who it is: root and the service's own user are owner, the configured groups are admin and "
-	    "user.\n"
-	    ".SH OPTIONS\n.TP\n.B \\-\\-instance NAME\nThe instance, relay unless told.\n.TP\n.B "
-	    "\\-\\-socket PATH\n"
-	    "The socket, /run/zerostate/NAME/admin.sock unless told.\n.TP\n.B \\-\\-json\nPrint JSON with "
-	    "a member schema, "
-	    "zsctl.VERB/1, instead of text; an error is zsctl.error/1.\n.SH VERBS\n");
-	for (int id = 0; id < ZS_COMMANDS; id++)
-		if (!hidden(zs_command_get(id)))
-			man_command(to, zs_command_get(id));
-	man_exits(to);
-	fprintf(to, ".SH FILES\n.I /etc/zerostate/NAME.yaml\n.br\n.I /run/zerostate/NAME/admin.sock\n.br\n"
-		    ".I /var/lib/zerostate/NAME/audit.log\n");
-}
-
 /* The words that may follow a first word: second words of verbs. */
 static void completion_nouns(FILE *to)
 {
@@ -303,12 +203,7 @@ static void write_completion(FILE *to)
 		    "complete -o filenames -F _zsctl zsctl\n");
 }
 
-int zsctl_man(const struct zsctl *z)
-{
-	return give(z, write_man);
-}
-
 int zsctl_completion(const struct zsctl *z)
 {
-	return give(z, write_completion);
+	return zsctl_give(z, write_completion);
 }

@@ -1,4 +1,5 @@
 #include "zsctl.h"
+#include "version.h"
 
 const char *zsctl_version(void)
 {

@@ -49,7 +49,10 @@ int zsctl_config_check(const struct zsctl *z);
 int zsctl_help(const struct zsctl *z);
 /* When `word` begins verbs without being one: fails with what may follow; else 0. */
 int zsctl_group(const struct zsctl *z, const char *word);
+/* manual.c */
 int zsctl_man(const struct zsctl *z);
+/* A text that is a file for another program: as it is, or as a member of an object. An exit status. */
+int zsctl_give(const struct zsctl *z, void (*write_to)(FILE *to));
 int zsctl_completion(const struct zsctl *z);
 
 /* drain.c: waits until the relay has drained and shows how far it is; *result is what it was last. An exit status. */

@@ -99,6 +99,14 @@ static void close_entry(uint32_t *seq)
 
 /* --- all of it --- */
 
+static void void_all(struct zs_fast *f)
+{
+	for (uint32_t id = 0; id < f->shape.attachments; id++)
+		zs_fast_void(f, id);
+	for (uint32_t id = 0; id < f->shape.flows; id++)
+		f->flows[id].way[0].stamp = f->flows[id].way[1].stamp = 0;
+}
+
 void zs_fast_begin(struct zs_fast *f, const uint64_t flow_key[2])
 {
 	uint32_t last = f->config->stamp > f->stamp ? f->config->stamp : f->stamp;
@@ -109,14 +117,12 @@ void zs_fast_begin(struct zs_fast *f, const uint64_t flow_key[2])
 				       .mask = zs_fast_entries(ZS_FAST_MAP_index, &f->shape) - 1,
 				       .key = { flow_key[0], flow_key[1] } };
 	zs_senders_clear(&f->ways);
-	for (uint32_t id = 0; id < f->shape.attachments; id++) {
-		zs_fast_void(f, id);
+	void_all(f);
+	for (uint32_t id = 0; id < f->shape.attachments; id++)
 		f->attachments[id].seq &= ~1u;
-	}
 	for (uint32_t id = 0; id < f->shape.flows; id++) {
 		struct zs_fast_way *w = f->flows[id].way;
 
-		w[0].stamp = w[1].stamp = 0;
 		w[0].indexed = w[1].indexed = 0;
 		w[0].seq &= ~1u;
 	}
@@ -134,10 +140,7 @@ static void next_stamp(struct zs_fast *f)
 {
 	if (++f->stamp)
 		return;
-	for (uint32_t id = 0; id < f->shape.attachments; id++)
-		zs_fast_void(f, id);
-	for (uint32_t id = 0; id < f->shape.flows; id++)
-		f->flows[id].way[0].stamp = f->flows[id].way[1].stamp = 0;
+	void_all(f);
 	f->stamp = 1;
 }
 

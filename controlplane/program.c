@@ -77,6 +77,14 @@ static int open_tables(struct zs_program *p, struct zs_error *err)
 	return 0;
 }
 
+static void close_ports(struct zs_program *p)
+{
+	zs_own_ports_release(p);
+	for (uint32_t port = 0; port < ZS_UDP_PORTS; port++)
+		if (p->slot[port])
+			zs_slot_delete(p, (uint16_t)port);
+}
+
 int zs_program_new(struct zs_program **out, struct zs_control *c, struct zs_error *err)
 {
 	struct zs_program *p = calloc(1, sizeof(*p));
@@ -101,10 +109,7 @@ int zs_program_new(struct zs_program **out, struct zs_control *c, struct zs_erro
 	*out = p;
 	return 0;
 undo_timer:
-	zs_own_ports_release(p);
-	for (uint32_t port = 0; port < ZS_UDP_PORTS; port++)
-		if (p->slot[port])
-			zs_slot_delete(p, (uint16_t)port);
+	close_ports(p);
 	zs_timer_delete(p->timer);
 undo_tables:
 	zs_tables_close(&p->tables);
@@ -117,10 +122,7 @@ void zs_program_delete(struct zs_program *p)
 {
 	if (!p)
 		return;
-	zs_own_ports_release(p);
-	for (uint32_t port = 0; port < ZS_UDP_PORTS; port++)
-		if (p->slot[port])
-			zs_slot_delete(p, (uint16_t)port);
+	close_ports(p);
 	zs_timer_delete(p->timer);
 	zs_tables_close(&p->tables);
 	free(p);

@@ -34,6 +34,9 @@ static inline uint32_t zs_verb_number(json_t *args, const char *name, uint32_t o
 	return value ? (uint32_t)json_integer_value(value) : otherwise;
 }
 
+/* verbs_show.c: 0 when there are figures of a dataplane to show; -ENODEV, -EUCLEAN. */
+int zs_verb_need_state(const struct zs_control *c, struct zs_error *err);
+
 /* verbs_attach.c: the argument `who` as an attachment's number, whether there is one or not; 0 and err: it names none. */
 uint32_t zs_verb_attachment(struct zs_control *c, json_t *args, struct zs_error *err);
 

@@ -3,7 +3,6 @@
 #include "admin/verbs.h"
 #include "attach/attach.h"
 #include "cli/view.h"
-#include "shm/fault.h"
 
 #define LOOKED 65536 /* attachments looked at in one call; the answer says where to go on */
 
@@ -52,13 +51,8 @@ static int ready(struct zs_control *c, uint32_t limit, struct zs_error *err)
 {
 	if (!c->attach)
 		return zs_error_set(err, -ENODEV, ZS_EXIT_FAILED, "the attach server does not run");
-	if (!c->state)
-		return zs_error_set(err, -ENODEV, ZS_EXIT_FAILED,
-				    "no dataplane has run here yet; start zs-dataplane");
-	if (zs_segment_damaged(&c->state->seg))
-		return zs_error_set(err, -EUCLEAN, ZS_EXIT_FAILED,
-				    "the dataplane's figures are lost: %s is damaged; restart zs-dataplane",
-				    c->state->seg.path);
+	if (zs_verb_need_state(c, err))
+		return err->code;
 	if (!limit || limit > ZS_VIEW_ATTACHED_MAX)
 		return zs_error_set(err, -ERANGE, ZS_EXIT_USAGE, "limit: 1 to %d", ZS_VIEW_ATTACHED_MAX);
 	return 0;

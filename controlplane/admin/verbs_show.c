@@ -8,7 +8,7 @@
 #include "metrics_memory.h"
 #include "shm/fault.h"
 
-static int need_state(const struct zs_control *c, struct zs_error *err)
+int zs_verb_need_state(const struct zs_control *c, struct zs_error *err)
 {
 	if (!c->state)
 		return zs_error_set(err, -ENODEV, ZS_EXIT_FAILED,
@@ -22,7 +22,7 @@ static int need_state(const struct zs_control *c, struct zs_error *err)
 
 int zs_verb_show_flows(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
-	if (need_state(c, err) != 0)
+	if (zs_verb_need_state(c, err) != 0)
 		return err->code;
 	*result = zs_view_flows(c->state, (uint16_t)zs_verb_number(args, "port", 0),
 				zs_verb_number(args, "limit", ZS_VIEW_FLOWS));
@@ -31,7 +31,7 @@ int zs_verb_show_flows(struct zs_control *c, json_t *args, json_t **result, stru
 
 int zs_verb_show_ports(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
-	if (need_state(c, err) != 0)
+	if (zs_verb_need_state(c, err) != 0)
 		return err->code;
 	*result = zs_view_interfaces(c->state);
 	return 0;
@@ -39,7 +39,7 @@ int zs_verb_show_ports(struct zs_control *c, json_t *args, json_t **result, stru
 
 int zs_verb_show_counters(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
-	if (need_state(c, err) != 0)
+	if (zs_verb_need_state(c, err) != 0)
 		return err->code;
 	*result = zs_view_counters(c->state, json_object_get(args, "workers") != NULL);
 	return 0;
@@ -47,7 +47,7 @@ int zs_verb_show_counters(struct zs_control *c, json_t *args, json_t **result, s
 
 int zs_verb_show_drops(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
-	if (need_state(c, err) != 0)
+	if (zs_verb_need_state(c, err) != 0)
 		return err->code;
 	*result = zs_view_drops(c->state, json_object_get(args, "all") != NULL);
 	return 0;
@@ -55,7 +55,7 @@ int zs_verb_show_drops(struct zs_control *c, json_t *args, json_t **result, stru
 
 int zs_verb_show_runtime(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
-	if (need_state(c, err) != 0)
+	if (zs_verb_need_state(c, err) != 0)
 		return err->code;
 	*result = zs_view_runtime(c->state);
 	return 0;

@@ -80,17 +80,6 @@ const struct zs_connected_stats *zs_connected_stats(const struct zs_connected_po
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
-static void put(struct msghdr *m, int level, int type, const void *data, size_t len)
-{
-	struct cmsghdr *c = (struct cmsghdr *)((uint8_t *)m->msg_control + m->msg_controllen);
-
-	c->cmsg_level = level;
-	c->cmsg_type = type;
-	c->cmsg_len = CMSG_LEN(len);
-	memcpy(CMSG_DATA(c), data, len);
-	m->msg_controllen += CMSG_SPACE(len);
-}
-
 /* `segment` 0: one datagram. 0 or -errno. */
 static int push(const struct zs_connected *c, uint8_t ecn, const uint8_t *data, size_t len, uint16_t segment)
 {
@@ -100,10 +89,10 @@ static int push(const struct zs_connected *c, uint8_t ecn, const uint8_t *data, 
 	int mark = ecn;
 
 	if (mark)
-		put(&m, c->family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6,
-		    c->family == AF_INET ? IP_TOS : IPV6_TCLASS, &mark, sizeof(mark));
+		zs_udp_put_control(&m, c->family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6,
+				   c->family == AF_INET ? IP_TOS : IPV6_TCLASS, &mark, sizeof(mark));
 	if (segment)
-		put(&m, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment));
+		zs_udp_put_control(&m, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment));
 	if (!m.msg_controllen)
 		m.msg_control = NULL;
 	while (sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)

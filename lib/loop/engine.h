@@ -6,6 +6,7 @@
 #ifndef ZS_LOOP_ENGINE_H
 #define ZS_LOOP_ENGINE_H
 
+#include "base/deadline.h"
 #include "loop/loop.h"
 
 #define ZS_LOOP_READY	    128	    /* reports a turn: enough to be fair, small enough for one cache way */
@@ -29,8 +30,7 @@ struct zs_watch {
 
 struct zs_timer {
 	struct zs_loop *loop;
-	uint64_t at_ns;
-	uint32_t pos;	 /* in the heap, UINT32_MAX while unset */
+	struct zs_deadline due;
 	uint32_t member; /* in loop->timer */
 	zs_timer_fn *fn;
 	void *ctx;
@@ -74,9 +74,9 @@ struct zs_loop {
 		unsigned events;
 	} ready[ZS_LOOP_READY];
 	uint32_t ready_count;
-	struct zs_timer **heap;	 /* set timers, earliest first */
+	struct zs_deadlines due; /* of set timers */
 	struct zs_timer **timer; /* all timers: their loop frees them */
-	uint32_t heap_count, timer_count, timer_room;
+	uint32_t timer_count, timer_room;
 	struct zs_signal *signals;
 	struct zs_loop_owned *owned;
 };

@@ -40,7 +40,7 @@ void zs_watch_delete(struct zs_watch *w);
 /* One-shot; set again from the callback for a period. */
 typedef void zs_timer_fn(void *ctx);
 int zs_timer_new(struct zs_timer **out, struct zs_loop *loop, zs_timer_fn *fn, void *ctx);
-void zs_timer_set(struct zs_timer *t, uint64_t at_ns); /* monotonic; 0 disarms */
+void zs_timer_set(struct zs_timer *t, uint64_t at_ns); /* monotonic; 0 disarms, UINT64_MAX too */
 void zs_timer_after(struct zs_timer *t, uint64_t in_ns);
 void zs_timer_delete(struct zs_timer *t);
 

@@ -1,4 +1,4 @@
-/* Timers: a binary heap of set timers and an array of all of them. Both arrays have the same
+/* Timers: the deadlines of those that are set, and an array of all of them. Both have the same
  * room, taken when a timer is made, so that setting one never fails. */
 #include <errno.h>
 #include <stdlib.h>
@@ -7,54 +7,6 @@
 #include "loop/engine.h"
 
 #define TIMERS_FIRST 64
-#define UNSET	     UINT32_MAX
-
-static void place(struct zs_loop *loop, uint32_t pos, struct zs_timer *t)
-{
-	loop->heap[pos] = t;
-	t->pos = pos;
-}
-
-static void sift_up(struct zs_loop *loop, uint32_t pos, struct zs_timer *t)
-{
-	while (pos && loop->heap[(pos - 1) / 2]->at_ns > t->at_ns) {
-		place(loop, pos, loop->heap[(pos - 1) / 2]);
-		pos = (pos - 1) / 2;
-	}
-	place(loop, pos, t);
-}
-
-static void sift_down(struct zs_loop *loop, uint32_t pos, struct zs_timer *t)
-{
-	for (;;) {
-		uint32_t child = 2 * pos + 1;
-		if (child >= loop->heap_count)
-			break;
-		if (child + 1 < loop->heap_count && loop->heap[child + 1]->at_ns < loop->heap[child]->at_ns)
-			child++;
-		if (loop->heap[child]->at_ns >= t->at_ns)
-			break;
-		place(loop, pos, loop->heap[child]);
-		pos = child;
-	}
-	place(loop, pos, t);
-}
-
-static void unset(struct zs_timer *t)
-{
-	struct zs_loop *loop = t->loop;
-	if (t->pos == UNSET)
-		return;
-	uint32_t pos = t->pos;
-	struct zs_timer *last = loop->heap[--loop->heap_count];
-	t->pos = UNSET;
-	if (last == t)
-		return;
-	if (pos && loop->heap[(pos - 1) / 2]->at_ns > last->at_ns)
-		sift_up(loop, pos, last);
-	else
-		sift_down(loop, pos, last);
-}
 
 static int make_room(struct zs_loop *loop)
 {
@@ -63,10 +15,8 @@ static int make_room(struct zs_loop *loop)
 	if (loop->timer_count >= ZS_LOOP_TIMERS_MAX)
 		return -ENOSPC;
 	uint32_t room = loop->timer_room ? loop->timer_room * 2 : TIMERS_FIRST;
-	struct zs_timer **heap = realloc(loop->heap, room * sizeof(struct zs_timer *));
-	if (!heap)
+	if (zs_deadlines_reserve(&loop->due, room))
 		return -ENOMEM;
-	loop->heap = heap;
 	struct zs_timer **timer = realloc(loop->timer, room * sizeof(struct zs_timer *));
 	if (!timer)
 		return -ENOMEM;
@@ -83,9 +33,7 @@ int zs_timer_new(struct zs_timer **out, struct zs_loop *loop, zs_timer_fn *fn, v
 	struct zs_timer *t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
-	*t = (struct zs_timer){
-		.loop = loop, .pos = UNSET, .member = loop->timer_count, .fn = fn, .ctx = ctx
-	};
+	*t = (struct zs_timer){ .loop = loop, .member = loop->timer_count, .fn = fn, .ctx = ctx };
 	loop->timer[loop->timer_count++] = t;
 	*out = t;
 	return 0;
@@ -93,11 +41,7 @@ int zs_timer_new(struct zs_timer **out, struct zs_loop *loop, zs_timer_fn *fn, v
 
 void zs_timer_set(struct zs_timer *t, uint64_t at_ns)
 {
-	unset(t);
-	if (!at_ns)
-		return;
-	t->at_ns = at_ns;
-	sift_up(t->loop, t->loop->heap_count++, t);
+	zs_deadlines_set(&t->loop->due, &t->due, at_ns ? at_ns : UINT64_MAX);
 }
 
 void zs_timer_after(struct zs_timer *t, uint64_t in_ns)
@@ -111,31 +55,37 @@ void zs_timer_delete(struct zs_timer *t)
 	if (!t)
 		return;
 	struct zs_loop *loop = t->loop;
-	unset(t);
+	zs_timer_set(t, 0);
 	struct zs_timer *last = loop->timer[--loop->timer_count];
 	loop->timer[t->member] = last;
 	last->member = t->member;
 	free(t);
 }
 
+static struct zs_timer *timer_of(struct zs_deadline *d)
+{
+	return (struct zs_timer *)((char *)d - offsetof(struct zs_timer, due));
+}
+
 /* A timer that its own callback sets into the past waits for the next turn: descriptors must
  * get their share. Hence the count taken first. */
 void zs_timers_fire(struct zs_loop *loop)
 {
-	for (uint32_t left = loop->heap_count; left && loop->heap_count; left--) {
-		struct zs_timer *t = loop->heap[0];
-		if (t->at_ns > loop->now_ns)
-			break;
-		unset(t);
+	struct zs_deadline *d;
+
+	for (uint32_t left = loop->due.count; left && (d = zs_deadlines_due(&loop->due, loop->now_ns));
+	     left--) {
+		struct zs_timer *t = timer_of(d);
 		t->fn(t->ctx); /* may delete t */
 	}
 }
 
 uint64_t zs_timers_wait_ns(const struct zs_loop *loop, uint64_t now_ns)
 {
-	if (!loop->heap_count)
+	uint64_t at = zs_deadlines_next(&loop->due);
+
+	if (at == UINT64_MAX)
 		return ZS_LOOP_FOREVER;
-	uint64_t at = loop->heap[0]->at_ns;
 	return at > now_ns ? at - now_ns : 0;
 }
 
@@ -143,6 +93,6 @@ void zs_timers_delete(struct zs_loop *loop)
 {
 	while (loop->timer_count)
 		zs_timer_delete(loop->timer[loop->timer_count - 1]);
-	free(loop->heap);
+	zs_deadlines_free(&loop->due);
 	free(loop->timer);
 }

@@ -25,16 +25,6 @@ static uint32_t train_length(const struct zs_udp *u, const struct zs_udp_datagra
 	return n;
 }
 
-static void put(struct msghdr *m, int level, int type, const void *data, size_t len)
-{
-	struct cmsghdr *c = (struct cmsghdr *)((uint8_t *)m->msg_control + m->msg_controllen);
-	c->cmsg_level = level;
-	c->cmsg_type = type;
-	c->cmsg_len = CMSG_LEN(len);
-	memcpy(CMSG_DATA(c), data, len);
-	m->msg_controllen += CMSG_SPACE(len);
-}
-
 static void put_source(const struct zs_udp *u, struct msghdr *m, const struct zs_udp_datagram *d)
 {
 	static const struct zs_addr none;
@@ -44,11 +34,11 @@ static void put_source(const struct zs_udp *u, struct msghdr *m, const struct zs
 		return;
 	if (u->family == AF_INET) {
 		struct in_pktinfo info = { .ipi_spec_dst.s_addr = zs_addr_get4(&d->local.addr) };
-		put(m, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
+		zs_udp_put_control(m, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
 	} else {
 		struct in6_pktinfo info = { .ipi6_ifindex = ifindex };
 		memcpy(&info.ipi6_addr, d->local.addr.ip, sizeof(info.ipi6_addr));
-		put(m, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+		zs_udp_put_control(m, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
 	}
 }
 
@@ -69,10 +59,11 @@ static void fill(struct zs_udp *u, uint32_t index, struct iovec *iov, const stru
 	int ecn = d->ecn & 3;
 	bool four = zs_addr_is4(&d->peer.addr);
 	if (ecn)
-		put(m, four ? IPPROTO_IP : IPPROTO_IPV6, four ? IP_TOS : IPV6_TCLASS, &ecn, sizeof(ecn));
+		zs_udp_put_control(m, four ? IPPROTO_IP : IPPROTO_IPV6, four ? IP_TOS : IPV6_TCLASS, &ecn,
+				   sizeof(ecn));
 	uint16_t segment = (uint16_t)d->len;
 	if (train > 1)
-		put(m, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment));
+		zs_udp_put_control(m, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment));
 	if (!m->msg_controllen)
 		m->msg_control = NULL;
 	u->tx_train[index] = train;

@@ -2,6 +2,7 @@
 #ifndef ZS_LOOP_UDP_SOCKET_H
 #define ZS_LOOP_UDP_SOCKET_H
 
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include "loop/engine.h"
@@ -44,6 +45,18 @@ struct zs_udp {
 
 socklen_t zs_udp_sockaddr(struct sockaddr_storage *out, int family, const struct zs_endpoint *ep,
 			  uint32_t ifindex);
+
+/* One more control message; `m` has room for it. */
+static inline void zs_udp_put_control(struct msghdr *m, int level, int type, const void *data, size_t len)
+{
+	struct cmsghdr *c = (struct cmsghdr *)((uint8_t *)m->msg_control + m->msg_controllen);
+
+	c->cmsg_level = level;
+	c->cmsg_type = type;
+	c->cmsg_len = CMSG_LEN(len);
+	memcpy(CMSG_DATA(c), data, len);
+	m->msg_controllen += CMSG_SPACE(len);
+}
 
 static inline bool zs_udp_is_link_local(const struct zs_addr *a)
 {

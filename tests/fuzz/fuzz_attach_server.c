@@ -1,19 +1,13 @@
 /* The attach server as hostile edges meet it: a script of connections that open, close, answer pings and send any
  * bytes or almost good Hellos, while time passes and the dataplane's state is lost. A real store, program and
  * segments stand behind it. At the end everybody has left, and nothing may be left of them. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "attach/attach.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/cursor.h"
-#include "program.h"
+#include "fuzz/plane.h"
 #include "relay/keys.h"
 #include "sim/prng.h"
-#include "store.h"
 
 #define LINKS 6
 
@@ -24,11 +18,9 @@ struct link {
 	uint8_t hash[ZS_ATTACH_HASH];
 };
 
-static struct zs_control plane;
 static struct link links[LINKS];
 static struct zs_prng prng;
 static uint64_t now = ZS_NS_PER_S, incarnation = 1;
-static char folder[64];
 
 static void fill(void *ctx, void *out, size_t len)
 {
@@ -67,38 +59,14 @@ static void close_link(void *ctx, void *link, const char *why)
 
 static void own(void *ctx, const struct zs_peer_id *peer, bool owns) {}
 
-static void clean(void)
-{
-	char cmd[96];
-
-	snprintf(cmd, sizeof(cmd), "rm -rf %s", folder);
-	ZS_CHECK(system(cmd) == 0, "rm");
-}
-
 static void start(void)
 {
 	static const struct zs_attach_ops ops = {
 		.send = send_frame, .export = export_secret, .probe = probe, .close = close_link, .own = own
 	};
 	struct zs_error err = { 0 };
-	char path[96], text[512];
-	int n;
 
-	strcpy(folder, "/tmp/zs-fuzz-XXXXXX");
-	ZS_CHECK(mkdtemp(folder), "mkdtemp");
-	atexit(clean);
-	snprintf(plane.shm_dir, sizeof(plane.shm_dir), "%s/shm", folder);
-	ZS_CHECK(mkdir(plane.shm_dir, 0750) == 0, "mkdir");
-	zs_log_init(&plane.log, -1, "fuzz");
-	plane.conf = malloc(sizeof(*plane.conf));
-	n = snprintf(text, sizeof(text),
-		     "instance: fuzz\nstate_dir: %s\nrun_dir: %s\nattach: {mode: open, ports_each: 16}\n",
-		     folder, folder);
-	ZS_CHECK(zs_conf_parse(plane.conf, "fuzz.yaml", text, (size_t)n, &err) == 0, "%s", err.text);
-	ZS_CHECK(zs_loop_new(&plane.loop, ZS_LOOP_AUTO, &err) == 0, "%s", err.text);
-	snprintf(path, sizeof(path), "%s/store", folder);
-	ZS_CHECK(zs_store_open(&plane.store, path, &err) == 0, "%s", err.text);
-	ZS_CHECK(zs_program_new(&plane.program, &plane, &err) == 0, "%s", err.text);
+	fuzz_plane("attach: {mode: open, ports_each: 16}\n");
 	ZS_CHECK(zs_attach_new(&plane.attach, &plane, (struct zs_random){ .fill = fill }, now, 1, &err) == 0,
 		 "%s", err.text);
 	zs_attach_serve(plane.attach, &ops, NULL);

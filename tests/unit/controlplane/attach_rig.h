@@ -160,11 +160,7 @@ static inline int world_setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
-	strcpy(w->r.dir, "/tmp/zs-unit-XXXXXX");
-	assert_non_null(mkdtemp(w->r.dir));
-	snprintf(w->r.c.shm_dir, sizeof(w->r.c.shm_dir), "%s/shm", w->r.dir);
-	assert_int_equal(mkdir(w->r.c.shm_dir, 0750), 0);
-	zs_log_init(&w->r.c.log, -1, "unit");
+	rig_make(&w->r);
 	w->r.c.conf = rig_conf(&w->r, "attach: {mode: open}\n");
 	w->now = 1000 * ZS_NS_PER_S;
 	w->wall_s = 1700000000;
@@ -178,12 +174,9 @@ static inline int world_setup(void **state)
 static inline int world_teardown(void **state)
 {
 	struct world *w = *state;
-	char cmd[128];
 
 	world_close(w);
-	snprintf(cmd, sizeof(cmd), "rm -rf %s", w->r.dir);
-	assert_int_equal(system(cmd), 0);
-	free(w->r.c.conf);
+	rig_remove(&w->r);
 	free(w);
 	return 0;
 }

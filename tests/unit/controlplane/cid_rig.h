@@ -72,11 +72,7 @@ static inline struct pop *pop_new(unsigned number, uint64_t seed, const char *ci
 	struct rig *r = &p->r;
 	char more[256];
 
-	strcpy(r->dir, "/tmp/zs-unit-XXXXXX");
-	assert_non_null(mkdtemp(r->dir));
-	snprintf(r->c.shm_dir, sizeof(r->c.shm_dir), "%s/shm", r->dir);
-	assert_int_equal(mkdir(r->c.shm_dir, 0750), 0);
-	zs_log_init(&r->c.log, -1, "unit");
+	rig_make(r);
 	snprintf(more, sizeof(more), "attach: {pop: %u}\ncids: %s\n", number, cids);
 	r->c.conf = rig_conf(r, more);
 	p->prng.state = seed;
@@ -87,12 +83,8 @@ static inline struct pop *pop_new(unsigned number, uint64_t seed, const char *ci
 
 static inline void pop_delete(struct pop *p)
 {
-	char cmd[128];
-
 	pop_close(p);
-	snprintf(cmd, sizeof(cmd), "rm -rf %s", p->r.dir);
-	assert_int_equal(system(cmd), 0);
-	free(p->r.c.conf);
+	rig_remove(&p->r);
 	free(p);
 }
 

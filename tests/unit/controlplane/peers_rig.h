@@ -61,11 +61,7 @@ static inline int setup(void **state)
 	struct plane *two = calloc(2, sizeof(*two));
 
 	for (int i = 0; i < 2; i++) {
-		void *rig;
-
-		rig_setup(&rig);
-		two[i].r = *(struct rig *)rig;
-		free(rig);
+		rig_make(&two[i].r);
 		two[i].port = rig_port();
 	}
 	*state = two;
@@ -75,12 +71,9 @@ static inline int setup(void **state)
 static inline int teardown(void **state)
 {
 	struct plane *two = *state;
-	char cmd[128];
 
-	for (int i = 0; i < 2; i++) {
-		snprintf(cmd, sizeof(cmd), "rm -rf %s", two[i].r.dir);
-		assert_int_equal(system(cmd), 0);
-	}
+	for (int i = 0; i < 2; i++)
+		rig_remove(&two[i].r);
 	free(two);
 	return 0;
 }

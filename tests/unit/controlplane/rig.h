@@ -71,29 +71,57 @@ static inline void rig_close(struct rig *r)
 	zs_loop_delete(r->c.loop);
 }
 
-static inline int rig_setup(void **state)
+/* Its folders and its log; the configuration is the caller's. */
+static inline void rig_make(struct rig *r)
 {
-	struct rig *r = calloc(1, sizeof(*r));
-
 	strcpy(r->dir, "/tmp/zs-unit-XXXXXX");
 	assert_non_null(mkdtemp(r->dir));
 	snprintf(r->c.shm_dir, sizeof(r->c.shm_dir), "%s/shm", r->dir);
 	assert_int_equal(mkdir(r->c.shm_dir, 0750), 0);
 	zs_log_init(&r->c.log, -1, "unit");
+}
+
+static inline void rig_remove(struct rig *r)
+{
+	char cmd[128];
+
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", r->dir);
+	assert_int_equal(system(cmd), 0);
+	free(r->c.conf);
+}
+
+static inline int rig_setup(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	rig_make(r);
 	*state = r;
 	return 0;
 }
 
 static inline int rig_teardown(void **state)
 {
-	struct rig *r = *state;
-	char cmd[128];
-
-	snprintf(cmd, sizeof(cmd), "rm -rf %s", r->dir);
-	assert_int_equal(system(cmd), 0);
-	free(r->c.conf);
-	free(r);
+	rig_remove(*state);
+	free(*state);
 	return 0;
+}
+
+/* … and open, under the plain configuration. */
+static inline int rig_setup_open(void **state)
+{
+	struct rig *r;
+
+	rig_setup(state);
+	r = *state;
+	r->c.conf = rig_conf(r, "");
+	rig_open(r);
+	return 0;
+}
+
+static inline int rig_teardown_open(void **state)
+{
+	rig_close(*state);
+	return rig_teardown(state);
 }
 
 static inline bool rig_raised(struct rig *r, enum zs_health h)

@@ -198,11 +198,8 @@ static int setup_with(void **state, const char *p2p)
 {
 	struct plane *p = calloc(1, sizeof(*p));
 	char text[256];
-	void *rig;
 
-	rig_setup(&rig);
-	p->r = *(struct rig *)rig;
-	free(rig);
+	rig_make(&p->r);
 	snprintf(text, sizeof(text),
 		 "attach: {mode: open, ports: 1024-2047}\nmetrics: {listen: off}\n"
 		 "p2p: {listen: ['127.0.0.1:%u'], profile: test, %s}\n",

@@ -29,23 +29,6 @@ static bool entry(struct rig *r, uint16_t port, struct zs_published *out)
 	return zs_tables_published(zs_program_tables(r->c.program), port, out);
 }
 
-static int setup(void **state)
-{
-	struct rig *r;
-
-	rig_setup(state);
-	r = *state;
-	r->c.conf = rig_conf(r, "");
-	rig_open(r);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_close(*state);
-	return rig_teardown(state);
-}
-
 static int taker(uint16_t port)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
@@ -549,24 +532,29 @@ static void test_static_routes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_publish_and_unpublish, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_limits_change_in_place, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_own_ports, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_port_taken, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_restart_touches_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_store_brings_ports_back, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_strays_are_cleared, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_stop_and_resume, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_apply, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_apply_is_all_or_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_taken_at_start, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_own_ports_are_held, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_damaged_tables, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_drain, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_unread_drain, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_static_routes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_publish_and_unpublish, rig_setup_open,
+						rig_teardown_open),
+		cmocka_unit_test_setup_teardown(test_limits_change_in_place, rig_setup_open,
+						rig_teardown_open),
+		cmocka_unit_test_setup_teardown(test_refusals, rig_setup_open, rig_teardown_open),
+		cmocka_unit_test_setup_teardown(test_own_ports, rig_setup_open, rig_teardown_open),
+		cmocka_unit_test_setup_teardown(test_port_taken, rig_setup_open, rig_teardown_open),
+		cmocka_unit_test_setup_teardown(test_restart_touches_nothing, rig_setup_open,
+						rig_teardown_open),
+		cmocka_unit_test_setup_teardown(test_store_brings_ports_back, rig_setup_open,
+						rig_teardown_open),
+		cmocka_unit_test_setup_teardown(test_strays_are_cleared, rig_setup_open, rig_teardown_open),
+		cmocka_unit_test_setup_teardown(test_stop_and_resume, rig_setup_open, rig_teardown_open),
+		cmocka_unit_test_setup_teardown(test_full_disk, rig_setup_open, rig_teardown_open),
+		cmocka_unit_test_setup_teardown(test_apply, rig_setup_open, rig_teardown_open),
+		cmocka_unit_test_setup_teardown(test_apply_is_all_or_nothing, rig_setup_open,
+						rig_teardown_open),
+		cmocka_unit_test_setup_teardown(test_taken_at_start, rig_setup_open, rig_teardown_open),
+		cmocka_unit_test_setup_teardown(test_own_ports_are_held, rig_setup_open, rig_teardown_open),
+		cmocka_unit_test_setup_teardown(test_damaged_tables, rig_setup_open, rig_teardown_open),
+		cmocka_unit_test_setup_teardown(test_drain, rig_setup_open, rig_teardown_open),
+		cmocka_unit_test_setup_teardown(test_unread_drain, rig_setup_open, rig_teardown_open),
+		cmocka_unit_test_setup_teardown(test_static_routes, rig_setup_open, rig_teardown_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

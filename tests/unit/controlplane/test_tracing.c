@@ -155,26 +155,9 @@ static void test_deaths(void **state)
 	end(&b);
 }
 
-static int setup(void **state)
-{
-	struct rig *r;
-
-	rig_setup(state);
-	r = *state;
-	r->c.conf = rig_conf(r, "");
-	rig_open(r);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_close(*state);
-	return rig_teardown(state);
-}
-
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, rig_setup_open, rig_teardown_open)
 	const struct CMUnitTest tests[] = { T(test_one_at_a_time), T(test_bounds), T(test_deaths) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

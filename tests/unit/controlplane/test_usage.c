@@ -77,11 +77,7 @@ static int setup(void **state)
 {
 	struct meter_world *w = calloc(1, sizeof(*w));
 
-	strcpy(w->r.dir, "/tmp/zs-unit-XXXXXX");
-	assert_non_null(mkdtemp(w->r.dir));
-	snprintf(w->r.c.shm_dir, sizeof(w->r.c.shm_dir), "%s/shm", w->r.dir);
-	assert_int_equal(mkdir(w->r.c.shm_dir, 0750), 0);
-	zs_log_init(&w->r.c.log, -1, "unit");
+	rig_make(&w->r);
 	w->r.c.conf = rig_conf(&w->r, "");
 	w->now = 1000 * ZS_NS_PER_S;
 	w->wall_s = 1700000000;
@@ -93,12 +89,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct meter_world *w = *state;
-	char cmd[128];
 
-	snprintf(cmd, sizeof(cmd), "rm -rf %s", w->r.dir);
-	assert_int_equal(system(cmd), 0);
+	rig_remove(&w->r);
 	munmap(w->truth, sizeof(*w->truth));
-	free(w->r.c.conf);
 	free(w);
 	return 0;
 }

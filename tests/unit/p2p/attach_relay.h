@@ -221,6 +221,25 @@ static inline void script(struct scripted *s, const struct zs_attach_client_conf
 	assert_int_equal(zs_attach_client_new(&s->client, config, &scripted_ops, s), 0);
 }
 
+static inline int scripted_setup(void **state)
+{
+	struct scripted *s = calloc(1, sizeof(*s));
+	struct zs_attach_client_config config = scripted_config(s);
+
+	script(s, &config);
+	*state = s;
+	return 0;
+}
+
+static inline int scripted_teardown(void **state)
+{
+	struct scripted *s = *state;
+
+	zs_attach_client_delete(s->client);
+	free(s);
+	return 0;
+}
+
 /* Lets the time pass up to `at`, deadline by deadline. */
 static inline void pass_until(struct scripted *s, uint64_t at)
 {

@@ -3,7 +3,9 @@
 #define ZS_TEST_DNS_H
 
 #include <string.h>
+#include "base/check.h"
 #include "base/cursor.h"
+#include "loop/resolve.h"
 #include "loop/udp.h"
 
 #define TYPE_A	  1
@@ -124,6 +126,33 @@ static inline void dns_serve(void *ctx, struct zs_udp *udp, const struct zs_udp_
 					     .len = name + 4 + zs_writer_len(&to) };
 		zs_udp_send(udp, &d, 1);
 	}
+}
+
+/* The server on a loop, and who asks it. */
+struct dns_bed {
+	struct zs_loop *loop;
+	struct zs_udp *udp;
+	struct zs_resolver *resolver;
+};
+
+static inline void dns_open(struct dns_bed *b, struct dns_zone *zone)
+{
+	struct zs_endpoint local = { .addr = zs_addr_from4(htobe32(0x7f000001)) };
+	struct zs_error err = { 0 };
+	char text[ZS_ENDPOINT_TEXT];
+
+	ZS_CHECK(!zs_loop_new(&b->loop, ZS_LOOP_AUTO, &err) &&
+		     !zs_udp_open(&b->udp, b->loop, &local, 0, dns_serve, zone, &err),
+		 "%s", err.text);
+	local = zs_udp_local(b->udp);
+	ZS_CHECK(!zs_resolver_new(&b->resolver, b->loop, zs_endpoint_format(&local, text), &err), "%s",
+		 err.text);
+}
+
+static inline void dns_close(struct dns_bed *b)
+{
+	zs_resolver_delete(b->resolver);
+	zs_loop_delete(b->loop);
 }
 
 #endif

@@ -115,15 +115,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	struct scripted *s = *state;
-
-	zs_attach_client_delete(s->client);
-	free(s);
-	return 0;
-}
-
 static const struct zs_attach_frame *last_sent(const struct scripted *s)
 {
 	return &s->sent[(s->frames - 1) % FRAMES];
@@ -273,7 +264,7 @@ static void a_pool_belongs_to_an_attachment(void **state)
 
 int main(void)
 {
-#define CLIENT(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define CLIENT(f) cmocka_unit_test_setup_teardown(f, setup, scripted_teardown)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_is_taken_once),
 		cmocka_unit_test(what_is_over_goes),

@@ -5,25 +5,6 @@
 #define RESUMED ZS_ATTACH_CONTINUITY_resumed
 #define MINUTE	(60 * ZS_NS_PER_S)
 
-static int setup(void **state)
-{
-	struct scripted *s = calloc(1, sizeof(*s));
-	struct zs_attach_client_config config = scripted_config(s);
-
-	script(s, &config);
-	*state = s;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct scripted *s = *state;
-
-	zs_attach_client_delete(s->client);
-	free(s);
-	return 0;
-}
-
 static void again_with(struct scripted *s, const struct zs_attach_client_config *config)
 {
 	zs_attach_client_delete(s->client);
@@ -214,7 +195,7 @@ static void a_grant_that_does_not_go_on(void **state)
 {
 	for (uint32_t continuity = ZS_ATTACH_CONTINUITY_known; continuity <= FRESH; continuity++) {
 		struct scripted *s;
-		setup((void **)&s);
+		scripted_setup((void **)&s);
 		struct zs_attach_frame grant = a_grant(continuity);
 		serve(s);
 		lose(s, 1);
@@ -228,7 +209,7 @@ static void a_grant_that_does_not_go_on(void **state)
 		pass_until(s, s->now + s->retry_ns);
 		connect_as(s, 3, HOME);
 		assert_int_equal(s->sent[2].hello.resume.generation, 8);
-		teardown((void **)&s);
+		scripted_teardown((void **)&s);
 	}
 }
 
@@ -276,7 +257,7 @@ static void the_old_connection_may_go_first(void **state)
 {
 	for (int fails = 0; fails < 2; fails++) {
 		struct scripted *s;
-		setup((void **)&s);
+		scripted_setup((void **)&s);
 		serve(s);
 		pass_until(s, zs_attach_client_deadline(s->client));
 		connect_as(s, 2, HOME);
@@ -292,7 +273,7 @@ static void the_old_connection_may_go_first(void **state)
 			zs_attach_client_proved(s->client, 2, s->now);
 		assert_log(s, fails ? "ended2 error " : "ended1 ");
 		assert_int_equal(zs_attach_client_session(s->client)->link, fails ? 1 : 2);
-		teardown((void **)&s);
+		scripted_teardown((void **)&s);
 	}
 }
 
@@ -382,7 +363,7 @@ static void keys_are_the_relays(void **state)
 
 	for (int with_psk = 0; with_psk < 2; with_psk++) {
 		struct scripted *s;
-		setup((void **)&s);
+		scripted_setup((void **)&s);
 		struct zs_attach_client_config config = scripted_config(s);
 		struct zs_attach_frame grant = a_grant(FRESH);
 		config.psk = with_psk ? psk : NULL;
@@ -412,7 +393,7 @@ static void keys_are_the_relays(void **state)
 		}
 		zs_attach_root(secret, with_psk ? NULL : psk, r);
 		assert_memory_not_equal(r, s->session.root, 32);
-		teardown((void **)&s);
+		scripted_teardown((void **)&s);
 	}
 }
 
@@ -497,12 +478,12 @@ static void detach_from_anywhere(void **state)
 	zs_attach_client_start(s->client, s->now);
 	zs_attach_client_detach(s->client, s->now);
 	assert_log(s, "dial1 connecting close1 disconnected ");
-	setup((void **)&s);
+	scripted_setup((void **)&s);
 	serve(s);
 	lose(s, 1);
 	zs_attach_client_detach(s->client, s->now);
 	assert_log(s, "lost ended1 disconnected ");
-	teardown((void **)&s);
+	scripted_teardown((void **)&s);
 }
 
 static void bad_configurations(void **state)
@@ -546,7 +527,7 @@ static void a_clock_that_steps_back_stands_still(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, scripted_setup, scripted_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(every_step_to_active),
 		TEST(a_name_is_resolved_first),

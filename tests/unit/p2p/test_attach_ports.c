@@ -10,15 +10,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	struct scripted *s = *state;
-
-	zs_attach_client_delete(s->client);
-	free(s);
-	return 0;
-}
-
 /* An edge with these names, up to the answer to its Hello. */
 static void ask_for(struct scripted *s, const struct zs_attach_publish *publish, uint32_t count)
 {
@@ -104,7 +95,7 @@ static void a_name_with_another_port(void **state)
 		come(s, s->sent[2].id, port("web", 15001));
 		assert_log(s, "port:web=15001 ");
 		if (!order) {
-			teardown(state);
+			scripted_teardown(state);
 			*state = s = calloc(1, sizeof(*s));
 		}
 	}
@@ -252,7 +243,7 @@ static void there_is_an_end(void **state)
 	assert_log(s, "port:web=15000 ");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, scripted_teardown)
 
 int main(void)
 {

@@ -6,25 +6,6 @@
 #define RESUMED ZS_ATTACH_CONTINUITY_resumed
 #define EDGES	1000
 
-static int setup(void **state)
-{
-	struct scripted *s = calloc(1, sizeof(*s));
-	struct zs_attach_client_config config = scripted_config(s);
-
-	script(s, &config);
-	*state = s;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct scripted *s = *state;
-
-	zs_attach_client_delete(s->client);
-	free(s);
-	return 0;
-}
-
 /* The answer to Hello: the state that follows, and is the attachment remembered? */
 static void every_refusal(void **state)
 {
@@ -47,7 +28,7 @@ static void every_refusal(void **state)
 	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++) {
 		struct scripted *s;
 		char want[128];
-		setup((void **)&s);
+		scripted_setup((void **)&s);
 		serve(s);
 		lose(s, 1);
 		pass_until(s, s->now + s->retry_ns);
@@ -67,7 +48,7 @@ static void every_refusal(void **state)
 		assert_int_equal(s->refusal, 0);
 		assert_int_equal(s->sent[2].hello.has_resume, rows[i].resumes);
 		assert_int_equal(zs_attach_client_session(s->client)->link, 1); /* its lease is not over */
-		teardown((void **)&s);
+		scripted_teardown((void **)&s);
 	}
 }
 
@@ -120,14 +101,14 @@ static void retry_ms_is_honoured(void **state)
 	for (size_t i = 0; i < ZS_ARRAY_LEN(rows); i++)
 		for (uint64_t seed = 0; seed < 50; seed++) {
 			struct scripted *s;
-			setup((void **)&s);
+			scripted_setup((void **)&s);
 			s->prng.state = seed;
 			zs_attach_client_start(s->client, s->now);
 			connect_as(s, 1, HOME);
 			refuse(s, 1, ZS_ATTACH_ERROR_busy, rows[i].told);
 			assert_in_range(s->retry_ns, rows[i].least_ms * ZS_NS_PER_MS,
 					rows[i].most_ms * ZS_NS_PER_MS);
-			teardown((void **)&s);
+			scripted_teardown((void **)&s);
 		}
 }
 
@@ -173,7 +154,7 @@ static void jitter_stays_in_the_spread(void **state)
 		uint32_t second[121] = { 0 }, spread = spreads_s[i];
 		for (uint64_t edge = 0; edge < EDGES; edge++) {
 			struct scripted *s;
-			setup((void **)&s);
+			scripted_setup((void **)&s);
 			s->prng.state = edge << 32;
 			struct zs_attach_frame grant = a_grant(FRESH);
 			grant.grant.spread_ms = spread * 1000;
@@ -191,7 +172,7 @@ static void jitter_stays_in_the_spread(void **state)
 			uint64_t back = s->now + s->retry_ns - restart;
 			assert_true(back + share <= spread * ZS_NS_PER_S); /* and time to attach */
 			second[back / ZS_NS_PER_S]++;
-			teardown((void **)&s);
+			scripted_teardown((void **)&s);
 		}
 		/* Of 8 edges a second chance alone makes 19 somewhere in two minutes. */
 		for (uint32_t at = 0; spread <= 30 && at <= spread; at++)
@@ -316,7 +297,7 @@ static void grant_of_another(uint32_t id, struct zs_attach_frame f, uint32_t mod
 	struct scripted *s;
 	struct zs_attach_client_config config;
 
-	setup((void **)&s);
+	scripted_setup((void **)&s);
 	config = scripted_config(s);
 	config.mode = mode;
 	zs_attach_client_delete(s->client);
@@ -328,7 +309,7 @@ static void grant_of_another(uint32_t id, struct zs_attach_frame f, uint32_t mod
 	answer(s, 1, &f);
 	assert_log(s, "close1 error ");
 	assert_non_null(strstr(s->why, "broke the attach protocol"));
-	teardown((void **)&s);
+	scripted_teardown((void **)&s);
 }
 
 /* A relay that breaks the protocol is left, and tried again later. */
@@ -383,7 +364,7 @@ static void frames_behind_the_end_are_not_read(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, scripted_setup, scripted_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(every_refusal),
 		TEST(a_refusal_names_its_limit),

@@ -49,9 +49,7 @@ static const struct dns_text texts[] = {
 };
 
 struct world {
-	struct zs_loop *loop;
-	struct zs_udp *udp;
-	struct zs_resolver *resolver;
+	struct dns_bed dns;
 	struct dns_zone zone;
 	struct zs_peer_id peer;
 	unsigned answers;
@@ -63,16 +61,10 @@ struct world {
 static int setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct zs_endpoint local = { .addr = zs_addr_from4(htobe32(0x7f000001)) };
-	struct zs_error err = { 0 };
-	char text[ZS_ENDPOINT_TEXT];
 
 	w->zone.texts = texts;
 	assert_int_equal(zs_peer_id_parse(&w->peer, ID), 0);
-	assert_int_equal(zs_loop_new(&w->loop, ZS_LOOP_AUTO, &err), 0);
-	assert_int_equal(zs_udp_open(&w->udp, w->loop, &local, 0, dns_serve, &w->zone, &err), 0);
-	local = zs_udp_local(w->udp);
-	assert_int_equal(zs_resolver_new(&w->resolver, w->loop, zs_endpoint_format(&local, text), &err), 0);
+	dns_open(&w->dns, &w->zone);
 	*state = w;
 	return 0;
 }
@@ -81,8 +73,7 @@ static int teardown(void **state)
 {
 	struct world *w = *state;
 
-	zs_resolver_delete(w->resolver);
-	zs_loop_delete(w->loop);
+	dns_close(&w->dns);
 	free(w);
 	return 0;
 }
@@ -108,7 +99,7 @@ static struct zs_dnsaddr *start(struct world *w, const char *name)
 
 	w->inside = true;
 	w->zone.text_questions = 0;
-	assert_int_equal(zs_dnsaddr_start(&d, w->resolver, name, &w->peer, answered, w), 0);
+	assert_int_equal(zs_dnsaddr_start(&d, w->dns.resolver, name, &w->peer, answered, w), 0);
 	w->inside = false;
 	return d;
 }
@@ -120,7 +111,7 @@ static void look_for(struct world *w, const char *name)
 
 	start(w, name);
 	while (w->answers == before && zs_clock_ns() < until)
-		zs_loop_turn(w->loop, 10 * ZS_NS_PER_MS);
+		zs_loop_turn(w->dns.loop, 10 * ZS_NS_PER_MS);
 	assert_int_equal(w->answers, before + 1);
 	assert_int_equal(w->why[0] == '\0', w->count > 0);
 }
@@ -169,15 +160,15 @@ static void cancelled_and_too_long(void **state)
 	zs_dnsaddr_cancel(start(w, "pop.test"));
 	d = start(w, "pop.test");
 	for (int i = 0; !w->zone.text_questions && i < 100; i++)
-		zs_loop_turn(w->loop, ZS_NS_PER_MS);
+		zs_loop_turn(w->dns.loop, ZS_NS_PER_MS);
 	zs_dnsaddr_cancel(d); /* on its way */
 	for (int i = 0; i < 20; i++)
-		zs_loop_turn(w->loop, ZS_NS_PER_MS);
+		zs_loop_turn(w->dns.loop, ZS_NS_PER_MS);
 	assert_int_equal(w->answers, 0);
 
 	memset(longest, 'a', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
-	assert_int_equal(zs_dnsaddr_start(&d, w->resolver, longest, &w->peer, answered, w), -EINVAL);
+	assert_int_equal(zs_dnsaddr_start(&d, w->dns.resolver, longest, &w->peer, answered, w), -EINVAL);
 }
 
 int main(void)

@@ -13,9 +13,7 @@
 #include "unit/p2p/dns.h"
 
 struct world {
-	struct zs_loop *loop;
-	struct zs_udp *udp;
-	struct zs_resolver *resolver;
+	struct dns_bed dns;
 	unsigned answers;
 	struct zs_addr addr[ZS_RESOLVE_ADDRS];
 	uint32_t count;
@@ -26,15 +24,8 @@ struct world {
 static int setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct zs_endpoint local = { .addr = zs_addr_from4(htobe32(0x7f000001)) };
-	struct zs_error err = { 0 };
-	char text[ZS_ENDPOINT_TEXT], at[ZS_ENDPOINT_TEXT];
 
-	assert_int_equal(zs_loop_new(&w->loop, ZS_LOOP_AUTO, &err), 0);
-	assert_int_equal(zs_udp_open(&w->udp, w->loop, &local, 0, dns_serve, NULL, &err), 0);
-	local = zs_udp_local(w->udp);
-	snprintf(at, sizeof(at), "%s", zs_endpoint_format(&local, text));
-	assert_int_equal(zs_resolver_new(&w->resolver, w->loop, at, &err), 0);
+	dns_open(&w->dns, NULL);
 	*state = w;
 	return 0;
 }
@@ -43,8 +34,7 @@ static int teardown(void **state)
 {
 	struct world *w = *state;
 
-	zs_resolver_delete(w->resolver);
-	zs_loop_delete(w->loop);
+	dns_close(&w->dns);
 	free(w);
 	return 0;
 }
@@ -65,7 +55,7 @@ static struct zs_resolve *start(struct world *w, const char *name, enum zs_resol
 	struct zs_resolve *q;
 
 	w->inside = true;
-	assert_int_equal(zs_resolve_start(&q, w->resolver, name, family, answered, w), 0);
+	assert_int_equal(zs_resolve_start(&q, w->dns.resolver, name, family, answered, w), 0);
 	w->inside = false;
 	return q;
 }
@@ -75,7 +65,7 @@ static void turns(struct world *w, unsigned answers)
 	uint64_t until = zs_clock_ns() + 3 * ZS_NS_PER_S;
 
 	while (w->answers < answers && zs_clock_ns() < until)
-		zs_loop_turn(w->loop, 10 * ZS_NS_PER_MS);
+		zs_loop_turn(w->dns.loop, 10 * ZS_NS_PER_MS);
 	assert_int_equal(w->answers, answers);
 }
 
@@ -139,11 +129,11 @@ static void cancelled_and_dropped(void **state)
 	start(w, "four.test", ZS_RESOLVE_ANY);
 	turns(w, 1);
 	for (int i = 0; i < 20; i++)
-		zs_loop_turn(w->loop, ZS_NS_PER_MS);
+		zs_loop_turn(w->dns.loop, ZS_NS_PER_MS);
 	assert_int_equal(w->answers, 1);
 	start(w, "mute.test", ZS_RESOLVE_ANY); /* never answered: teardown drops it */
 	start(w, "localhost", ZS_RESOLVE_ANY); /* answered, not told */
-	zs_loop_turn(w->loop, 0);
+	zs_loop_turn(w->dns.loop, 0);
 }
 
 int main(void)

@@ -1,6 +1,4 @@
-/* Stored rules lie in an array sorted by prefix, as in the store:
- *
- *   "acl/" address 16, length 1      version 1: {u8 1, deny, allow, comment, no end}
+/* Stored rules lie in an array sorted by prefix, as in the store.
  *
  * The tables' two halves: see shm/acl.h. `epoch` is the grace period that began when the half in force came into
  * force; until it has passed the other one is left alone and the timer looks again. */
@@ -14,11 +12,7 @@
 #include "shm/qsbr.h"
 #include "store.h"
 
-#define PREFIX	   "acl/"
-#define PREFIX_LEN 4
-#define VERSION	   1
-#define VALUE_MIN  3
-#define AGAIN_NS   (10 * ZS_NS_PER_MS) /* until workers have gone round: they sleep 1 ms at most unless told */
+#define AGAIN_NS (10 * ZS_NS_PER_MS) /* until workers have gone round: they sleep 1 ms at most unless told */
 
 struct zs_lists {
 	struct zs_control *c;
@@ -183,51 +177,12 @@ bool zs_lists_in_force(const struct zs_lists *l)
 
 /* --- records --- */
 
-static void write_key(uint8_t key[ZS_LISTED_KEY], const struct zs_prefix *p)
-{
-	memcpy(key, PREFIX, PREFIX_LEN);
-	memcpy(key + PREFIX_LEN, p->addr.ip, 16);
-	key[ZS_LISTED_KEY - 1] = p->len;
-}
-
-size_t zs_listed_write(const struct zs_listed *r, uint8_t key[ZS_LISTED_KEY], uint8_t out[ZS_LISTED_RECORD])
-{
-	size_t len = strlen(r->comment);
-
-	write_key(key, &r->prefix);
-	out[0] = VERSION;
-	out[1] = r->deny;
-	out[2] = r->allow;
-	memcpy(out + VALUE_MIN, r->comment, len);
-	return VALUE_MIN + len;
-}
-
 static void record(struct zs_store_batch *b, const struct zs_listed *r)
 {
 	uint8_t key[ZS_LISTED_KEY], value[ZS_LISTED_RECORD];
 	size_t len = zs_listed_write(r, key, value);
 
 	zs_store_put(b, key, sizeof(key), value, len);
-}
-
-bool zs_listed_read(struct zs_listed *r, const void *key_bytes, size_t key_len, const void *value_bytes,
-		    size_t len)
-{
-	const uint8_t *key = key_bytes, *value = value_bytes;
-	uint8_t both = ZS_ACL_IN | ZS_ACL_OUT;
-
-	if (key_len != ZS_LISTED_KEY || len < VALUE_MIN || len >= ZS_LISTED_RECORD || value[0] != VERSION)
-		return false;
-	*r = (struct zs_listed){ .prefix.len = key[ZS_LISTED_KEY - 1], .deny = value[1], .allow = value[2] };
-	memcpy(r->prefix.addr.ip, key + PREFIX_LEN, 16);
-	memcpy(r->comment, value + VALUE_MIN, len - VALUE_MIN);
-	if (strlen(r->comment) != len - VALUE_MIN || r->prefix.len > 128 || !(r->deny | r->allow) ||
-	    (r->deny | r->allow) & ~both || r->deny & r->allow)
-		return false;
-	for (unsigned bit = r->prefix.len; bit < 128; bit++) /* host bits */
-		if (r->prefix.addr.ip[bit / 8] & 0x80u >> bit % 8)
-			return false;
-	return true;
 }
 
 static int grow(struct zs_lists *l, uint32_t to)
@@ -271,7 +226,7 @@ int zs_lists_new(struct zs_lists **out, struct zs_control *c, struct zs_error *e
 	if (!l)
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
 	l->c = c;
-	rc = zs_store_each(c->store, PREFIX, PREFIX_LEN, restore, l);
+	rc = zs_store_each(c->store, ZS_LISTED_PREFIX, strlen(ZS_LISTED_PREFIX), restore, l);
 	if (rc)
 		zs_error_set(err, rc, ZS_EXIT_RESOURCE, "the deny list cannot be read from the store: %s",
 			     strerror(-rc));
@@ -405,7 +360,7 @@ int zs_lists_remove(struct zs_lists *l, const struct zs_prefix *gone, uint32_t c
 			break;
 		next.count--;
 		memmove(&next.rule[at], &next.rule[at + 1], (next.count - at) * sizeof(*next.rule));
-		write_key(key, &gone[i]);
+		zs_listed_key(key, &gone[i]);
 		zs_store_del(b, key, sizeof(key));
 	}
 	if (!rc)

@@ -7,22 +7,9 @@
 #define ZS_CONTROLPLANE_LISTS_H
 
 #include "control.h"
+#include "listed.h"
 
 struct zs_lists;
-
-/* A rule as people see it: what is denied and what allowed by enum zs_acl_way; never both of one way. */
-struct zs_listed {
-	struct zs_prefix prefix;
-	uint8_t deny, allow;
-	bool from_config;
-	char comment[ZS_CONF_COMMENT];
-};
-
-/* What the store keeps of a rule; for lists.c and tests. The reader judges what no memory is safe from; false: damaged. */
-#define ZS_LISTED_KEY	 (4 + 17)
-#define ZS_LISTED_RECORD (3 + ZS_CONF_COMMENT)
-size_t zs_listed_write(const struct zs_listed *r, uint8_t key[ZS_LISTED_KEY], uint8_t out[ZS_LISTED_RECORD]);
-bool zs_listed_read(struct zs_listed *out, const void *key, size_t key_len, const void *value, size_t len);
 
 /* Reads the stored rules; a damaged record is logged and left alone. After the state watch: workers may run. */
 int zs_lists_new(struct zs_lists **out, struct zs_control *c, struct zs_error *err);

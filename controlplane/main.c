@@ -24,7 +24,7 @@
 #include "peers/peers.h"
 #include "lists.h"
 #include "program.h"
-#include "program_internal.h"
+#include "publication.h"
 #include "pulse.h"
 #include "sandbox.h"
 #include "shm/fault.h"

@@ -3,6 +3,7 @@
 #define ZS_CONTROLPLANE_PROGRAM_H
 
 #include "control.h"
+#include "publication.h"
 
 /* Opens or creates the tables with the stored stop word, writes the stored published ports and the configuration's. */
 int zs_program_new(struct zs_program **out, struct zs_control *c, struct zs_error *err);
@@ -14,18 +15,6 @@ int zs_program_writable(struct zs_program *p, struct zs_error *err);
 /* Tells the dataplane the log levels of this process. */
 void zs_program_log_levels(struct zs_program *p);
 
-/* A published port as people see it. origin: "config" ones cannot be deleted by zsctl. */
-struct zs_publication {
-	uint16_t port;
-	struct zs_endpoint target;
-	uint32_t new_flows_s, new_flows_burst, max_flows;
-	bool from_config;
-	struct {
-		uint32_t id; /* 0: the port leads to `target` */
-		uint16_t generation;
-		uint8_t service, protection;
-	} attached;
-};
 /* Checks the target against the deny table (-EPERM), that the UDP port is free on the own addresses (-EADDRINUSE; binds a
  * placeholder socket that it keeps), capacity (-ENOSPC), then stores and publishes. -EEXIST: published already with another
  * target. The same again is 0. */

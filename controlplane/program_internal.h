@@ -1,4 +1,4 @@
-/* Shared by program.c, publications.c, ownports.c, restore.c and nexthops.c alone. */
+/* Shared by the files named below, program.c, nexthops.c and tests alone. */
 #ifndef ZS_CONTROLPLANE_PROGRAM_INTERNAL_H
 #define ZS_CONTROLPLANE_PROGRAM_INTERNAL_H
 
@@ -44,10 +44,7 @@ struct zs_program {
 	struct zs_slot *slot[ZS_UDP_PORTS];
 };
 
-/* publications.c */
-int zs_publication_check(const struct zs_conf *conf, const struct zs_publication *pub, struct zs_error *err);
-bool zs_publication_same_target(const struct zs_publication *a, const struct zs_publication *b);
-bool zs_publication_same(const struct zs_publication *a, const struct zs_publication *b);
+/* slots.c */
 struct zs_slot *zs_slot_new(struct zs_program *p, const struct zs_publication *pub);
 void zs_slot_delete(struct zs_program *p, uint16_t port);
 /* Writes the slot's entry unless the table says the same already: what stays equal is never touched. */
@@ -55,11 +52,12 @@ int zs_slot_program(struct zs_program *p, struct zs_slot *s, struct zs_error *er
 void zs_slot_clear(struct zs_program *p, uint16_t port);
 /* Tries to bind what is not bound; moves between ACTIVE, TAKEN and DENIED; true when ACTIVE. */
 bool zs_slot_settle(struct zs_program *p, struct zs_slot *s);
+/* It is active now. */
+void zs_slot_log(struct zs_program *p, const struct zs_publication *pub);
+
+/* publications.c */
 void zs_publications_retry(struct zs_program *p);
 void zs_publications_health(struct zs_program *p);
-/* Where it leads, for people. */
-const char *zs_publication_format(const struct zs_publication *pub, char text[ZS_ENDPOINT_TEXT]);
-struct zs_publication zs_publication_from_conf(const struct zs_conf_publish *cp);
 
 /* ownports.c: binds what is not bound, on the own addresses of now; what cannot be had is told once. */
 void zs_own_ports_settle(struct zs_program *p);

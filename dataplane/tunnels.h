@@ -9,6 +9,7 @@
 #ifndef ZS_DATAPLANE_TUNNELS_H
 #define ZS_DATAPLANE_TUNNELS_H
 
+#include "base/prefetch.h"
 #include "shm/tunnels.h"
 #include "stage/stage.h"
 
@@ -84,8 +85,8 @@ static inline uint32_t zs_tunnel_as_of(const struct zs_worker *w)
 /* What a slot's session is found and judged by is on its way. */
 static inline void zs_tunnel_prefetch(const struct zs_worker *w, uint32_t slot)
 {
-	__builtin_prefetch(&w->tunnels->known[slot]);
-	__builtin_prefetch(&w->dp->state.tunnel_session[slot]);
+	zs_prefetch(&w->tunnels->known[slot]);
+	zs_prefetch(&w->dp->state.tunnel_session[slot]);
 }
 /* Is it ours, under this receiver id, the lane's window there and its keys made, all as of then? */
 static inline bool zs_tunnel_is_ready(const struct zs_worker *w, uint32_t slot,

@@ -9,6 +9,7 @@
  *   route   may it go there, and which way?
  *
  * Nothing is kept of a packet but what the two lines count. */
+#include "base/prefetch.h"
 #include "binds.h"
 #include "limit.h"
 #include "net/quic.h"
@@ -91,7 +92,7 @@ static inline bool aim(struct zs_worker *w, struct zs_item *it)
 		refuse(w, it, why);
 		return false;
 	}
-	__builtin_prefetch(&w->hot[it->cid.attachment]);
+	zs_prefetch(&w->hot[it->cid.attachment]);
 	return true;
 }
 
@@ -103,7 +104,7 @@ static inline void know(struct zs_worker *w, struct zs_item *it)
 		it->sender = ZS_SENDER_NONE;
 		return;
 	}
-	__builtin_prefetch(&w->hot[it->sender]);
+	zs_prefetch(&w->hot[it->sender]);
 }
 
 /* A sender that has bound nothing: perhaps a NAT gave a bound peer another address. */

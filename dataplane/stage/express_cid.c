@@ -6,6 +6,7 @@
  *   know   who sends; its line is on its way
  *   send   may it go there? turned around and left with tx */
 #include "express.h"
+#include "base/prefetch.h"
 #include "net/quic.h"
 #include "relay/bind.h"
 #include "shm/senders_find.h"
@@ -90,7 +91,7 @@ static inline void aim(struct zs_express *x, struct zs_express_packet *e, const 
 		refuse(x, e, why);
 		return;
 	}
-	__builtin_prefetch(&x->w->hot[cid->attachment]);
+	zs_prefetch(&x->w->hot[cid->attachment]);
 	e->to = cid->attachment;
 	e->generation = cid->generation;
 }
@@ -114,7 +115,7 @@ static inline void know(struct zs_express *x, struct zs_express_packet *e)
 	if (ZS_UNLIKELY(e->from >= x->w->dp->state.attachments))
 		zs_express_leave(x, e);
 	else
-		__builtin_prefetch(&x->w->hot[e->from]);
+		zs_prefetch(&x->w->hot[e->from]);
 }
 
 /* The way to its bound address, or NULL. */

@@ -1,6 +1,7 @@
 /* What attachments may send and get: each packet is charged to the attachment it comes from and to the one it goes to,
  * whether a connection ID or a flow led it here. A stranger has no account, so what it sends is charged to who gets it.
  * tx meters it, once a port has taken it. */
+#include "base/prefetch.h"
 #include "stage.h"
 
 #define CE 3
@@ -41,9 +42,9 @@ static void prefetch(struct zs_worker *w, const struct zs_item *it)
 	if (it->class == ZS_CLASS_CID)
 		return;
 	if (it->from != ZS_SENDER_NONE)
-		__builtin_prefetch(&w->hot[it->from]);
+		zs_prefetch(&w->hot[it->from]);
 	if (it->to != ZS_SENDER_NONE)
-		__builtin_prefetch(&w->hot[it->to]);
+		zs_prefetch(&w->hot[it->to]);
 }
 
 /* false: it may not pass. */

@@ -3,6 +3,7 @@
  *
  * Everything of a session is its owner's: another worker's datagram crosses a ring unopened. */
 #include <rte_mbuf.h>
+#include "base/prefetch.h"
 #include "net/checksum.h"
 #include "stage.h"
 #include "tunnels.h"
@@ -67,7 +68,7 @@ static uint32_t look(struct zs_worker *w, struct arrival *a, uint32_t n, uint32_
 		if (window >= w->dp->state.windows)
 			continue;
 		take_window(w, one, window);
-		__builtin_prefetch(one->window);
+		zs_prefetch(one->window);
 	}
 	return missing;
 }
@@ -336,8 +337,8 @@ static uint32_t read_all(struct zs_worker *w, struct zs_item **at, uint32_t n, s
 			continue;
 		}
 		zs_tunnel_prefetch(w, one->slot);
-		__builtin_prefetch(one->at + one->len - ZS_GCM_TAG); /* it may lie on two lines */
-		__builtin_prefetch(one->at + one->len - 1);
+		zs_prefetch(one->at + one->len - ZS_GCM_TAG); /* it may lie on two lines */
+		zs_prefetch(one->at + one->len - 1);
 		count++;
 	}
 	return count;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/prefetch.h"
 
 #define ZS_GCM_KEY   16
 #define ZS_GCM_NONCE 12
@@ -68,7 +69,7 @@ static inline uint32_t zs_gcm_lines(const struct zs_gcm_engine *e, uint32_t len)
 static inline void zs_gcm_prefetch(const struct zs_gcm_engine *e, const struct zs_gcm_key *key, uint32_t len)
 {
 	for (uint32_t lines = zs_gcm_lines(e, len); lines; lines &= lines - 1)
-		__builtin_prefetch((const uint8_t *)key + 64 * __builtin_ctz(lines));
+		zs_prefetch((const uint8_t *)key + 64 * __builtin_ctz(lines));
 }
 
 static inline void zs_gcm_seal(const struct zs_gcm_engine *e, struct zs_gcm_job *job)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include "base/prefetch.h"
 
 #define FORMAT	   1
 #define DEPTH	   129		       /* prefixes inside each other, /0 to /128 */
@@ -267,8 +268,8 @@ static uint64_t high(const struct zs_addr *a)
 
 void zs_acl_prefetch(zs_acl_view v, const struct zs_addr *addr)
 {
-	__builtin_prefetch(zs_addr_is4(addr) ? &v->index4[part4(be32toh(zs_addr_get4(addr)))]
-					     : &v->index6[part6(high(addr))]);
+	zs_prefetch(zs_addr_is4(addr) ? &v->index4[part4(be32toh(zs_addr_get4(addr)))]
+				      : &v->index6[part6(high(addr))]);
 }
 
 /* Ranges before `from` begin below the address. Returns the number of the range it lies in, or -1. */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <simde/x86/sse2.h>
 #include "base/hash.h"
+#include "base/prefetch.h"
 
 #define SPILL_AT 6 /* used slots of the primary from which the emptier bucket is taken */
 
@@ -98,12 +99,12 @@ void zs_flow_index_del(struct zs_flow_bucket *index, const struct zs_flow_place 
 
 void zs_flow_prefetch_client(const struct zs_flow_table *t, uint64_t hash)
 {
-	__builtin_prefetch(&t->by_client[(uint32_t)hash & t->mask]);
+	zs_prefetch(&t->by_client[(uint32_t)hash & t->mask]);
 }
 
 void zs_flow_prefetch_target(const struct zs_flow_table *t, uint64_t hash)
 {
-	__builtin_prefetch(&t->by_target[(uint32_t)hash & t->mask]);
+	zs_prefetch(&t->by_target[(uint32_t)hash & t->mask]);
 }
 
 static bool fetch(const struct zs_flow_table *t, const struct zs_flow_bucket *index, uint64_t hash,
@@ -114,14 +115,14 @@ static bool fetch(const struct zs_flow_table *t, const struct zs_flow_bucket *in
 	uint32_t all = matches(b, p.tag);
 
 	if (!all && !other)
-		__builtin_prefetch(&index[p.bucket[1]]);
+		zs_prefetch(&index[p.bucket[1]]);
 	for (uint32_t bits = all; bits; bits &= bits - 1) {
 		uint32_t id = b->id[__builtin_ctz(bits)];
 
 		if (id >= t->capacity)
 			continue;
-		__builtin_prefetch(&t->flow[id]);
-		__builtin_prefetch(&t->flow[id].to_target_packets);
+		zs_prefetch(&t->flow[id]);
+		zs_prefetch(&t->flow[id].to_target_packets);
 	}
 	return all != 0;
 }

@@ -22,6 +22,7 @@
 #ifndef ZS_SHM_POLICER_H
 #define ZS_SHM_POLICER_H
 
+#include "base/prefetch.h"
 #include "shm/police.h"
 #include "shm/sessions.h"
 
@@ -80,9 +81,9 @@ bool zs_policer_new_flow(struct zs_policer *p, uint32_t attachment, enum zs_way 
 /* A lease is over: its line comes into the cache before it is needed. */
 static inline void zs_policer_prefetch(const struct zs_policer *p, uint32_t attachment)
 {
-	__builtin_prefetch(&p->v.account[attachment], 1);
-	__builtin_prefetch(&p->v.bucket[attachment], 1);
-	__builtin_prefetch(&p->v.sessions->attachment[attachment]);
+	zs_prefetch_write(&p->v.account[attachment]);
+	zs_prefetch_write(&p->v.bucket[attachment]);
+	zs_prefetch(&p->v.sessions->attachment[attachment]);
 }
 
 static inline bool zs_lease_lives(const struct zs_lease *l, uint64_t now_ns)

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/hash.h"
+#include "base/prefetch.h"
 #include "net/addr.h"
 
 #define ZS_SENDER_NONE	UINT32_MAX
@@ -48,7 +49,7 @@ static inline uint64_t zs_senders_hash(const struct zs_senders *s, const struct 
 
 static inline void zs_senders_prefetch(const struct zs_senders *s, uint64_t hash)
 {
-	__builtin_prefetch(&s->bucket[hash & s->mask]);
+	zs_prefetch(&s->bucket[hash & s->mask]);
 }
 
 /* Binder: would an insert find room? */

@@ -67,7 +67,7 @@ $(B)/$(1): $(2) $(B)/libzs.a
 	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -pie -o $$@ $(2) $(B)/libzs.a $(3)
 endef
 
-ROOMS := lib bpf dataplane controlplane tools bench tests
+ROOMS := lib bpf dataplane controlplane tools bench packaging tests
 include $(foreach room,$(ROOMS),$(wildcard $(room)/build.mk))
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 

@@ -334,7 +334,7 @@ int zs_steer_open(struct zs_steer *s, const char *instance, const char *ifname, 
 	if (!rc)
 		rc = find_interface(s, err);
 	if (!rc)
-		rc = zs_pins_check(err);
+		rc = zs_pins_check(&s->pins, err);
 	if (!rc)
 		rc = find_ours(&l);
 	if (!rc)
@@ -355,7 +355,7 @@ int zs_steer_peek(struct zs_steer *s, const char *instance, const char *ifname, 
 	if (!rc)
 		rc = find_interface(s, err);
 	if (!rc)
-		rc = zs_pins_check(err);
+		rc = zs_pins_check(&s->pins, err);
 	if (rc)
 		return rc;
 	s->keys_fd = zs_pin_open(s->pins.dir, "steer_keys");

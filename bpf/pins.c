@@ -33,20 +33,29 @@ int zs_pins_name(struct zs_pins *p, const char *instance, const char *ifname, st
 	return 0;
 }
 
-int zs_pins_check(struct zs_error *err)
+static bool is_bpf(const char *path)
 {
 	struct statfs fs;
 
-	if (statfs(ROOT, &fs) || fs.f_type != BPF_FS_MAGIC)
-		return zs_error_set(err, -ENOENT, ZS_EXIT_RESOURCE,
-				    ROOT " is no bpf file system; run: mount -t bpf bpf " ROOT);
-	return 0;
+	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
 }
 
 static void parent_of(const char *dir, char out[ZS_PIN_DIR])
 {
 	strcpy(out, dir);
 	*strrchr(out, '/') = 0;
+}
+
+/* A service manager may show the instance's folder alone. */
+int zs_pins_check(const struct zs_pins *p, struct zs_error *err)
+{
+	char parent[ZS_PIN_DIR];
+
+	parent_of(p->dir, parent);
+	if (!is_bpf(parent) && !is_bpf(ROOT))
+		return zs_error_set(err, -ENOENT, ZS_EXIT_RESOURCE,
+				    ROOT " is no bpf file system; run: mount -t bpf bpf " ROOT);
+	return 0;
 }
 
 static int make(const char *dir, struct zs_error *err)

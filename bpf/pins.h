@@ -17,8 +17,8 @@ struct zs_pins {
 
 /* ifname NULL: what is shared alone. -EINVAL, -ENAMETOOLONG. */
 int zs_pins_name(struct zs_pins *p, const char *instance, const char *ifname, struct zs_error *err);
-/* -ENOENT: no bpf file system is mounted. */
-int zs_pins_check(struct zs_error *err);
+/* -ENOENT: no bpf file system is mounted, nor shown where the instance has its folder. */
+int zs_pins_check(const struct zs_pins *p, struct zs_error *err);
 int zs_pins_make(const struct zs_pins *p, bool shared, struct zs_error *err);
 /* A descriptor, or -errno. */
 int zs_pin_open(const char *dir, const char *name);

@@ -13,6 +13,8 @@
 
 struct zs_store;
 struct zs_store_batch;
+struct zs_revisions;
+struct zs_caller;
 struct zs_attach;
 struct zs_usage;
 struct zs_program;
@@ -49,6 +51,7 @@ struct zs_control {
 	struct zs_events *events;
 	struct zs_ident *ident;
 	struct zs_store *store;
+	struct zs_revisions *revisions; /* NULL in tests of others */
 	struct zs_program *program;
 	struct zs_lists *lists;
 	struct zs_netlink *netlink;
@@ -56,7 +59,8 @@ struct zs_control {
 	struct zs_usage *usage; /* of what the attachments sent and got; NULL in tests of others */
 	struct zs_peers *peers; /* NULL: no libp2p host runs */
 	struct zs_admin *admin;
-	struct zs_audit *audit; /* made and ended by admin; without it nothing may be changed */
+	const struct zs_caller *caller; /* whose call is being answered; NULL: nobody's */
+	struct zs_audit *audit;		/* made and ended by admin; without it nothing may be changed */
 	struct zs_metrics *metrics;
 	struct zs_tracing *tracing;   /* NULL in tests of others */
 	struct zs_state_watch *watch; /* owns what `state` and `events` point to */

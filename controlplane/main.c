@@ -1,4 +1,4 @@
-/* zs-controlplane. Start order: capabilities, configuration, log, lock, store, identity, tables,
+/* zs-controlplane. Start order: capabilities, configuration, log, lock, store, identity, revisions, tables,
  * the dataplane's segments, attach, usage, netlink, the libp2p host, admin, metrics, system calls, READY. The end is the reverse. The tables stay
  * behind for the dataplane, which goes on with them. */
 #include <errno.h>
@@ -26,6 +26,7 @@
 #include "program.h"
 #include "publication.h"
 #include "pulse.h"
+#include "revisions/revisions.h"
 #include "sandbox.h"
 #include "shm/fault.h"
 #include "state_watch.h"
@@ -45,10 +46,18 @@ const char *__asan_default_options(void)
 }
 #endif
 
+/* The configuration file as it was read. */
+struct file {
+	struct zs_conf *conf;
+	char *text;
+	size_t len;
+};
+
 struct process {
 	struct zs_control c;
 	struct zs_fault fault;
 	struct zs_options o;
+	struct file file; /* of the start; what is in force is c.conf */
 	int lock;
 	uint64_t refused_until_ns;
 	struct zs_pulse *pulse;
@@ -68,14 +77,33 @@ static const struct zs_plane self = {
 		"this instance runs, 6 missing resource, 11 shared memory of another layout, 1 otherwise.\n",
 };
 
-static int load(const struct process *p, struct zs_conf **out, struct zs_error *err)
+static int read_conf(const struct process *p, struct file *f, struct zs_error *err)
+{
+	int rc = zs_conf_read_file(p->c.conf_path, &f->text, &f->len, err);
+
+	if (!rc)
+		rc = zs_conf_parse(f->conf, p->c.conf_path, f->text, f->len, err);
+	if (!rc)
+		rc = zs_conf_check_instance(f->conf, p->c.conf_path, p->o.instance, err);
+	return rc ? rc : zs_conf_spares_management(f->conf, err);
+}
+
+static void forget(struct file *f)
+{
+	free(f->conf);
+	free(f->text);
+	*f = (struct file){ 0 };
+}
+
+static int load(const struct process *p, struct file *f, struct zs_error *err)
 {
 	struct zs_conf *conf = malloc(sizeof(*conf));
 	int rc;
 
 	if (!conf)
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
-	rc = zs_conf_load_for(conf, p->c.conf_path, p->o.instance, err);
+	*f = (struct file){ .conf = conf };
+	rc = read_conf(p, f, err);
 	for (uint32_t i = 0; !rc && i < conf->publishes; i++) {
 		struct zs_publication pub = zs_publication_from_conf(&conf->publish[i]);
 		struct zs_error why;
@@ -89,10 +117,13 @@ static int load(const struct process *p, struct zs_conf **out, struct zs_error *
 	if (!rc)
 		rc = zs_peers_conf_check(conf, err);
 	if (rc)
-		free(conf);
-	else
-		*out = conf;
+		forget(f);
 	return rc;
+}
+
+static void set_log_level(struct zs_control *c)
+{
+	ZS_CHECK(!zs_log_set_level(&c->log, NULL, c->conf->log.level), "a level the configuration knows");
 }
 
 static void set_log(struct zs_control *c)
@@ -103,23 +134,34 @@ static void set_log(struct zs_control *c)
 		c->log.format = ZS_LOG_JSON;
 	else if (!strcmp(format, "journald"))
 		c->log.format = ZS_LOG_JOURNALD;
-	ZS_CHECK(!zs_log_set_level(&c->log, NULL, c->conf->log.level), "a level the configuration knows");
+	set_log_level(c);
 }
 
 /* --- signals and timers --- */
 
-static int read_again(struct process *p, struct zs_error *err)
+static struct zs_offer offer_of(const struct process *p, const struct file *f, enum zs_revision_origin origin,
+				uid_t uid)
 {
-	struct zs_conf *next;
-	int rc = load(p, &next, err);
+	return (struct zs_offer){
+		.name = p->c.conf_path, .text = f->text, .len = f->len, .origin = origin, .uid = uid
+	};
+}
+
+static int read_again(struct process *p, uid_t uid, struct zs_error *err)
+{
+	struct zs_offer offer;
+	struct file f;
+	int rc = load(p, &f, err);
 
 	if (rc) {
 		zs_control_raise(&p->c, ZS_HEALTH_config_rejected, "%s", err->text);
 		return rc;
 	}
-	rc = zs_control_apply(&p->c, next, err);
-	if (rc)
-		free(next);
+	offer = offer_of(p, &f, ZS_REVISION_RELOAD, uid);
+	rc = zs_revisions_put(p->c.revisions, &offer, f.conf, err);
+	if (!rc)
+		f.conf = NULL;
+	forget(&f);
 	return rc;
 }
 
@@ -137,7 +179,7 @@ static void reload(struct process *p, const struct zs_signal_info *from)
 	json_decref(args);
 	zs_notify_reloading(zs_loop_now(p->c.loop));
 	if (!rc)
-		rc = zs_admin_record_close(&p->c, read_again(p, &err), &err);
+		rc = zs_admin_record_close(&p->c, read_again(p, from->uid, &err), &err);
 	if (rc)
 		ZS_LOG(&p->c.log, CONFIG_REJECTED, "error=\"%s\"", err.text);
 	zs_notify(ZS_NOTIFY_READY);
@@ -241,6 +283,21 @@ static int prepare(struct process *p, struct zs_error *err)
 	return rc;
 }
 
+/* From here on c->conf is what is in force. */
+static int start_revisions(struct process *p, struct zs_error *err)
+{
+	struct zs_offer offer = offer_of(p, &p->file, ZS_REVISION_START, geteuid());
+	int rc = zs_revisions_new(&p->c.revisions, &p->c, err);
+
+	if (rc)
+		return rc;
+	zs_revisions_start(p->c.revisions, &offer);
+	free(p->file.text);
+	p->file.text = NULL;
+	set_log_level(&p->c);
+	return 0;
+}
+
 static int start_modules(struct process *p, struct zs_error *err)
 {
 	struct zs_control *c = &p->c;
@@ -253,6 +310,8 @@ static int start_modules(struct process *p, struct zs_error *err)
 		ZS_LOG(&c->log, STORE_OPEN, "path=%s", dir);
 		rc = zs_ident_open(&c->ident, c->conf->state_dir, err);
 	}
+	if (!rc)
+		rc = start_revisions(p, err);
 	if (!rc)
 		zs_drain_load(c);
 	if (!rc)
@@ -273,6 +332,8 @@ static int start_modules(struct process *p, struct zs_error *err)
 		rc = zs_drain_resume(c, err);
 	if (!rc)
 		rc = zs_admin_new(&c->admin, c, err);
+	if (!rc)
+		rc = zs_revisions_resume(c->revisions, err);
 	if (!rc)
 		rc = zs_metrics_new(&c->metrics, c, err);
 	if (!rc)
@@ -296,6 +357,7 @@ static void end_modules(struct process *p)
 	zs_lists_delete(c->lists);
 	zs_state_watch_delete(c->watch);
 	zs_program_delete(c->program);
+	zs_revisions_delete(c->revisions);
 	zs_ident_close(c->ident);
 	zs_store_close(c->store);
 	if (c->loop)
@@ -303,6 +365,7 @@ static void end_modules(struct process *p)
 	if (p->lock >= 0)
 		close(p->lock);
 	free(c->conf);
+	free(p->file.text);
 }
 
 static int fail(struct process *p, const struct zs_error *err)
@@ -337,13 +400,15 @@ static int run(struct process *p)
 	struct zs_error err = { 0 };
 	int status;
 
-	if (zs_control_drop(&err) || load(p, &p->c.conf, &err))
+	if (zs_control_drop(&err) || load(p, &p->file, &err))
 		return fail(p, &err);
 	if (p->o.check) {
 		printf("%s: correct\n", p->c.conf_path);
-		free(p->c.conf);
+		forget(&p->file);
 		return ZS_EXIT_OK;
 	}
+	p->c.conf = p->file.conf;
+	p->file.conf = NULL;
 	set_log(&p->c);
 	ZS_LOG(&p->c.log, STARTED, "version=%s instance=%s config=%s", ZS_VERSION, p->c.conf->instance,
 	       p->c.conf_path);

@@ -23,6 +23,8 @@ $(foreach t,$(UNIT_CP),$(eval $(call unit,$(t),controlplane,$$(CP_OBJ_TESTED) $$
 $(B)/tests/test_usage: OWN_LINK := -Wl,--wrap=zs_store_commit
 # … and here a disk that takes writes and cannot sync them.
 $(B)/tests/test_peers_known: OWN_LINK := -Wl,--wrap=zs_store_commit
+# … and one that is full.
+$(B)/tests/test_revisions: OWN_LINK := -Wl,--wrap=zs_store_commit
 $(foreach t,$(UNIT_P2P),$(eval $(call unit,$(t),p2p,$$(B)/libzsp2p.a,$$(B)/libzsp2p.a $$(B)/libzs.a $$(P2P_LIBS))))
 $(foreach t,$(UNIT_RELAY),$(eval $(call unit,$(t),relay,$$(B)/libzsrelay.a,$$(RELAY_LIBS))))
 $(foreach t,$(UNIT_EDGE),$(eval $(call unit,$(t),edge,$$(EDGE_OBJ_TESTED) $$(B)/libzsp2p.a,$$(EDGE_LIBS))))

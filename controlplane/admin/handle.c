@@ -182,8 +182,14 @@ static int run_verb(struct call *call, json_t **result, struct zs_error *err)
 {
 	struct zs_later *l = call->later;
 
-	if (verbs[call->cmd->id].now)
-		return verbs[call->cmd->id].now(call->c, call->args, result, err);
+	if (verbs[call->cmd->id].now) {
+		int rc;
+
+		call->c->caller = call->caller;
+		rc = verbs[call->cmd->id].now(call->c, call->args, result, err);
+		call->c->caller = NULL;
+		return rc;
+	}
 	/* Its record would stay open over other calls. */
 	ZS_CHECK(!call->cmd->mutating, "what is audited is answered at once");
 	l->c = call->c;

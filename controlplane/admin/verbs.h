@@ -37,6 +37,9 @@ static inline uint32_t zs_verb_number(json_t *args, const char *name, uint32_t o
 /* verbs_show.c: 0 when there are figures of a dataplane to show; -ENODEV, -EUCLEAN. */
 int zs_verb_need_state(const struct zs_control *c, struct zs_error *err);
 
+/* verbs_history.c: what is on trial, or null. */
+json_t *zs_verb_trial(const struct zs_control *c);
+
 /* verbs_attach.c: the argument `who` as an attachment's number, whether there is one or not; 0 and err: it names none. */
 uint32_t zs_verb_attachment(struct zs_control *c, json_t *args, struct zs_error *err);
 

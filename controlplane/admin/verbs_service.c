@@ -35,11 +35,11 @@ static json_t *control_object(struct zs_control *c)
 {
 	uint64_t now = zs_clock_wall_ns();
 
-	return json_pack("{s:b,s:i,s:s,s:I,s:s,s:b,s:o}", "running", 1, "pid", (int)getpid(), "version",
+	return json_pack("{s:b,s:i,s:s,s:I,s:s,s:b,s:o,s:o}", "running", 1, "pid", (int)getpid(), "version",
 			 c->version ? c->version : "unknown", "uptime_s",
 			 (json_int_t)(now > c->started_ns ? (now - c->started_ns) / ZS_NS_PER_S : 0), "loop",
 			 c->loop ? zs_loop_engine_name(c->loop) : "none", "draining",
-			 c->drain.state != ZS_SERVING, "drain", drain_object(c));
+			 c->drain.state != ZS_SERVING, "drain", drain_object(c), "trial", zs_verb_trial(c));
 }
 
 /* Figures of a segment that was damaged under us would be zeros: they are null, which says that they are lost. */

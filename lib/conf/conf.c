@@ -133,28 +133,50 @@ static int read_file(int fd, char *buf, size_t room, size_t *len)
 	return 0;
 }
 
-int zs_conf_load(struct zs_conf *out, const char *path, struct zs_error *err)
+int zs_conf_read_file(const char *path, char **text, size_t *len, struct zs_error *err)
 {
-	size_t len;
 	/* O_NONBLOCK: a FIFO by this name must not hang the start. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return cannot_read(err, path, -errno);
-	char *text = malloc(ZS_CONF_SIZE_MAX + 1);
-	int ret = text ? read_file(fd, text, ZS_CONF_SIZE_MAX + 1, &len) : -ENOMEM;
+	char *room = malloc(ZS_CONF_SIZE_MAX + 1);
+	int ret = room ? read_file(fd, room, ZS_CONF_SIZE_MAX + 1, len) : -ENOMEM;
 	close(fd);
-	ret = ret ? cannot_read(err, path, ret) : zs_conf_parse(out, path, text, len, err);
+	if (ret) {
+		free(room);
+		return cannot_read(err, path, ret);
+	}
+	*text = room;
+	return 0;
+}
+
+int zs_conf_load(struct zs_conf *out, const char *path, struct zs_error *err)
+{
+	char *text;
+	size_t len;
+	int ret = zs_conf_read_file(path, &text, &len, err);
+	if (ret)
+		return ret;
+	ret = zs_conf_parse(out, path, text, len, err);
 	free(text);
 	return ret;
+}
+
+int zs_conf_check_instance(const struct zs_conf *conf, const char *path, const char *instance,
+			   struct zs_error *err)
+{
+	if (!instance || !strcmp(conf->instance, instance))
+		return 0;
+	return zs_error_set(err, -EINVAL, ZS_EXIT_CONFIG,
+			    "%.100s is of instance %s, not %.40s; mend it or --instance", path,
+			    conf->instance, instance);
 }
 
 int zs_conf_load_for(struct zs_conf *out, const char *path, const char *instance, struct zs_error *err)
 {
 	int rc = zs_conf_load(out, path, err);
 
-	if (!rc && instance && strcmp(out->instance, instance))
-		rc = zs_error_set(err, -EINVAL, ZS_EXIT_CONFIG,
-				  "%.100s is of instance %s, not %.40s; mend it or --instance", path,
-				  out->instance, instance);
+	if (!rc)
+		rc = zs_conf_check_instance(out, path, instance, err);
 	return rc ? rc : zs_conf_spares_management(out, err);
 }

@@ -181,7 +181,7 @@ struct zs_conf {
 	struct {
 		char socket[108];
 		char admin_group[32], user_group[32];
-		uint32_t audit_mb;
+		uint32_t audit_mb, revisions;
 	} admin;
 	struct zs_endpoint metrics; /* port 0: off */
 	struct {
@@ -195,6 +195,12 @@ int zs_conf_load(struct zs_conf *out, const char *path, struct zs_error *err);
 /* zs_conf_load for a plane, on the machine that the file is for, told which instance it is (NULL: it was not): a file of another
  * one is refused, and one that takes an interface this machine is managed by. */
 int zs_conf_load_for(struct zs_conf *out, const char *path, const char *instance, struct zs_error *err);
+/* Is it of that instance (NULL: of any)? -EINVAL and err. */
+int zs_conf_check_instance(const struct zs_conf *conf, const char *path, const char *instance,
+			   struct zs_error *err);
+/* A configuration file's text, which the caller frees: ZS_CONF_SIZE_MAX + 1 bytes at most, so that a longer one is refused by
+ * its reader. -errno and err. */
+int zs_conf_read_file(const char *path, char **text, size_t *len, struct zs_error *err);
 /* The same from memory; `name` stands for the file in errors. `instance` (may be NULL) is the default name. */
 int zs_conf_parse(struct zs_conf *out, const char *name, const char *text, size_t len, struct zs_error *err);
 void zs_conf_defaults(struct zs_conf *out, const char *instance);

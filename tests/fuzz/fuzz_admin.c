@@ -12,6 +12,7 @@ static void start(void)
 
 	fuzz_plane("targets:\n  allow: [10.0.0.0/8]\n");
 	ZS_CHECK(zs_audit_open(&plane.audit, folder, 1, plane.store, &err) == 0, "%s", err.text);
+	ZS_CHECK(zs_revisions_resume(plane.revisions, &err) == 0, "%s", err.text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

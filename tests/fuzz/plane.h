@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "control.h"
 #include "program.h"
+#include "revisions/revisions.h"
 #include "store.h"
 
 static struct zs_control plane;
@@ -44,6 +45,9 @@ static inline void fuzz_plane(const char *more)
 	ZS_CHECK(zs_loop_new(&plane.loop, ZS_LOOP_AUTO, &err) == 0, "%s", err.text);
 	snprintf(path, sizeof(path), "%s/store", folder);
 	ZS_CHECK(zs_store_open(&plane.store, path, &err) == 0, "%s", err.text);
+	ZS_CHECK(zs_revisions_new(&plane.revisions, &plane, &err) == 0, "%s", err.text);
+	zs_revisions_start(plane.revisions,
+			   &(struct zs_offer){ .name = "fuzz.yaml", .text = text, .len = (size_t)n });
 	ZS_CHECK(zs_program_new(&plane.program, &plane, &err) == 0, "%s", err.text);
 }
 

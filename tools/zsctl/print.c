@@ -63,6 +63,7 @@ static void print_status(json_t *r)
 	json_t *flows = json_object_get(r, "flows"), *packets = json_object_get(r, "packets");
 	json_t *total = json_object_get(packets, "total");
 	json_t *control = json_object_get(r, "control"), *drain = json_object_get(control, "drain");
+	json_t *trial = json_object_get(control, "trial");
 	char a[32], b[32], c[32];
 
 	printf("instance       %s\n", str(r, "instance"));
@@ -76,6 +77,12 @@ static void print_status(json_t *r)
 		printf("drain          %s: %lld edges, %lld sessions, %s flows, %lld s left\n",
 		       str(drain, "state"), (long long)num(drain, "edges"), (long long)num(drain, "sessions"),
 		       zsctl_number(a, num(drain, "flows")), (long long)num(drain, "left_s"));
+	if (json_is_object(trial))
+		printf("configuration  revision %lld is ON TRIAL: revision %lld is back in %lld s unless "
+		       "zsctl config "
+		       "confirm\n",
+		       (long long)num(trial, "revision"), (long long)num(trial, "back_to"),
+		       (long long)num(trial, "left_s"));
 	printf("published      %lld ports\n", (long long)num(r, "published"));
 	if (json_is_null(flows))
 		printf("flows          lost\n");
@@ -195,16 +202,6 @@ static void print_verify(json_t *r)
 		printf("NOT INTACT: %s\n", str(r, "text"));
 }
 
-static void print_diff(json_t *r, bool applied)
-{
-	json_t *changes = json_object_get(r, "changes");
-
-	zsctl_table(changes, "key:key,old:in force,new:in the file,restart:restart",
-		    applied ? "nothing to change" : "no difference");
-	if (applied && json_array_size(changes))
-		printf("in force now\n");
-}
-
 static void print_added(json_t *r)
 {
 	printf("port %lld is published for %s\n", (long long)num(r, "port"), str(r, "target"));
@@ -316,16 +313,6 @@ static void print_qlog(json_t *r)
 		printf("qlog is off\n");
 }
 
-static void print_planned(json_t *r)
-{
-	print_diff(r, false);
-}
-
-static void print_applied(json_t *r)
-{
-	print_diff(r, true);
-}
-
 static void print_serving(json_t *r)
 {
 	(void)r;
@@ -374,8 +361,12 @@ static void (*const printers[ZS_COMMANDS])(json_t *r) = {
 	[ZS_COMMAND_show_drops] = print_drops,
 	[ZS_COMMAND_show_runtime] = print_runtime,
 	[ZS_COMMAND_show_memory] = print_memory,
-	[ZS_COMMAND_config_diff] = print_planned,
-	[ZS_COMMAND_config_apply] = print_applied,
+	[ZS_COMMAND_config_diff] = zsctl_print_planned,
+	[ZS_COMMAND_config_apply] = zsctl_print_applied,
+	[ZS_COMMAND_config_confirm] = zsctl_print_confirmed,
+	[ZS_COMMAND_config_rollback] = zsctl_print_applied,
+	[ZS_COMMAND_config_history] = zsctl_print_history,
+	[ZS_COMMAND_config_show] = zsctl_print_text,
 	[ZS_COMMAND_drain] = print_drain,
 	[ZS_COMMAND_undrain] = print_serving,
 	[ZS_COMMAND_stop] = print_stop,

@@ -63,6 +63,13 @@ int zsctl_drain_wait(const struct zsctl *z, json_t **result, struct zs_error *er
 int zsctl_keys_guard(const char *path, struct zs_error *err);
 int zsctl_keys_save(const char *path, json_t *result, struct zs_error *err);
 
+/* print_config.c */
+void zsctl_print_planned(json_t *result);
+void zsctl_print_applied(json_t *result);
+void zsctl_print_confirmed(json_t *result);
+void zsctl_print_history(json_t *result);
+void zsctl_print_text(json_t *result);
+
 /* print_attach.c */
 void zsctl_print_attachment(json_t *result);
 void zsctl_print_attachments(json_t *result);

@@ -8,6 +8,7 @@
 #include "lists.h"
 #include "usage/usage.h"
 #include "later_rig.h"
+#include "revisions/revisions.h"
 #include "rig.h"
 
 static const struct zs_caller callers[] = {
@@ -18,18 +19,23 @@ static const struct zs_caller callers[] = {
 };
 
 /* The rig's folders with a configuration of our own. */
-static inline struct zs_conf *own_conf(const struct rig *r)
+static inline int own_text(const struct rig *r, char text[1024])
 {
-	struct zs_conf *conf = malloc(sizeof(*conf));
-	struct zs_error err = { 0 };
-	char text[1024];
-	int n = snprintf(
-	    text, sizeof(text),
+	return snprintf(
+	    text, 1024,
 	    "instance: unit\nstate_dir: %s\nrun_dir: %s\n"
 	    "admin:\n  admin_group: no-such-group-a\n  user_group: no-such-group-u\n"
 	    "targets:\n  allow: [10.0.0.0/8]\n"
 	    "dataplane:\n  ports:\n    - {name: p0, driver: ring, addresses: [198.51.100.1/24]}\n",
 	    r->dir, r->dir);
+}
+
+static inline struct zs_conf *own_conf(const struct rig *r)
+{
+	struct zs_conf *conf = malloc(sizeof(*conf));
+	struct zs_error err = { 0 };
+	char text[1024];
+	int n = own_text(r, text);
 
 	if (zs_conf_parse(conf, "unit.yaml", text, (size_t)n, &err) != 0)
 		fail_msg("%s", err.text);
@@ -41,10 +47,21 @@ static inline void zeros(void *ctx, void *out, size_t len)
 	memset(out, 0, len);
 }
 
+/* As a process that was started with the file of own_text. */
+static inline void open_revisions(struct rig *r)
+{
+	char text[1024];
+	struct zs_offer file = { .name = "unit.yaml", .text = text, .len = (size_t)own_text(r, text) };
+
+	assert_int_equal(zs_revisions_new(&r->c.revisions, &r->c, &r->err), 0);
+	zs_revisions_start(r->c.revisions, &file);
+}
+
 static inline void open_all(struct rig *r)
 {
 	r->c.conf = own_conf(r);
 	rig_open(r);
+	open_revisions(r);
 	if (zs_lists_new(&r->c.lists, &r->c, &r->err) != 0)
 		fail_msg("%s", r->err.text);
 	if (zs_attach_new(&r->c.attach, &r->c, (struct zs_random){ .fill = zeros }, 1, 1, &r->err) != 0)
@@ -52,7 +69,8 @@ static inline void open_all(struct rig *r)
 	if (zs_usage_new(&r->c.usage, &r->c, zs_attach_capacity(r->c.attach),
 			 &(struct zs_random){ .fill = zeros }, &r->err) != 0)
 		fail_msg("%s", r->err.text);
-	if (zs_admin_new(&r->c.admin, &r->c, &r->err) != 0)
+	if (zs_admin_new(&r->c.admin, &r->c, &r->err) != 0 ||
+	    zs_revisions_resume(r->c.revisions, &r->err) != 0)
 		fail_msg("%s", r->err.text);
 }
 
@@ -66,6 +84,8 @@ static inline void close_all(struct rig *r)
 	r->c.usage = NULL;
 	zs_attach_delete(r->c.attach);
 	r->c.attach = NULL;
+	zs_revisions_delete(r->c.revisions);
+	r->c.revisions = NULL;
 	rig_close(r);
 }
 

@@ -213,10 +213,9 @@ void zs_revisions_start(struct zs_revisions *r, const struct zs_offer *file)
 		step_back(r);
 		r->unrecorded = r->undone;
 	}
-	kept = r->now.number &&
-	       (r->now.confirm_s || r->undone || memcmp(digest, r->now.file, sizeof(digest)) == 0 ||
-		(zs_revisions_get(r, r->now.number, &rev, NULL, NULL) == 0 &&
-		 memcmp(digest, rev.digest, sizeof(digest)) == 0));
+	kept = r->now.number && (r->now.confirm_s || memcmp(digest, r->now.file, sizeof(digest)) == 0 ||
+				 (zs_revisions_get(r, r->now.number, &rev, NULL, NULL) == 0 &&
+				  memcmp(digest, rev.digest, sizeof(digest)) == 0));
 	if (kept && take_kept(r, &why) != 0) {
 		ZS_LOG(&r->c->log, CONFIG_REJECTED, "revision=%u error=\"%s\"", r->now.number, why.text);
 		zs_control_raise(r->c, ZS_HEALTH_config_rejected, "revision %u: %s", r->now.number, why.text);

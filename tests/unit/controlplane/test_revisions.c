@@ -487,6 +487,7 @@ int main(void)
 		cmocka_unit_test(test_records),
 	};
 
+	srand((unsigned)getpid());
 	port = rig_port();
 	snprintf(published, sizeof(published), "publish: [{port: %u, target: \"10.0.0.9:443\"}]\n", port);
 	snprintf(published_wrong, sizeof(published_wrong),

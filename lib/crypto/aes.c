@@ -42,7 +42,14 @@ static void decrypt(const struct zs_aes *key, const uint8_t (*from)[ZS_AES_BLOCK
 		AES_decrypt(from[i], to[i], &((const struct schedules *)key->bytes)->decrypt);
 }
 
-static const struct zs_aes_engine boringssl = { "boringssl", everywhere, expand, encrypt, decrypt };
+static void decrypt_each(const struct zs_aes_job *job, uint8_t (*to)[ZS_AES_BLOCK], size_t blocks)
+{
+	for (size_t i = 0; i < blocks; i++)
+		AES_decrypt(job[i].from, to[i], &((const struct schedules *)job[i].key->bytes)->decrypt);
+}
+
+static const struct zs_aes_engine boringssl = { "boringssl", everywhere, expand,
+						encrypt,     decrypt,	 decrypt_each };
 
 static const struct zs_aes_engine *const engines[] = {
 #ifdef __x86_64__

@@ -21,11 +21,19 @@ struct zs_aes {
 typedef void zs_aes_fn(const struct zs_aes *key, const uint8_t (*from)[ZS_AES_BLOCK],
 		       uint8_t (*to)[ZS_AES_BLOCK], size_t blocks);
 
+/* A block and the key it is under. */
+struct zs_aes_job {
+	const struct zs_aes *key;
+	const uint8_t *from;
+};
+typedef void zs_aes_each_fn(const struct zs_aes_job *job, uint8_t (*to)[ZS_AES_BLOCK], size_t blocks);
+
 struct zs_aes_engine {
 	const char *name;
 	bool (*here)(void); /* does this CPU have it? */
 	void (*expand)(struct zs_aes *key, const uint8_t bytes[ZS_AES_KEY]);
 	zs_aes_fn *encrypt, *decrypt;
+	zs_aes_each_fn *decrypt_each; /* each under a key of its own; how they are mixed costs nothing */
 };
 
 /* The fastest one of this CPU; ask once and keep it. */

@@ -141,6 +141,46 @@ ENGINE(ni, decrypt, 8, 1)
 ENGINE(vaes, encrypt, 16, 4)
 ENGINE(vaes, decrypt, 16, 4)
 
-const struct zs_aes_engine zs_aes_ni = { "aesni", have_ni, expand, ni_encrypt, ni_decrypt };
-const struct zs_aes_engine zs_aes_vaes = { "vaes", have_vaes, expand, vaes_encrypt, vaes_decrypt };
+/* --- blocks under keys of their own ---
+ *
+ * A round key is an operand in memory: eight different ones cost what eight times the same does. A vector of several blocks would
+ * have to be put together for each round. */
+#define EACH 8
+
+NI static void decrypt_8(const struct zs_aes_job *job, uint8_t (*to)[ZS_AES_BLOCK])
+{
+	const __m128i *k[EACH];
+	__m128i x[EACH];
+
+	UNROLL for (int i = 0; i < EACH; i++)
+	{
+		k[i] = ((const struct schedules *)job[i].key->bytes)->decrypt;
+		x[i] = _mm_xor_si128(_mm_loadu_si128((const void *)job[i].from), k[i][0]);
+	}
+	for (int r = 1; r < ROUNDS; r++)
+		UNROLL for (int i = 0; i < EACH; i++) x[i] = _mm_aesdec_si128(x[i], k[i][r]);
+	UNROLL for (int i = 0; i < EACH; i++)
+	    _mm_storeu_si128((void *)to[i], _mm_aesdeclast_si128(x[i], k[i][ROUNDS]));
+}
+
+/* A rest is filled up with the first one. */
+static void decrypt_each(const struct zs_aes_job *job, uint8_t (*to)[ZS_AES_BLOCK], size_t blocks)
+{
+	struct zs_aes_job pad[EACH];
+	uint8_t out[EACH][ZS_AES_BLOCK];
+
+	for (; blocks >= EACH; blocks -= EACH, job += EACH, to += EACH)
+		decrypt_8(job, to);
+	if (!blocks)
+		return;
+	for (size_t i = 0; i < EACH; i++)
+		pad[i] = job[i < blocks ? i : 0];
+	decrypt_8(pad, out);
+	memcpy(to, out, blocks * ZS_AES_BLOCK);
+}
+
+const struct zs_aes_engine zs_aes_ni = { "aesni", have_ni, expand, ni_encrypt, ni_decrypt, decrypt_each };
+const struct zs_aes_engine zs_aes_vaes = {
+	"vaes", have_vaes, expand, vaes_encrypt, vaes_decrypt, decrypt_each
+};
 #endif

@@ -1,4 +1,4 @@
-/* One look at the first octets sorts a burst by configuration, into bit masks; each mask is one batch. */
+/* The first octet says whether a connection ID is worth a block, and under which key; then all blocks are one batch. */
 #include "relay/cidset.h"
 
 #include <endian.h>
@@ -60,43 +60,27 @@ static void read_plain(const uint8_t block[ZS_AES_BLOCK], struct zs_cid *out)
 	out->verdict = p.zero ? ZS_CID_ZEROS : ZS_CID_OK;
 }
 
-/* Those of one configuration: bit i of `which` is refs[i]. */
-static void decode_batch(const struct zs_cidset *set, uint8_t rotation, uint64_t which,
-			 const struct zs_cid_ref *refs, struct zs_cid *out)
-{
-	uint8_t block[ZS_CID_BURST][ZS_AES_BLOCK], at[ZS_CID_BURST];
-	size_t n = 0;
-
-	for (; which; which &= which - 1, n++) {
-		at[n] = (uint8_t)__builtin_ctzll(which);
-		memcpy(block[n], refs[at[n]].at + 1, ZS_AES_BLOCK);
-	}
-	set->engine->decrypt(&set->key[rotation], (const uint8_t(*)[ZS_AES_BLOCK])block, block, n);
-	for (size_t i = 0; i < n; i++) {
-		out[at[i]].rotation = rotation;
-		read_plain(block[i], &out[at[i]]);
-	}
-}
-
 void zs_cidset_decode(const struct zs_cidset *set, const struct zs_cid_ref *refs, size_t n,
 		      struct zs_cid *out)
 {
-	uint64_t of[ZS_CID_ROTATIONS] = { 0 };
-	uint32_t met = 0;
+	uint8_t block[ZS_CID_BURST][ZS_AES_BLOCK], at[ZS_CID_BURST];
+	struct zs_aes_job job[ZS_CID_BURST];
+	size_t good = 0;
 
 	ZS_DCHECK(n <= ZS_CID_BURST, "a burst of %zu", n);
 	for (size_t i = 0; i < n; i++) {
 		out[i].verdict = (uint8_t)judge(set, &refs[i]);
-		if (out[i].verdict != ZS_CID_OK)
+		if (ZS_UNLIKELY(out[i].verdict != ZS_CID_OK))
 			continue;
-		of[refs[i].at[0] >> 5] |= 1ull << i;
-		met |= 1u << (refs[i].at[0] >> 5);
+		out[i].rotation = refs[i].at[0] >> 5;
+		at[good] = (uint8_t)i;
+		job[good++] = (struct zs_aes_job){ &set->key[out[i].rotation], refs[i].at + 1 };
 	}
-	for (; met; met &= met - 1) {
-		uint8_t rotation = (uint8_t)__builtin_ctz(met);
-
-		decode_batch(set, rotation, of[rotation], refs, out);
-	}
+	if (!good)
+		return;
+	set->engine->decrypt_each(job, block, good);
+	for (size_t i = 0; i < good; i++)
+		read_plain(block[i], &out[at[i]]);
 }
 
 void zs_cidset_encode(const struct zs_cidset *set, const struct zs_cid *cid, uint8_t out[ZS_CID])

@@ -2,7 +2,7 @@
  *
  *   rotation 3 bits ‖ length 16 in 5 bits ‖ AES-128-ECB( PoP 4, attachment 4, generation 2, zero 2, nonce 4 )
  *
- * Decoding takes a burst: one batch of AES blocks for each configuration met in it. A connection ID is an address, no proof:
+ * Decoding takes a burst: one batch of AES blocks, whatever configurations are met in it. A connection ID is an address, no proof:
  * who has seen one can send to it. Pure; a set has one writer, which is its reader too (a worker has its own). */
 #ifndef ZS_RELAY_CIDSET_H
 #define ZS_RELAY_CIDSET_H

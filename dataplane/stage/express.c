@@ -62,7 +62,6 @@ static inline bool take(struct zs_express *x, struct rte_mbuf *m)
 	e->port = p.dst.port;
 	e->ip_len = p.ip_len;
 	e->payload_len = p.payload_len;
-	e->ecn = p.ecn;
 	e->is4 = p.is4;
 	e->local = (uint8_t)x->local;
 	return true;

@@ -18,7 +18,6 @@ struct zs_express_packet {
 	struct zs_endpoint src;
 	uint16_t port; /* of ours that it came to */
 	uint16_t ip_len, payload_len;
-	uint8_t ecn;
 	bool is4;
 	uint8_t local; /* index of the own address it is for */
 	/* The kind's. */

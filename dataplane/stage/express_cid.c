@@ -145,9 +145,9 @@ static inline bool turn(struct zs_express *x, const struct zs_express_packet *e)
 	if (ZS_UNLIKELY(!hop))
 		return false;
 	if (e->is4)
-		zs_turn4(e->ip, e->ip + ZS_IP4_MIN, e->ecn, own, &to->addr, ports);
+		zs_turn4(e->ip, e->ip + ZS_IP4_MIN, own, &to->addr, ports);
 	else
-		zs_turn6(e->ip, e->ip + ZS_IP6_LEN, e->ecn, own, &to->addr, ports);
+		zs_turn6(e->ip, e->ip + ZS_IP6_LEN, own, &to->addr, ports);
 	zs_express_send(
 	    x, e, hop,
 	    &(struct zs_sent){

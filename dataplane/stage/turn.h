@@ -1,4 +1,4 @@
-/* Turns a packet around within its family, in place: addresses, ports, TTL - 1, ECN, checksums by difference. Lengths were
+/* Turns a packet around within its family, in place: addresses, ports, TTL - 1, checksums by difference. Lengths were
  * checked; the UDP checksum is never computed, so what was wrong stays wrong. For rewrite and express. */
 #ifndef ZS_STAGE_TURN_H
 #define ZS_STAGE_TURN_H
@@ -34,33 +34,29 @@ static inline void zs_turn_udp(uint8_t *udp, uint32_t ports, struct zs_csum_delt
 	memcpy(udp + 6, &csum, 2);
 }
 
-static inline void zs_turn4(uint8_t *ip, uint8_t *udp, uint8_t ecn, const struct zs_addr *src,
-			    const struct zs_addr *dst, uint32_t ports)
+static inline void zs_turn4(uint8_t *ip, uint8_t *udp, const struct zs_addr *src, const struct zs_addr *dst,
+			    uint32_t ports)
 {
 	struct zs_csum_delta d = { 0 };
-	uint16_t old, new, csum;
+	uint32_t word;
+	uint16_t csum;
 
 	zs_csum_swap32(&d, zs_turn_load(ip + 12), zs_addr_get4(src));
 	zs_csum_swap32(&d, zs_turn_load(ip + 16), zs_addr_get4(dst));
 	zs_turn_udp(udp, ports, d);
-	/* Bytes that were just stored would be slow to load as words, so these are made in registers. */
-	memcpy(&old, ip, 2);
-	new = (uint16_t)((old & ~htobe16(ZS_ECN_MASK)) | htobe16(ecn));
-	memcpy(ip, &new, 2);
-	zs_csum_swap16(&d, old, new);
-	memcpy(&old, ip + 8, 2);
-	new = htobe16((uint16_t)(be16toh(old) - 0x100)); /* TTL */
-	memcpy(ip + 8, &new, 2);
-	zs_csum_swap16(&d, old, new);
 	memcpy(ip + 12, src->ip + 12, 4);
 	memcpy(ip + 16, dst->ip + 12, 4);
-	memcpy(&csum, ip + 10, 2);
+	/* TTL, protocol and checksum are one word. */
+	word = zs_turn_load(ip + 8);
+	csum = (uint16_t)(word >> 16);
+	d.sum += (uint16_t)~1; /* what taking 1 from the first octet of a word adds */
 	csum = zs_csum_apply(csum, &d);
-	memcpy(ip + 10, &csum, 2);
+	word = ((word - 1) & 0xffff) | (uint32_t)csum << 16;
+	memcpy(ip + 8, &word, 4);
 }
 
-static inline void zs_turn6(uint8_t *ip, uint8_t *udp, uint8_t ecn, const struct zs_addr *src,
-			    const struct zs_addr *dst, uint32_t ports)
+static inline void zs_turn6(uint8_t *ip, uint8_t *udp, const struct zs_addr *src, const struct zs_addr *dst,
+			    uint32_t ports)
 {
 	struct zs_csum_delta d = { 0 };
 
@@ -69,7 +65,6 @@ static inline void zs_turn6(uint8_t *ip, uint8_t *udp, uint8_t ecn, const struct
 		zs_csum_swap32(&d, zs_turn_load(ip + 24 + i), zs_turn_load(dst->ip + i));
 	}
 	zs_turn_udp(udp, ports, d);
-	ip[1] = (uint8_t)((ip[1] & ~(ZS_ECN_MASK << 4)) | ecn << 4);
 	ip[7]--;
 	memcpy(ip + 8, src->ip, 16);
 	memcpy(ip + 24, dst->ip, 16);

@@ -38,13 +38,12 @@ void zs_csum_swap(struct zs_csum_delta *d, const void *old, const void *new, siz
 static inline uint16_t zs_csum_apply(uint16_t csum, const struct zs_csum_delta *d)
 {
 	uint64_t sum = (uint16_t)~csum + d->sum;
+	uint32_t half;
 
-	/* Four folds, whatever the sum: as many as it takes, but no branch. */
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
+	/* Each half plus the other, in the upper one with the carry that went around. */
+	half = (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
+	half = (half + (half << 16 | half >> 16)) >> 16;
+	return (uint16_t)~half;
 }
 
 /* A UDP checksum update: 0 (none) stays 0, a computed 0 becomes 0xffff (RFC 768). */

@@ -27,6 +27,7 @@ struct zs_peers;
 struct zs_ident;
 struct zs_state_watch;
 struct zs_tracing;
+struct zs_supplies;
 
 enum zs_drain_state { ZS_SERVING, ZS_DRAINING, ZS_DRAINED };
 
@@ -63,6 +64,7 @@ struct zs_control {
 	struct zs_audit *audit;		/* made and ended by admin; without it nothing may be changed */
 	struct zs_metrics *metrics;
 	struct zs_tracing *tracing;   /* NULL in tests of others */
+	struct zs_supplies *supplies; /* NULL in tests of others */
 	struct zs_state_watch *watch; /* owns what `state` and `events` point to */
 	uint64_t started_ns;	      /* wall clock */
 	struct zs_drain drain;	      /* drain.h */

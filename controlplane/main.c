@@ -26,11 +26,13 @@
 #include "program.h"
 #include "publication.h"
 #include "pulse.h"
+#include "reserve.h"
 #include "revisions/revisions.h"
 #include "sandbox.h"
 #include "shm/fault.h"
 #include "state_watch.h"
 #include "store.h"
+#include "supplies.h"
 #include "version.h"
 #include "tracing.h"
 
@@ -298,20 +300,34 @@ static int start_revisions(struct process *p, struct zs_error *err)
 	return 0;
 }
 
-static int start_modules(struct process *p, struct zs_error *err)
+/* On a full disk by what was set aside for it, of which as much as is left is kept for the next time. */
+static int open_store(struct zs_control *c, struct zs_error *err)
 {
-	struct zs_control *c = &p->c;
 	char dir[160];
 	int rc;
 
 	snprintf(dir, sizeof(dir), "%s/store", c->conf->state_dir);
 	rc = zs_store_open(&c->store, dir, err);
-	if (!rc) {
-		ZS_LOG(&c->log, STORE_OPEN, "path=%s", dir);
-		rc = zs_ident_open(&c->ident, c->conf->state_dir, err);
+	if (rc == -ENOSPC && !zs_reserve_give(c->conf->state_dir)) {
+		rc = zs_store_open(&c->store, dir, err);
+		zs_reserve_hold(c->conf->state_dir);
 	}
 	if (!rc)
+		ZS_LOG(&c->log, STORE_OPEN, "path=%s", dir);
+	return rc;
+}
+
+static int start_modules(struct process *p, struct zs_error *err)
+{
+	struct zs_control *c = &p->c;
+	int rc = open_store(c, err);
+
+	if (!rc)
+		rc = zs_ident_open(&c->ident, c->conf->state_dir, err);
+	if (!rc)
 		rc = start_revisions(p, err);
+	if (!rc)
+		rc = zs_supplies_new(&c->supplies, c, err);
 	if (!rc)
 		zs_drain_load(c);
 	if (!rc)
@@ -358,6 +374,7 @@ static void end_modules(struct process *p)
 	zs_state_watch_delete(c->watch);
 	zs_program_delete(c->program);
 	zs_revisions_delete(c->revisions);
+	zs_supplies_delete(c->supplies);
 	zs_ident_close(c->ident);
 	zs_store_close(c->store);
 	if (c->loop)

@@ -52,6 +52,8 @@ static int code_of(const char *text)
 	if (strstr(text, "lock ") &&
 	    (strstr(text, "Resource temporarily unavailable") || strstr(text, "No locks available")))
 		return -EBUSY;
+	if (strstr(text, "Too many open files"))
+		return -EMFILE;
 	return -EIO;
 }
 
@@ -62,7 +64,9 @@ static int fail(struct zs_error *err, char *text, const char *what)
 
 	zs_error_set(err, code, code == -EBUSY ? ZS_EXIT_RUNNING : ZS_EXIT_RESOURCE,
 		     "store: cannot %s: %s; %s", what, text,
-		     code == -ENOSPC ? "free space on its disk" : "look at its folder and disk");
+		     code == -ENOSPC   ? "free space on its disk"
+		     : code == -EMFILE ? "raise LimitNOFILE"
+				       : "look at its folder and disk");
 	rocksdb_free(text);
 	return code;
 }

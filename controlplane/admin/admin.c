@@ -10,6 +10,9 @@
 #include <unistd.h>
 #include "admin/server.h"
 #include "base/clock.h"
+#include "supplies.h"
+
+#define AGAIN_NS (500 * ZS_NS_PER_MS)
 
 static void hang_up(struct zs_admin_conn *conn)
 {
@@ -275,6 +278,18 @@ undo_in:
 	return rc;
 }
 
+/* Who waits in the queue would wake the loop without end. */
+static void wait_for_descriptors(struct zs_admin *a)
+{
+	zs_watch_set(a->watch, 0);
+	zs_timer_after(a->again, AGAIN_NS);
+}
+
+static void listen_again(void *ctx)
+{
+	zs_watch_set(((struct zs_admin *)ctx)->watch, ZS_WATCH_READ);
+}
+
 /* As many a turn as there are slots: whoever the queue is full of, the owner is in it for a turn or two. */
 static void on_listen(void *ctx, int fd, unsigned events)
 {
@@ -284,6 +299,10 @@ static void on_listen(void *ctx, int fd, unsigned events)
 	for (unsigned i = 0; i < ZS_ADMIN_CONNECTIONS; i++) {
 		int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+		if (peer < 0 && errno == EMFILE && zs_supplies_descriptor(a->c->supplies))
+			peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (peer < 0 && (errno == EMFILE || errno == ENFILE))
+			wait_for_descriptors(a);
 		if (peer < 0)
 			return;
 		if (zs_admin_identify(a, peer, &caller) != 0 || admit(a, peer, &caller) != 0)
@@ -302,8 +321,7 @@ static void open_audit(struct zs_control *c)
 
 	if (zs_audit_open(&c->audit, c->conf->state_dir, c->conf->admin.audit_mb, c->store, &err) != 0) {
 		/* The relay goes on; without a file nothing may be changed. */
-		zs_health_raise(c->health, ZS_HEALTH_audit_failed, "%s", err.text);
-		ZS_LOG(&c->log, AUDIT_FAILED, "error=\"%s\"", err.text);
+		zs_late_health(c, err.code, &err);
 		return;
 	}
 	if (zs_audit_broken(c->audit)) {
@@ -330,16 +348,19 @@ int zs_admin_new(struct zs_admin **out, struct zs_control *c, struct zs_error *e
 	if (rc == 0)
 		rc = zs_timer_new(&a->turn, c->loop, zs_admin_turn, a);
 	if (rc == 0)
+		rc = zs_timer_new(&a->again, c->loop, listen_again, a);
+	if (rc == 0)
 		rc = zs_watch_new(&a->watch, c->loop, a->listen_fd, ZS_WATCH_READ, on_listen, a);
 	if (rc != 0) {
 		zs_error_set(err, rc, ZS_EXIT_RESOURCE, "admin.socket: %s", strerror(-rc));
 		goto undo_late;
 	}
-	open_audit(c);
 	*out = a;
+	open_audit(c);
 	return 0;
 
 undo_late:
+	zs_timer_delete(a->again);
 	zs_timer_delete(a->turn);
 	zs_timer_delete(a->late.timer);
 undo:
@@ -355,6 +376,7 @@ void zs_admin_delete(struct zs_admin *a)
 	for (unsigned i = 0; i < ZS_ADMIN_CONNECTIONS; i++)
 		hang_up(&a->conn[i]);
 	zs_watch_delete(a->watch);
+	zs_timer_delete(a->again);
 	zs_timer_delete(a->turn);
 	zs_admin_unlisten(a);
 	zs_late_delete(&a->late, a->c);

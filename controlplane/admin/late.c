@@ -1,6 +1,7 @@
 #include "admin/late.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include "admin/server.h"
 #include "base/clock.h"
@@ -12,12 +13,19 @@ static struct zs_late *late_of(struct zs_control *c)
 	return c->admin ? &c->admin->late : NULL;
 }
 
+/* Until what waits is recorded, and until a record could be written again though nobody asks for one. */
 static void retry(void *ctx)
 {
 	struct zs_control *c = ctx;
 	struct zs_error err = { 0 };
+	int rc = zs_late_settle(c, &err);
 
-	if (zs_late_settle(c, &err) != 0)
+	if (rc == 0 && zs_control_raised(c, ZS_HEALTH_audit_failed)) {
+		rc = zs_audit_room(c->audit, &err);
+		if (rc == 0)
+			zs_late_health(c, 0, NULL);
+	}
+	if (rc != 0)
 		zs_timer_after(c->admin->late.timer, RETRY_NS);
 }
 
@@ -89,8 +97,10 @@ int zs_late_settle(struct zs_control *c, struct zs_error *err)
 void zs_late_health(struct zs_control *c, int rc, const struct zs_error *err)
 {
 	if (rc != 0) {
-		zs_health_raise(c->health, ZS_HEALTH_audit_failed, "%s", err->text);
+		zs_health_raise(c->health, ZS_HEALTH_audit_failed, "%s: %s", strerror(-rc), err->text);
 		ZS_LOG(&c->log, AUDIT_FAILED, "error=\"%s\"", err->text);
+		if (late_of(c))
+			zs_timer_after(late_of(c)->timer, RETRY_NS);
 	} else {
 		zs_health_clear(c->health, ZS_HEALTH_audit_failed);
 	}

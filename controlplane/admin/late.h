@@ -22,7 +22,7 @@ void zs_late_note(struct zs_control *c, const struct zs_caller *caller);
 /* Before anything else is recorded: opens the audit file if that failed before, and writes what waits, so that
  * records stand in the order of the calls. 0, or -errno and err: nothing may be changed. */
 int zs_late_settle(struct zs_control *c, struct zs_error *err);
-/* Shows how writing the audit file went: health code and log. */
+/* Shows how writing the audit file went: health code and log; what failed is tried again until it works. */
 void zs_late_health(struct zs_control *c, int rc, const struct zs_error *err);
 
 #endif

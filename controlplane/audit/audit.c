@@ -346,8 +346,7 @@ static int store_pending(struct zs_audit *a, struct zs_error *err)
 	return zs_store_commit(b, err);
 }
 
-int zs_audit_begin(struct zs_audit *a, const char *operation, const struct zs_caller *caller, json_t *args,
-		   uint64_t held, struct zs_error *err)
+int zs_audit_room(struct zs_audit *a, struct zs_error *err)
 {
 	struct stat st;
 	int rc = reattach(a, err);
@@ -364,6 +363,16 @@ int zs_audit_begin(struct zs_audit *a, const char *operation, const struct zs_ca
 	/* Blocks are set aside now, so that the line after the call cannot meet a full disk. */
 	if (fallocate(a->fd, FALLOC_FL_KEEP_SIZE, st.st_size, RESERVE) != 0 && errno != EOPNOTSUPP)
 		return failed(err, -errno, "no room for a record");
+	return 0;
+}
+
+int zs_audit_begin(struct zs_audit *a, const char *operation, const struct zs_caller *caller, json_t *args,
+		   uint64_t held, struct zs_error *err)
+{
+	int rc = zs_audit_room(a, err);
+
+	if (rc != 0)
+		return rc;
 	if (make_pending(a, operation, caller, args, held) != 0)
 		return zs_error_set(err, -E2BIG, ZS_EXIT_USAGE, "arguments are too long for an audit record");
 	a->unsettled = true;

@@ -42,6 +42,8 @@ void zs_audit_close(struct zs_audit *a);
 const char *zs_audit_broken(const struct zs_audit *a);
 uint64_t zs_audit_count(const struct zs_audit *a);
 
+/* Whether a record could be written now, with room set aside for it. -ENOSPC, -EIO … */
+int zs_audit_room(struct zs_audit *a, struct zs_error *err);
 /* Before a mutating call: makes sure its record can be written and notes the call durably. On
  * failure nothing may be changed. `args` is borrowed and may be NULL; `held` records of the same
  * kind were not written (0: none). */

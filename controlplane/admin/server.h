@@ -43,7 +43,7 @@ struct zs_admin {
 	struct zs_control *c;
 	int listen_fd, lock_fd;
 	struct zs_watch *watch;
-	struct zs_timer *again; /* when it listens again after there were no descriptors */
+	struct zs_timer *again;	   /* when it listens again after there were no descriptors */
 	gid_t admin_gid, user_gid; /* of the configured groups; -1: there is no such group */
 	char path[108];
 	uint64_t inode;

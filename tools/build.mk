@@ -4,11 +4,13 @@ ZSCTL_OBJ  := $(call objects,$(ZSCTL_SRC))
 ZSCTL_LIBS := $(shell $(PKG) --libs $(LIB_PKGS))
 $(eval $(call compile,tools,-Ilib -Itools/zsctl))
 $(eval $(call program,zsctl,$(ZSCTL_OBJ),$(ZSCTL_LIBS)))
-all: $(B)/man/zsctl.8 $(B)/man/zerostate.yaml.5 $(B)/completion/zsctl
+all: $(B)/man/zsctl.8 $(B)/man/zerostate.yaml.5 $(B)/man/zs-health.7 $(B)/completion/zsctl
 $(B)/man/zsctl.8: $(B)/zsctl
 	@mkdir -p $(@D) && $< man > $@
 $(B)/man/zerostate.yaml.5: $(B)/zsctl
 	@mkdir -p $(@D) && $< man config > $@
+$(B)/man/zs-health.7: $(B)/zsctl
+	@mkdir -p $(@D) && $< man health > $@
 $(B)/completion/zsctl: $(B)/zsctl
 	@mkdir -p $(@D) && $< completion bash > $@
 

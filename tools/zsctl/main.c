@@ -172,6 +172,8 @@ static int dispatch(struct zsctl *z)
 		return zsctl_completion(z);
 	case ZS_COMMAND_help:
 		return zsctl_help(z);
+	case ZS_COMMAND_explain:
+		return zsctl_explain(z);
 	case ZS_COMMAND_man:
 		return zsctl_man(z);
 	default:

@@ -68,7 +68,8 @@ static void write_zsctl(FILE *to)
 			of_command(to, zs_command_get(id));
 	zs_roff_exits(to, NULL, 0);
 	fprintf(to, ".SH FILES\n.I /etc/zerostate/NAME.yaml\n.br\n.I /run/zerostate/NAME/admin.sock\n.br\n"
-		    ".I /var/lib/zerostate/NAME/audit.log\n.SH SEE ALSO\n.BR zerostate.yaml (5)\n");
+		    ".I /var/lib/zerostate/NAME/audit.log\n.SH SEE ALSO\n.BR zerostate.yaml (5),\n.BR "
+		    "zs\\-health (7)\n");
 }
 
 static void of_key(void *ctx, const struct zs_conf_reference_row *row)
@@ -109,5 +110,7 @@ int zsctl_man(const struct zsctl *z)
 {
 	const char *page = json_string_value(json_object_get(z->args, "page"));
 
+	if (page && strcmp(page, "health") == 0)
+		return zsctl_give(z, zsctl_write_health);
 	return zsctl_give(z, page && strcmp(page, "config") == 0 ? write_config : write_zsctl);
 }

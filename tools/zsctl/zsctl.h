@@ -51,6 +51,9 @@ int zsctl_help(const struct zsctl *z);
 int zsctl_group(const struct zsctl *z, const char *word);
 /* manual.c */
 int zsctl_man(const struct zsctl *z);
+int zsctl_explain(const struct zsctl *z);
+/* explain.c: zs-health(7). */
+void zsctl_write_health(FILE *to);
 /* A text that is a file for another program: as it is, or as a member of an object. An exit status. */
 int zsctl_give(const struct zsctl *z, void (*write_to)(FILE *to));
 int zsctl_completion(const struct zsctl *z);

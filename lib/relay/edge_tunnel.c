@@ -10,15 +10,7 @@
 #include "base/check.h"
 #include "relay/codes.h"
 #include "relay/edge_session.h"
-#include "relay/flow_number.h"
-
-#define NUMBERS 65536
-
-struct own_flow {
-	struct zs_endpoint target;
-	struct zs_opening opening;
-	bool used;
-};
+#include "relay/own_flows.h"
 
 struct zs_edge_tunnel {
 	struct zs_gcm_engine engine;
@@ -28,10 +20,7 @@ struct zs_edge_tunnel {
 	const struct zs_random *random;
 	struct zs_edge_end *now, *next, *old;
 	struct zs_tunnel_grants grants;
-	struct zs_flow_numbers numbers;
-	uint16_t first; /* of our flows' numbers */
-	struct own_flow *flow;
-	struct zs_flow_resting *rest;
+	struct zs_own_flows own;
 	uint8_t scratch[UINT16_MAX]; /* what we say by ourselves: a padded PROBE is the longest */
 };
 
@@ -41,14 +30,9 @@ struct zs_edge_tunnel *zs_edge_tunnel_new(const struct zs_edge_tunnel_config *co
 {
 	struct zs_edge_tunnel *t = calloc(1, sizeof(*t));
 
-	ZS_CHECK(config->flows >= 1 && config->flows <= NUMBERS);
 	if (!t)
 		return NULL;
-	t->flow = calloc(config->flows, sizeof(*t->flow));
-	t->rest = calloc(config->flows, sizeof(*t->rest));
-	if (!t->flow || !t->rest) {
-		free(t->flow);
-		free(t->rest);
+	if (zs_own_flows_init(&t->own, config->flows, config->idle_ns, random)) {
 		free(t);
 		return NULL;
 	}
@@ -57,9 +41,6 @@ struct zs_edge_tunnel *zs_edge_tunnel_new(const struct zs_edge_tunnel_config *co
 	t->ctx = ctx;
 	t->random = random;
 	zs_gcm_engine_best(&t->engine);
-	t->first = (uint16_t)zs_random_below(random, NUMBERS - config->flows + 1);
-	zs_flow_numbers_init(&t->numbers, t->rest, t->first, config->flows,
-			     (uint32_t)zs_random_below(random, config->flows), config->idle_ns);
 	return t;
 }
 
@@ -82,8 +63,7 @@ void zs_edge_tunnel_delete(struct zs_edge_tunnel *t)
 		return;
 	drop_all(t);
 	zs_gcm_engine_fini(&t->engine);
-	free(t->flow);
-	free(t->rest);
+	zs_own_flows_fini(&t->own);
 	free(t);
 }
 
@@ -151,23 +131,6 @@ static void say_close(struct zs_edge_tunnel *t, const struct zs_tunnel_flow *flo
 		    sizeof(payload) + ZS_TUNNEL_OVERHEAD, NULL, now_ns);
 }
 
-static struct own_flow *own(struct zs_edge_tunnel *t, const struct zs_tunnel_flow *f)
-{
-	uint32_t at = f->number - (uint32_t)t->first;
-
-	return f->opener == ZS_TUNNEL_EDGE && at < t->config.flows && t->flow[at].used ? &t->flow[at] : NULL;
-}
-
-static void forget(struct zs_edge_tunnel *t, const struct zs_tunnel_flow *f, uint64_t now_ns)
-{
-	struct own_flow *o = own(t, f);
-
-	if (!o)
-		return;
-	*o = (struct own_flow){ 0 };
-	zs_flow_numbers_give(&t->numbers, f->number, now_ns);
-}
-
 /* --- what comes ---------------------------------------------------------------------------- */
 
 static void promote(struct zs_edge_tunnel *t, uint64_t now_ns)
@@ -210,7 +173,7 @@ static void on_echo(struct zs_edge_tunnel *t, struct zs_edge_end *s, const uint8
 static enum zs_drop on_data(struct zs_edge_tunnel *t, const struct zs_tunnel_head *head, uint8_t outer,
 			    const uint8_t *payload, size_t len)
 {
-	struct own_flow *o = own(t, &head->flow);
+	struct zs_own_flow *o = zs_own_flows_find(&t->own, &head->flow);
 	uint8_t ecn;
 
 	if (head->flow.opener == ZS_TUNNEL_EDGE && !o)
@@ -227,9 +190,9 @@ static enum zs_drop on_close(struct zs_edge_tunnel *t, struct zs_edge_end *s,
 			     const struct zs_tunnel_head *head, uint16_t reason, uint64_t now_ns)
 {
 	if (zs_tunnel_flow_id(&head->flow)) {
-		if (head->flow.opener == ZS_TUNNEL_EDGE && !own(t, &head->flow))
+		if (head->flow.opener == ZS_TUNNEL_EDGE && !zs_own_flows_find(&t->own, &head->flow))
 			return ZS_DROP_no_flow;
-		forget(t, &head->flow, now_ns);
+		zs_own_flows_forget(&t->own, &head->flow, now_ns);
 		t->ops->closed(t->ctx, &head->flow, reason);
 		return ZS_DROPS;
 	}
@@ -309,20 +272,15 @@ enum zs_drop zs_edge_tunnel_receive(struct zs_edge_tunnel *t, const struct zs_en
 int zs_edge_tunnel_open(struct zs_edge_tunnel *t, const struct zs_endpoint *target, uint64_t now_ns,
 			struct zs_tunnel_flow *flow)
 {
-	*flow = (struct zs_tunnel_flow){ .opener = ZS_TUNNEL_EDGE };
-	int rc = zs_flow_numbers_take(&t->numbers, now_ns, &flow->number);
-
-	if (!rc)
-		t->flow[flow->number - t->first] = (struct own_flow){ .target = *target, .used = true };
-	return rc;
+	return zs_own_flows_open(&t->own, target, now_ns, flow);
 }
 
 void zs_edge_tunnel_close(struct zs_edge_tunnel *t, const struct zs_tunnel_flow *flow, uint16_t reason,
 			  uint64_t now_ns)
 {
-	if (flow->opener == ZS_TUNNEL_EDGE && !own(t, flow))
+	if (flow->opener == ZS_TUNNEL_EDGE && !zs_own_flows_find(&t->own, flow))
 		return;
-	forget(t, flow, now_ns);
+	zs_own_flows_forget(&t->own, flow, now_ns);
 	say_close(t, flow, reason, now_ns);
 }
 
@@ -330,7 +288,7 @@ enum zs_drop zs_edge_tunnel_data(struct zs_edge_tunnel *t, const struct zs_tunne
 				 uint8_t *payload, size_t len, uint64_t now_ns)
 {
 	struct zs_tunnel_head head = { .type = ZS_TUNNEL_DATA, .flow = *flow, .ecn = ecn };
-	struct own_flow *o = own(t, flow);
+	struct zs_own_flow *o = zs_own_flows_find(&t->own, flow);
 	uint8_t open[ZS_TUNNEL_OPEN];
 
 	if (flow->opener == ZS_TUNNEL_EDGE && !o)

@@ -4,22 +4,19 @@
 #include "uplink.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "relay/codes.h"
 #include "relay/pmtu.h"
+#include "way.h"
 
 #define SLOTS	   64
 #define SLOT	   2048
 #define MOST	   (SLOT - 64) /* of a tunnel datagram: no path across the internet carries more */
 #define SILENCE_NS (5 * ZS_NS_PER_S)
 #define SETTLE_NS  (2 * ZS_NS_PER_S) /* a way that changes more is told once */
-#define IP4_HEADER 28		     /* with UDP's */
-#define IP6_HEADER 48
 
 struct zs_uplink {
 	struct zs_uplink_config config;
@@ -124,35 +121,6 @@ void zs_uplink_flush(struct zs_uplink *u)
 
 /* --- the way ---------------------------------------------------------------------------------- */
 
-static uint32_t headers(const struct zs_endpoint *to)
-{
-	return zs_addr_is4(&to->addr) ? IP4_HEADER : IP6_HEADER;
-}
-
-/* What our own interface toward `to` carries, and from which address; 0: there is no way. */
-static uint32_t interface_of(const struct zs_endpoint *to, struct zs_addr *source)
-{
-	bool four = zs_addr_is4(&to->addr);
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(to->port) };
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(to->port) };
-	struct sockaddr *sa = four ? (struct sockaddr *)&in : (struct sockaddr *)&in6;
-	socklen_t len = four ? sizeof(in) : sizeof(in6), mtu_len = sizeof(int);
-	int fd = socket(four ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), mtu = 0;
-	struct zs_endpoint ep;
-
-	in.sin_addr.s_addr = zs_addr_get4(&to->addr);
-	memcpy(&in6.sin6_addr, to->addr.ip, sizeof(in6.sin6_addr));
-	if (fd < 0)
-		return 0;
-	if (connect(fd, sa, len) || getsockname(fd, sa, &len) || zs_endpoint_from_sockaddr(&ep, sa) ||
-	    getsockopt(fd, four ? IPPROTO_IP : IPPROTO_IPV6, four ? IP_MTU : IPV6_MTU, &mtu, &mtu_len))
-		mtu = 0;
-	else
-		*source = ep.addr;
-	close(fd);
-	return mtu > (int)headers(to) ? (uint32_t)mtu - headers(to) : 0;
-}
-
 /* Of the relay's addresses that there is a way to; at least what QUIC needs, since the kernel may have believed a lie. */
 static uint32_t longest(const struct zs_uplink *u)
 {
@@ -160,7 +128,7 @@ static uint32_t longest(const struct zs_uplink *u)
 	struct zs_addr source;
 
 	for (uint32_t i = 0; i < u->relays; i++) {
-		uint32_t one = interface_of(&u->relay[i], &source);
+		uint32_t one = zs_way_out(&u->relay[i], &source);
 		most = one > most ? one : most;
 	}
 	return most < MOST ? most : MOST;
@@ -206,7 +174,7 @@ static void op_path(void *ctx, enum zs_edge_path what, uint32_t payload)
 	if (what != ZS_EDGE_PATH_UP)
 		return;
 	if (zs_edge_tunnel_way(u->tunnel, &way))
-		interface_of(&way.relay, &u->source);
+		zs_way_out(&way.relay, &u->source);
 	u->silent_ns = UINT64_MAX;
 	u->sessions++;
 	tell(u, ZS_UPLINK_UP, 0);
@@ -338,7 +306,7 @@ void zs_uplink_moved(struct zs_uplink *u)
 	struct zs_addr source;
 	const struct zs_endpoint *to = zs_edge_tunnel_way(u->tunnel, &way) ? &way.relay : &u->relay[0];
 
-	if (!to->port || !interface_of(to, &source) || zs_addr_eq(&source, &u->source))
+	if (!to->port || !zs_way_out(to, &source) || zs_addr_eq(&source, &u->source))
 		return;
 	u->source = source;
 	zs_edge_tunnel_moved(u->tunnel, longest(u), now_of(u));
@@ -375,7 +343,7 @@ void zs_uplink_state(const struct zs_uplink *u, struct zs_uplink_state *out)
 					 .drops = u->drops,
 					 .socket = zs_udp_stats(u->udp) };
 	if (zs_edge_tunnel_way(u->tunnel, &out->way))
-		out->mtu = out->way.size + headers(&out->way.relay);
+		out->mtu = out->way.size + zs_way_headers(&out->way.relay);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

@@ -183,7 +183,7 @@ static uint64_t resident_kb(void)
 /* Did every packet end in one way? Packets that the worker made are among them. */
 static bool conserved(const struct flood_world *w)
 {
-	const struct zs_worker *me = w->dp.worker[0];
+	const struct zs_worker *me = w->bed->w;
 	uint64_t drops = 0;
 
 	for (int i = 0; i < ZS_DROPS; i++)
@@ -206,8 +206,8 @@ static void report_memory(const struct flood_world *w, uint64_t before, uint64_t
 	json_object_set_new(report, "memory",
 			    json_pack("{s:I,s:I,s:I,s:I}", "resident_kb_before", (json_int_t)before,
 				      "resident_kb_after", (json_int_t)after, "packets_held",
-				      (json_int_t)rte_mempool_in_use_count(w->dp.pool), "flows",
-				      (json_int_t)atomic_load(&w->dp.partition[0].head->used)));
+				      (json_int_t)rte_mempool_in_use_count(w->bed->dp.pool), "flows",
+				      (json_int_t)atomic_load(&w->bed->dp.partition[0].head->used)));
 }
 
 /* Forwarding: its cost, the lossless rate, twice that. Returns the lossless rate. */
@@ -259,7 +259,7 @@ static int report_on(struct flood_world *w, json_t *report, struct zs_error *err
 	json_object_set_new(report, "conserved", json_boolean(conserved(w)));
 	json_object_set_new(report, "cut_in_upon", json_integer((json_int_t)w->cut));
 	json_object_set_new(report, "good",
-			    json_boolean(good && conserved(w) && !rte_mempool_in_use_count(w->dp.pool)));
+			    json_boolean(good && conserved(w) && !rte_mempool_in_use_count(w->bed->dp.pool)));
 	return 0;
 }
 

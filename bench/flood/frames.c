@@ -1,4 +1,4 @@
-/* Frames of good and bogus senders. Sums are right, MAC addresses all zero as the ports' are. */
+/* Frames of good and bogus senders. Sums are right, their link addresses all zero. */
 #include <endian.h>
 #include <string.h>
 #include "net/checksum.h"
@@ -57,6 +57,8 @@ void flood_udp(struct flood_frame *f, const struct zs_endpoint *src, const struc
 	uint32_t sum;
 
 	memset(f->bytes, 0, ZS_ETH_LEN + ZS_IP4_MIN + ZS_UDP_LEN);
+	f->bytes[0] = 2; /* the bed's 10.N.0.1 is at 02:00:00:00:00:0N */
+	f->bytes[5] = dst->addr.ip[13];
 	f->bytes[12] = 0x08;
 	ip[0] = 0x45;
 	put16(ip + 2, ZS_IP4_MIN + ZS_UDP_LEN + len);
@@ -86,7 +88,7 @@ static void mint(struct flood_world *w, uint32_t attachment, uint16_t generation
 	zs_cidset_encode(&w->mint,
 			 &(struct zs_cid){ .rotation = 2,
 					   .generation = generation,
-					   .pop = FLOOD_POP,
+					   .pop = ZS_BED_POP,
 					   .attachment = attachment,
 					   .nonce = w->nonce++ },
 			 at);
@@ -94,7 +96,7 @@ static void mint(struct flood_world *w, uint32_t attachment, uint16_t generation
 
 static void good_cid(struct flood_world *w, struct flood_frame *f, uint32_t i)
 {
-	struct zs_endpoint src = flood_peer(i), dst = flood_relay(0, FLOOD_SERVICE);
+	struct zs_endpoint src = flood_peer(i), dst = flood_relay(0, ZS_BED_SERVICE);
 	uint8_t payload[PAYLOAD] = { 0x40 };
 
 	mint(w, 1 + (i + 1) % FLOOD_PEERS, FLOOD_GENERATION, payload + 1);
@@ -155,7 +157,7 @@ static void bogus_bind(struct flood_world *w, uint8_t *at)
 	at[27] = 75;
 	put16(at + 34, 0xffff); /* a counter that nobody used */
 	for (int i = 80; i < 96; i++)
-		at[i] = (uint8_t)flood_random(w);
+		at[i] = (uint8_t)zs_bed_random(w->bed);
 }
 
 /* The payload of an edge's datagram, changed as the class says. */
@@ -166,10 +168,10 @@ static uint16_t bogus_tunnel(struct flood_world *w, uint8_t *at, enum flood_clas
 
 	memcpy(at, r->bytes + head, len);
 	if (class == FLOOD_receiver)
-		at[5] ^= (uint8_t)(1 + flood_random(w) % 255);
+		at[5] ^= (uint8_t)(1 + zs_bed_random(w->bed) % 255);
 	if (class == FLOOD_bad_tag) {
-		put16(at + 12, (uint32_t)flood_random(w) % 64); /* a counter ahead of the window */
-		put16(at + 14, (uint32_t)flood_random(w));
+		put16(at + 12, (uint32_t)zs_bed_random(w->bed) % 64); /* a counter ahead of the window */
+		put16(at + 14, (uint32_t)zs_bed_random(w->bed));
 		at[len - 1] ^= 1;
 	}
 	return len;
@@ -186,34 +188,34 @@ static void hear(struct flood_world *w, uint32_t who, uint16_t len)
 
 void flood_bogus(struct flood_world *w, struct flood_frame *f, enum flood_class class)
 {
-	uint32_t who = (uint32_t)(flood_random(w) % FLOOD_STRANGERS);
+	uint32_t who = (uint32_t)(zs_bed_random(w->bed) % FLOOD_STRANGERS);
 	struct zs_endpoint stranger = flood_stranger(who), src = stranger,
-			   dst = flood_relay(0, FLOOD_SERVICE);
+			   dst = flood_relay(0, ZS_BED_SERVICE);
 	uint8_t payload[FLOOD_FRAME] = { 0x40 };
 	uint16_t len = PAYLOAD;
 
 	switch (class) {
 	case FLOOD_spoofed:
-		src.port = (uint16_t)(1024 + flood_random(w) % 60000);
+		src.port = (uint16_t)(1024 + zs_bed_random(w->bed) % 60000);
 		dst.port = FLOOD_PUBLISHED;
 		break;
 	case FLOOD_random_cid:
 		for (int i = 1; i < CID_HEAD; i++)
-			payload[i] = (uint8_t)flood_random(w);
+			payload[i] = (uint8_t)zs_bed_random(w->bed);
 		break;
 	case FLOOD_known_cid:
-		mint(w, 1 + (uint32_t)flood_random(w) % FLOOD_PEERS, FLOOD_GENERATION, payload + 1);
+		mint(w, 1 + (uint32_t)zs_bed_random(w->bed) % FLOOD_PEERS, FLOOD_GENERATION, payload + 1);
 		break;
 	case FLOOD_over_budget:
-		src = flood_peer(FLOOD_PEERS + (uint32_t)flood_random(w) % FLOOD_GREEDY);
-		mint(w, 1 + (uint32_t)flood_random(w) % FLOOD_PEERS, FLOOD_GENERATION, payload + 1);
+		src = flood_peer(FLOOD_PEERS + (uint32_t)zs_bed_random(w->bed) % FLOOD_GREEDY);
+		mint(w, 1 + (uint32_t)zs_bed_random(w->bed) % FLOOD_PEERS, FLOOD_GENERATION, payload + 1);
 		break;
 	case FLOOD_stale_cid:
-		src = flood_peer((uint32_t)flood_random(w) % FLOOD_PEERS);
-		mint(w, 1 + (uint32_t)flood_random(w) % FLOOD_PEERS, FLOOD_GENERATION - 1, payload + 1);
+		src = flood_peer((uint32_t)zs_bed_random(w->bed) % FLOOD_PEERS);
+		mint(w, 1 + (uint32_t)zs_bed_random(w->bed) % FLOOD_PEERS, FLOOD_GENERATION - 1, payload + 1);
 		break;
 	case FLOOD_full_ports:
-		src.port = (uint16_t)(1024 + flood_random(w) % 60000);
+		src.port = (uint16_t)(1024 + zs_bed_random(w->bed) % 60000);
 		dst.port = FLOOD_FULL;
 		break;
 	case FLOOD_bind:
@@ -221,10 +223,10 @@ void flood_bogus(struct flood_world *w, struct flood_frame *f, enum flood_class 
 		len = ZS_BIND_BYTES;
 		break;
 	case FLOOD_unknown_port:
-		dst.port = w->flow_port[flood_random(w) % FLOOD_FLOWS];
+		dst.port = w->flow_port[zs_bed_random(w->bed) % FLOOD_FLOWS];
 		break;
 	default:
-		dst.port = FLOOD_TUNNEL;
+		dst.port = ZS_BED_TUNNEL;
 		len = bogus_tunnel(w, payload, class);
 	}
 	flood_udp(f, &src, &dst, payload, len);

@@ -69,7 +69,7 @@ static void arrivals(struct flood_world *w, struct flood_load *l)
 /* One turn, and what it cost. */
 static void turn(struct flood_world *w, struct flood_load *l, uint64_t *cycles, uint64_t *packets)
 {
-	const uint64_t *rx = &w->dp.worker[0]->count[ZS_COUNTER_rx];
+	const uint64_t *rx = &w->bed->w->count[ZS_COUNTER_rx];
 	uint64_t from = *rx, took = flood_turn(w);
 
 	l->clock += (double)took;
@@ -93,7 +93,7 @@ void flood_load_run(struct flood_world *w, struct flood_load *l, uint64_t ns)
 		arrivals(w, l);
 		turn(w, l, &cycles, &packets);
 	}
-	l->flood_mode = w->dp.worker[0]->flood.on;
+	l->flood_mode = w->bed->w->flood.on;
 	flood_drain(w);
 	for (uint32_t i = 0; i < l->streams; i++)
 		if (l->stream[i].good)

@@ -24,7 +24,7 @@ static void edge_send(void *ctx, const struct zs_endpoint *to, uint8_t ecn, cons
 
 static void bind_peers(struct flood_world *w)
 {
-	struct zs_worker *me = w->dp.worker[ZS_BINDER];
+	struct zs_worker *me = w->bed->dp.worker[ZS_BINDER];
 
 	for (uint32_t i = 0; i < FLOOD_PEERS + FLOOD_GREEDY; i++) {
 		struct zs_binding before = zs_binds_get(me, i + 1), after = before;
@@ -72,8 +72,8 @@ static void confirm_flows(struct flood_world *w)
 		w->flow_port[i] = confirm(w, flood_client(i), FLOOD_PUBLISHED, &flood_target);
 	while (confirm(w, flood_client(FLOOD_FLOWS + full), FLOOD_FULL, &flood_full_target))
 		full++;
-	ZS_CHECK(full > 1000 && w->dp.worker[0]->drop[ZS_DROP_flow_ports] == 1,
-		 "%u flows fill a target's ports", full);
+	ZS_CHECK(full > 1000 && w->bed->w->drop[ZS_DROP_flow_ports] == 1, "%u flows fill a target's ports",
+		 full);
 }
 
 static void nothing_opened(void *ctx, const struct zs_tunnel_flow *flow, const struct zs_endpoint *client,
@@ -114,7 +114,7 @@ static int raise_tunnel(struct flood_world *w, struct zs_error *err)
 	static const struct zs_edge_tunnel_config config = { .flows = 16, .idle_ns = 10 * ZS_NS_PER_S };
 	struct zs_edge_session s = { .receiver = 0x11223344,
 				     .peer = FLOOD_RECEIVER,
-				     .relay = { flood_relay(0, FLOOD_TUNNEL) },
+				     .relay = { flood_relay(0, ZS_BED_TUNNEL) },
 				     .relays = 1,
 				     .most = 1472 };
 
@@ -142,7 +142,7 @@ int flood_settle(struct flood_world *w, struct zs_error *err)
 
 	flood_drain(w);
 	bind_peers(w);
-	while (w->dp.worker[0]->hot[FLOOD_PEERS + FLOOD_GREEDY].port == 0 && zs_clock_ns() < until)
+	while (w->bed->w->hot[FLOOD_PEERS + FLOOD_GREEDY].port == 0 && zs_clock_ns() < until)
 		flood_turn(w);
 	confirm_flows(w);
 	rc = raise_tunnel(w, err);

@@ -1,5 +1,5 @@
-/* A dataplane's worker in this very process: real stages, tables, sessions and state in a folder of its own, two ports made of
- * rings in memory. The bench's thread is everybody else: peers, targets, an edge, and the control plane.
+/* A bed with two ports of rings (relay/bed.h), and everybody around it, who are the bench's own thread: peers, targets, an
+ * edge, and the control plane.
  *
  *     peers, clients, edge, strangers ── port 0 ── worker ── port 1 ── target
  *
@@ -7,11 +7,9 @@
 #ifndef ZS_BENCH_FLOOD_WORLD_H
 #define ZS_BENCH_FLOOD_WORLD_H
 
-#include "base/error.h"
+#include "relay/bed.h"
 #include "relay/cidset.h"
-#include "stage/stage.h"
 
-#define FLOOD_RING	 1024
 #define FLOOD_PEERS	 256 /* attachments that are bound; from 1 on */
 #define FLOOD_GREEDY	 64  /* as many more, bound, which may send a packet a second */
 #define FLOOD_UNBOUND	 600 /* an attachment that nobody bound, with a session to bind by */
@@ -21,11 +19,8 @@
 #define FLOOD_STRANGERS	 65536 /* addresses that bogus packets come from, each of a /24 of its own */
 #define FLOOD_FRAME	 256
 #define FLOOD_PUBLISHED	 4443
-#define FLOOD_FULL	 4445 /* leads to a target whose source ports are in use */
-#define FLOOD_SERVICE	 4433
-#define FLOOD_TUNNEL	 4434
+#define FLOOD_FULL	 4445		       /* leads to a target whose source ports are in use */
 #define FLOOD_MAGIC	 0x476f6f64476f6f00ull /* the last bytes of a good packet, and its kind */
-#define FLOOD_POP	 7
 #define FLOOD_GENERATION 300
 #define FLOOD_RECEIVER	 (0xabcd0000u | FLOOD_EDGE)
 
@@ -37,17 +32,10 @@ struct flood_frame {
 };
 
 struct flood_world {
-	char dir[64];
-	struct zs_dp dp;
-	struct zs_log log;
-	struct zs_tables tables;
-	struct zs_sessions sessions;
-	struct zs_burst burst;
-	struct rte_ring *in[2], *out[2];
+	struct zs_bed *bed;
 	struct zs_edge_tunnel *edge;
 	struct zs_cidset mint;
 	uint32_t nonce;
-	uint64_t random;
 	/* Of the edge: what it sent last, and one of its datagrams as it was accepted. */
 	struct flood_frame from_edge, recorded;
 	bool edge_spoke, edge_up;
@@ -79,7 +67,6 @@ void flood_drain(struct flood_world *w);
 int flood_settle(struct flood_world *w, struct zs_error *err);
 /* Packets that wait for the worker. */
 uint32_t flood_waiting(const struct flood_world *w);
-uint64_t flood_random(struct flood_world *w);
 
 /* --- frames.c --- */
 

@@ -37,6 +37,7 @@ struct zs_bed_shape {
 	bool small_pages; /* else huge ones where the kernel gives them */
 	bool rings;
 	uint32_t workers; /* with `rings`, each with a queue of both ports; 0: one */
+	uint32_t packets; /* with `rings`: how many there are; 0: few, which stay in the nearer caches */
 	const char
 	    *pci[ZS_BED_PCI]; /* devices that DPDK opens besides, for the bench's own use; NULL: none */
 };
@@ -85,8 +86,8 @@ double zs_bed_median(double *v, uint32_t n);
 double zs_bed_io(struct zs_bed *bed);
 /* Housekeeping until the worker's own lines of attachments are up to date. */
 void zs_bed_settle(struct zs_bed *bed);
-/* rings.c: makes the ports in the place of zs_ports_start. */
-int zs_bed_rings(struct zs_bed *bed, struct zs_error *err);
+/* rings.c: makes the ports in the place of zs_ports_start; `packets` as in the shape. */
+int zs_bed_rings(struct zs_bed *bed, uint32_t packets, struct zs_error *err);
 /* Packets that were dropped so far, for whatever reason, and the name of one. */
 uint64_t zs_bed_dropped(const struct zs_bed *bed, const char **name);
 

@@ -72,12 +72,13 @@ static int make_port(struct zs_bed *bed, uint32_t i, struct zs_error *err)
 	return 0;
 }
 
-int zs_bed_rings(struct zs_bed *bed, struct zs_error *err)
+int zs_bed_rings(struct zs_bed *bed, uint32_t packets, struct zs_error *err)
 {
 	int rc = 0;
 
-	bed->dp.pool = rte_pktmbuf_pool_create("ports", bed->dp.workers * (PACKETS + 1) - 1, CACHE, 0,
-					       RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	packets = packets ? packets : bed->dp.workers * (PACKETS + 1) - 1;
+	bed->dp.pool = rte_pktmbuf_pool_create("ports", packets, CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+					       SOCKET_ID_ANY);
 	if (!bed->dp.pool)
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "no memory for packets");
 	for (uint32_t i = 0; i < 2 && !rc; i++)

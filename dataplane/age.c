@@ -21,14 +21,18 @@ static bool detached(const struct zs_worker *w, const struct zs_addr *a)
 
 /* Has the published port gone, or got another target? Without tables, or while the entry is being
  * written, nothing is known and nothing ends. */
-static bool unpublished(const struct zs_flow *f, const void *ctx)
+static bool unpublished(const struct zs_flow *f, const struct zs_flow_rest *rest, const void *ctx)
 {
 	const struct zs_worker *w = ctx;
 	struct zs_published p;
+	uint32_t generation;
 
+	if (w->tables && zs_tables_generation(w->tables, f->port, &generation) &&
+	    f->as_of == zs_flow_as_of(w->stamp, generation))
+		return detached(w, &f->client.addr);
 	if (!w->tables || zs_seqlock_read(&w->tables->published[f->port].seq) & 1)
 		return false;
-	return !zs_tables_published(w->tables, f->port, &p) || p.generation != f->published_generation ||
+	return !zs_tables_published(w->tables, f->port, &p) || p.generation != rest->published_generation ||
 	       detached(w, &f->client.addr);
 }
 

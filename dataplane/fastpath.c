@@ -263,20 +263,24 @@ void zs_fastpath_void(struct zs_worker *w, uint32_t id)
 void zs_fastpath_flow(struct zs_worker *w, const struct zs_flow_table *t, uint32_t id, bool ends)
 {
 	struct zs_fastpath *fp = w->dp->fast;
-	struct zs_flow *f = &t->flow[id];
+	struct zs_flow_rest *rest;
+	struct zs_flow *f;
 	struct zs_fast_meter got;
 	struct zs_fast_way *way;
 
 	if (t != fp->table || id >= fp->maps.shape.flows)
 		return;
+	f = &t->flow[id];
+	rest = &t->rest[id];
 	way = fp->maps.flows[id].way;
-	got = zs_fast_take(&way[ZS_FAST_CLIENT].meter);
-	f->to_target_packets += got.packets;
-	f->to_target_bytes += got.bytes;
-	got = zs_fast_take(&way[ZS_FAST_TARGET].meter);
-	f->to_client_packets += got.packets;
-	f->to_client_bytes += got.bytes;
-	for (int i = 0; i < 2; i++)
+	_Static_assert((int)ZS_FAST_CLIENT == ZS_FLOW_TO_TARGET && (int)ZS_FAST_TARGET == ZS_FLOW_TO_CLIENT,
+		       "a client's packet goes to the target");
+	for (int i = 0; i < ZS_FLOW_WAYS; i++) {
+		got = zs_fast_take(&way[i].meter);
+		rest->packets[i] += got.packets;
+		rest->bytes[i] += got.bytes;
+	}
+	for (int i = 0; i < ZS_FLOW_WAYS; i++)
 		if (way[i].stamp && (int32_t)(way[i].last_ms - f->last_ms) > 0)
 			f->last_ms = way[i].last_ms;
 	if (ends)

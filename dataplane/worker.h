@@ -32,7 +32,7 @@ struct zs_sent {
 	uint32_t from, to;    /* attachments + 1 that it came from and goes to; 0: none */
 	uint16_t payload;     /* UDP payload bytes, the inner one's */
 	uint16_t ip_len;
-	uint8_t to_client;
+	uint8_t way;  /* enum zs_flow_way */
 	uint8_t kind; /* enum zs_sent_kind */
 };
 
@@ -76,7 +76,7 @@ struct zs_worker {
 	const struct zs_sessions *sessions; /* NULL: no attachment is known */
 	struct zs_sessions *_Atomic sessions_seen;
 	uint64_t change;
-	uint32_t stamp; /* of tables and change, compared with zs_flow.tables_change; never 0 with tables */
+	uint32_t stamp; /* of tables and change, compared with zs_flow.as_of; never 0 with tables */
 	uint64_t now_ns;
 	uint32_t now_ms;
 	zs_acl_view acl; /* NULL: nothing is denied */

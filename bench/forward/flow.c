@@ -206,8 +206,11 @@ static uint64_t metered(const struct zs_forward *f)
 	const struct zs_flow_table *t = &f->bed->dp.partition[0];
 	uint64_t n = 0;
 
-	for (uint32_t i = 0; i < t->capacity; i++)
-		n += t->flow[i].used ? t->flow[i].to_target_packets + t->flow[i].to_client_packets : 0;
+	for (uint32_t i = 0; i < t->capacity; i++) {
+		struct zs_flow_counts c = zs_flow_counts(&t->flow[i], &t->rest[i]);
+
+		n += t->flow[i].used ? c.packets[ZS_FLOW_TO_TARGET] + c.packets[ZS_FLOW_TO_CLIENT] : 0;
+	}
 	return n;
 }
 

@@ -17,7 +17,7 @@
 struct own {
 	struct zs_flow_partition_head head;
 	struct zs_flow_table table;
-	void *memory[3];
+	struct zs_flow_memory memory;
 	struct zs_endpoint key[KEYS];
 	uint64_t random;
 	uint32_t flows;
@@ -39,9 +39,7 @@ static int add_all(struct own *o, struct zs_error *err)
 	for (uint32_t i = 0; i < o->flows; i++) {
 		struct zs_flow_new want = { .client = client(i),
 					    .target = { addr(i % TARGETS), 443 },
-					    .port = PORT,
-					    .nexthop_client = ZS_FLOW_NONE,
-					    .nexthop_target = ZS_FLOW_NONE };
+					    .port = PORT };
 		uint32_t id;
 
 		if (zs_flow_add(&o->table, &want, (uint32_t)zs_draw(&o->random), &id, NULL) != ZS_FLOW_OK)
@@ -55,18 +53,30 @@ static int open_table(struct own *o, uint32_t flows, struct zs_error *err)
 {
 	static const uint8_t key[16] = "a table's key...";
 	uint32_t capacity = flows + flows / 4, buckets = zs_flow_buckets_for(capacity);
+	struct zs_flow_memory *m = &o->memory;
 
 	o->flows = flows;
 	o->random = 1;
-	o->memory[0] = zs_huge(buckets * sizeof(struct zs_flow_bucket));
-	o->memory[1] = zs_huge(buckets * sizeof(struct zs_flow_bucket));
-	o->memory[2] = zs_huge(capacity * sizeof(struct zs_flow));
-	if (!o->memory[0] || !o->memory[1] || !o->memory[2] ||
-	    zs_flow_table_open(&o->table, &o->head, o->memory[0], o->memory[1], o->memory[2], capacity,
-			       buckets, key, true))
+	*m = (struct zs_flow_memory){ .head = &o->head,
+				      .by_client = zs_huge(buckets * sizeof(struct zs_flow_bucket)),
+				      .by_target = zs_huge(buckets * sizeof(struct zs_flow_bucket)),
+				      .flow = zs_huge(capacity * sizeof(struct zs_flow)),
+				      .rest = zs_huge(capacity * sizeof(struct zs_flow_rest)),
+				      .capacity = capacity,
+				      .buckets = buckets };
+	if (!m->by_client || !m->by_target || !m->flow || !m->rest ||
+	    zs_flow_table_open(&o->table, m, key, true))
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "no memory for %u flows", flows);
 	zs_flow_table_set_ports(&o->table, 1024, 65535);
 	return add_all(o, err);
+}
+
+static void close_table(struct zs_flow_memory *m)
+{
+	free(m->by_client);
+	free(m->by_target);
+	free(m->flow);
+	free(m->rest);
 }
 
 static void prepare(void *ctx, uint64_t arg)
@@ -116,8 +126,7 @@ static int bench(const struct zs_bench_options *opt, json_t *report, struct zs_e
 	if (!rc)
 		rc = zs_cases_run(cases, n, opt, report, err);
 	for (uint32_t i = 0; own && i < n; i++)
-		for (int k = 0; k < 3; k++)
-			free(own[i].memory[k]);
+		close_table(&own[i].memory);
 	free(own);
 	return rc;
 }

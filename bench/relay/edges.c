@@ -65,8 +65,6 @@ static void add_flow(struct zs_edges *e, uint32_t index)
 				    .local_client = ZS_BED_NEAR,
 				    .local_target = ZS_LOCAL_ATTACHED,
 				    .published_generation = 1,
-				    .nexthop_client = ZS_NEXTHOP_NONE,
-				    .nexthop_target = ZS_NEXTHOP_NONE,
 				    .now_ms = bed->w->now_ms };
 	uint32_t id;
 

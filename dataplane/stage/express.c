@@ -3,6 +3,7 @@
  *
  *   express_cid   of the service port, from a bound peer to another one of the same family, neither with limits, by a
  *                 neighbour at hand
+ *   express_flow  of confirmed flows of published ports, to an end of the same family, by a neighbour at hand
  *
  * A packet that any of them is not sure of is left as it came and goes the long way (stage.h), which judges it from the
  * beginning: nothing is refused here but a connection ID that is none. All packets from one peer to another go the same way
@@ -40,7 +41,11 @@ static inline bool is_source(const struct zs_express *x, const struct zs_addr *s
 /* Whose it is, or NULL. */
 static inline struct zs_express_lane *lane_of(struct zs_express *x, uint16_t port)
 {
-	return port == x->w->dp->service_port ? &x->cid : NULL;
+	const struct zs_dp *dp = x->w->dp;
+
+	if (port == dp->service_port)
+		return x->cid_open ? &x->cid : NULL;
+	return x->flow_open && port != dp->tunnel_port ? &x->flow : NULL;
 }
 
 static inline bool take(struct zs_express *x, struct rte_mbuf *m)
@@ -76,7 +81,7 @@ static bool is_open(const struct zs_worker *w, const struct zs_port *port)
 	for (uint16_t i = 0; i < port->vlans; i++)
 		untagged |= port->vlan[i] == 0;
 	return untagged && w->tables && !zs_tables_stopped(w->tables) && !w->trace && !w->dp->fast &&
-	       !w->flood.on && zs_express_cid_is_open(w);
+	       !w->flood.on;
 }
 
 static void begin(struct zs_express *x, struct zs_worker *w, const struct zs_port *port, struct rte_mbuf **m)
@@ -88,7 +93,15 @@ static void begin(struct zs_express *x, struct zs_worker *w, const struct zs_por
 	x->left = m;
 	x->rest = 0;
 	x->bytes = 0;
+	x->cid_open = zs_express_cid_is_open(w);
+	x->flow_open = zs_express_flow_is_open(w);
 	x->cid.taken = x->cid.decoded = x->cid.known = x->cid.done = 0;
+	x->flow.taken = x->flow.decoded = x->flow.known = x->flow.done = 0;
+}
+
+static inline bool are_under_way(const struct zs_express_lane *lane)
+{
+	return lane->done < lane->taken;
 }
 
 uint32_t zs_stage_express(struct zs_worker *w, struct rte_mbuf **m, uint32_t n)
@@ -101,11 +114,14 @@ uint32_t zs_stage_express(struct zs_worker *w, struct rte_mbuf **m, uint32_t n)
 	begin(&x, w, port, m);
 	for (uint32_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
-	for (uint32_t i = 0; i < n || x.cid.done < x.cid.taken;) {
+	for (uint32_t i = 0; i < n || are_under_way(&x.cid) || are_under_way(&x.flow);) {
 		for (uint32_t end = i + ZS_EXPRESS_GROUP < n ? i + ZS_EXPRESS_GROUP : n; i < end; i++)
 			if (ZS_UNLIKELY(!take(&x, m[i])))
 				m[x.rest++] = m[i];
-		zs_express_cid_step(&x, &x.cid);
+		if (are_under_way(&x.cid))
+			zs_express_cid_step(&x, &x.cid);
+		if (are_under_way(&x.flow))
+			zs_express_flow_step(&x, &x.flow);
 	}
 	w->count[ZS_COUNTER_rx_bytes] += x.bytes;
 	return x.rest;

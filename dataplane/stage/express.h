@@ -21,9 +21,11 @@ struct zs_express_packet {
 	bool is4;
 	uint8_t local; /* index of the own address it is for */
 	/* The kind's. */
+	uint8_t way; /* enum zs_flow_way */
 	uint16_t generation;
-	uint32_t from, to;
+	uint32_t from, to; /* attachments; a flow is `to` */
 	uint64_t hash;
+	struct zs_flow_table *table;
 };
 
 /* A kind's packets of a burst. */
@@ -41,7 +43,8 @@ struct zs_express {
 	uint32_t rest;		/* left for the long way … */
 	struct rte_mbuf **left; /* … in the caller's array */
 	uint64_t bytes;		/* of what does not go the long way */
-	struct zs_express_lane cid;
+	bool cid_open, flow_open;
+	struct zs_express_lane cid, flow;
 };
 
 /* A packet that its kind is not sure of. */
@@ -81,5 +84,8 @@ static inline void zs_express_send(struct zs_express *x, const struct zs_express
  * have gone. */
 bool zs_express_cid_is_open(const struct zs_worker *w);
 void zs_express_cid_step(struct zs_express *x, struct zs_express_lane *lane);
+/* express_flow.c: the same for all other ports. */
+bool zs_express_flow_is_open(const struct zs_worker *w);
+void zs_express_flow_step(struct zs_express *x, struct zs_express_lane *lane);
 
 #endif

@@ -7,14 +7,6 @@
 #include "limit.h"
 #include "stage.h"
 
-int zs_flow_partition_of(const struct zs_dp *dp, uint16_t port)
-{
-	for (uint32_t i = 0; i < dp->partitions; i++)
-		if (port <= dp->partition_last[i] && port >= dp->partition_first[i] && port)
-			return (int)i;
-	return -1;
-}
-
 /* The partition that a target's packet names, or -1: by its port, or by the top bits of its flow number. */
 static int named(const struct zs_worker *w, const struct zs_item *it)
 {
@@ -89,11 +81,14 @@ static int elsewhere(const struct zs_worker *w, const struct zs_item *it)
 /* A flow of an entry that was withdrawn or aimed elsewhere ends when its next packet comes. */
 static void judge(struct zs_worker *w, struct zs_item *it)
 {
-	struct zs_flow *f = &it->table->flow[it->flow];
+	const struct zs_flow *f = &it->table->flow[it->flow];
+	uint32_t generation;
 
 	if (it->side == ZS_SIDE_TARGET || it->inner)
 		zs_stage_published(w, it, f->port);
-	if (it->published.used && it->published.generation == f->published_generation)
+	generation = it->published.generation;
+	if (it->published.used && (f->as_of == zs_flow_as_of(w->stamp, generation) ||
+				   it->table->rest[it->flow].published_generation == generation))
 		return;
 	zs_flow_end(w, it->table, it->flow, ZS_FLOW_END_UNPUBLISHED);
 	it->flow = ZS_FLOW_NONE;

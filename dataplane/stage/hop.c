@@ -1,5 +1,5 @@
-/* Next hops of flows and of bound addresses. A flow keeps two indices into the tables and the stamp of the tables
- * they were found in; when the tables have changed since, both are found again.
+/* Next hops of flows and of bound addresses. A flow keeps two indices into the tables and what they were found
+ * as of; when the tables have changed since, both are found again.
  *
  * A neighbour that is missing is asked for by an event, once each ZS_MISSING_MS; when it is
  * found the tables change, so nothing has to be tried again before that. */
@@ -41,16 +41,30 @@ uint32_t zs_hop_resolve(struct zs_worker *w, const struct zs_addr *addr, struct 
 	return ZS_NEXTHOP_NONE;
 }
 
-static void refresh(struct zs_worker *w, struct zs_flow *f)
+void zs_hop_keep(struct zs_worker *w, struct zs_flow_table *t, uint32_t flow, uint32_t to_target,
+		 uint32_t to_client)
 {
+	uint32_t as_of = zs_flow_as_of(w->stamp, t->rest[flow].published_generation);
+	struct zs_flow *f = &t->flow[flow];
+
+	f->nexthop[ZS_FLOW_TO_TARGET] = (uint16_t)to_target;
+	f->nexthop[ZS_FLOW_TO_CLIENT] = (uint16_t)to_client;
+	f->as_of = zs_hot_keeps(to_target) && zs_hot_keeps(to_client) ? as_of : 0;
+}
+
+/* Finds both ways again; the one that was asked for. */
+static uint32_t refresh(struct zs_worker *w, const struct zs_item *it)
+{
+	const struct zs_flow *f = &it->table->flow[it->flow];
+	uint32_t to_client = ZS_NEXTHOP_NONE, to_target = ZS_NEXTHOP_NONE;
 	struct zs_nexthop hop;
 
-	f->nexthop_client = f->nexthop_target = ZS_NEXTHOP_NONE;
 	if (!zs_is_attached(&f->client.addr))
-		f->nexthop_client = zs_hop_resolve(w, &f->client.addr, &hop);
+		to_client = zs_hop_resolve(w, &f->client.addr, &hop);
 	if (!zs_is_attached(&f->target.addr))
-		f->nexthop_target = zs_hop_resolve(w, &f->target.addr, &hop);
-	f->tables_change = w->stamp;
+		to_target = zs_hop_resolve(w, &f->target.addr, &hop);
+	zs_hop_keep(w, it->table, it->flow, to_target, to_client);
+	return it->side == ZS_SIDE_CLIENT ? to_target : to_client;
 }
 
 /* Is it time to look again for a neighbour that was missing? Only to ask again: the answer changes the tables. */
@@ -106,12 +120,15 @@ static enum zs_drop take(struct zs_worker *w, uint32_t index, struct zs_hop *hop
 
 enum zs_drop zs_hop_find(struct zs_worker *w, struct zs_item *it)
 {
-	struct zs_flow *f = &it->table->flow[it->flow];
-	const uint32_t *index = it->side == ZS_SIDE_CLIENT ? &f->nexthop_target : &f->nexthop_client;
+	const struct zs_flow *f = &it->table->flow[it->flow];
+	uint32_t index = zs_hot_index(f->nexthop[it->side]);
 
-	if (f->tables_change != w->stamp || (*index == ZS_NEXTHOP_NONE && again(w, it->hash)))
-		refresh(w, f);
-	return take(w, *index, &it->hop);
+	_Static_assert((int)ZS_SIDE_CLIENT == ZS_FLOW_TO_TARGET && (int)ZS_SIDE_TARGET == ZS_FLOW_TO_CLIENT,
+		       "a client's packet goes to the target");
+	if (f->as_of != zs_flow_as_of(w->stamp, it->published.generation) ||
+	    (index == ZS_NEXTHOP_NONE && again(w, it->hash)))
+		index = refresh(w, it);
+	return take(w, index, &it->hop);
 }
 
 enum zs_drop zs_hop_toward(struct zs_worker *w, const struct zs_addr *addr, struct zs_hop_memo *memo,

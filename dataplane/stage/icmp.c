@@ -153,6 +153,7 @@ static enum zs_drop translate(struct zs_worker *w, struct zs_item *it)
 		return ZS_DROP_icmp_mtu;
 	if (!zs_limit_take(&w->icmp_tat_ns, ZS_ICMP_RATE_S, ZS_ICMP_BURST, w->now_ns))
 		return ZS_DROP_icmp_rate;
+	it->published.generation = it->table->rest[it->flow].published_generation;
 	if ((why = zs_hop_find(w, it)) != ZS_DROPS)
 		return why;
 	if (it->frame + it->p.quoted_l4_off - HEADROOM < (uint8_t *)it->m->buf_addr)

@@ -86,25 +86,24 @@ int zs_flow_room_elsewhere(const struct zs_worker *w, uint16_t port)
 	return -1;
 }
 
-static void tell(struct zs_worker *w, const struct zs_flow *f, enum zs_event_kind kind, uint8_t reason)
+/* What begins and ends have in common. */
+static struct zs_event about(const struct zs_worker *w, const struct zs_flow *f, enum zs_event_kind kind)
 {
-	struct zs_event e = { .kind = (uint8_t)kind,
-			      .reason = reason,
-			      .port = f->port,
-			      .time_ns = w->now_ns,
-			      .client = f->client,
-			      .source_port = f->source_port };
+	bool has_local = f->local_client < ZS_LOCALS_MAX;
 
-	e.iface = f->local_client < ZS_LOCALS_MAX ? w->locals.entry[f->local_client].iface : 0;
-	if (kind == ZS_EVENT_FLOW_END) {
-		e.packets = (uint32_t)(f->to_target_packets + f->to_client_packets);
-		e.bytes = f->to_target_bytes + f->to_client_bytes;
-	}
-	zs_worker_event(w, &e);
+	return (struct zs_event){ .kind = (uint8_t)kind,
+				  .iface = has_local ? w->locals.entry[f->local_client].iface : 0,
+				  .port = f->port,
+				  .time_ns = w->now_ns,
+				  .client = f->client,
+				  .source_port = f->source_port };
 }
 
-void zs_flow_gone(struct zs_worker *w, const struct zs_flow *f, enum zs_flow_end why)
+void zs_flow_gone(struct zs_worker *w, const struct zs_flow_gone *gone, enum zs_flow_end why)
 {
+	const struct zs_flow_counts *c = &gone->counts;
+	const struct zs_flow *f = &gone->flow;
+	struct zs_event e = about(w, f, ZS_EVENT_FLOW_END);
 	static const uint8_t counter[] = { [ZS_FLOW_END_IDLE] = ZS_COUNTER_flows_expired,
 					   [ZS_FLOW_END_EVICTED] = ZS_COUNTER_flows_evicted,
 					   [ZS_FLOW_END_UNPUBLISHED] = ZS_COUNTER_flows_ended,
@@ -113,7 +112,10 @@ void zs_flow_gone(struct zs_worker *w, const struct zs_flow *f, enum zs_flow_end
 	w->count[counter[why]]++;
 	zs_limit_flow_gone(w->dp->limits, f->port, &f->client.addr);
 	zs_held_gone(w->dp, w->index, f);
-	tell(w, f, ZS_EVENT_FLOW_END, (uint8_t)why);
+	e.reason = (uint8_t)why;
+	e.packets = (uint32_t)(c->packets[ZS_FLOW_TO_TARGET] + c->packets[ZS_FLOW_TO_CLIENT]);
+	e.bytes = c->bytes[ZS_FLOW_TO_TARGET] + c->bytes[ZS_FLOW_TO_CLIENT];
+	zs_worker_event(w, &e);
 }
 
 /* Attached ends keep flows by the same clock, but of a port that went or leads elsewhere they cannot know. */
@@ -129,34 +131,37 @@ static void tell_ends(struct zs_worker *w, const struct zs_flow *f)
 
 void zs_flow_end(struct zs_worker *w, struct zs_flow_table *t, uint32_t id, enum zs_flow_end why)
 {
+	struct zs_flow_gone gone;
+
 	if (w->dp->fast)
 		zs_fastpath_flow(w, t, id, true);
-	zs_flow_gone(w, &t->flow[id], why);
+	gone = (struct zs_flow_gone){ t->flow[id], zs_flow_counts(&t->flow[id], &t->rest[id]) };
+	zs_flow_gone(w, &gone, why);
 	if (why == ZS_FLOW_END_UNPUBLISHED)
-		tell_ends(w, &t->flow[id]);
+		tell_ends(w, &gone.flow);
 	zs_flow_finish(t, id, w->now_ms);
 }
 
 /* Which own address faces the target: of the interface its next hop is on. An attachment's end has neither:
  * the way to it is the session's, looked up for each packet. */
-static enum zs_drop aim(struct zs_worker *w, struct zs_flow_new *want)
+static enum zs_drop aim(struct zs_worker *w, struct zs_flow_new *want, uint32_t nexthop[ZS_FLOW_WAYS])
 {
 	struct zs_nexthop hop;
 	int local;
 
-	want->nexthop_client = want->nexthop_target = ZS_NEXTHOP_NONE;
+	nexthop[ZS_FLOW_TO_CLIENT] = nexthop[ZS_FLOW_TO_TARGET] = ZS_NEXTHOP_NONE;
 	if (!zs_is_attached(&want->client.addr))
-		want->nexthop_client = zs_hop_resolve(w, &want->client.addr, &hop);
-	if (want->nexthop_client == ZS_HOP_DENIED)
+		nexthop[ZS_FLOW_TO_CLIENT] = zs_hop_resolve(w, &want->client.addr, &hop);
+	if (nexthop[ZS_FLOW_TO_CLIENT] == ZS_HOP_DENIED)
 		return ZS_DROP_deny_out;
 	if (zs_is_attached(&want->target.addr)) {
 		want->local_target = ZS_LOCAL_ATTACHED;
 		return ZS_DROPS;
 	}
-	want->nexthop_target = zs_hop_resolve(w, &want->target.addr, &hop);
-	if (want->nexthop_target == ZS_HOP_DENIED)
+	nexthop[ZS_FLOW_TO_TARGET] = zs_hop_resolve(w, &want->target.addr, &hop);
+	if (nexthop[ZS_FLOW_TO_TARGET] == ZS_HOP_DENIED)
 		return ZS_DROP_deny_out;
-	if (want->nexthop_target == ZS_HOP_UNREACHABLE)
+	if (nexthop[ZS_FLOW_TO_TARGET] == ZS_HOP_UNREACHABLE)
 		return ZS_DROP_no_route;
 	local = zs_locals_pick(&w->locals, &want->target.addr, hop.iface, hop.vlan);
 	if (local == ZS_LOCAL_NONE)
@@ -201,15 +206,17 @@ static enum zs_drop make(struct zs_worker *w, struct zs_item *it)
 				    .published_generation = it->published.generation,
 				    .now_ms = w->now_ms };
 	bool port_full = port_is_full(w, it);
-	struct zs_flow evicted = { .used = 0 };
+	struct zs_flow_gone evicted = { .flow.used = 0 };
+	uint32_t nexthop[ZS_FLOW_WAYS];
+	struct zs_event e;
 	enum zs_flow_error rc;
 	enum zs_drop why;
 
 	want.in_exchange = port_full;
-	if ((why = aim(w, &want)) != ZS_DROPS || (why = judge_ends(w, &want)) != ZS_DROPS)
+	if ((why = aim(w, &want, nexthop)) != ZS_DROPS || (why = judge_ends(w, &want)) != ZS_DROPS)
 		return why;
 	rc = zs_flow_add(it->table, &want, zs_worker_random(w), &it->flow, &evicted);
-	if (evicted.used)
+	if (evicted.flow.used)
 		zs_flow_gone(w, &evicted, ZS_FLOW_END_EVICTED);
 	if (rc == ZS_FLOW_PORTS &&
 	    (zs_is_attached(&want.target.addr) || zs_flow_ports_oldest(it->table, want.port) == ZS_FLOW_NONE))
@@ -218,11 +225,12 @@ static enum zs_drop make(struct zs_worker *w, struct zs_item *it)
 		return ZS_DROP_flow_limit_attachment;
 	if (rc != ZS_FLOW_OK)
 		return (enum zs_drop)reason[rc];
-	it->table->flow[it->flow].tables_change = w->stamp;
+	zs_hop_keep(w, it->table, it->flow, nexthop[ZS_FLOW_TO_TARGET], nexthop[ZS_FLOW_TO_CLIENT]);
 	zs_limit_flow_made(w->dp->limits, want.port, &want.client.addr);
 	zs_held_made(w->dp, w->index, &it->table->flow[it->flow]);
 	w->count[ZS_COUNTER_flows_new]++;
-	tell(w, &it->table->flow[it->flow], ZS_EVENT_FLOW_NEW, 0);
+	e = about(w, &it->table->flow[it->flow], ZS_EVENT_FLOW_NEW);
+	zs_worker_event(w, &e);
 	return ZS_DROPS;
 }
 

@@ -123,7 +123,7 @@ int zs_flow_room_elsewhere(const struct zs_worker *w, uint16_t port);
 /* Ends a flow: counters, event, memory. `counter` says which of flows_* is raised. */
 void zs_flow_end(struct zs_worker *w, struct zs_flow_table *t, uint32_t id, enum zs_flow_end why);
 /* Told of a flow that zs_flow_add evicted. */
-void zs_flow_gone(struct zs_worker *w, const struct zs_flow *f, enum zs_flow_end why);
+void zs_flow_gone(struct zs_worker *w, const struct zs_flow_gone *gone, enum zs_flow_end why);
 
 /* hop.c: the way to a bound address, kept in its line; as zs_hop_find. */
 enum zs_drop zs_hop_bound(struct zs_worker *w, struct zs_item *it, struct zs_hot *line);
@@ -132,21 +132,27 @@ static inline uint32_t zs_hop_stamp(const struct zs_worker *w)
 {
 	return w->stamp + (uint32_t)atomic_load_explicit(w->tables->change, memory_order_acquire);
 }
+/* The neighbour of an index that was kept, if it is at hand; else NULL. */
+static inline const struct zs_hop *zs_hop_kept(const struct zs_worker *w, uint16_t nexthop)
+{
+	const struct zs_hop_line *l = &w->hop[nexthop % ZS_HOPS];
+
+	return nexthop < ZS_HOT_KEPT && l->index == nexthop + 1u && l->stamp == zs_hop_stamp(w) ? &l->hop
+												: NULL;
+}
 /* The way to a bound address, if all of it is known; else NULL, and zs_hop_bound finds it. */
 static inline const struct zs_hop *zs_hop_at_hand(const struct zs_worker *w, const struct zs_hot *line)
 {
-	const struct zs_hop_line *l = &w->hop[line->nexthop % ZS_HOPS];
-
-	return line->stamp == w->stamp && line->nexthop < ZS_HOT_KEPT && l->index == line->nexthop + 1u &&
-		       l->stamp == zs_hop_stamp(w)
-		   ? &l->hop
-		   : NULL;
+	return line->stamp == w->stamp ? zs_hop_kept(w, line->nexthop) : NULL;
 }
 /* Worker, in housekeeping: finds that way, so that the first packet need not. */
 void zs_hop_refresh(struct zs_worker *w, struct zs_hot *line);
-/* hop.c: the next hop of the item's flow toward its side; re-resolved when the tables changed.
+/* hop.c: the next hop of the item's flow toward its side, by the published entry's generation; re-resolved when the tables changed.
  * ZS_DROPS: it->hop is good, else the reason. */
 enum zs_drop zs_hop_find(struct zs_worker *w, struct zs_item *it);
+/* hop.c: what zs_hop_resolve said just now of a flow's two ends. */
+void zs_hop_keep(struct zs_worker *w, struct zs_flow_table *t, uint32_t flow, uint32_t to_target,
+		 uint32_t to_client);
 /* Resolves an address: index, or the sentinel for no route. Tells of a missing neighbour. */
 uint32_t zs_hop_resolve(struct zs_worker *w, const struct zs_addr *addr, struct zs_nexthop *hop);
 /* The same for an address of the caller's, who keeps the memo (stamp 0: nothing yet). `hash`: anything that tells askers
@@ -169,7 +175,13 @@ void zs_icmp_take(struct zs_worker *w, struct zs_item *it);
 void zs_icmp_too_big(struct zs_worker *w, const struct zs_item *it, uint32_t payload);
 
 /* Partition that owns a flow source port, or -1. */
-int zs_flow_partition_of(const struct zs_dp *dp, uint16_t port);
+static inline int zs_flow_partition_of(const struct zs_dp *dp, uint16_t port)
+{
+	for (uint32_t i = 0; i < dp->partitions; i++)
+		if (port <= dp->partition_last[i] && port >= dp->partition_first[i] && port)
+			return (int)i;
+	return -1;
+}
 /* pass.c: passes a packet to another worker, by a ring; ends it here. What came out of a tunnel goes on there at its
  * flow, all else begins at parse. */
 void zs_hand_over(struct zs_worker *w, struct zs_item *it, uint32_t worker);

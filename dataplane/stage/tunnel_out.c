@@ -159,6 +159,13 @@ static enum zs_drop stamp(struct departure *d)
 
 /* --- OPEN --- */
 
+/* Has anything gone to the target yet? */
+static bool has_sent(const struct zs_item *it)
+{
+	return zs_flow_counts(&it->table->flow[it->flow], &it->table->rest[it->flow])
+		   .packets[ZS_FLOW_TO_TARGET] != 0;
+}
+
 static bool is_due(struct zs_worker *w, const struct zs_item *it)
 {
 	const struct zs_flow *f = &it->table->flow[it->flow];
@@ -167,7 +174,7 @@ static bool is_due(struct zs_worker *w, const struct zs_item *it)
 	bool mine = o->flow == mark, lately = w->now_ms - o->ms < OPEN_MS;
 
 	_Static_assert(ZS_TUNNEL_OPENED == 1u << 10, "what the shift leaves");
-	if (f->answered != ZS_FLOW_ASKING || (lately && (mine || f->to_target_packets)))
+	if (f->answered != ZS_FLOW_ASKING || (lately && (mine || has_sent(it))))
 		return false;
 	o->flow = mark;
 	o->ms = w->now_ms;

@@ -21,19 +21,12 @@ static inline void meter(struct zs_worker *w, const struct zs_sent *s)
 }
 
 /* The flow's worker counts what it got rid of. */
-static inline void count(const struct zs_sent *s)
+static inline void count(const struct zs_worker *w, const struct zs_sent *s)
 {
-	struct zs_flow *f = s->flow;
+	const struct zs_state *state = &w->dp->state;
 
-	if (!f)
-		return;
-	if (s->to_client) {
-		f->to_client_packets++;
-		f->to_client_bytes += s->payload;
-	} else {
-		f->to_target_packets++;
-		f->to_target_bytes += s->payload;
-	}
+	if (s->flow && ZS_UNLIKELY(zs_flow_count(s->flow, s->way, s->payload)))
+		zs_flow_settle(s->flow, &state->flow_rest[s->flow - state->flow]);
 }
 
 static uint16_t push_port(struct zs_worker *w, uint8_t iface, struct zs_txbuf *t)
@@ -91,7 +84,7 @@ static void flush(struct zs_worker *w, uint8_t iface)
 		return;
 	sent = w->out[iface].worker == w->index ? push_port(w, iface, t) : push_ring(w, iface, t);
 	for (uint16_t i = 0; i < sent; i++)
-		count(&t->sent[i]);
+		count(w, &t->sent[i]);
 	for (uint32_t i = sent; i < t->count; i++)
 		zs_stage_drop(w, t->mbuf[i], ZS_DROP_tx_full);
 	t->count = 0;
@@ -151,7 +144,7 @@ static inline struct zs_sent sent_of(struct zs_worker *w, const struct zs_item *
 		return s;
 	}
 	s.flow = &it->table->flow[it->flow];
-	s.to_client = it->side == ZS_SIDE_TARGET;
+	s.way = it->side;
 	return s;
 }
 

@@ -52,13 +52,19 @@ static inline uint64_t zs_hash(const uint64_t key[2], const void *data, size_t l
 }
 
 /* For 24-byte keys: the two multiplications run side by side. Not the value of zs_hash(). */
+static inline uint64_t zs_hash24_words(const uint64_t key[2], uint64_t first, uint64_t second, uint64_t third)
+{
+	uint64_t a = zs_hash_fold(first ^ key[0], second ^ key[1]);
+	uint64_t b = zs_hash_fold(third ^ key[0] ^ ZS_HASH_A, key[1] ^ ZS_HASH_B);
+
+	return zs_hash_fold(a ^ key[1] ^ ZS_HASH_C, b ^ key[0]);
+}
+
 static inline uint64_t zs_hash24(const uint64_t key[2], const void *data)
 {
 	const uint8_t *p = data;
-	uint64_t a = zs_hash_fold(zs_hash_load(p) ^ key[0], zs_hash_load(p + 8) ^ key[1]);
-	uint64_t b = zs_hash_fold(zs_hash_load(p + 16) ^ key[0] ^ ZS_HASH_A, key[1] ^ ZS_HASH_B);
 
-	return zs_hash_fold(a ^ key[1] ^ ZS_HASH_C, b ^ key[0]);
+	return zs_hash24_words(key, zs_hash_load(p), zs_hash_load(p + 8), zs_hash_load(p + 16));
 }
 
 #endif

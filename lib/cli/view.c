@@ -178,17 +178,19 @@ static json_t *flow_end(const struct zs_endpoint *ep)
 			 : json_sprintf("attachment %u flow %u", e.attachment, ep->port);
 }
 
-static json_t *flow_object(const struct zs_flow *f, uint32_t partition, uint32_t now_ms)
+static json_t *flow_object(const struct zs_flow *f, const struct zs_flow_rest *rest, uint32_t partition,
+			   uint32_t now_ms)
 {
+	struct zs_flow_counts c = zs_flow_counts(f, rest);
 	json_t *o = json_pack("{s:i,s:o,s:o,s:i,s:i,s:b}", "port", f->port, "client", flow_end(&f->client),
 			      "target", flow_end(&f->target), "source_port", f->source_port, "worker",
 			      (int)partition, "confirmed", f->answered == ZS_FLOW_CONFIRMED);
 
-	json_object_set_new(o, "to_target_packets", json_integer((json_int_t)f->to_target_packets));
-	json_object_set_new(o, "to_target_bytes", json_integer((json_int_t)f->to_target_bytes));
-	json_object_set_new(o, "to_client_packets", json_integer((json_int_t)f->to_client_packets));
-	json_object_set_new(o, "to_client_bytes", json_integer((json_int_t)f->to_client_bytes));
-	json_object_set_new(o, "age_ms", json_integer((uint32_t)(now_ms - f->created_ms)));
+	json_object_set_new(o, "to_target_packets", json_integer((json_int_t)c.packets[ZS_FLOW_TO_TARGET]));
+	json_object_set_new(o, "to_target_bytes", json_integer((json_int_t)c.bytes[ZS_FLOW_TO_TARGET]));
+	json_object_set_new(o, "to_client_packets", json_integer((json_int_t)c.packets[ZS_FLOW_TO_CLIENT]));
+	json_object_set_new(o, "to_client_bytes", json_integer((json_int_t)c.bytes[ZS_FLOW_TO_CLIENT]));
+	json_object_set_new(o, "age_ms", json_integer((uint32_t)(now_ms - rest->created_ms)));
 	json_object_set_new(
 	    o, "idle_ms",
 	    json_integer((int32_t)(now_ms - f->last_ms) < 0 ? 0 : (uint32_t)(now_ms - f->last_ms)));
@@ -203,7 +205,8 @@ static uint32_t list_partition(json_t *list, const struct zs_state *s, uint32_t 
 	uint32_t now_ms = (uint32_t)(zs_clock_ns() / ZS_NS_PER_MS);
 
 	for (uint32_t i = 0; i < s->flow_capacity && left; i++) {
-		struct zs_flow copy = s->flow[(size_t)p * s->flow_capacity + i];
+		size_t at = (size_t)p * s->flow_capacity + i;
+		struct zs_flow copy = s->flow[at];
 
 		if (copy.used != ZS_FLOW_LIVE)
 			continue;
@@ -211,7 +214,7 @@ static uint32_t list_partition(json_t *list, const struct zs_state *s, uint32_t 
 		if (port && copy.port != port)
 			continue;
 		if (matched++ < room)
-			json_array_append_new(list, flow_object(&copy, p, now_ms));
+			json_array_append_new(list, flow_object(&copy, &s->flow_rest[at], p, now_ms));
 	}
 	return matched;
 }

@@ -1,6 +1,6 @@
 /* Flows: made, ended, aged, evicted by the one worker that owns the partition.
  *
- * An entry is free (chained by `next` from free_head), live or resting. A live one is in both
+ * An entry is free (chained by its rest's `next` from free_head), live or resting. A live one is in both
  * indexes and, until it is confirmed, in the list of waiting flows by age (oldest … youngest); a
  * resting one is in the target's index alone.
  * The packet path only sets `answered`; a confirmed flow leaves the list when eviction or the
@@ -37,9 +37,14 @@ static struct zs_flow *flow_at(const struct zs_flow_table *t, uint32_t id)
 	return id < t->capacity ? &t->flow[id] : NULL;
 }
 
+static struct zs_flow_rest *rest_at(const struct zs_flow_table *t, uint32_t id)
+{
+	return id < t->capacity ? &t->rest[id] : NULL;
+}
+
 static void wait_link(struct zs_flow_table *t, uint32_t id)
 {
-	struct zs_flow *f = &t->flow[id], *before = flow_at(t, t->head->youngest);
+	struct zs_flow_rest *f = &t->rest[id], *before = rest_at(t, t->head->youngest);
 
 	f->next = ZS_FLOW_NONE;
 	f->older = before ? t->head->youngest : ZS_FLOW_NONE;
@@ -49,13 +54,12 @@ static void wait_link(struct zs_flow_table *t, uint32_t id)
 	else
 		t->head->oldest = id;
 	t->head->youngest = id;
-	zs_flow_ports_link(t, id, f->port);
+	zs_flow_ports_link(t, id, t->flow[id].port);
 }
 
 static void wait_unlink(struct zs_flow_table *t, uint32_t id)
 {
-	struct zs_flow *f = &t->flow[id];
-	struct zs_flow *older = flow_at(t, f->older), *younger = flow_at(t, f->next);
+	struct zs_flow_rest *f = &t->rest[id], *older = rest_at(t, f->older), *younger = rest_at(t, f->next);
 
 	zs_flow_ports_unlink(t, id);
 	if (f->waits != 1)
@@ -104,7 +108,7 @@ void zs_flow_remove(struct zs_flow_table *t, uint32_t id)
 		t->resting -= t->resting != 0;
 	else
 		retire(t, id);
-	f->next = t->head->free_head;
+	t->rest[id].next = t->head->free_head;
 	t->head->free_head = id;
 	change_end(t);
 }
@@ -127,6 +131,31 @@ void zs_flow_finish(struct zs_flow_table *t, uint32_t id, uint32_t now_ms)
 	change_end(t);
 }
 
+struct zs_flow_counts zs_flow_counts(const struct zs_flow *f, const struct zs_flow_rest *rest)
+{
+	struct zs_flow_counts c;
+
+	for (int way = 0; way < ZS_FLOW_WAYS; way++) {
+		uint32_t lately = __atomic_load_n(&f->lately[way], __ATOMIC_RELAXED);
+
+		c.packets[way] = rest->packets[way] + lately / ZS_FLOW_LATELY_PACKET;
+		c.bytes[way] = rest->bytes[way] + lately % ZS_FLOW_LATELY_PACKET;
+	}
+	return c;
+}
+
+/* Taken before they are added: who is killed in between has lost some, never doubled any. */
+void zs_flow_settle(struct zs_flow *f, struct zs_flow_rest *rest)
+{
+	struct zs_flow_counts all = zs_flow_counts(f, rest);
+
+	for (int way = 0; way < ZS_FLOW_WAYS; way++) {
+		__atomic_store_n(&f->lately[way], 0, __ATOMIC_RELEASE);
+		rest->packets[way] = all.packets[way];
+		rest->bytes[way] = all.bytes[way];
+	}
+}
+
 static bool is_confirmed(const struct zs_flow *f)
 {
 	return f->answered == ZS_FLOW_CONFIRMED;
@@ -142,7 +171,7 @@ static uint32_t oldest_waiting(struct zs_flow_table *t, uint16_t port)
 
 		if (!f)
 			return ZS_FLOW_NONE;
-		if (f->used == ZS_FLOW_LIVE && f->waits == 1 && !is_confirmed(f))
+		if (f->used == ZS_FLOW_LIVE && t->rest[id].waits == 1 && !is_confirmed(f))
 			return id;
 		change_begin(t);
 		wait_unlink(t, id);
@@ -161,7 +190,7 @@ static uint32_t oldest_in_buckets(const struct zs_flow_table *t, const struct zs
 		const struct zs_flow *f = b->tag[i % ZS_BUCKET_SLOTS] ? flow_at(t, id) : NULL;
 		if (!f || f->used != ZS_FLOW_LIVE || is_confirmed(f))
 			continue;
-		if (best == ZS_FLOW_NONE || (int32_t)(f->created_ms - t->flow[best].created_ms) < 0)
+		if (best == ZS_FLOW_NONE || (int32_t)(t->rest[id].created_ms - t->rest[best].created_ms) < 0)
 			best = id;
 	}
 	return best;
@@ -239,7 +268,7 @@ static bool forget_rest(struct zs_flow_table *t)
 /* Makes sure of a free entry and of a free slot in the client index, at the cost of one flow. A
  * port in exchange whose buckets are crowded too is refused: that is too rare to evict twice. */
 static enum zs_flow_error make_room(struct zs_flow_table *t, const struct zs_flow_place *client,
-				    const struct zs_flow_new *want, struct zs_flow *evicted)
+				    const struct zs_flow_new *want, struct zs_flow_gone *evicted)
 {
 	bool crowded = !zs_flow_index_room(t->by_client, client), full = !flow_at(t, t->head->free_head);
 	uint16_t exchange = want->in_exchange ? want->port : 0;
@@ -253,7 +282,8 @@ static enum zs_flow_error make_room(struct zs_flow_table *t, const struct zs_flo
 	if (victim == ZS_FLOW_NONE || (crowded && exchange))
 		return exchange ? ZS_FLOW_PORT_FULL : crowded ? ZS_FLOW_BUCKET : ZS_FLOW_FULL;
 	if (evicted)
-		*evicted = t->flow[victim];
+		*evicted = (struct zs_flow_gone){ t->flow[victim],
+						  zs_flow_counts(&t->flow[victim], &t->rest[victim]) };
 	if (full)
 		zs_flow_remove(t, victim);
 	else
@@ -261,25 +291,25 @@ static enum zs_flow_error make_room(struct zs_flow_table *t, const struct zs_flo
 	return ZS_FLOW_OK;
 }
 
-static void fill(struct zs_flow *f, const struct zs_flow_new *want, uint16_t source_port)
+static void fill(struct zs_flow *f, struct zs_flow_rest *rest, const struct zs_flow_new *want,
+		 uint16_t source_port)
 {
 	memset(f, 0, sizeof(*f));
+	memset(rest, 0, sizeof(*rest));
 	f->client = want->client;
 	f->target = want->target;
 	f->port = want->port;
 	f->source_port = source_port;
 	f->local_client = want->local_client;
 	f->local_target = want->local_target;
-	f->nexthop_client = want->nexthop_client;
-	f->nexthop_target = want->nexthop_target;
-	f->published_generation = want->published_generation;
-	f->last_ms = f->created_ms = want->now_ms;
+	rest->published_generation = want->published_generation;
+	f->last_ms = rest->created_ms = want->now_ms;
 }
 
 /* Port, places and a free entry. Where the ports are used up an unconfirmed flow gives its own, and with it the rest. */
 static enum zs_flow_error prepare(struct zs_flow_table *t, const struct zs_flow_new *want, uint32_t random,
 				  const struct zs_flow_place *client, struct zs_flow_place *target,
-				  uint16_t *port, struct zs_flow *evicted)
+				  uint16_t *port, struct zs_flow_gone *evicted)
 {
 	struct zs_flow_new exchange = *want;
 	enum zs_flow_error why = choose_port(t, want, random, port, target);
@@ -295,7 +325,7 @@ static enum zs_flow_error prepare(struct zs_flow_table *t, const struct zs_flow_
 }
 
 enum zs_flow_error zs_flow_add(struct zs_flow_table *t, const struct zs_flow_new *want, uint32_t random,
-			       uint32_t *id, struct zs_flow *evicted)
+			       uint32_t *id, struct zs_flow_gone *evicted)
 {
 	uint16_t own = zs_is_attached(&want->client.addr) ? 0 : want->port;
 	uint64_t hash = zs_flow_hash(t, &want->client, own, want->local_client);
@@ -305,7 +335,7 @@ enum zs_flow_error zs_flow_add(struct zs_flow_table *t, const struct zs_flow_new
 	struct zs_flow *f;
 
 	if (evicted)
-		evicted->used = 0;
+		evicted->flow.used = 0;
 	why = prepare(t, want, random, &client, &target, &port, evicted);
 	if (why != ZS_FLOW_OK)
 		return why;
@@ -314,8 +344,8 @@ enum zs_flow_error zs_flow_add(struct zs_flow_table *t, const struct zs_flow_new
 		return ZS_FLOW_FULL;
 	*id = t->head->free_head;
 	change_begin(t);
-	t->head->free_head = f->next;
-	fill(f, want, port);
+	t->head->free_head = t->rest[*id].next;
+	fill(f, &t->rest[*id], want, port);
 	__atomic_store_n(&f->used, ZS_FLOW_LIVE, __ATOMIC_RELEASE);
 	wait_link(t, *id);
 	zs_flow_index_put(t->by_client, &client, *id);
@@ -346,14 +376,14 @@ uint32_t zs_flow_sweep(struct zs_flow_table *t, const struct zs_flow_sweep *s, u
 			zs_flow_remove(t, id);
 		if (f->used != ZS_FLOW_LIVE)
 			continue;
-		if (is_confirmed(f) && f->waits == 1) {
+		if (is_confirmed(f) && t->rest[id].waits == 1) {
 			change_begin(t);
 			wait_unlink(t, id);
 			change_end(t);
 		}
 		uint32_t most = is_confirmed(f) ? s->idle_confirmed_ms : s->idle_unconfirmed_ms;
 		*idle = quiet > 0 && (uint32_t)quiet > most;
-		if (*idle || (s->ended && s->ended(f, s->ctx)))
+		if (*idle || (s->ended && s->ended(f, &t->rest[id], s->ctx)))
 			return id;
 	}
 	return ZS_FLOW_NONE;

@@ -4,8 +4,9 @@
  *
  * A flow is found from both sides:  (client, published port, local address) -> flow
  *                                   (target, source port, local address)   -> flow
- * by two bucket indexes of 16-bit tags and 32-bit ids, eight to a line. A flow is one
- * 128-byte entry: what the packet path reads in the first line, counters in the second.
+ * by two bucket indexes of 16-bit tags and 32-bit ids, eight to a line. Of a flow there are two lines: one that a
+ * packet reads and writes, and the rest, which is for whoever makes, ends, lists or counts it. Packets and bytes are
+ * counted in the first and put to the rest now and then: what a flow has had is the sum of both.
  *
  * Either end may be an attachment behind a tunnel (attached.h). A flow that the edge opened is found by
  * the client's end alone, its number in the port's place: its packets name no published port.
@@ -42,32 +43,35 @@ enum zs_flow_use {
 	ZS_FLOW_RESTING, /* ended at last_ms; its number is not free yet */
 };
 
+/* Where a packet of a flow goes. */
+enum zs_flow_way { ZS_FLOW_TO_TARGET, ZS_FLOW_TO_CLIENT, ZS_FLOW_WAYS };
+
 struct zs_flow {
-	/* line 0: read per packet */
 	struct zs_endpoint client; /* 18 bytes: zs_endpoint is 16 + 2 */
 	struct zs_endpoint target;
-	uint16_t port;		 /* the published port, host order */
-	uint16_t source_port;	 /* ours, facing the target; toward an attachment the flow number */
-	uint8_t local_client;	 /* index of the own address the client sees */
-	uint8_t local_target;	 /* index of the own address the target sees */
-	uint8_t used;		 /* enum zs_flow_use */
-	uint8_t answered;	 /* enum zs_flow_life */
-	uint32_t nexthop_client; /* index into tables, ZS_NEXTHOP_NONE: to be resolved */
-	uint32_t nexthop_target;
-	uint32_t published_generation;
-	uint32_t last_ms;	/* monotonic ms, wraps */
-	uint32_t tables_change; /* stamp of the tables when both next hops were resolved */
-	/* line 1: written per packet, read by the control plane */
-	uint64_t to_target_packets, to_target_bytes; /* UDP payload bytes, counted when tx accepts */
-	uint64_t to_client_packets, to_client_bytes;
+	uint16_t port;			/* the published port, host order */
+	uint16_t source_port;		/* ours, facing the target; toward an attachment the flow number */
+	uint8_t local_client;		/* index of the own address the client sees */
+	uint8_t local_target;		/* index of the own address the target sees */
+	uint8_t used;			/* enum zs_flow_use */
+	uint8_t answered;		/* enum zs_flow_life */
+	uint32_t last_ms;		/* monotonic ms, wraps */
+	uint32_t as_of;			/* zs_flow_as_of when nexthop was found; 0: it is to be found */
+	uint16_t nexthop[ZS_FLOW_WAYS]; /* index into tables, its low half: zs_hot_keeps */
+	uint32_t lately[ZS_FLOW_WAYS];	/* counts that are not in the rest yet: zs_flow_count */
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct zs_flow) == 64, "one line");
+
+struct zs_flow_rest {
+	uint64_t packets[ZS_FLOW_WAYS], bytes[ZS_FLOW_WAYS]; /* UDP payload, counted when tx accepts */
 	uint32_t created_ms;
+	uint32_t published_generation;
 	uint32_t next;	/* free list while unused; the next younger while not confirmed */
 	uint32_t older; /* the next older flow that waits; ZS_FLOW_NONE at the end */
 	uint32_t waits; /* 1: linked in the partition's list of unconfirmed flows */
-	uint8_t pad[16];
+	uint8_t pad[12];
 } __attribute__((aligned(64)));
-_Static_assert(sizeof(struct zs_flow) == 128, "two lines");
-_Static_assert(offsetof(struct zs_flow, to_target_packets) == 64, "counters in line 1");
+_Static_assert(sizeof(struct zs_flow_rest) == 64, "one line");
 
 struct zs_flow_bucket {
 	uint16_t tag[ZS_BUCKET_SLOTS]; /* 0: empty */
@@ -76,13 +80,13 @@ struct zs_flow_bucket {
 };
 _Static_assert(sizeof(struct zs_flow_bucket) == 64, "one line");
 
-/* The shared part of one partition; buckets and flows follow in regions of their own. */
+/* The shared part of one partition; buckets, flows and their rests lie in regions of their own. */
 struct zs_flow_partition_head {
 	uint32_t capacity; /* flows */
 	uint32_t buckets;  /* of each index, power of two */
 	uint16_t port_first, port_last;
 	_Atomic uint32_t used; /* live flows */
-	uint32_t free_head;    /* ids chained by zs_flow.next */
+	uint32_t free_head;    /* ids chained by zs_flow_rest.next */
 	uint32_t sweep;	       /* where the idle sweep goes on */
 	uint8_t owner;	       /* worker slot */
 	uint8_t dirty;	       /* 1 while an insert or remove is under way: rebuilt on adoption */
@@ -97,8 +101,9 @@ struct zs_flow_table {
 	struct zs_flow_partition_head *head;
 	struct zs_flow_bucket *by_client, *by_target;
 	struct zs_flow *flow;
-	uint32_t capacity, mask; /* private copies, checked at join: the shared ones are not trusted */
-	uint64_t key[2];	 /* hash key */
+	struct zs_flow_rest *rest; /* by the same id */
+	uint32_t capacity, mask;   /* private copies, checked at join: the shared ones are not trusted */
+	uint64_t key[2];	   /* hash key */
 	uint32_t number_cursor, rest_cursor;
 	uint64_t tried;			    /* source ports and numbers: the work of choosing one */
 	uint32_t resting;		    /* entries, as the owner counts */
@@ -108,19 +113,25 @@ struct zs_flow_table {
 	    *sources; /* NULL: it is not known which source ports are free; see flow_source.h */
 };
 
-/* Bytes of the three arrays for `capacity` flows (rounded to whole buckets at load ≤ 1/2). */
+/* Buckets of an index for `capacity` flows, at load ≤ 1/2. */
 uint32_t zs_flow_buckets_for(uint32_t capacity);
+
+/* Where a partition lies. */
+struct zs_flow_memory {
+	struct zs_flow_partition_head *head;
+	struct zs_flow_bucket *by_client, *by_target; /* `buckets` each */
+	struct zs_flow *flow;			      /* `capacity` … */
+	struct zs_flow_rest *rest;		      /* … each */
+	uint32_t capacity, buckets;
+};
 
 /* Writer: binds a view to memory; `fresh` zeroes it, otherwise the indexes are rebuilt from
  * the flows when dirty, and the whole is checked. -EUCLEAN: beyond repair, start fresh. */
-int zs_flow_table_open(struct zs_flow_table *t, struct zs_flow_partition_head *head,
-		       struct zs_flow_bucket *by_client, struct zs_flow_bucket *by_target,
-		       struct zs_flow *flow, uint32_t capacity, uint32_t buckets, const uint8_t hash_key[16],
-		       bool fresh);
+int zs_flow_table_open(struct zs_flow_table *t, const struct zs_flow_memory *memory,
+		       const uint8_t hash_key[16], bool fresh);
 /* Reader: binds a view to memory it can only read; nothing is checked but the arguments. */
-int zs_flow_table_join(struct zs_flow_table *t, struct zs_flow_partition_head *head,
-		       struct zs_flow_bucket *by_client, struct zs_flow_bucket *by_target,
-		       struct zs_flow *flow, uint32_t capacity, uint32_t buckets, const uint8_t hash_key[16]);
+int zs_flow_table_join(struct zs_flow_table *t, const struct zs_flow_memory *memory,
+		       const uint8_t hash_key[16]);
 void zs_flow_table_set_ports(struct zs_flow_table *t, uint16_t first, uint16_t last);
 /* Which ranges of flow numbers are the partition's, in this process; 0 of the first is never given. */
 void zs_flow_table_set_ranges(struct zs_flow_table *t, uint32_t first, uint32_t count);
@@ -142,6 +153,28 @@ uint32_t zs_flow_find_client(const struct zs_flow_table *t, uint64_t hash, const
 uint32_t zs_flow_find_target(const struct zs_flow_table *t, uint64_t hash, const struct zs_endpoint *target,
 			     uint16_t source_port, uint8_t local);
 
+/* What way and target of a flow depend on, in one word: the tables' stamp, which has its top bit, and the published entry's
+ * generation. Never 0. */
+static inline uint32_t zs_flow_as_of(uint32_t stamp, uint32_t generation)
+{
+	return (stamp ^ generation * 0x9e3779b1u) | 1u << 31;
+}
+
+struct zs_flow_counts {
+	uint64_t packets[ZS_FLOW_WAYS], bytes[ZS_FLOW_WAYS];
+};
+/* Any process, racily: all that a flow has had. */
+struct zs_flow_counts zs_flow_counts(const struct zs_flow *f, const struct zs_flow_rest *rest);
+#define ZS_FLOW_LATELY_PACKET (1u << 22)	    /* packets stand above the bytes */
+#define ZS_FLOW_LATELY_FULL   (1u << 31 | 1u << 21) /* one more packet has room all the same */
+/* Owner: one more packet. true: zs_flow_settle comes before the next. */
+static inline bool zs_flow_count(struct zs_flow *f, enum zs_flow_way way, uint16_t payload)
+{
+	f->lately[way] += ZS_FLOW_LATELY_PACKET + payload;
+	return f->lately[way] & ZS_FLOW_LATELY_FULL;
+}
+void zs_flow_settle(struct zs_flow *f, struct zs_flow_rest *rest);
+
 enum zs_flow_error {
 	ZS_FLOW_OK,
 	ZS_FLOW_FULL /* all confirmed */,
@@ -153,14 +186,18 @@ struct zs_flow_new {
 	struct zs_endpoint client, target;
 	uint16_t port;
 	uint8_t local_client, local_target;
-	uint32_t published_generation, nexthop_client, nexthop_target, now_ms;
+	uint32_t published_generation, now_ms;
 	bool in_exchange; /* the port has all it may have: only for an unconfirmed flow of the same port */
 };
 /* Owner: makes a flow that does not exist yet. Where the target's source ports are used up, the published port's oldest unconfirmed flow
- * gives its own; numbers rest, so nobody gives one. *evicted (may be NULL) gets a copy of a flow that
- * had to go, with used = 1, else used = 0. */
+ * gives its own; numbers rest, so nobody gives one. Its next hops are to be found. *evicted (may be NULL) gets what a flow was that
+ * had to go, else flow.used = 0. */
+struct zs_flow_gone {
+	struct zs_flow flow;
+	struct zs_flow_counts counts;
+};
 enum zs_flow_error zs_flow_add(struct zs_flow_table *t, const struct zs_flow_new *want, uint32_t random,
-			       uint32_t *id, struct zs_flow *evicted);
+			       uint32_t *id, struct zs_flow_gone *evicted);
 /* Ends a live flow: toward an attachment it rests, any other is removed. */
 void zs_flow_finish(struct zs_flow_table *t, uint32_t id, uint32_t now_ms);
 /* Frees the entry of a flow, resting ones too. */
@@ -170,7 +207,8 @@ void zs_flow_table_rebuild(struct zs_flow_table *t);
 /* What a sweep looks for. */
 struct zs_flow_sweep {
 	uint32_t now_ms, idle_confirmed_ms, idle_unconfirmed_ms;
-	bool (*ended)(const struct zs_flow *f, const void *ctx); /* has something else ended it? NULL: no */
+	/* Has something else ended it? NULL: no. */
+	bool (*ended)(const struct zs_flow *f, const struct zs_flow_rest *rest, const void *ctx);
 	const void *ctx;
 };
 /* Owner, in housekeeping: looks at *count entries, frees those that have rested, and returns the id of the next flow that is idle

@@ -9,27 +9,14 @@
 #include "shm/flow_index.h"
 
 #include <string.h>
-#include <simde/x86/sse2.h>
-#include "base/hash.h"
-#include "base/prefetch.h"
+#include "shm/flow_find.h"
 
 #define SPILL_AT 6 /* used slots of the primary from which the emptier bucket is taken */
-
-struct flow_key {
-	struct zs_addr addr;
-	uint16_t remote_port, own_port;
-	uint8_t local;
-	uint8_t zero[3];
-};
-_Static_assert(sizeof(struct flow_key) == 24, "hashed as bytes: no holes");
 
 uint64_t zs_flow_hash(const struct zs_flow_table *t, const struct zs_endpoint *remote, uint16_t own_port,
 		      uint8_t local)
 {
-	struct flow_key key = {
-		.addr = remote->addr, .remote_port = remote->port, .own_port = own_port, .local = local
-	};
-	return zs_hash24(t->key, &key);
+	return zs_flow_hash_inline(t, remote, own_port, local);
 }
 
 uint64_t zs_flow_hash_client(const struct zs_flow_table *t, const struct zs_flow *f)
@@ -44,32 +31,20 @@ uint64_t zs_flow_hash_target(const struct zs_flow_table *t, const struct zs_flow
 
 struct zs_flow_place zs_flow_place_of(const struct zs_flow_table *t, uint64_t hash)
 {
-	struct zs_flow_place p = { .tag = (uint16_t)(hash >> 48) };
+	struct zs_flow_place p = { .tag = zs_flow_tag(hash), .bucket = { (uint32_t)hash & t->mask } };
 
-	if (p.tag == 0)
-		p.tag = 1;
-	p.bucket[0] = (uint32_t)hash & t->mask;
-	p.bucket[1] = (p.bucket[0] ^ ((p.tag * 0x9e3779b1u) >> 8 | 1)) & t->mask;
+	p.bucket[1] = zs_flow_other(t, hash);
 	return p;
-}
-
-static uint32_t matches(const struct zs_flow_bucket *b, uint16_t tag)
-{
-	simde__m128i tags = simde_mm_loadu_si128((const simde__m128i *)b->tag);
-	simde__m128i same = simde_mm_cmpeq_epi16(tags, simde_mm_set1_epi16((int16_t)tag));
-
-	_Static_assert(ZS_BUCKET_SLOTS == 8, "one vector of tags, one byte of bits");
-	return (uint32_t)simde_mm_movemask_epi8(simde_mm_packs_epi16(same, same)) & 0xff;
 }
 
 static uint32_t used_in(const struct zs_flow_bucket *b)
 {
-	return ZS_BUCKET_SLOTS - (uint32_t)__builtin_popcount(matches(b, 0));
+	return ZS_BUCKET_SLOTS - (uint32_t)__builtin_popcount(zs_flow_matches(b, 0));
 }
 
 bool zs_flow_index_room(const struct zs_flow_bucket *index, const struct zs_flow_place *p)
 {
-	return (matches(&index[p->bucket[0]], 0) | matches(&index[p->bucket[1]], 0)) != 0;
+	return (zs_flow_matches(&index[p->bucket[0]], 0) | zs_flow_matches(&index[p->bucket[1]], 0)) != 0;
 }
 
 bool zs_flow_index_put(struct zs_flow_bucket *index, const struct zs_flow_place *p, uint32_t id)
@@ -79,9 +54,9 @@ bool zs_flow_index_put(struct zs_flow_bucket *index, const struct zs_flow_place 
 
 	if (used >= SPILL_AT && used_in(&index[p->bucket[1]]) < used)
 		b = &index[p->bucket[1]];
-	if (matches(b, 0) == 0)
+	if (zs_flow_matches(b, 0) == 0)
 		return false;
-	i = (uint32_t)__builtin_ctz(matches(b, 0));
+	i = (uint32_t)__builtin_ctz(zs_flow_matches(b, 0));
 	b->id[i] = id;
 	__atomic_store_n(&b->tag[i], p->tag, __ATOMIC_RELEASE);
 	return true;
@@ -112,17 +87,15 @@ static bool fetch(const struct zs_flow_table *t, const struct zs_flow_bucket *in
 {
 	struct zs_flow_place p = zs_flow_place_of(t, hash);
 	const struct zs_flow_bucket *b = &index[p.bucket[other]];
-	uint32_t all = matches(b, p.tag);
+	uint32_t all = zs_flow_matches(b, p.tag);
 
 	if (!all && !other)
 		zs_prefetch(&index[p.bucket[1]]);
 	for (uint32_t bits = all; bits; bits &= bits - 1) {
 		uint32_t id = b->id[__builtin_ctz(bits)];
 
-		if (id >= t->capacity)
-			continue;
-		zs_prefetch(&t->flow[id]);
-		zs_prefetch(&t->flow[id].to_target_packets);
+		if (id < t->capacity)
+			zs_prefetch(&t->flow[id]);
 	}
 	return all != 0;
 }
@@ -149,7 +122,7 @@ uint32_t zs_flow_find_client(const struct zs_flow_table *t, uint64_t hash, const
 
 	for (uint32_t k = 0; k < 2; k++) {
 		const struct zs_flow_bucket *b = &t->by_client[p.bucket[k]];
-		for (uint32_t bits = matches(b, p.tag); bits; bits &= bits - 1) {
+		for (uint32_t bits = zs_flow_matches(b, p.tag); bits; bits &= bits - 1) {
 			uint32_t id = b->id[__builtin_ctz(bits)];
 			if (id >= t->capacity)
 				continue;
@@ -169,7 +142,7 @@ uint32_t zs_flow_find_taken(const struct zs_flow_table *t, uint64_t hash, const 
 
 	for (uint32_t k = 0; k < 2; k++) {
 		const struct zs_flow_bucket *b = &t->by_target[p.bucket[k]];
-		for (uint32_t bits = matches(b, p.tag); bits; bits &= bits - 1) {
+		for (uint32_t bits = zs_flow_matches(b, p.tag); bits; bits &= bits - 1) {
 			uint32_t id = b->id[__builtin_ctz(bits)];
 			if (id >= t->capacity)
 				continue;

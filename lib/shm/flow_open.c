@@ -17,18 +17,21 @@ uint32_t zs_flow_buckets_for(uint32_t capacity)
 	return buckets;
 }
 
-int zs_flow_table_join(struct zs_flow_table *t, struct zs_flow_partition_head *head,
-		       struct zs_flow_bucket *by_client, struct zs_flow_bucket *by_target,
-		       struct zs_flow *flow, uint32_t capacity, uint32_t buckets, const uint8_t hash_key[16])
+int zs_flow_table_join(struct zs_flow_table *t, const struct zs_flow_memory *memory,
+		       const uint8_t hash_key[16])
 {
-	if (capacity == 0 || capacity == ZS_FLOW_NONE || buckets == 0 || (buckets & (buckets - 1)))
+	const struct zs_flow_memory *m = memory;
+
+	if (m->capacity == 0 || m->capacity == ZS_FLOW_NONE || m->buckets == 0 ||
+	    (m->buckets & (m->buckets - 1)))
 		return -EINVAL;
-	*t = (struct zs_flow_table){ .head = head,
-				     .by_client = by_client,
-				     .by_target = by_target,
-				     .flow = flow,
-				     .capacity = capacity,
-				     .mask = buckets - 1 };
+	*t = (struct zs_flow_table){ .head = m->head,
+				     .by_client = m->by_client,
+				     .by_target = m->by_target,
+				     .flow = m->flow,
+				     .rest = m->rest,
+				     .capacity = m->capacity,
+				     .mask = m->buckets - 1 };
 	memcpy(t->key, hash_key, sizeof(t->key));
 	return 0;
 }
@@ -37,6 +40,7 @@ int zs_flow_table_join(struct zs_flow_table *t, struct zs_flow_partition_head *h
 static void restore(struct zs_flow_table *t, uint32_t id)
 {
 	struct zs_flow *f = &t->flow[id];
+	struct zs_flow_rest *rest = &t->rest[id];
 	struct zs_flow_place client, target;
 	uint64_t by_client, by_target;
 
@@ -66,19 +70,20 @@ static void restore(struct zs_flow_table *t, uint32_t id)
 	zs_flow_index_put(t->by_target, &target, id);
 	atomic_fetch_add(&t->head->used, 1);
 	if (f->answered != ZS_FLOW_CONFIRMED) { /* by id, not by age: ages even out as flows come and go */
-		f->next = ZS_FLOW_NONE;
-		f->older = t->head->youngest;
-		f->waits = 1;
-		if (f->older == ZS_FLOW_NONE)
+		rest->next = ZS_FLOW_NONE;
+		rest->older = t->head->youngest;
+		rest->waits = 1;
+		if (rest->older == ZS_FLOW_NONE)
 			t->head->oldest = id;
 		else
-			t->flow[f->older].next = id;
+			t->rest[rest->older].next = id;
 		t->head->youngest = id;
 	}
 	return;
 free_it:
 	memset(f, 0, sizeof(*f));
-	f->next = t->head->free_head;
+	memset(rest, 0, sizeof(*rest));
+	rest->next = t->head->free_head;
 	t->head->free_head = id;
 }
 
@@ -96,42 +101,41 @@ void zs_flow_table_rebuild(struct zs_flow_table *t)
 	h->free_head = h->oldest = h->youngest = ZS_FLOW_NONE;
 	h->sweep = 0;
 	for (uint32_t id = 0; id < t->capacity; id++) {
-		t->flow[id].next = t->flow[id].older = ZS_FLOW_NONE;
-		t->flow[id].waits = 0;
+		t->rest[id].next = t->rest[id].older = ZS_FLOW_NONE;
+		t->rest[id].waits = 0;
 	}
 	for (uint32_t id = t->capacity; id-- > 0;)
 		restore(t, id);
 	__atomic_store_n(&h->dirty, 0, __ATOMIC_RELEASE);
 }
 
-int zs_flow_table_open(struct zs_flow_table *t, struct zs_flow_partition_head *head,
-		       struct zs_flow_bucket *by_client, struct zs_flow_bucket *by_target,
-		       struct zs_flow *flow, uint32_t capacity, uint32_t buckets, const uint8_t hash_key[16],
-		       bool fresh)
+int zs_flow_table_open(struct zs_flow_table *t, const struct zs_flow_memory *memory,
+		       const uint8_t hash_key[16], bool fresh)
 {
+	struct zs_flow_partition_head *head = memory->head;
 	const char *where;
-	int rc = zs_flow_table_join(t, head, by_client, by_target, flow, capacity, buckets, hash_key);
+	int rc = zs_flow_table_join(t, memory, hash_key);
 
 	if (rc < 0)
 		return rc;
 	if (!fresh && head->capacity == 0)
 		fresh = true; /* a slot that no worker has had yet */
 	if (fresh) {
-		memset(flow, 0, capacity * sizeof(*flow));
+		memset(t->flow, 0, t->capacity * sizeof(*t->flow));
 		memset(head, 0, sizeof(*head));
-		head->capacity = capacity;
-		head->buckets = buckets;
+		head->capacity = t->capacity;
+		head->buckets = memory->buckets;
 		zs_flow_table_rebuild(t);
 		return 0;
 	}
-	if (head->capacity != capacity || head->buckets != buckets)
+	if (head->capacity != t->capacity || head->buckets != memory->buckets)
 		return -EUCLEAN;
 	/* A clean table whose indexes do not fit has another hash key, or is damaged: same cure. */
 	if (head->dirty || zs_flow_table_check(t, &where) < 0)
 		zs_flow_table_rebuild(t);
 	else
-		for (uint32_t id = 0; id < capacity; id++)
-			t->resting += flow[id].used == ZS_FLOW_RESTING;
+		for (uint32_t id = 0; id < t->capacity; id++)
+			t->resting += t->flow[id].used == ZS_FLOW_RESTING;
 	return zs_flow_table_check(t, &where);
 }
 
@@ -152,10 +156,11 @@ void zs_flow_table_set_ranges(struct zs_flow_table *t, uint32_t first, uint32_t 
 static bool is_placed(const struct zs_flow_table *t, uint32_t id)
 {
 	const struct zs_flow *f = &t->flow[id];
+	uint32_t waits = t->rest[id].waits;
 	bool live = f->used == ZS_FLOW_LIVE;
 
-	if (f->used > ZS_FLOW_RESTING || (!live && f->waits) ||
-	    (live && f->answered != ZS_FLOW_CONFIRMED && f->waits != 1))
+	if (f->used > ZS_FLOW_RESTING || (!live && waits) ||
+	    (live && f->answered != ZS_FLOW_CONFIRMED && waits != 1))
 		return false;
 	return (!live || zs_flow_find_client(t, zs_flow_hash_client(t, f), &f->client, zs_flow_client_port(f),
 					     f->local_client) == id) &&
@@ -167,9 +172,9 @@ static uint32_t walk(const struct zs_flow_table *t, uint32_t id, uint8_t used, c
 {
 	uint32_t n = 0, before = ZS_FLOW_NONE;
 
-	for (; id != ZS_FLOW_NONE; id = t->flow[id].next) {
-		const struct zs_flow *f = id < t->capacity ? &t->flow[id] : NULL;
-		if (!f || n++ == t->capacity || f->used != used || f->waits != used ||
+	for (; id != ZS_FLOW_NONE; id = t->rest[id].next) {
+		const struct zs_flow_rest *f = id < t->capacity ? &t->rest[id] : NULL;
+		if (!f || n++ == t->capacity || t->flow[id].used != used || f->waits != used ||
 		    (used && f->older != before)) {
 			*where = used ? "waiting list" : "free list";
 			return ZS_FLOW_NONE;
@@ -211,7 +216,7 @@ int zs_flow_table_check(const struct zs_flow_table *t, const char **where)
 		if (used > ZS_FLOW_RESTING || (used && !is_placed(t, id)))
 			return -EUCLEAN;
 		count[used]++;
-		waiting += used && f->waits == 1;
+		waiting += used && t->rest[id].waits == 1;
 	}
 	live = count[ZS_FLOW_LIVE];
 	taken = live + count[ZS_FLOW_RESTING];

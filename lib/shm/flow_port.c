@@ -29,7 +29,7 @@ void zs_flow_ports_bind(struct zs_flow_table *t, void *memory)
 	memset(t->ports->youngest, 0xff, sizeof(t->ports->youngest));
 	memset(t->ports->link, 0, (size_t)t->capacity * sizeof(struct link));
 	/* Linked already: the list goes round, whatever its reason. */
-	for (; id < t->capacity && !t->ports->link[id].port && t->flow[id].port; id = t->flow[id].next)
+	for (; id < t->capacity && !t->ports->link[id].port && t->flow[id].port; id = t->rest[id].next)
 		zs_flow_ports_link(t, id, t->flow[id].port);
 }
 
@@ -71,5 +71,6 @@ bool zs_flow_ports_right(const struct zs_flow_table *t, uint32_t id)
 {
 	const struct zs_flow *f = &t->flow[id];
 
-	return !t->ports || t->ports->link[id].port == (f->used == ZS_FLOW_LIVE && f->waits ? f->port : 0);
+	return !t->ports ||
+	       t->ports->link[id].port == (f->used == ZS_FLOW_LIVE && t->rest[id].waits ? f->port : 0);
 }

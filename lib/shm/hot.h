@@ -46,9 +46,15 @@ static inline bool zs_hot_keeps(uint32_t nexthop)
 	return nexthop < ZS_HOT_KEPT || nexthop >= UINT32_MAX - (UINT16_MAX - ZS_HOT_KEPT);
 }
 
+/* The index that was kept. */
+static inline uint32_t zs_hot_index(uint16_t kept)
+{
+	return kept < ZS_HOT_KEPT ? kept : kept | 0xffff0000u;
+}
+
 static inline uint32_t zs_hot_nexthop(const struct zs_hot *h)
 {
-	return h->nexthop < ZS_HOT_KEPT ? h->nexthop : h->nexthop | 0xffff0000u;
+	return zs_hot_index(h->nexthop);
 }
 
 #endif

@@ -3,13 +3,14 @@
  * Capacity and partitions are told by the regions' sizes alone and kept in the process's own view.
  * A shape that wants more gets a new segment: counters, interfaces, health and flows are copied,
  * heads are marked dirty, and zs_flow_table_open builds the indexes at the new size. A segment of
- * another build or of version 1 goes the same way, with its flows alone. */
+ * another build or of version 2 goes the same way, with its flows alone. */
 #include "shm/state.h"
 
 #include <errno.h>
 #include <string.h>
 #include "base/check.h"
 #include "base/clock.h"
+#include "shm/state_v2.h"
 
 #define STALLED_NS (5 * ZS_NS_PER_S) /* housekeeping is due each millisecond; a busy host may steal much */
 
@@ -28,6 +29,8 @@ static int bind_flows(struct zs_state *s)
 {
 	size_t heads = 0, flows = 0, index;
 
+	if (s->seg.base->version != ZS_STATE_VERSION)
+		return zs_state_v2_bind(s);
 	s->flow_head = region(s, "@flow_head", 0, &heads);
 	s->flow = region(s, "@flow", 0, &flows);
 	if (!s->flow_head || !s->flow || heads % sizeof(*s->flow_head))
@@ -41,6 +44,9 @@ static int bind_flows(struct zs_state *s)
 	s->partitions = (uint32_t)heads;
 	s->flow_capacity = (uint32_t)flows;
 	s->flow_buckets = zs_flow_buckets_for(s->flow_capacity);
+	s->flow_rest = region(s, "@flow_rest", heads * flows * sizeof(*s->flow_rest), NULL);
+	if (!s->flow_rest)
+		return -EPROTO;
 	index = heads * s->flow_buckets * sizeof(struct zs_flow_bucket);
 	s->by_client = region(s, "@by_client", index, NULL);
 	s->by_target = region(s, "@by_target", index, NULL);
@@ -77,6 +83,19 @@ static void nobody_runs(struct zs_state *s)
 	}
 }
 
+static void carry_flow(const struct zs_state *old, uint32_t partition, uint32_t id, struct zs_state *fresh)
+{
+	size_t from = (size_t)partition * old->flow_capacity + id;
+	size_t to = (size_t)partition * fresh->flow_capacity + id;
+
+	if (old->seg.base->version != ZS_STATE_VERSION) {
+		zs_state_v2_carry(old, partition, id, fresh);
+		return;
+	}
+	fresh->flow[to] = old->flow[from];
+	fresh->flow_rest[to] = old->flow_rest[from];
+}
+
 static void carry_flows(const struct zs_state *old, struct zs_state *fresh)
 {
 	for (uint32_t i = 0; i < old->partitions; i++) {
@@ -87,9 +106,8 @@ static void carry_flows(const struct zs_state *old, struct zs_state *fresh)
 		h->capacity = fresh->flow_capacity;
 		h->buckets = fresh->flow_buckets;
 		h->dirty = 1;
-		memcpy(&fresh->flow[(size_t)i * fresh->flow_capacity],
-		       &old->flow[(size_t)i * old->flow_capacity],
-		       (size_t)old->flow_capacity * sizeof(*old->flow));
+		for (uint32_t id = 0; id < old->flow_capacity; id++)
+			carry_flow(old, i, id, fresh);
 	}
 }
 
@@ -199,16 +217,20 @@ void zs_state_close(struct zs_state *s)
 int zs_state_flow_table(const struct zs_state *s, uint32_t index, const uint8_t hash_key[16], bool fresh,
 			struct zs_flow_table *out)
 {
-	size_t b = (size_t)index * s->flow_buckets;
+	size_t b = (size_t)index * s->flow_buckets, f = (size_t)index * s->flow_capacity;
+	struct zs_flow_memory memory;
 
 	if (index >= s->partitions)
 		return -EINVAL;
-	struct zs_flow *flow = &s->flow[(size_t)index * s->flow_capacity];
-	if (!s->seg.writer)
-		return zs_flow_table_join(out, &s->flow_head[index], &s->by_client[b], &s->by_target[b], flow,
-					  s->flow_capacity, s->flow_buckets, hash_key);
-	return zs_flow_table_open(out, &s->flow_head[index], &s->by_client[b], &s->by_target[b], flow,
-				  s->flow_capacity, s->flow_buckets, hash_key, fresh);
+	memory = (struct zs_flow_memory){ .head = &s->flow_head[index],
+					  .by_client = &s->by_client[b],
+					  .by_target = &s->by_target[b],
+					  .flow = &s->flow[f],
+					  .rest = &s->flow_rest[f],
+					  .capacity = s->flow_capacity,
+					  .buckets = s->flow_buckets };
+	return s->seg.writer ? zs_flow_table_open(out, &memory, hash_key, fresh)
+			     : zs_flow_table_join(out, &memory, hash_key);
 }
 
 bool zs_worker_stalled(const struct zs_worker_state *w, uint64_t now_ns)

@@ -4,8 +4,8 @@
  * Across builds: a new counter, drop reason, stage or health code needs no new version. A
  * dataplane that finds other counters than its own makes a new segment with the flows of the old
  * one; counts begin at 0. A change of what a flow, its head or an endpoint is does need one, and a
- * migration (see tables_v1.c): tests/unit/lib/state_fixture.h holds the flows of version 1, which version 2 takes
- * over as they are.
+ * migration: tests/unit/lib/state_fixture.h holds the flows of version 2, which state_v2.c takes over into
+ * version 3.
  *
  * What belongs to attachments is of their capacity. It goes on under another number of workers; another capacity
  * or another build begins it anew, with an incarnation that ends every session of before: no counter may come twice
@@ -25,7 +25,7 @@
 #include "shm/tables.h"
 #include "shm/tunnels.h"
 
-#define ZS_STATE_VERSION     2		/* 1 had nothing of attachments */
+#define ZS_STATE_VERSION     3		/* 2 had flows of 128 bytes in one piece */
 #define ZS_FLOW_CAPACITY_MAX (1u << 24) /* Kconfig's limit */
 
 enum zs_counter {
@@ -109,6 +109,7 @@ struct zs_state {
 	struct zs_flow_partition_head *flow_head; /* partitions */
 	struct zs_flow_bucket *by_client, *by_target;
 	struct zs_flow *flow;
+	struct zs_flow_rest *flow_rest;
 	uint32_t flow_capacity, flow_buckets; /* per partition, checked against the regions' sizes */
 	uint32_t partitions;
 	/* Attachments, by id. */
@@ -138,6 +139,9 @@ static inline struct zs_account *zs_state_account(const struct zs_state *s, uint
 	return &s->account[(size_t)worker * s->attachments];
 }
 
+/* For the segment's own files (state_v2.c): are the rows of what a flow is made of these? */
+bool zs_state_same_flows(const struct zs_segment_header *old, const struct zs_segment_field *rows,
+			 uint32_t count);
 /* For the segment's own files (state_tunnels.c): rows of the members and of the regions, and the same as below. */
 #define ZS_STATE_TUNNEL_MEMBERS 40
 uint32_t zs_state_tunnel_members(struct zs_segment_field *out);

@@ -1,6 +1,6 @@
 /* What the state segment is made of.
  *
- * Regions: @worker @iface @health @flow_head @by_client @by_target @flow; the last four hold
+ * Regions: @worker @iface @health @flow_head @by_client @by_target @flow @flow_rest; the last five hold
  * `partitions` equal parts. Of attachments: @binding @binding_head @binding_change @sender @hot @account @bucket @tenant_bucket;
  * @hot and @account hold `partitions` equal parts. Of tunnels: see state_tunnels.c. The rows "names.counters", "names.drops", "names.stages" and
  * "names.health" hash the names of the definition tables, so a process never reads one counter
@@ -10,6 +10,7 @@
 #include <string.h>
 #include "base/check.h"
 #include "shm/sessions.h"
+#include "shm/state_v2.h"
 
 #define BINDING_CHANGES                                                                                      \
 	16384u /* ids: each binding is refreshed every 20 s, a worker may be away for a while */
@@ -63,19 +64,17 @@ static const struct zs_segment_field members[] = {
 	ZS_SEGMENT_MEMBER("flow", struct zs_flow, local_target),
 	ZS_SEGMENT_MEMBER("flow", struct zs_flow, used),
 	ZS_SEGMENT_MEMBER("flow", struct zs_flow, answered),
-	ZS_SEGMENT_MEMBER("flow", struct zs_flow, nexthop_client),
-	ZS_SEGMENT_MEMBER("flow", struct zs_flow, nexthop_target),
-	ZS_SEGMENT_MEMBER("flow", struct zs_flow, published_generation),
 	ZS_SEGMENT_MEMBER("flow", struct zs_flow, last_ms),
-	ZS_SEGMENT_MEMBER("flow", struct zs_flow, tables_change),
-	ZS_SEGMENT_MEMBER("flow", struct zs_flow, to_target_packets),
-	ZS_SEGMENT_MEMBER("flow", struct zs_flow, to_target_bytes),
-	ZS_SEGMENT_MEMBER("flow", struct zs_flow, to_client_packets),
-	ZS_SEGMENT_MEMBER("flow", struct zs_flow, to_client_bytes),
-	ZS_SEGMENT_MEMBER("flow", struct zs_flow, created_ms),
-	ZS_SEGMENT_MEMBER("flow", struct zs_flow, next),
-	ZS_SEGMENT_MEMBER("flow", struct zs_flow, older),
-	ZS_SEGMENT_MEMBER("flow", struct zs_flow, waits),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, as_of),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, nexthop),
+	ZS_SEGMENT_MEMBER("flow", struct zs_flow, lately),
+	ZS_SEGMENT_MEMBER("rest", struct zs_flow_rest, packets),
+	ZS_SEGMENT_MEMBER("rest", struct zs_flow_rest, bytes),
+	ZS_SEGMENT_MEMBER("rest", struct zs_flow_rest, created_ms),
+	ZS_SEGMENT_MEMBER("rest", struct zs_flow_rest, published_generation),
+	ZS_SEGMENT_MEMBER("rest", struct zs_flow_rest, next),
+	ZS_SEGMENT_MEMBER("rest", struct zs_flow_rest, older),
+	ZS_SEGMENT_MEMBER("rest", struct zs_flow_rest, waits),
 	ZS_SEGMENT_MEMBER("binding", struct zs_binding, seq),
 	ZS_SEGMENT_MEMBER("binding", struct zs_binding, generation),
 	ZS_SEGMENT_MEMBER("binding", struct zs_binding, port),
@@ -193,7 +192,7 @@ static uint32_t fields(struct zs_segment_field *out, const void *shape)
 			 sizeof(struct zs_flow_bucket);
 	uint32_t n = ZS_ARRAY_LEN(members);
 
-	_Static_assert(ZS_ARRAY_LEN(members) + 22 + ZS_STATE_TUNNEL_MEMBERS <= ZS_SEGMENT_FIELDS,
+	_Static_assert(ZS_ARRAY_LEN(members) + 23 + ZS_STATE_TUNNEL_MEMBERS <= ZS_SEGMENT_FIELDS,
 		       "field table is full");
 	memcpy(out, members, sizeof(members));
 	n += zs_state_tunnel_members(out + n);
@@ -209,6 +208,8 @@ static uint32_t fields(struct zs_segment_field *out, const void *shape)
 	n = zs_segment_put_region(out, n, "@by_target", index);
 	n = zs_segment_put_region(out, n, "@flow",
 				  (uint64_t)s.partitions * s.flow_capacity * sizeof(struct zs_flow));
+	n = zs_segment_put_region(out, n, "@flow_rest",
+				  (uint64_t)s.partitions * s.flow_capacity * sizeof(struct zs_flow_rest));
 	n = put_relay(out, n, &s);
 	return zs_state_tunnel_regions(out, n, &s);
 }
@@ -216,7 +217,7 @@ static uint32_t fields(struct zs_segment_field *out, const void *shape)
 /* Rows of what a flow is made of; copies them out of a field table and returns how many. */
 static uint32_t flow_rows(struct zs_segment_field *out, const struct zs_segment_field *in, uint32_t count)
 {
-	static const char *const nicks[] = { "endpoint.", "head.", "flow." };
+	static const char *const nicks[] = { "endpoint.", "head.", "flow.", "rest." };
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < count; i++)
@@ -226,16 +227,23 @@ static uint32_t flow_rows(struct zs_segment_field *out, const struct zs_segment_
 	return n;
 }
 
-/* Another build's counters, drop reasons, stages and health codes mean nothing here; its flows do
- * when they are laid out as ours. */
-static bool same_flows(const struct zs_segment_header *old)
+bool zs_state_same_flows(const struct zs_segment_header *old, const struct zs_segment_field *rows,
+			 uint32_t count)
 {
 	struct zs_segment_header theirs = { 0 };
 	struct zs_segment_field ours[ZS_SEGMENT_FIELDS];
 	char name[ZS_SEGMENT_FIELD_NAME];
 
 	theirs.field_count = flow_rows(theirs.field, old->field, old->field_count);
-	return zs_segment_same_members(&theirs, ours, flow_rows(ours, members, ZS_ARRAY_LEN(members)), name);
+	return zs_segment_same_members(&theirs, ours, flow_rows(ours, rows, count), name);
+}
+
+/* Another build's counters, drop reasons, stages and health codes mean nothing here; its flows do
+ * when they are laid out as ours, or as those of the version before. */
+static bool has_flows(const struct zs_segment_header *old)
+{
+	return old->version == ZS_STATE_VERSION ? zs_state_same_flows(old, members, ZS_ARRAY_LEN(members))
+						: zs_state_v2_is(old);
 }
 
 const struct zs_segment_kind zs_state_kind = {
@@ -243,5 +251,5 @@ const struct zs_segment_kind zs_state_kind = {
 	.version = ZS_STATE_VERSION,
 	.fields = fields,
 	.expendable = true,
-	.supersedes = same_flows,
+	.supersedes = has_flows,
 };

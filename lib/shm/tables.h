@@ -189,6 +189,16 @@ static inline bool zs_tables_stopped(const struct zs_tables *t)
 bool zs_tables_settings(const struct zs_tables *t, struct zs_settings *out);
 bool zs_tables_local(const struct zs_tables *t, uint32_t index, struct zs_local *out);
 bool zs_tables_published(const struct zs_tables *t, uint16_t port, struct zs_published *out);
+/* The generation of a published port alone, without a copy. false: there is none, or it is being written. */
+static inline bool zs_tables_generation(const struct zs_tables *t, uint16_t port, uint32_t *generation)
+{
+	const struct zs_published *p = &t->published[port];
+	uint32_t before = zs_seqlock_read(&p->seq);
+	uint8_t used = __atomic_load_n(&p->used, __ATOMIC_RELAXED);
+
+	*generation = __atomic_load_n(&p->generation, __ATOMIC_RELAXED);
+	return used && zs_seqlock_good(&p->seq, before);
+}
 bool zs_tables_nexthop(const struct zs_tables *t, uint32_t index, struct zs_nexthop *out);
 bool zs_tables_route(const struct zs_tables *t, uint32_t index, struct zs_route *out);
 /* Index of a neighbour's entry or ZS_NEXTHOP_NONE. */

@@ -296,6 +296,7 @@ static void test_flow_ends(void **state)
 {
 	struct cid_rig *c = *state;
 	struct zs_item it = flow_item(c, ZS_SIDE_CLIENT);
+	const struct zs_flow_rest *rest = &it.table->rest[FLOW];
 	struct zs_flow *f = &it.table->flow[FLOW];
 	struct zs_fast_way *way = maps_of(c)->flows[FLOW].way;
 
@@ -307,12 +308,12 @@ static void test_flow_ends(void **state)
 	way[ZS_FAST_TARGET].meter = (struct zs_fast_meter){ 50, 1 };
 	zs_fastpath_flow(worker(c), it.table, FLOW, false);
 	assert_int_equal(f->last_ms, worker(c)->now_ms + 5000);
-	assert_int_equal(f->to_target_bytes, 100);
-	assert_int_equal(f->to_client_packets, 1);
+	assert_int_equal(rest->bytes[ZS_FLOW_TO_TARGET], 100);
+	assert_int_equal(rest->packets[ZS_FLOW_TO_CLIENT], 1);
 	way[ZS_FAST_CLIENT].last_ms -= 9000; /* never back */
 	zs_fastpath_flow(worker(c), it.table, FLOW, true);
 	assert_int_equal(f->last_ms, worker(c)->now_ms + 5000);
-	assert_int_equal(f->to_target_bytes, 100);
+	assert_int_equal(rest->bytes[ZS_FLOW_TO_TARGET], 100);
 	assert_false(zs_fast_has_way(maps_of(c), FLOW, ZS_FAST_CLIENT));
 	for (uint32_t i = 0; i <= maps_of(c)->ways.mask; i++)
 		for (int k = 0; k < ZS_SENDER_WORDS; k++)

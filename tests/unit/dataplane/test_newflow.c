@@ -29,7 +29,7 @@ static void made(void **state)
 	assert_non_null(f);
 	assert_int_equal(f->answered, ZS_FLOW_ASKING);
 	assert_int_equal(f->local_target, 1); /* the own address that faces the target */
-	assert_int_equal(f->tables_change, r->worker[0].stamp);
+	assert_int_equal(f->as_of, zs_flow_as_of(r->worker[0].stamp, 1));
 	assert_int_equal(r->worker[0].count[ZS_COUNTER_flows_new], 1);
 	assert_int_equal(r->last.kind, ZS_EVENT_FLOW_NEW);
 	assert_int_equal(zs_limit_port_flows(&r->limits, RIG_CLIENT_PORT), 1);

@@ -19,6 +19,7 @@ struct world {
 	struct zs_flow_partition_head *head;
 	struct zs_flow_bucket *by_client, *by_target;
 	struct zs_flow *flow;
+	struct zs_flow_rest *rest;
 	void *ports, *sources;
 	uint32_t capacity, buckets;
 	size_t bytes;
@@ -29,7 +30,8 @@ static inline void make(struct world *w, uint32_t capacity)
 {
 	w->capacity = capacity;
 	w->buckets = zs_flow_buckets_for(capacity);
-	w->bytes = sizeof(*w->head) + 2 * w->buckets * sizeof(*w->by_client) + capacity * sizeof(*w->flow);
+	w->bytes = sizeof(*w->head) + 2 * w->buckets * sizeof(*w->by_client) +
+		   capacity * (sizeof(*w->flow) + sizeof(*w->rest));
 	w->head = mmap(NULL, w->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(w->head != MAP_FAILED);
 	w->ports = malloc(zs_flow_ports_bytes(capacity));
@@ -38,12 +40,14 @@ static inline void make(struct world *w, uint32_t capacity)
 	w->by_client = (struct zs_flow_bucket *)(w->head + 1);
 	w->by_target = w->by_client + w->buckets;
 	w->flow = (struct zs_flow *)(w->by_target + w->buckets);
+	w->rest = (struct zs_flow_rest *)(w->flow + capacity);
 }
 
 static inline int open_with(struct world *w, const uint8_t hash_key[16], bool fresh)
 {
-	int rc = zs_flow_table_open(&w->t, w->head, w->by_client, w->by_target, w->flow, w->capacity,
-				    w->buckets, hash_key, fresh);
+	struct zs_flow_memory m = { w->head, w->by_client, w->by_target, w->flow,
+				    w->rest, w->capacity,  w->buckets };
+	int rc = zs_flow_table_open(&w->t, &m, hash_key, fresh);
 
 	if (rc)
 		return rc;
@@ -88,8 +92,6 @@ static inline struct zs_flow_new wanted(uint32_t client, uint32_t target, uint32
 				     .local_client = 1,
 				     .local_target = 2,
 				     .now_ms = now_ms,
-				     .nexthop_client = 11,
-				     .nexthop_target = 12,
 				     .published_generation = 13 };
 }
 
@@ -106,7 +108,7 @@ static inline uint32_t find_target(const struct world *w, const struct zs_flow *
 }
 
 static inline enum zs_flow_error add(struct world *w, uint32_t client, uint32_t target, uint32_t now_ms,
-				     uint32_t *id, struct zs_flow *evicted)
+				     uint32_t *id, struct zs_flow_gone *evicted)
 {
 	struct zs_flow_new want = wanted(client, target, now_ms);
 	return zs_flow_add(&w->t, &want, client * 2654435761u, id, evicted);

@@ -1,5 +1,5 @@
-/* Writes a state segment of version 1 by a build that had three counters and other drop reasons,
- * stages and health codes. The flows of version 1 are frozen here: when a change of theirs breaks
+/* Writes a state segment of version 2 by a build that had three counters and other drop reasons,
+ * stages and health codes. The flows of version 2 are frozen here: when a change of theirs breaks
  * this, raise ZS_STATE_VERSION and write a migration. */
 #ifndef ZS_TESTS_STATE_FIXTURE_H
 #define ZS_TESTS_STATE_FIXTURE_H
@@ -75,9 +75,15 @@ static inline void other_flow(uint8_t *file, uint32_t partition, uint32_t id, ui
 	put16(file, at + 38, (uint16_t)(20000 + n));
 	file[at + 40] = 3; /* own addresses by index */
 	file[at + 41] = 5;
-	file[at + 42] = 1;     /* used */
-	file[at + 43] = n & 1; /* answered */
+	file[at + 42] = 1;	       /* used */
+	file[at + 43] = n & 1;	       /* answered */
+	put32(file, at + 52, n + 5u);  /* published_generation */
+	put32(file, at + 56, n + 70u); /* last_ms */
+	put64(file, at + 64, n + 1u);
 	put64(file, at + 72, n * 1000u);
+	put64(file, at + 80, n + 2u);
+	put64(file, at + 88, n * 2000u);
+	put32(file, at + 96, n + 60u); /* created_ms */
 }
 
 /* `row` takes the place of the table's row `instead`; OTHER_ROWS: of none. */
@@ -89,7 +95,7 @@ static inline void other_write(const char *dir, size_t instead, struct fixture_r
 	memcpy(rows, other_rows, sizeof(rows));
 	if (instead < OTHER_ROWS)
 		rows[instead] = row;
-	fixture_header(file, "state", 1, OTHER_SIZE, rows, OTHER_ROWS);
+	fixture_header(file, "state", 2, OTHER_SIZE, rows, OTHER_ROWS);
 	memset(file + OTHER_WORKER, 0x55, 640); /* counts that mean nothing here */
 	for (uint32_t p = 0; p < 2; p++) {
 		put32(file, OTHER_HEAD + p * 64, OTHER_FLOWS);

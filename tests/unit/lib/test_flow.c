@@ -14,11 +14,10 @@ static void test_one_flow(void **state)
 	assert_int_equal(find_client(&w, 1), id);
 	assert_int_equal(find_target(&w, f), id);
 	assert_in_range(f->source_port, 20000, 20003);
-	assert_int_equal(f->created_ms, 50);
+	assert_int_equal(w.rest[id].created_ms, 50);
 	assert_int_equal(f->last_ms, 50);
-	assert_int_equal(f->nexthop_client, 11);
-	assert_int_equal(f->nexthop_target, 12);
-	assert_int_equal(f->published_generation, 13);
+	assert_int_equal(f->as_of, 0); /* next hops are to be found */
+	assert_int_equal(w.rest[id].published_generation, 13);
 	/* Each part of the key matters. */
 	struct zs_endpoint e = endpoint(1);
 	uint64_t h = zs_flow_hash(&w.t, &e, 443, 1);
@@ -61,7 +60,7 @@ static void test_source_ports_run_out(void **state)
 static void test_used_up_source_ports_are_exchanged(void **state)
 {
 	struct zs_flow_new other = wanted(50, 100, 0);
-	struct zs_flow evicted;
+	struct zs_flow_gone evicted;
 	struct world w;
 	uint32_t id;
 
@@ -74,8 +73,8 @@ static void test_used_up_source_ports_are_exchanged(void **state)
 	w.flow[find_client(&w, 0)].answered = ZS_FLOW_CONFIRMED;
 	for (uint32_t i = 3; i < 9; i++) { /* 0 is confirmed, 50 is another port's */
 		assert_int_equal(add(&w, i, 100, i, &id, &evicted), ZS_FLOW_OK);
-		assert_int_equal(evicted.client.port, endpoint(i - 2).port);
-		assert_int_equal(w.flow[id].source_port, evicted.source_port);
+		assert_int_equal(evicted.flow.client.port, endpoint(i - 2).port);
+		assert_int_equal(w.flow[id].source_port, evicted.flow.source_port);
 		check(&w);
 	}
 	assert_int_not_equal(find_client(&w, 0), ZS_FLOW_NONE);
@@ -145,7 +144,7 @@ static void test_choosing_a_source_port_is_bounded(void **state)
 
 static void test_full_evicts_the_oldest_unconfirmed(void **state)
 {
-	struct zs_flow evicted;
+	struct zs_flow_gone evicted;
 	struct world w;
 	uint32_t id;
 
@@ -161,8 +160,8 @@ static void test_full_evicts_the_oldest_unconfirmed(void **state)
 	uint32_t first = find_client(&w, 10), tries = 0;
 	assert_int_not_equal(first, ZS_FLOW_NONE);
 	assert_int_equal(add(&w, 5000, 1, 2000, &id, &evicted), ZS_FLOW_OK);
-	assert_int_equal(evicted.used, 1);
-	assert_true(evicted.client.port == endpoint(10).port);
+	assert_int_equal(evicted.flow.used, 1);
+	assert_true(evicted.flow.client.port == endpoint(10).port);
 	assert_int_equal(find_client(&w, 10), ZS_FLOW_NONE);
 	w.flow[id].answered = ZS_FLOW_CONFIRMED;
 	/* 689 confirmed flows stand before 700 in the list: each try takes a bounded step. */
@@ -173,11 +172,11 @@ static void test_full_evicts_the_oldest_unconfirmed(void **state)
 	}
 	assert_int_equal(e, ZS_FLOW_OK);
 	assert_in_range(tries, 2, 12);
-	assert_int_equal(evicted.client.port, endpoint(700).port);
+	assert_int_equal(evicted.flow.client.port, endpoint(700).port);
 	w.flow[id].answered = ZS_FLOW_CONFIRMED;
 	for (tries = 0; tries < 40; tries++) { /* confirmed flows are never evicted */
 		assert_int_equal(add(&w, 5002, 1, 2002, &id, &evicted), ZS_FLOW_FULL);
-		assert_int_equal(evicted.used, 0);
+		assert_int_equal(evicted.flow.used, 0);
 	}
 	for (uint32_t i = 0; i < 1024; i++)
 		if (i != 10 && i != 700)
@@ -220,7 +219,7 @@ static uint32_t crowding(const struct world *w, uint32_t from)
 /* Flows that share one pair of buckets: the oldest unconfirmed goes, then `bucket` is the answer. */
 static void test_crowded_bucket(void **state)
 {
-	struct zs_flow evicted;
+	struct zs_flow_gone evicted;
 	struct world w;
 	uint32_t id, client = 0, first[16];
 
@@ -232,21 +231,21 @@ static void test_crowded_bucket(void **state)
 	for (uint32_t i = 0; i < 16; i++, client++) {
 		first[i] = client = crowding(&w, client);
 		assert_int_equal(add(&w, client, client, 100 + i, &id, &evicted), ZS_FLOW_OK);
-		assert_int_equal(evicted.used, 0);
+		assert_int_equal(evicted.flow.used, 0);
 		w.flow[id].answered = i == 5 ? ZS_FLOW_ASKING : i == 9 ? ZS_FLOW_ANSWERED : ZS_FLOW_CONFIRMED;
 	}
 	for (uint32_t i = 5; i <= 9; i += 4, client++) {
 		client = crowding(&w, client);
 		assert_int_equal(add(&w, client, client, 300, &id, &evicted), ZS_FLOW_OK);
-		assert_int_equal(evicted.used, 1);
-		assert_int_equal(evicted.client.port, endpoint(first[i]).port);
+		assert_int_equal(evicted.flow.used, 1);
+		assert_int_equal(evicted.flow.client.port, endpoint(first[i]).port);
 		assert_int_equal(find_client(&w, first[i]), ZS_FLOW_NONE);
 		w.flow[id].answered = ZS_FLOW_CONFIRMED;
 		check(&w);
 	}
 	client = crowding(&w, client);
 	assert_int_equal(add(&w, client, client, 400, &id, &evicted), ZS_FLOW_BUCKET);
-	assert_int_equal(evicted.used, 0);
+	assert_int_equal(evicted.flow.used, 0);
 	assert_int_equal(atomic_load(&w.head->used), 16);
 	check(&w);
 	drop(&w);
@@ -269,13 +268,13 @@ static void forget(struct model *m, uint32_t client)
 
 static void model_add(struct world *w, struct model *m, uint32_t client, struct scratch *s, uint32_t now)
 {
-	struct zs_flow evicted;
+	struct zs_flow_gone evicted;
 	uint32_t id, waiting = 0;
 	struct zs_flow_new want = wanted(client, (uint32_t)draw(&s->rng) % 5, now);
 	enum zs_flow_error e = zs_flow_add(&w->t, &want, (uint32_t)draw(&s->rng), &id, &evicted);
 
-	if (evicted.used) {
-		uint32_t old = evicted.client.port - 1024u;
+	if (evicted.flow.used) {
+		uint32_t old = evicted.flow.client.port - 1024u;
 		assert_true(old < CLIENTS && m->id[old] != ZS_FLOW_NONE && !m->confirmed[old]);
 		forget(m, old);
 	}

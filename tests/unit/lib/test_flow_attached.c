@@ -15,7 +15,7 @@ static struct zs_endpoint end(uint32_t attachment, uint8_t service, uint16_t num
 
 /* A client of the published port of a service. */
 static enum zs_flow_error add_to(struct world *w, uint32_t client, uint8_t service, uint32_t now_ms,
-				 uint32_t *id, struct zs_flow *evicted)
+				 uint32_t *id, struct zs_flow_gone *evicted)
 {
 	struct zs_flow_new want = wanted(client, 0, now_ms);
 
@@ -154,7 +154,7 @@ static void test_numbers_run_out(void **state)
 /* Entries of resting flows are taken when there is no other, and before anybody's live flow. */
 static void test_rest_gives_way(void **state)
 {
-	struct zs_flow evicted;
+	struct zs_flow_gone evicted;
 	struct world w;
 	uint32_t id;
 
@@ -166,12 +166,12 @@ static void test_rest_gives_way(void **state)
 		zs_flow_finish(&w.t, find_client(&w, i), 1);
 	for (uint32_t i = 0; i < 8; i++) {
 		assert_int_equal(add_to(&w, 100 + i, 1, 2, &id, &evicted), ZS_FLOW_OK);
-		assert_int_equal(evicted.used, 0);
+		assert_int_equal(evicted.flow.used, 0);
 		check(&w);
 	}
 	assert_int_equal(w.t.resting, 0);
 	assert_int_equal(add_to(&w, 200, 1, 3, &id, &evicted), ZS_FLOW_OK);
-	assert_int_equal(evicted.used, 1);
+	assert_int_equal(evicted.flow.used, 1);
 	check(&w);
 	drop(&w);
 }

@@ -1,7 +1,7 @@
 /* How flows go on and end: asking, answered, confirmed; making room; the sweep. */
 #include "unit/lib/flow_world.h"
 
-static bool of_client_7(const struct zs_flow *f, const void *ctx)
+static bool of_client_7(const struct zs_flow *f, const struct zs_flow_rest *rest, const void *ctx)
 {
 	return f->client.port == *(const uint16_t *)ctx;
 }
@@ -75,11 +75,39 @@ static void test_life(void **state)
 	assert_int_equal(f.answered, ZS_FLOW_CONFIRMED);
 }
 
+/* What a flow has had is the sum of what its two lines say; no packet is too long for what has room in the first. */
+static void test_counts(void **state)
+{
+	static const uint16_t sizes[] = { 0, 1, 22, 1232, UINT16_MAX };
+	struct zs_flow_counts want = { 0 };
+	struct zs_flow_rest rest = { 0 };
+	struct zs_flow f = { 0 };
+	uint32_t settled = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 20000; i++) {
+		enum zs_flow_way way = i % 3 == 0;
+		uint16_t size = sizes[i / 4000];
+		struct zs_flow_counts now;
+
+		want.packets[way]++;
+		want.bytes[way] += size;
+		if (zs_flow_count(&f, way, size)) {
+			zs_flow_settle(&f, &rest);
+			assert_int_equal(f.lately[way], 0);
+			settled++;
+		}
+		now = zs_flow_counts(&f, &rest);
+		assert_memory_equal(&now, &want, sizeof(now));
+	}
+	assert_in_range(settled, 4000 / 64, 20000 / 16);
+}
+
 /* A port that has all it may have gets a new flow for an unconfirmed one of its own, never for another port's. */
 static void test_exchange(void **state)
 {
 	struct zs_flow_new want = wanted(500, 1, 100);
-	struct zs_flow evicted;
+	struct zs_flow_gone evicted;
 	struct world w;
 	uint32_t id;
 
@@ -93,18 +121,18 @@ static void test_exchange(void **state)
 	}
 	want.in_exchange = true;
 	assert_int_equal(zs_flow_add(&w.t, &want, 7, &id, &evicted), ZS_FLOW_OK);
-	assert_int_equal(evicted.used, 1);
-	assert_int_equal(evicted.client.port,
+	assert_int_equal(evicted.flow.used, 1);
+	assert_int_equal(evicted.flow.client.port,
 			 endpoint(3).port); /* 0 and 2 are another port's, 1 is confirmed */
 	assert_int_equal(atomic_load(&w.head->used), 20);
 	check(&w);
 	want.client = endpoint(501);
 	want.port = 445;
 	assert_int_equal(zs_flow_add(&w.t, &want, 7, &id, &evicted), ZS_FLOW_PORT_FULL);
-	assert_int_equal(evicted.used, 0);
+	assert_int_equal(evicted.flow.used, 0);
 	want.in_exchange = false;
 	assert_int_equal(zs_flow_add(&w.t, &want, 7, &id, &evicted), ZS_FLOW_OK);
-	assert_int_equal(evicted.used, 0);
+	assert_int_equal(evicted.flow.used, 0);
 	check(&w);
 	drop(&w);
 }
@@ -114,7 +142,7 @@ static void test_exchange(void **state)
 static void test_exchange_behind_others(void **state)
 {
 	struct zs_flow_new want = wanted(9999, 1, 900);
-	struct zs_flow evicted;
+	struct zs_flow_gone evicted;
 	struct world w;
 	uint32_t id;
 
@@ -131,8 +159,8 @@ static void test_exchange_behind_others(void **state)
 	for (uint32_t i = 540; i < 600; i++) {
 		want.client = endpoint(9000 + i);
 		assert_int_equal(zs_flow_add(&w.t, &want, i, &id, &evicted), ZS_FLOW_OK);
-		assert_int_equal(evicted.used, 1);
-		assert_int_equal(evicted.client.port, endpoint(i).port);
+		assert_int_equal(evicted.flow.used, 1);
+		assert_int_equal(evicted.flow.client.port, endpoint(i).port);
 		check(&w);
 		if (i == 570) {
 			assert_int_equal(open_with(&w, key, false), 0);
@@ -147,10 +175,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_life),
-		T(test_exchange),
-		T(test_exchange_behind_others),
-		T(test_sweep),
+		T(test_life), T(test_counts), T(test_exchange), T(test_exchange_behind_others), T(test_sweep),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@ static void write_flows(struct zs_flow_table *t, uint64_t *rng)
 				    .target = { some_addr(rng), (uint16_t)draw(rng) },
 				    .port = 443,
 				    .now_ms = (uint32_t)draw(rng) };
-	struct zs_flow evicted;
+	struct zs_flow_gone evicted;
 	struct zs_flow_sweep sweep = { .now_ms = want.now_ms,
 				       .idle_confirmed_ms = 1000,
 				       .idle_unconfirmed_ms = 100 };

@@ -38,7 +38,7 @@ static void fill(struct zs_flow_table *t, uint32_t from, uint32_t count)
 	for (uint32_t i = from; i < from + count; i++) {
 		struct zs_flow_new want = { .client = endpoint(i), .target = endpoint(i % 3), .port = 443 };
 		assert_int_equal(zs_flow_add(t, &want, i, &id, NULL), ZS_FLOW_OK);
-		t->flow[id].to_target_bytes = i;
+		t->rest[id].bytes[ZS_FLOW_TO_TARGET] = i;
 	}
 }
 
@@ -64,7 +64,7 @@ static void test_life(void **state)
 	assert_int_equal(zs_state_flow_table(&r, 1, key, false, &tr), 0); /* read-only: must not write */
 	for (uint32_t i = 0; i < 100; i++) {
 		assert_int_equal(find(&tr, i), find(&t, i));
-		assert_int_equal(tr.flow[find(&tr, i)].to_target_bytes, i);
+		assert_int_equal(tr.rest[find(&tr, i)].bytes[ZS_FLOW_TO_TARGET], i);
 	}
 	zs_state_close(&r);
 	zs_state_close(&w);
@@ -123,7 +123,7 @@ static void check_contents(const struct zs_state *st, uint32_t partitions)
 		for (uint32_t i = 0; p < 2 && i < 200; i++) {
 			uint32_t id = find(&t, p * 1000 + i);
 			assert_int_not_equal(id, ZS_FLOW_NONE);
-			assert_int_equal(t.flow[id].to_target_bytes, p * 1000 + i);
+			assert_int_equal(t.rest[id].bytes[ZS_FLOW_TO_TARGET], p * 1000 + i);
 		}
 	}
 }
@@ -240,7 +240,14 @@ static void check_other_flow(const struct zs_state *st, uint32_t partition, uint
 					     (uint16_t)(20000 + n), 5),
 			 id);
 	assert_int_equal(t.flow[id].answered, n & 1);
-	assert_int_equal(t.flow[id].to_target_bytes, n * 1000);
+	assert_int_equal(t.flow[id].last_ms, n + 70);
+	assert_int_equal(t.flow[id].as_of, 0);
+	assert_int_equal(t.rest[id].published_generation, n + 5);
+	assert_int_equal(t.rest[id].created_ms, n + 60);
+	assert_int_equal(t.rest[id].packets[ZS_FLOW_TO_TARGET], n + 1);
+	assert_int_equal(t.rest[id].bytes[ZS_FLOW_TO_TARGET], n * 1000);
+	assert_int_equal(t.rest[id].packets[ZS_FLOW_TO_CLIENT], n + 2);
+	assert_int_equal(t.rest[id].bytes[ZS_FLOW_TO_CLIENT], n * 2000);
 }
 
 static void check_other_flows(const struct zs_state *st, uint64_t rx)
@@ -261,7 +268,7 @@ static void check_other_flows(const struct zs_state *st, uint64_t rx)
 		assert_int_equal(sum.drop[i], 0);
 }
 
-/* Version 1, by a build with other counters, drops, stages and codes, was here: flows go on, counts begin anew. */
+/* Version 2, by a build with other counters, drops, stages and codes, was here: flows go on, counts begin anew. */
 static void test_takes_flows_of_another_build(void **state)
 {
 	static const struct zs_state_shape more = { .flow_capacity = 300, .partitions = 3 };
@@ -302,10 +309,10 @@ static void test_refuses_other_flows(void **state)
 		struct fixture_row is;
 		const char *told;
 	} rows[] = {
-		{ OTHER_PORT_ROW, { "flow.port", 38, 2 }, "layout version 1" },
-		{ OTHER_PORT_ROW, { "flow.port", 36, 4 }, "layout version 1" },
-		{ OTHER_PORT_ROW, { "flow.mark", 36, 2 }, "layout version 1" },
-		{ 0, { "flow.more", 112, 8 }, "layout version 1" },
+		{ OTHER_PORT_ROW, { "flow.port", 38, 2 }, "layout version 2" },
+		{ OTHER_PORT_ROW, { "flow.port", 36, 4 }, "layout version 2" },
+		{ OTHER_PORT_ROW, { "flow.mark", 36, 2 }, "layout version 2" },
+		{ 0, { "flow.more", 112, 8 }, "layout version 2" },
 		{ OTHER_REGION_ROW, { "@flow", OTHER_FLOW, 2 * OTHER_FLOWS * 128 - 1 }, "impossible size" },
 		{ OTHER_REGION_ROW, { "@flow", OTHER_FLOW, 0 }, "impossible size" },
 		{ OTHER_REGION_ROW, { "@flows", OTHER_FLOW, 2 * OTHER_FLOWS * 128 }, "missing" },

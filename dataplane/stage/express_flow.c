@@ -1,0 +1,126 @@
+/* The short way of a packet of a flow, to a target or to a client of its own family:
+ *
+ *   open   which way it goes, by the port it came to; its bucket is on its way
+ *   guess  the line of the flow that it probably is is on its way
+ *   send   is it that flow, confirmed, of the entry that is published now? turned around and left with tx
+ *
+ * The life of a flow is the long way's: what makes, answers, confirms or ends one. Ports of the range of source ports are taken for a
+ * target's side: the configuration keeps published ones out of it. */
+#include "express.h"
+#include "shm/flow_find.h"
+#include "turn.h"
+
+bool zs_express_flow_is_open(const struct zs_worker *w)
+{
+	return w->dp->partition_owner[w->dp->home[w->index]] == w->index;
+}
+
+/* false: the flow, if there is one, is another worker's. */
+static inline bool open_one(const struct zs_worker *w, struct zs_express_packet *e)
+{
+	int named = zs_flow_partition_of(w->dp, e->port);
+	uint32_t at = named < 0 ? w->dp->home[w->index] : (uint32_t)named;
+
+	if (ZS_UNLIKELY(w->dp->partition_owner[at] != w->index))
+		return false;
+	e->way = named < 0 ? ZS_FLOW_TO_TARGET : ZS_FLOW_TO_CLIENT;
+	e->table = &w->dp->partition[at];
+	e->hash = zs_flow_hash_inline(e->table, &e->src, e->port, e->local);
+	zs_flow_prefetch(e->table, e->way, e->hash);
+	return true;
+}
+
+static inline void open(struct zs_express *x, struct zs_express_packet *e)
+{
+	if (ZS_UNLIKELY(!open_one(x->w, e)))
+		zs_express_leave(x, e);
+}
+
+static inline void guess(struct zs_express_packet *e)
+{
+	if (ZS_LIKELY(e->m != NULL))
+		e->to = zs_flow_guess(e->table, e->way, e->hash);
+}
+
+/* The guess was wrong: it lies in the other bucket, shares its tag with others, or is not there. */
+static ZS_COLD struct zs_flow *search(const struct zs_express_packet *e)
+{
+	const struct zs_flow_table *t = e->table;
+	uint32_t id = e->way == ZS_FLOW_TO_TARGET
+			  ? zs_flow_find_client(t, e->hash, &e->src, e->port, e->local)
+			  : zs_flow_find_target(t, e->hash, &e->src, e->port, e->local);
+
+	return id == ZS_FLOW_NONE ? NULL : &t->flow[id];
+}
+
+static inline struct zs_flow *find(const struct zs_express_packet *e)
+{
+	struct zs_flow *f = &e->table->flow[e->to];
+
+	if (ZS_LIKELY(e->to != ZS_FLOW_NONE && zs_flow_is(f, e->way, &e->src, e->port, e->local)))
+		return f;
+	return search(e);
+}
+
+/* Is it what is published now, by ways that were found since the tables changed? */
+static inline bool is_current(const struct zs_worker *w, const struct zs_flow *f)
+{
+	uint32_t generation;
+
+	return f->answered == ZS_FLOW_CONFIRMED && zs_tables_generation(w->tables, f->port, &generation) &&
+	       f->as_of == zs_flow_as_of(w->stamp, generation);
+}
+
+/* The own address that its other end sees, or NULL: it is gone, or of another family than the packet. */
+static inline const struct zs_addr *own_of(const struct zs_worker *w, const struct zs_express_packet *e,
+					   const struct zs_flow *f)
+{
+	uint8_t local = e->way == ZS_FLOW_TO_TARGET ? f->local_target : f->local_client;
+	const struct zs_local *l = &w->locals.entry[local % ZS_LOCALS_MAX];
+
+	return local < ZS_LOCALS_MAX && l->used && zs_addr_is4(&l->addr) == e->is4 ? &l->addr : NULL;
+}
+
+static inline bool turn(struct zs_express *x, const struct zs_express_packet *e, struct zs_flow *f)
+{
+	struct zs_worker *w = x->w;
+	const struct zs_endpoint *to = e->way == ZS_FLOW_TO_TARGET ? &f->target : &f->client;
+	const struct zs_addr *own = own_of(w, e, f);
+	const struct zs_hop *hop = zs_hop_kept(w, f->nexthop[e->way]);
+	uint32_t ports = zs_turn_ports(e->way == ZS_FLOW_TO_TARGET ? f->source_port : f->port, to->port);
+
+	if (ZS_UNLIKELY(!is_current(w, f) || !own || zs_addr_is4(&to->addr) != e->is4 || !hop ||
+			!zs_express_fits(x, e, hop)))
+		return false;
+	if (e->is4)
+		zs_turn4(e->ip, e->ip + ZS_IP4_MIN, e->ecn, own, &to->addr, ports);
+	else
+		zs_turn6(e->ip, e->ip + ZS_IP6_LEN, e->ecn, own, &to->addr, ports);
+	if (f->last_ms != w->now_ms)
+		f->last_ms = w->now_ms;
+	zs_express_send(
+	    x, e, hop,
+	    &(struct zs_sent){ .flow = f, .way = e->way, .payload = e->payload_len, .ip_len = e->ip_len });
+	return true;
+}
+
+static inline void send(struct zs_express *x, struct zs_express_packet *e)
+{
+	struct zs_flow *f;
+
+	if (ZS_UNLIKELY(!e->m))
+		return;
+	f = find(e);
+	if (ZS_UNLIKELY(!f || !turn(x, e, f)))
+		zs_express_leave(x, e);
+}
+
+void zs_express_flow_step(struct zs_express *x, struct zs_express_lane *lane)
+{
+	for (; lane->done < lane->known; lane->done++)
+		send(x, &lane->at[lane->done]);
+	for (; lane->known < lane->decoded; lane->known++)
+		guess(&lane->at[lane->known]);
+	for (; lane->decoded < lane->taken; lane->decoded++)
+		open(x, &lane->at[lane->decoded]);
+}

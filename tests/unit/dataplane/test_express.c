@@ -1,9 +1,6 @@
 /* The short way against the long one: what it sends is the same frame to the same port for the same accounts, what it refuses has
  * the same reason, and what it leaves is as it came. */
-#include "cid_rig.h"
-#include "fake_port.h"
-#include "net/checksum.h"
-#include "net/packet_plain.h"
+#include "express_rig.h"
 
 #define FIRST4	 1 /* at 10.1.0.2 */
 #define FIRST6	 9 /* at fd00:1::2 */
@@ -13,8 +10,6 @@
 #define PEERS	 16 /* 0 is a stranger */
 #define FRAMES	 ROUNDS(40000)
 #define MTU_LONG 1700
-
-static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 9 };
 
 static bool is6(uint32_t id)
 {
@@ -31,13 +26,7 @@ static struct zs_endpoint place(uint32_t id)
 
 static void world(struct cid_rig *c)
 {
-	for (uint32_t i = 0; i < 2; i++) {
-		struct zs_port *p = &c->r->dp.port[i];
-
-		memcpy(p->mac, mac, sizeof(mac));
-		p->vlans = 1;
-		p->mtu = 1500;
-	}
+	express_ports(c);
 	for (uint32_t id = 1; id < PEERS; id++) {
 		cid_attach(c, id, CID_GENERATION, id % 2 ? ZS_STRANGERS_NOTHING : ZS_STRANGERS_LIMITED);
 		if (id != UNBOUND)
@@ -65,7 +54,7 @@ static struct rte_mbuf *make(struct cid_rig *c, uint64_t *rng, uint32_t from, ui
 	}
 	cid_mint(c, draw(rng) % 40 ? CID_POP : CID_POP + 1, to,
 		 (uint16_t)(CID_GENERATION + (draw(rng) % 40 == 0)), cid);
-	memcpy(it.hop.dmac, mac, sizeof(mac));
+	memcpy(it.hop.dmac, express_mac, sizeof(express_mac));
 	assert_true(zs_header_put(&it,
 				  &(struct zs_header){ .src = src,
 						       .dst = dst,
@@ -73,36 +62,6 @@ static struct rte_mbuf *make(struct cid_rig *c, uint64_t *rng, uint32_t from, ui
 						       .ecn = (uint8_t)(draw(rng) % 4) },
 				  payload, len));
 	return m;
-}
-
-static void damage(uint64_t *rng, struct rte_mbuf *m)
-{
-	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
-	uint32_t most = m->data_len < 64 ? m->data_len : 64;
-
-	for (uint32_t n = draw(rng) % 3; n; n--)
-		frame[draw(rng) % most] ^= (uint8_t)(1u << draw(rng) % 8);
-	if (draw(rng) % 8 == 0)
-		m->data_len = (uint16_t)(draw(rng) % (m->data_len + 20u)); /* padded, or cut */
-	if (frame[12] == 8 && draw(rng) % 2) {
-		uint16_t sum;
-
-		frame[24] = frame[25] = 0;
-		sum = (uint16_t)~zs_csum_fold(zs_csum_add(0, frame + 14, 20));
-		memcpy(frame + 24, &sum, 2);
-	}
-}
-
-static struct rte_mbuf *copy(const struct rte_mbuf *m)
-{
-	struct rte_mbuf *n = fake_new();
-
-	memcpy(n->buf_addr, m->buf_addr, FAKE_ROOM);
-	n->data_off = m->data_off;
-	n->data_len = m->data_len;
-	n->pkt_len = m->pkt_len;
-	n->nb_segs = 1;
-	return n;
 }
 
 /* The long way, from what parse and classify make of a good packet. true: it would leave. */
@@ -115,7 +74,7 @@ static bool long_way(struct zs_worker *w, struct rte_mbuf *m, struct zs_item *it
 	it->class = ZS_CLASS_CID;
 	it->frame = rte_pktmbuf_mtod(m, uint8_t *);
 	if (zs_packet_parse(it->frame, m->data_len, &it->p) != ZS_PARSE_OK ||
-	    zs_packet_hygiene(&it->p) >= 0 || memcmp(it->frame, mac, sizeof(mac)) ||
+	    zs_packet_hygiene(&it->p) >= 0 || memcmp(it->frame, express_mac, sizeof(express_mac)) ||
 	    it->p.dst.port != CID_SERVICE || it->p.vlan)
 		return false;
 	it->ip = it->frame + it->p.l3_off;
@@ -125,13 +84,6 @@ static bool long_way(struct zs_worker *w, struct rte_mbuf *m, struct zs_item *it
 	it->local = (uint8_t)zs_locals_find(&w->locals, &it->p.dst.addr, 0, 0);
 	return it->local < ZS_LOCALS_MAX && zs_stage_cid(w, at, 1) == 1 && zs_stage_police(w, at, 1) == 1 &&
 	       zs_stage_rewrite(w, at, 1) == 1;
-}
-
-static void same_frame(const struct rte_mbuf *a, const struct rte_mbuf *b)
-{
-	assert_int_equal(a->data_len, b->data_len);
-	assert_int_equal(a->pkt_len, b->pkt_len);
-	assert_memory_equal(rte_pktmbuf_mtod(a, uint8_t *), rte_pktmbuf_mtod(b, uint8_t *), a->data_len);
 }
 
 static void test_same_as_the_long_way(void **state)
@@ -149,14 +101,14 @@ static void test_same_as_the_long_way(void **state)
 		enum zs_drop why;
 
 		if (draw(&rng) % 2)
-			damage(&rng, m);
+			express_damage(&rng, m);
 		m->nb_segs = 1;
-		whole = copy(m);
-		other = copy(m);
+		whole = express_copy(m);
+		other = express_copy(m);
 		w->tx[0].count = w->tx[1].count = 0;
 		c->drop = ZS_DROPS;
 		if (zs_stage_express(w, &(struct rte_mbuf *){ m }, 1) == 1) {
-			same_frame(m, whole);
+			express_same(m, whole);
 			long_way(w, other, &it); /* after which the neighbour is at hand */
 			left++;
 		} else if ((why = c->drop) != ZS_DROPS) {
@@ -174,7 +126,7 @@ static void test_same_as_the_long_way(void **state)
 			assert_int_equal(t->sent[0].to, it.to + 1);
 			assert_int_equal(t->sent[0].payload, it.l4_len - ZS_UDP_LEN);
 			assert_int_equal(t->sent[0].ip_len, it.ip_len);
-			same_frame(m, other);
+			express_same(m, other);
 			sent++;
 		}
 		fake_free(m);
@@ -200,7 +152,7 @@ static void test_burst(void **state)
 		m[i]->nb_segs = 1;
 		left[i] = m[i];
 	}
-	other = copy(m[1]);
+	other = express_copy(m[1]);
 	long_way(w, other, &it); /* the neighbour is at hand */
 	fake_free(other);
 	c->drops = 0;
@@ -220,37 +172,6 @@ static void test_burst(void **state)
 		fake_free(m[i]);
 }
 
-/* One thing at a time that keeps a packet off the short way. */
-struct barrier {
-	const char *what;
-	void (*set)(struct cid_rig *c, struct rte_mbuf *m, bool on);
-};
-
-static void stopped(struct cid_rig *c, struct rte_mbuf *m, bool on)
-{
-	zs_tables_set_stop(&c->r->writer, on);
-}
-
-static void traced(struct cid_rig *c, struct rte_mbuf *m, bool on)
-{
-	c->r->worker[0].trace = on ? &c->r->worker[0].tracer : NULL;
-}
-
-static void flooded(struct cid_rig *c, struct rte_mbuf *m, bool on)
-{
-	c->r->worker[0].flood.on = on;
-}
-
-static void tagged_port(struct cid_rig *c, struct rte_mbuf *m, bool on)
-{
-	c->r->dp.port[0].vlan[0] = on ? 5 : 0;
-}
-
-static void other_mac(struct cid_rig *c, struct rte_mbuf *m, bool on)
-{
-	c->r->dp.port[0].mac[5] = mac[5] + on;
-}
-
 static void limited_sender(struct cid_rig *c, struct rte_mbuf *m, bool on)
 {
 	c->r->worker[0].hot[FIRST4].flags = on ? ZS_HOT_POLICED : 0;
@@ -261,21 +182,6 @@ static void limited_receiver(struct cid_rig *c, struct rte_mbuf *m, bool on)
 	c->r->worker[0].hot[FIRST4 + 1].flags = on ? ZS_HOT_POLICED : 0;
 }
 
-static void bad_checksum(struct cid_rig *c, struct rte_mbuf *m, bool on)
-{
-	m->ol_flags = on ? RTE_MBUF_F_RX_L4_CKSUM_BAD : 0;
-}
-
-static void stripped_tag(struct cid_rig *c, struct rte_mbuf *m, bool on)
-{
-	m->ol_flags = on ? RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED : 0;
-}
-
-static void segments(struct cid_rig *c, struct rte_mbuf *m, bool on)
-{
-	m->nb_segs = on ? 2 : 1;
-}
-
 static void no_local(struct cid_rig *c, struct rte_mbuf *m, bool on)
 {
 	struct zs_worker *w = &c->r->worker[0];
@@ -283,58 +189,11 @@ static void no_local(struct cid_rig *c, struct rte_mbuf *m, bool on)
 	w->locals.entry[w->hot[FIRST4 + 1].local].used = !on;
 }
 
-static void source_is(struct rte_mbuf *m, bool on, const char *other)
-{
-	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
-	uint16_t sum;
-
-	memcpy(frame + 26, on ? other : "\x0a\x01\x00\x02", 4);
-	frame[24] = frame[25] = 0;
-	sum = (uint16_t)~zs_csum_fold(zs_csum_add(0, frame + 14, 20));
-	memcpy(frame + 24, &sum, 2);
-}
-
-static void broadcast_source(struct cid_rig *c, struct rte_mbuf *m, bool on)
-{
-	source_is(m, on, "\x0a\x01\x00\xff");
-}
-
-static void own_source(struct cid_rig *c, struct rte_mbuf *m, bool on)
-{
-	source_is(m, on, "\x0a\x01\x00\x01");
-}
-
-static const struct barrier barriers[] = {
-	{ "stopped", stopped },
-	{ "traced", traced },
-	{ "a flood", flooded },
-	{ "a port of VLANs alone", tagged_port },
-	{ "another's MAC address", other_mac },
+static const struct express_barrier barriers[] = {
 	{ "a sender with limits", limited_sender },
 	{ "a receiver with limits", limited_receiver },
-	{ "a checksum that the device found wrong", bad_checksum },
-	{ "a VLAN that the device took off", stripped_tag },
-	{ "segments", segments },
 	{ "an own address that went", no_local },
-	{ "a broadcast source", broadcast_source },
-	{ "our own source", own_source },
 };
-
-static bool takes_it(struct cid_rig *c, struct rte_mbuf *m)
-{
-	struct zs_worker *w = &c->r->worker[0];
-	struct rte_mbuf *other = copy(m), *given = other;
-	uint32_t left;
-
-	other->ol_flags = m->ol_flags;
-	other->nb_segs = m->nb_segs;
-	w->tx[0].count = w->tx[1].count = 0;
-	left = zs_stage_express(w, &given, 1);
-	assert_int_equal(w->tx[0].count + w->tx[1].count + left, 1);
-	other->nb_segs = 1;
-	fake_free(other);
-	return !left;
-}
 
 static void test_not_by_it(void **state)
 {
@@ -350,18 +209,12 @@ static void test_not_by_it(void **state)
 	while (m->data_len > 300);
 	m->nb_segs = 1;
 	m->ol_flags = 0;
-	other = copy(m);
+	other = express_copy(m);
 	assert_true(long_way(w, other, &it)); /* the neighbour is at hand */
 	fake_free(other);
-	for (size_t i = 0; i < ZS_ARRAY_LEN(barriers); i++) {
-		if (!takes_it(c, m))
-			fail_msg("without %s it is left", barriers[i].what);
-		barriers[i].set(c, m, true);
-		if (takes_it(c, m))
-			fail_msg("%s: it goes all the same", barriers[i].what);
-		barriers[i].set(c, m, false);
-	}
-	assert_true(takes_it(c, m));
+	express_barriers(c, m, express_common, ZS_ARRAY_LEN(express_common));
+	express_barriers(c, m, barriers, ZS_ARRAY_LEN(barriers));
+	assert_true(express_takes(c, m));
 	fake_free(m);
 }
 

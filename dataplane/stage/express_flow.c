@@ -93,9 +93,9 @@ static inline bool turn(struct zs_express *x, const struct zs_express_packet *e,
 			!zs_express_fits(x, e, hop)))
 		return false;
 	if (e->is4)
-		zs_turn4(e->ip, e->ip + ZS_IP4_MIN, e->ecn, own, &to->addr, ports);
+		zs_turn4(e->ip, e->ip + ZS_IP4_MIN, own, &to->addr, ports);
 	else
-		zs_turn6(e->ip, e->ip + ZS_IP6_LEN, e->ecn, own, &to->addr, ports);
+		zs_turn6(e->ip, e->ip + ZS_IP6_LEN, own, &to->addr, ports);
 	if (f->last_ms != w->now_ms)
 		f->last_ms = w->now_ms;
 	zs_express_send(

@@ -37,6 +37,15 @@ static inline bool zs_addr_eq(const struct zs_addr *a, const struct zs_addr *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
+/* Its network alone: /24 of IPv4, /48 of IPv6. What may be told of somebody's address without telling who. */
+static inline void zs_addr_truncate(struct zs_addr *a)
+{
+	if (zs_addr_is4(a))
+		a->ip[15] = 0;
+	else
+		memset(a->ip + 6, 0, 10);
+}
+
 /* A byte of it, spread over all values. Not keyed: for addresses that nobody else chooses. */
 static inline uint8_t zs_addr_spread(const struct zs_addr *a)
 {

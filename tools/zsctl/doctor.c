@@ -73,39 +73,45 @@ static int load(const struct zsctl *z, struct doctor *d, struct zs_conf *conf, s
 	return 0;
 }
 
-static void print(const struct zsctl *z, struct doctor *d)
-{
-	json_t *result = json_pack("{s:b,s:i,s:i,s:O}", "ready", d->failed == 0, "failed", (int)d->failed,
-				   "warned", (int)d->warned, "checks", d->rows);
-
-	if (z->json) {
-		zsctl_print_json(z, result);
-	} else {
-		zsctl_table(d->rows, "state:state,check:check,found:found,action:what to do",
-			    "nothing to check");
-		printf("%u failed, %u to look at\n", d->failed, d->warned);
-	}
-	json_decref(result);
-}
-
-int zsctl_doctor(const struct zsctl *z)
+json_t *zsctl_examine(const struct zsctl *z, struct zs_error *err)
 {
 	struct zs_conf *conf = calloc(1, sizeof(*conf));
 	struct doctor d = { .conf = conf, .rows = json_array() };
-	struct zs_error err = { 0 };
-	int status = ZS_EXIT_OK;
+	json_t *result = NULL;
 
-	if (!conf || !d.rows || load(z, &d, conf, &err) != 0) {
-		status = zsctl_fail(z, ZS_EXIT_CONFIG, "%s", err.text[0] ? err.text : "out of memory");
-	} else {
+	if (!conf || !d.rows) {
+		zs_error_set(err, -ENOMEM, ZS_EXIT_CONFIG, "out of memory");
+	} else if (load(z, &d, conf, err) == 0) {
 		doctor_machine(&d);
 		doctor_cores(&d);
 		doctor_network(&d);
 		doctor_planes(&d);
-		print(z, &d);
-		status = d.failed ? ZS_EXIT_UNHEALTHY : ZS_EXIT_OK;
+		result = json_pack("{s:b,s:i,s:i,s:O}", "ready", d.failed == 0, "failed", (int)d.failed,
+				   "warned", (int)d.warned, "checks", d.rows);
 	}
 	json_decref(d.rows);
 	free(conf);
+	return result;
+}
+
+int zsctl_doctor(const struct zsctl *z)
+{
+	struct zs_error err = { 0 };
+	json_t *result = zsctl_examine(z, &err);
+	int status;
+
+	if (!result)
+		return zsctl_fail(z, ZS_EXIT_CONFIG, "%s", err.text);
+	status = json_is_true(json_object_get(result, "ready")) ? ZS_EXIT_OK : ZS_EXIT_UNHEALTHY;
+	if (z->json) {
+		zsctl_print_json(z, result);
+	} else {
+		zsctl_table(json_object_get(result, "checks"),
+			    "state:state,check:check,found:found,action:what to do", "nothing to check");
+		printf("%lld failed, %lld to look at\n",
+		       (long long)json_integer_value(json_object_get(result, "failed")),
+		       (long long)json_integer_value(json_object_get(result, "warned")));
+	}
+	json_decref(result);
 	return status;
 }

@@ -164,6 +164,8 @@ static int dispatch(struct zsctl *z)
 		return zsctl_top(z);
 	case ZS_COMMAND_trace:
 		return zsctl_trace(z);
+	case ZS_COMMAND_support_bundle:
+		return zsctl_support(z);
 	case ZS_COMMAND_doctor:
 		return zsctl_doctor(z);
 	case ZS_COMMAND_config_check:

@@ -2,8 +2,8 @@
 # Shared DPDK would load its whole plugin folder, OpenSSL with it.
 ifdef CONFIG_ENGINE_DPDK
 DPDK_CFLAGS  := $(patsubst -I%,-isystem %,$(filter-out %libnl3 %dbus-1.0 %dbus-1.0/include,$(shell $(PKG) --cflags libdpdk)))
-DPDK_DRIVERS := bus_vdev bus_pci mempool_ring net_af_xdp net_af_packet
-DPDK_CORE    := ethdev net mbuf mempool ring pci kvargs telemetry meter eal
+DPDK_DRIVERS := bus_vdev bus_pci mempool_ring net_af_xdp net_af_packet net_tap
+DPDK_CORE    := gso ethdev net mbuf mempool ring pci kvargs telemetry meter eal
 DPDK_SYSTEM  := -lxdp -lbpf -lelf -lz -lnuma -lbsd -lpthread -lm -ldl
 ifdef CONFIG_DRIVER_MEMIF
 DPDK_DRIVERS += net_memif

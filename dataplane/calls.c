@@ -86,11 +86,22 @@ static const struct zs_sandbox_call memif[] = {
 	ZS_CALL(accept), ZS_CALL(connect), ZS_CALL(memfd_create), ZS_CALL(ftruncate), ZS_CALL(eventfd2),
 };
 
-int zs_calls_filter(bool with_memif)
+/* A twin's packets come by readv. */
+static const struct zs_sandbox_call twin[] = { ZS_CALL(readv) };
+
+int zs_calls_filter(bool with_memif, bool with_twin)
 {
-	struct zs_sandbox_call all[ZS_ARRAY_LEN(calls) + ZS_ARRAY_LEN(memif)];
+	struct zs_sandbox_call all[ZS_ARRAY_LEN(calls) + ZS_ARRAY_LEN(memif) + ZS_ARRAY_LEN(twin)];
+	size_t n = ZS_ARRAY_LEN(calls);
 
 	memcpy(all, calls, sizeof(calls));
-	memcpy(all + ZS_ARRAY_LEN(calls), memif, sizeof(memif));
-	return zs_sandbox_filter(all, ZS_ARRAY_LEN(calls) + (with_memif ? ZS_ARRAY_LEN(memif) : 0));
+	if (with_memif) {
+		memcpy(all + n, memif, sizeof(memif));
+		n += ZS_ARRAY_LEN(memif);
+	}
+	if (with_twin) {
+		memcpy(all + n, twin, sizeof(twin));
+		n += ZS_ARRAY_LEN(twin);
+	}
+	return zs_sandbox_filter(all, n);
 }

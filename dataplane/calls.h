@@ -6,6 +6,6 @@
 
 /* Main, once all threads run: whatever is not in the table is refused from here on. with_memif: a port is a memif,
  * whose links come and go later. 0 or -errno. */
-int zs_calls_filter(bool with_memif);
+int zs_calls_filter(bool with_memif, bool with_twin);
 
 #endif

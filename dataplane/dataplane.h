@@ -59,6 +59,8 @@ struct zs_port {
 	bool started;
 	bool steered;	      /* the steering program passes the kernel's packets to the kernel */
 	bool kernel_shares;   /* af_packet: the kernel has had its own copy of every frame */
+	bool twinned;	      /* what is the kernel's goes through … */
+	uint16_t twin;	      /* … this ethdev, a TAP with a queue a worker; and back */
 	uint32_t burst_us;    /* how long the rx ring lasts at line rate, halved */
 	uint64_t unserved;    /* relay packets on a queue without a worker, as last read */
 	uint64_t unserved_ns; /* when that last grew while workers ran, 0: not lately */
@@ -115,6 +117,7 @@ struct zs_dp {
 		uint64_t seen; /* packets refused for want of room, as last summed */
 		uint64_t ns;   /* when that last grew */
 	} flows_full, lanes_full;
+	bool twinned;	     /* some port is */
 	bool judged;	     /* the counters compared with the last tick's have been read once */
 	const char *damaged; /* a segment found damaged, as last told */
 	uint64_t watchdog_ns, watchdog_due_ns; /* 0: the service manager has no watchdog */

@@ -131,7 +131,7 @@ int zs_device_find(struct zs_dp *dp, uint32_t i, struct zs_error *err)
 
 	if (p->conf->driver == ZS_DRIVER_AF_XDP && (rc = steer(dp, p, err)))
 		return rc;
-	p->kernel_shares = p->conf->driver == ZS_DRIVER_AF_PACKET;
+	p->kernel_shares = p->conf->driver == ZS_DRIVER_AF_PACKET && !p->conf->twin[0];
 	for (uint32_t k = 0; k < ethdevs; k++) {
 		snprintf(name, sizeof(name), "%s", p->conf->device);
 		if (drivers[p->conf->driver].vdev && (rc = make_device(p, i, k, name, err)))

@@ -86,20 +86,38 @@ bool zs_locals_broadcast(const struct zs_locals *l, const struct zs_addr *addr, 
 	return false;
 }
 
+/* Does the network of an own address hold this one? */
+static bool holds(const struct zs_local *e, const struct zs_addr *addr)
+{
+	struct zs_prefix p = { e->addr, e->prefix_len };
+
+	for (uint32_t bit = e->prefix_len; bit < 128; bit++) /* zs_prefix wants its host bits zero */
+		p.addr.ip[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+	return zs_prefix_has(&p, addr);
+}
+
+bool zs_locals_on_link(const struct zs_locals *l, const struct zs_addr *addr, uint8_t iface)
+{
+	for (int i = 0; i < ZS_LOCALS_MAX; i++) {
+		const struct zs_local *e = &l->entry[i];
+
+		if (e->used && e->iface == iface && holds(e, addr))
+			return true;
+	}
+	return false;
+}
+
 int zs_locals_pick(const struct zs_locals *l, const struct zs_addr *addr, uint8_t iface, uint16_t vlan)
 {
 	int first = ZS_LOCAL_NONE;
 
 	for (int i = 0; i < ZS_LOCALS_MAX; i++) {
 		const struct zs_local *e = &l->entry[i];
-		struct zs_prefix p = { e->addr, e->prefix_len };
 
 		if (!e->used || e->iface != iface || e->vlan != vlan ||
 		    zs_addr_is4(&e->addr) != zs_addr_is4(addr))
 			continue;
-		for (uint32_t bit = e->prefix_len; bit < 128; bit++) /* zs_prefix wants its host bits zero */
-			p.addr.ip[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
-		if (zs_prefix_has(&p, addr))
+		if (holds(e, addr))
 			return i;
 		if (first == ZS_LOCAL_NONE)
 			first = i;

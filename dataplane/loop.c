@@ -14,6 +14,7 @@
 #include "stage/mark.h"
 #include "stage/stage.h"
 #include "tunnels.h"
+#include "twin.h"
 
 #define SLEEP_FIRST_US 1
 #define PAUSES	       16 /* between two empty polls while spinning */
@@ -152,6 +153,8 @@ uint32_t zs_worker_turn(struct zs_worker *w, struct zs_burst *b, bool receiving)
 	if (receiving)
 		worked += receive(w, b);
 	worked += take_inbox(w, b);
+	if (receiving && w->punts)
+		worked += zs_twin_take(w);
 	worked += zs_tx_outbox(w);
 	zs_tx_flush(w);
 	if (w->now_ns >= w->housekeeping_ns)
@@ -166,6 +169,8 @@ int zs_worker_run(void *arg)
 
 	prctl(PR_SET_TIMERSLACK, 1); /* sleeps of microseconds, not of 50 more */
 	zs_sandbox_thread();
+	if (w->punts)
+		zs_twin_listen();
 	zs_worker_turn(w, &burst, false); /* its lines and keys first */
 	atomic_store(&w->state->running, 1);
 	while (atomic_load_explicit(&w->dp->stop, memory_order_relaxed) == 0)

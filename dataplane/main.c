@@ -219,10 +219,19 @@ close_segments:
 	return rc;
 }
 
+/* The manager has its own copy of what it keeps for us (twin.c): ours is of no use. */
+static void close_kept(void *ctx, int fd, const char *name)
+{
+	(void)ctx;
+	(void)name;
+	close(fd);
+}
+
 static int run(struct zs_dp *dp, const sigset_t *set, struct zs_error *err)
 {
 	int rc;
 
+	zs_notify_kept(close_kept, NULL);
 	ZS_LOG(dp->log, STARTED, "version=%s instance=%s", ZS_VERSION, dp->conf->instance);
 	rc = start(dp, set, err);
 	if (!rc)
@@ -272,6 +281,7 @@ int main(int argc, char **argv)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGIO);		    /* a twin's, for the workers alone */
 	sigprocmask(SIG_BLOCK, &set, NULL); /* before EAL's threads, which inherit it */
 	zs_fault_install(&fault);
 	dp->conf = calloc(1, sizeof(*dp->conf));

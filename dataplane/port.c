@@ -11,6 +11,7 @@
 #include <rte_mbuf.h>
 #include "device.h"
 #include "port.h"
+#include "twin.h"
 
 #define POOL_CACHE     256     /* mbufs a worker keeps to itself */
 #define XDP_RINGS      6144    /* net_af_xdp fills 2,048 buffers, and as many again in flight each way */
@@ -26,6 +27,7 @@ static uint32_t pool_size(const struct zs_dp *dp)
 		const struct zs_conf_port *c = dp->port[i].conf;
 
 		n += dp->port[i].queues * (c->rx_ring + c->tx_ring);
+		n += c->twin[0] ? dp->workers * ZS_TWIN_BUFFERS : 0;
 		n += c->driver == ZS_DRIVER_AF_XDP ? dp->port[i].queues * XDP_RINGS : 0;
 	}
 	return n;
@@ -199,6 +201,9 @@ int zs_ports_start(struct zs_dp *dp, struct zs_error *err)
 		rc = make_pool(dp, err);
 	for (uint32_t i = 0; !rc && i < dp->ports; i++)
 		rc = bring_up(dp, i, err);
+	for (uint32_t i = 0; !rc && i < dp->ports; i++)
+		if (dp->port[i].conf->twin[0])
+			rc = zs_twin_open(dp, i, err);
 	return rc;
 }
 
@@ -217,6 +222,8 @@ void zs_ports_stop(struct zs_dp *dp)
 			zs_steer_close(&p->steer);
 		else
 			rte_eth_dev_close(p->queue[0].ethdev);
+		if (p->twinned)
+			rte_eth_dev_stop(p->twin);
 		ZS_LOG(dp->log, PORT_DOWN, "port=%s", p->conf->name);
 	}
 }

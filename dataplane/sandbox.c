@@ -65,7 +65,7 @@ int zs_sandbox_main(const struct zs_dp *dp, struct zs_error *err)
 	if (rc)
 		return zs_error_set(err, rc, ZS_EXIT_PRIVILEGE, "capabilities cannot be dropped: %s",
 				    strerror(-rc));
-	rc = zs_calls_filter(has_memif(dp));
+	rc = zs_calls_filter(has_memif(dp), dp->twinned);
 	if (rc)
 		return zs_error_set(err, rc, ZS_EXIT_PRIVILEGE, "the seccomp filter is refused: %s",
 				    strerror(-rc));

@@ -9,6 +9,7 @@
 #include "fastpath.h"
 #include "limit.h"
 #include "targets.h"
+#include "punt.h"
 #include "worker.h"
 
 static void poll_queue(struct zs_worker *w, uint32_t port, const struct zs_queue *queue)
@@ -51,6 +52,18 @@ static struct rte_ring *make_ring(const char *kind, uint32_t from, uint32_t to)
 	return rte_ring_create(name, ZS_HANDOVER_RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 }
 
+static int make_punts(struct zs_worker *w)
+{
+	w->punts = rte_zmalloc("punts", sizeof(*w->punts), 64);
+	if (!w->punts)
+		return -ENOMEM;
+	if (getrandom(w->punts->key, sizeof(w->punts->key), 0) != sizeof(w->punts->key))
+		return -errno;
+	for (uint32_t i = 0; i < w->dp->ports; i++)
+		zs_punt_set(w->punts, (uint8_t)i, w->dp->port[i].conf->twin_pps / w->dp->workers);
+	return 0;
+}
+
 static int make_worker(struct zs_dp *dp, uint32_t index)
 {
 	struct zs_worker *w = rte_zmalloc("worker", sizeof(*w), 64);
@@ -82,7 +95,7 @@ static int make_worker(struct zs_dp *dp, uint32_t index)
 			return -ENOMEM;
 	}
 	assign_queues(dp, w);
-	return 0;
+	return dp->twinned ? make_punts(w) : 0;
 }
 
 int zs_workers_new(struct zs_dp *dp, struct zs_error *err)
@@ -139,6 +152,8 @@ void zs_workers_delete(struct zs_dp *dp)
 			rte_ring_free(w->inbox[from]);
 			rte_ring_free(w->outbox[from]);
 		}
+		if (w)
+			rte_free(w->punts);
 		rte_free(w);
 		dp->worker[i] = NULL;
 	}

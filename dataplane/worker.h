@@ -107,6 +107,7 @@ struct zs_worker {
 	struct zs_flood flood;
 	struct zs_later later;
 	/* Rare things. */
+	struct zs_punts *punts; /* what the twins of ports may be given; NULL: no port has one */
 	uint64_t icmp_tat_ns;
 	uint64_t unix_s; /* as of the last housekeeping */
 	uint32_t missing_ms[ZS_MISSING_SLOTS];

@@ -3,6 +3,7 @@
 #include <rte_ring.h>
 #include "mark.h"
 #include "stage.h"
+#include "twin.h"
 
 ZS_COLD void zs_stage_drop(struct zs_worker *w, struct rte_mbuf *m, enum zs_drop reason)
 {
@@ -14,7 +15,13 @@ ZS_COLD void zs_stage_drop(struct zs_worker *w, struct rte_mbuf *m, enum zs_drop
 
 ZS_COLD void zs_stage_punt(struct zs_worker *w, struct zs_item *it)
 {
-	if (!w->dp->port[it->iface].kernel_shares) {
+	const struct zs_port *p = &w->dp->port[it->iface];
+
+	if (p->twinned) {
+		zs_twin_give(w, it->iface, it->m);
+		return;
+	}
+	if (!p->kernel_shares) {
 		zs_stage_drop(w, it->m, ZS_DROP_no_twin);
 		return;
 	}

@@ -99,6 +99,26 @@ static int check_device(const struct checker *c, uint32_t index)
 	return 0;
 }
 
+/* The kernel keeps what af_xdp takes its packets from; no two ports have one interface there. */
+static int check_twin(const struct checker *c, uint32_t index)
+{
+	const struct zs_conf_port *p = &c->conf->dataplane.port[index];
+
+	if (!p->twin[0])
+		return 0;
+	if (p->driver == ZS_DRIVER_AF_XDP)
+		return FAIL(c, p->twin, "port %s: the kernel keeps %s under driver af_xdp; leave out 'twin'",
+			    p->name, p->device);
+	for (uint32_t i = 0; i < c->conf->dataplane.ports; i++) {
+		const struct zs_conf_port *q = &c->conf->dataplane.port[i];
+
+		if (!strcmp(p->twin, q->device) || (i < index && !strcmp(p->twin, q->twin)))
+			return FAIL(c, p->twin, "twin: '%s' belongs to port %s already; name another",
+				    p->twin, q->name);
+	}
+	return 0;
+}
+
 static int check_vlans(const struct checker *c, const struct zs_conf_port *p)
 {
 	for (uint32_t i = 1; i < p->vlans; i++) {
@@ -184,6 +204,8 @@ static int check_ports(const struct checker *c)
 	for (uint32_t p = 0; !ret && p < c->conf->dataplane.ports; p++) {
 		const struct zs_conf_port *port = &c->conf->dataplane.port[p];
 		ret = check_device(c, p);
+		if (!ret)
+			ret = check_twin(c, p);
 		if (!ret)
 			ret = check_vlans(c, port);
 		for (uint32_t v = 0; !ret && v < port->vlans; v++) {

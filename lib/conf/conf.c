@@ -61,6 +61,15 @@ static void set_path(char out[108], const char *fmt, const char *arg)
 	ZS_CHECK(n > 0 && n < 108, "a path that does not fit");
 }
 
+/* A device that DPDK takes from the kernel leaves a twin there unless the file says `none`. */
+static void derive_twin(struct zs_conf_port *p)
+{
+	if (!strcmp(p->twin, "none"))
+		p->twin[0] = '\0';
+	else if (!p->twin[0] && p->driver == ZS_DRIVER_PCI)
+		snprintf(p->twin, sizeof(p->twin), "zs-%.12s", p->name);
+}
+
 /* What follows from other keys, where the file was silent. */
 static void derive(struct zs_conf *c, uint32_t cpus_listed)
 {
@@ -74,7 +83,10 @@ static void derive(struct zs_conf *c, uint32_t cpus_listed)
 	for (uint32_t i = 0; i < c->dataplane.ports; i++) {
 		struct zs_conf_port *p = &c->dataplane.port[i];
 		bool kernel = p->driver == ZS_DRIVER_AF_XDP || p->driver == ZS_DRIVER_AF_PACKET;
-		if (kernel && strlen(p->device) < sizeof(p->vlan[0].device))
+		derive_twin(p);
+		if (p->twin[0])
+			memcpy(p->vlan[0].device, p->twin, sizeof(p->twin));
+		else if (kernel && strlen(p->device) < sizeof(p->vlan[0].device))
 			memcpy(p->vlan[0].device, p->device, strlen(p->device));
 	}
 }

@@ -68,9 +68,11 @@ struct zs_conf_vlan {
 struct zs_conf_port {
 	char name[16];
 	enum zs_conf_driver driver;
-	char device[128];	   /* interface, PCI address, or the driver's arguments (pcap, memif) */
-	uint16_t mtu;		   /* 0: the device's */
-	bool shared;		   /* af_xdp alone: on what the machine is managed by */
+	char device[128]; /* interface, PCI address, or the driver's arguments (pcap, memif) */
+	uint16_t mtu;	  /* 0: the device's */
+	bool shared;	  /* af_xdp alone: on what the machine is managed by */
+	char twin[16];	  /* the kernel's interface in its place; empty: none */
+	uint32_t twin_pps;
 	uint32_t rx_ring, tx_ring; /* descriptors, default 1,024; control_kill uses 4,096 */
 	uint32_t vlans;
 	struct zs_conf_vlan vlan[ZS_CONF_VLANS]; /* [0] is the untagged one */

@@ -53,12 +53,12 @@ static const struct sandbox_row memif[] = {
 
 static int plain(void)
 {
-	return zs_calls_filter(false);
+	return zs_calls_filter(false, false);
 }
 
 static int with_memif(void)
 {
-	return zs_calls_filter(true);
+	return zs_calls_filter(true, true);
 }
 
 static void test_common(void **state)

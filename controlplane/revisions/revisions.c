@@ -7,7 +7,7 @@
  *   a trial whose time is not over         any                            the trial, for the rest of its time
  *   a trial whose time is over             any                            the one before it; the trial is marked as undone
  *   revision n                             as it was when n was put       n
- *                                          n's own text                   n
+ *                                          n's own text                   n, which is the file
  *                                          another                        the file, as a new revision
  *
  * A change is durable before it is in force. An undo is in force before it is durable: the store follows when it can, and a
@@ -206,17 +206,20 @@ void zs_revisions_start(struct zs_revisions *r, const struct zs_offer *file)
 	uint8_t digest[ZS_REVISION_DIGEST];
 	struct zs_error why = { 0 };
 	struct zs_revision rev;
-	bool kept;
+	bool same, kept;
 
 	digest_of(digest, file->text, file->len);
 	if (is_due(&r->now)) {
 		step_back(r);
 		r->unrecorded = r->undone;
 	}
-	kept = r->now.number && (r->now.confirm_s || memcmp(digest, r->now.file, sizeof(digest)) == 0 ||
-				 (zs_revisions_get(r, r->now.number, &rev, NULL, NULL) == 0 &&
-				  memcmp(digest, rev.digest, sizeof(digest)) == 0));
-	if (kept && take_kept(r, &why) != 0) {
+	same = r->now.number && zs_revisions_get(r, r->now.number, &rev, NULL, NULL) == 0 &&
+	       memcmp(digest, rev.digest, sizeof(digest)) == 0;
+	kept = same ||
+	       (r->now.number && (r->now.confirm_s || memcmp(digest, r->now.file, sizeof(digest)) == 0));
+	if (same)
+		memcpy(r->digest, digest, sizeof(digest));
+	if (kept && !same && take_kept(r, &why) != 0) {
 		ZS_LOG(&r->c->log, CONFIG_REJECTED, "revision=%u error=\"%s\"", r->now.number, why.text);
 		zs_control_raise(r->c, ZS_HEALTH_config_rejected, "revision %u: %s", r->now.number, why.text);
 		kept = false;

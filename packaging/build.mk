@@ -2,7 +2,7 @@
 DESTDIR     ?=
 DEB_VERSION ?= $(RELEASE)
 # Stands in the package; whoever gives packages away says who they are.
-MAINTAINER  ?= The ZeroState authors <zerostate@example.org>
+MAINTAINER  ?=
 
 # zs-dataplane and zs-bench have DPDK in them, the programs of lib/p2p nanopb: their licences go where they go.
 COPYRIGHTS := $(wildcard $(patsubst %,/usr/share/doc/%/copyright,libdpdk-dev libnanopb-dev))

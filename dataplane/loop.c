@@ -1,23 +1,19 @@
-/* The run-to-completion loop and its idling.
+/* The run-to-completion loop.
  *
  * A loop: look at the tables, poll every queue, take what others handed over, push what is
  * left, housekeeping when it is due, idle when nothing came. Between two loops a worker holds
  * no reference into the tables: that is where it reports quiescence. */
 #include <string.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <rte_ethdev.h>
-#include <rte_pause.h>
 #include <rte_ring.h>
 #include "housekeeping.h"
+#include "idle.h"
 #include "sandbox.h"
 #include "stage/mark.h"
 #include "stage/stage.h"
 #include "tunnels.h"
 #include "twin.h"
-
-#define SLEEP_FIRST_US 1
-#define PAUSES	       16 /* between two empty polls while spinning */
 
 /* Takes this loop's view of the tables; all that is cached of them is made again on a change. */
 static void look_at_tables(struct zs_worker *w)
@@ -105,38 +101,6 @@ static uint32_t take_inbox(struct zs_worker *w, struct zs_burst *b)
 	return total;
 }
 
-/* Longest sleep now: twice the last, within the setting and what the receive rings hold at line rate; where the kernel forwards, few
- * packets come here, and the setting says how long they may wait. */
-static uint32_t next_sleep(const struct zs_worker *w)
-{
-	uint32_t us = w->sleep_us ? w->sleep_us * 2 : SLEEP_FIRST_US;
-	uint32_t most = w->settings.sleep_max_us < w->burst_us || w->dp->fast ? w->settings.sleep_max_us
-									      : w->burst_us;
-
-	return us < most ? us : most;
-}
-
-static void idle(struct zs_worker *w, uint32_t worked)
-{
-	struct timespec ts = { 0 };
-
-	if (worked || !w->settings.sleep_max_us) {
-		w->quiet_since_ns = w->now_ns;
-		w->sleep_us = 0;
-		return;
-	}
-	if (w->now_ns - w->quiet_since_ns < w->settings.busy_poll_us * 1000ull) {
-		for (int i = 0; i < PAUSES; i++)
-			rte_pause();
-		return;
-	}
-	w->sleep_us = next_sleep(w);
-	ts.tv_nsec = w->sleep_us * 1000l;
-	w->count[ZS_COUNTER_sleeps]++;
-	w->state->idle_sleeps++;
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
-}
-
 static void tell_time(struct zs_worker *w)
 {
 	w->now_ns = zs_clock_ns();
@@ -174,7 +138,7 @@ int zs_worker_run(void *arg)
 	zs_worker_turn(w, &burst, false); /* its lines and keys first */
 	atomic_store(&w->state->running, 1);
 	while (atomic_load_explicit(&w->dp->stop, memory_order_relaxed) == 0)
-		idle(w, zs_worker_turn(w, &burst, true));
+		zs_idle(w, zs_worker_turn(w, &burst, true));
 	zs_tx_flush(w);
 	atomic_fetch_add(&w->dp->quiet, 1);
 	/* The others may still hand over until all are quiet; then what is in the rings is all. */

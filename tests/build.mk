@@ -37,6 +37,7 @@ DP_PLAIN := $(addprefix dataplane/,$(addsuffix .c,age binds calls cids fastpath 
 $(foreach t,$(UNIT_DP),$(eval $(call unit,$(t),dataplane,$$(B)/libzsdp.a $$(B)/libzsrelay.a,$$(B)/libzsdp.a $$(RELAY_LIBS))))
 # The one that sends has a fake of DPDK's queues.
 $(B)/tests/test_tx: $(call objects,dataplane/stage/tx.c)
+$(B)/tests/test_idle: $(call objects,dataplane/idle.c)
 # … and tests/unit/dataplane/fake_port.c what it touches of DPDK.
 $(eval $(call compile,tests/unit/dataplane,-Ilib -Idataplane -Ibpf -Itests -Itests/unit/dataplane $(DPDK_CFLAGS)))
 $(B)/libzsdp.a: $(call objects,$(DP_PLAIN) bpf/writer.c bpf/inverse.c tests/unit/dataplane/fake_port.c)

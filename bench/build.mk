@@ -13,7 +13,10 @@ $(eval $(call compile,bench/xdp,-Ilib -Ibench -Ibpf))
 $(B)/xdp_bench.bpf.o: bench/xdp/bench.bpf.c bench/xdp/frames.h $(B)/fast.bpf.o
 	@echo "  BPF   $(@F)"
 	@$(CLANG) $(BPF_FLAGS) -Ibench/xdp -c $< -o $@
-all: $(B)/xdp_bench.bpf.o
+$(B)/forwarder.bpf.o: bench/xdp/forwarder.bpf.c bench/xdp/forwarder.h
+	@echo "  BPF   $(@F)"
+	@$(CLANG) $(BPF_FLAGS) -Ibench -c $< -o $@
+all: $(B)/xdp_bench.bpf.o $(B)/forwarder.bpf.o
 $(eval $(call compile,bench/relay,-Ilib -Ibench -Idataplane -Ibpf -isystem /usr/include/android $(DPDK_CFLAGS)))
 else
 BENCH_SRC := $(filter-out bench/flood/% bench/relay/% bench/forward/% bench/peers/% bench/xdp/%,$(BENCH_SRC))
@@ -31,5 +34,6 @@ bench-full: all ## every bench, with ten million flows, veth and go-libp2p as pe
 	@mkdir -p bench/results && $(B)/zs-bench suite full bench/results/latest
 bench-readme: ## README's table from bench/results/latest.json
 	@$(B)/zs-bench readme bench/results/latest.json README.md
-bench-peers: ## installs what benches compare with beyond `make deps`: scripts/packages-peers
+bench-peers: ## what benches compare with beyond `make deps`: installs scripts/packages-peers, builds bench/peers/go
 	@scripts/deps scripts/packages-peers
+	@bench/peers/build

@@ -18,18 +18,21 @@ static int write_config(const struct zs_wire *w, const struct zs_planes *p, cons
 		return -errno;
 	fprintf(f,
 		"instance: %s\nstate_dir: /tmp/%s-state\nrun_dir: /tmp/%s-run\n"
-		"dataplane:\n  workers: 1\n  cpus: [1]\n  main_cpu: 0\n  hugepages: false\n  memory_mb: 256\n"
+		"dataplane:\n  engine: %s\n  workers: 1\n  cpus: [1]\n  main_cpu: 0\n  hugepages: false\n  "
+		"memory_mb: 256\n"
 		"  busy_poll_us: %u\n  sleep_max_us: %u\n  ports:\n"
-		"    - {name: client, driver: af_xdp, device: r0, addresses: [10.78.1.1/24], neighbours: "
+		"    - {name: client, driver: af_xdp, device: r0, rx_ring: 4096, addresses: [10.78.1.1/24], "
+		"neighbours: "
 		"[{address: 10.78.1.2, mac: "
 		"\"02:00:00:00:00:02\"}]}\n"
-		"    - {name: server, driver: af_xdp, device: r1, addresses: [10.78.2.1/24], neighbours: "
+		"    - {name: server, driver: af_xdp, device: r1, rx_ring: 4096, addresses: [10.78.2.1/24], "
+		"neighbours: "
 		"[{address: 10.78.2.2, mac: "
 		"\"02:00:00:00:00:99\"}]}\n"
 		"flows: {new_per_prefix_s: 0}\ntargets: {allow: [10.78.0.0/16]}\n"
 		"publish:\n  - {port: 4443, target: \"10.78.2.2:443\"}\n"
 		"admin: {socket: /tmp/%s-run/admin.sock}\nmetrics: {listen: off}\n",
-		w->tag, w->tag, w->tag, p->busy_poll_us, p->sleep_max_us, w->tag);
+		w->tag, w->tag, w->tag, p->xdp ? "xdp" : "dpdk", p->busy_poll_us, p->sleep_max_us, w->tag);
 	return fclose(f) ? -errno : 0;
 }
 

@@ -6,6 +6,7 @@
 
 struct zs_planes {
 	uint32_t busy_poll_us, sleep_max_us; /* of its worker */
+	bool xdp;			     /* the engine */
 };
 
 /* They forward once ZS_PLANES_READY stands in their log "data". 0 or -errno with err. */

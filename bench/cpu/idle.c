@@ -4,17 +4,23 @@
 #include <sched.h>
 #include <unistd.h>
 #include "core/cases.h"
+#include "core/tsc.h"
+
+#define GAP 1000 /* cycles: who was away for longer had to give way */
 
 static void *count(void *arg)
 {
 	struct zs_idle_cpu *c = arg;
 	struct sched_param none = { 0 };
-	uint64_t n = 0;
+	uint64_t n = 0, last, now;
 
 	zs_pin(c->cpu);
 	sched_setscheduler(0, SCHED_IDLE, &none);
-	while (!atomic_load_explicit(c->stop, memory_order_relaxed))
-		atomic_store_explicit(&c->count, ++n, memory_order_relaxed);
+	for (last = zs_tsc(); !atomic_load_explicit(c->stop, memory_order_relaxed); last = now) {
+		now = zs_tsc();
+		n += now - last < GAP ? now - last : 0;
+		atomic_store_explicit(&c->count, n, memory_order_relaxed);
+	}
 	return NULL;
 }
 

@@ -1,5 +1,6 @@
-/* CPU that anybody took, softirqs with it, by what SCHED_IDLE loops on every CPU could not count: they run when nobody else wants
- * to. This kernel's own books sample softirq time. */
+/* CPU that anybody took, softirqs with it, by what SCHED_IDLE loops on every CPU did not get: they run when nobody else wants
+ * to. This kernel's own books sample softirq time. They count cycles of the TSC, not their own turns, whose length depends on what shares
+ * the core or its clock. */
 #ifndef ZS_BENCH_IDLE_H
 #define ZS_BENCH_IDLE_H
 
@@ -23,7 +24,7 @@ struct zs_idle {
 /* -ENOMEM, -EAGAIN with err. */
 int zs_idle_open(struct zs_idle *i, struct zs_error *err);
 void zs_idle_close(struct zs_idle *i);
-/* Counts of all CPUs so far. */
+/* Cycles that the loops of all CPUs had so far. */
 uint64_t zs_idle_sum(const struct zs_idle *i);
 
 #endif

@@ -5,8 +5,9 @@
 
 #include "wire.h"
 
-#define ZS_LOAD_CLIENTS 4
-#define ZS_LOAD_PORT	40000 /* of the first client */
+#define ZS_LOAD_CLIENTS	   4
+#define ZS_LOAD_PORT	   40000 /* of the first client */
+#define ZS_LOAD_RELAY_PORT 4443	 /* of those that need no TURN */
 
 struct zs_load {
 	uint16_t port;	  /* whereto, at the relay's address */
@@ -16,8 +17,15 @@ struct zs_load {
 	uint32_t ms;	  /* for so long */
 };
 
-/* Packets that were sent and that arrived. 0 or -errno with err. */
-int zs_load_run(const struct zs_wire *w, const struct zs_load *load, uint64_t *sent, uint64_t *got,
+struct zs_moved {
+	uint64_t sent, got;
+	double seconds;
+};
+
+/* 0 or -errno with err. */
+int zs_load_run(const struct zs_wire *w, const struct zs_load *load, struct zs_moved *m,
 		struct zs_error *err);
+/* As zs_load_run, while whoever is at s0 sends each packet back. */
+int zs_load_answered(const struct zs_wire *w, const struct zs_load *load, struct zs_error *err);
 
 #endif

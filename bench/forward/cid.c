@@ -139,11 +139,6 @@ static uint64_t metered(const struct zs_forward *f)
 	return n / 2;
 }
 
-static void close_(struct zs_forward *f)
-{
-	free(f->own);
-}
-
 const struct zs_forward_kind zs_forward_cid = {
 	.name = "cid",
 	.smallest = smallest,
@@ -153,5 +148,4 @@ const struct zs_forward_kind zs_forward_cid = {
 	.expect = expect,
 	.metered = metered,
 	.io = { 0, 1 },
-	.close = close_,
 };

@@ -220,7 +220,6 @@ static void close_(struct zs_forward *f)
 
 	if (own)
 		free(own->seen);
-	free(own);
 }
 
 const struct zs_forward_kind zs_forward_flow = {

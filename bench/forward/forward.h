@@ -48,6 +48,7 @@ struct zs_forward_kind {
 	/* Packets as the relay's meters have them. */
 	uint64_t (*metered)(const struct zs_forward *f);
 	uint8_t io[2]; /* where what comes in by a port goes, untouched */
+	/* What its `own` points to; `own` itself is freed behind it. NULL: nothing. */
 	void (*close)(struct zs_forward *f);
 };
 extern const struct zs_forward_kind zs_forward_cid, zs_forward_flow;

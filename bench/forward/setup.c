@@ -149,8 +149,10 @@ struct zs_forward *zs_forward_another(const struct zs_forward *f, uint32_t worke
 
 void zs_forward_close(struct zs_forward *f)
 {
-	if (f && f->own)
+	if (f && f->own && f->kind->close)
 		f->kind->close(f);
+	if (f)
+		free(f->own);
 	free(f);
 }
 

@@ -34,6 +34,15 @@ void zs_heading(FILE *f, const char *title, const char *why)
 	fprintf(f, "<h2>%s</h2>\n<p class=\"why\">%s</p>\n", title, why);
 }
 
+void zs_bars(FILE *f, const struct zs_bar *bar, uint32_t n, const char *unit, const char *title,
+	     const char *why)
+{
+	if (!n)
+		return;
+	zs_heading(f, title, why);
+	zs_draw_bars(f, bar, n, unit);
+}
+
 void zs_traffic_name(const json_t *run, char out[96])
 {
 	bool cid = !strcmp(zs_text_of(run, "kind"), "cid");
@@ -98,14 +107,11 @@ void zs_section_stages(FILE *f, const json_t *runs)
 		snprintf(bar[n].note, sizeof(bar[n].note), "%s above io, %s Mpps", over, mpps);
 		n++;
 	}
-	if (n) {
-		zs_heading(f, "Where a packet\xe2\x80\x99s cycles go",
-			   "One worker\xe2\x80\x99s own loop, from a port to a port, stage by stage, in "
-			   "cycles of the time stamp "
-			   "counter. \xe2\x80\x9cio\xe2\x80\x9d is the same ports, loop and burst with the "
-			   "packets untouched.");
-		zs_draw_bars(f, bar, n, "cycles");
-	}
+	zs_bars(f, bar, n, "cycles", "Where a packet\xe2\x80\x99s cycles go",
+		"One worker\xe2\x80\x99s own loop, from a port to a port, stage by stage, in cycles of the "
+		"time stamp "
+		"counter. \xe2\x80\x9cio\xe2\x80\x9d is the same ports, loop and burst with the packets "
+		"untouched.");
 	free(bar);
 }
 
@@ -199,13 +205,10 @@ void zs_section_rates(FILE *f, const json_t *runs)
 		    add_waits(&curve[curves++], waits,
 			      strcmp(zs_text_of(run, "kind"), "cid") ? "flows" : "CID", load);
 	}
-	if (!n)
-		return;
-	zs_heading(f, "Without loss, and how long packets wait",
-		   "The highest rate at which one worker loses no packet, searched for as RFC 2544 has it. "
-		   "Below: what packets "
-		   "wait from arrival to the end of the turn that took them, at parts of that rate.");
-	zs_draw_bars(f, bar, n, "million packets a second");
+	zs_bars(f, bar, n, "million packets a second", "Without loss, and how long packets wait",
+		"The highest rate at which one worker loses no packet, searched for as RFC 2544 has it. "
+		"Below: what packets "
+		"wait from arrival to the end of the turn that took them, at parts of that rate.");
 	if (curves)
 		zs_draw_curves(f, curve, curves, &axes);
 }
@@ -222,8 +225,8 @@ static void add_tunnel(struct zs_bar *ours, struct zs_bar *theirs, const json_t 
 	snprintf(ours->label, sizeof(ours->label), "%.8s \xc2\xb7 %.0f B \xc2\xb7 %s tunnels",
 		 zs_text_of(row, "mode"), zs_number_of(row, "bytes"), entries);
 	snprintf(theirs->label, sizeof(theirs->label), "BoringSSL alone");
-	ours->part[ours->parts++] = (struct zs_segment_bar){ "relay, from the frame on", mine };
-	theirs->part[theirs->parts++] = (struct zs_segment_bar){ "BoringSSL\xe2\x80\x99s open", other };
+	add_part(ours, "relay, from the frame on", mine);
+	add_part(theirs, "BoringSSL\xe2\x80\x99s open", other);
 	zs_number(cycles, mine);
 	snprintf(ours->note, sizeof(ours->note), "%s cycles, %.2f of it", cycles,
 		 other > 0 ? mine / other : 0);
@@ -248,13 +251,10 @@ void zs_section_tunnels(FILE *f, const json_t *runs)
 			n += 2;
 		}
 	}
-	if (!n)
-		return;
-	zs_heading(f, "Tunnels",
-		   "A tunnel\xe2\x80\x99s datagram received, from the frame to an authentic payload that "
-		   "knows its flow, beside "
-		   "nothing but BoringSSL\xe2\x80\x99s open of the same bytes under as many keys.");
-	zs_draw_bars(f, bar, n, "cycles");
+	zs_bars(f, bar, n, "cycles", "Tunnels",
+		"A tunnel\xe2\x80\x99s datagram received, from the frame to an authentic payload that "
+		"knows its flow, beside "
+		"nothing but BoringSSL\xe2\x80\x99s open of the same bytes under as many keys.");
 }
 
 /* --- floods --- */
@@ -285,11 +285,8 @@ void zs_section_floods(FILE *f, const json_t *runs)
 			n++;
 		}
 	}
-	if (!n)
-		return;
-	zs_heading(f, "Under a flood",
-		   "What it costs to refuse a bogus packet of each class, beside forwarding a good one. "
-		   "Refusing must be the "
-		   "cheaper thing.");
-	zs_draw_bars(f, bar, n, "cycles");
+	zs_bars(f, bar, n, "cycles", "Under a flood",
+		"What it costs to refuse a bogus packet of each class, beside forwarding a good one. "
+		"Refusing must be the "
+		"cheaper thing.");
 }

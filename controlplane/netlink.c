@@ -22,12 +22,18 @@ static void resync(struct zs_netlink *n, const char *why)
 
 /* --- what comes in --- */
 
+static void sync_soon(struct zs_netlink *n)
+{
+	if (n->stage == ZS_DUMP_IDLE) /* half a dump is half a truth */
+		zs_timer_after(n->sync_timer, SYNC_NS);
+}
+
 static void on_event_message(struct zs_netlink *n, const struct zs_nl_message *m)
 {
 	enum zs_kernel_change change = zs_kernel_feed(&n->kernel, m, zs_loop_now(n->c->loop));
 
 	if (change == ZS_KERNEL_CHANGED)
-		zs_netlink_soon(n);
+		sync_soon(n);
 	else if (change == ZS_KERNEL_RESYNC)
 		zs_netlink_dump(n);
 	/* Collected, or flushed by hand (which says FAILED first): it may well still be there. A neighbour that
@@ -41,7 +47,7 @@ static void on_answer_message(struct zs_netlink *n, const struct zs_nl_message *
 	if (m->seq & ZS_ASK_SEQ)
 		zs_resolve_answer(n, m);
 	else if (zs_netlink_dump_feed(n, m))
-		zs_netlink_soon(n);
+		sync_soon(n);
 }
 
 static void parse_all(struct zs_netlink *n, size_t len,
@@ -125,12 +131,6 @@ static void sync_tables(void *ctx)
 		zs_control_raise(n->c, ZS_HEALTH_table_full, "kernel routes: %u too many", n->kernel.refused);
 	zs_kernel_want_free(&want);
 	show_links(n);
-}
-
-void zs_netlink_soon(struct zs_netlink *n)
-{
-	if (n->stage == ZS_DUMP_IDLE) /* half a dump is half a truth */
-		zs_timer_after(n->sync_timer, SYNC_NS);
 }
 
 /* --- life --- */
@@ -218,7 +218,7 @@ static void each_second(void *ctx)
 	else if (n->dump_again && n->stage == ZS_DUMP_IDLE)
 		zs_netlink_dump(n);
 	if (zs_kernel_expire(&n->kernel, now))
-		zs_netlink_soon(n);
+		sync_soon(n);
 	zs_resolve_second(n, now);
 	zs_timer_after(n->second_timer, ZS_NS_PER_S);
 }
@@ -275,5 +275,5 @@ void zs_netlink_delete(struct zs_netlink *n)
 
 void zs_netlink_refresh(struct zs_netlink *n)
 {
-	zs_netlink_soon(n);
+	sync_soon(n);
 }

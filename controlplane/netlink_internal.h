@@ -42,8 +42,6 @@ void zs_netlink_dump(struct zs_netlink *n);
 /* A message on the socket for requests; true when it ended the dump. */
 bool zs_netlink_dump_feed(struct zs_netlink *n, const struct zs_nl_message *m);
 bool zs_netlink_dump_late(const struct zs_netlink *n, uint64_t now_ns);
-/* netlink.c: tables follow soon. */
-void zs_netlink_soon(struct zs_netlink *n);
 /* resolve.c */
 void zs_resolve_second(struct zs_netlink *n, uint64_t now_ns); /* gateways and targets; budget */
 void zs_resolve_gone(struct zs_netlink *n,

@@ -17,7 +17,6 @@
 #define DRAIN_NS    (20 * ZS_NS_PER_MS)
 #define JUDGE_NS    (500 * ZS_NS_PER_MS)
 #define DRAIN_BATCH 4096 /* events a worker a turn: the loop has other work */
-#define KINDS	    (ZS_EVENT_NEIGHBOUR_MISSING + 1)
 
 struct zs_state_watch {
 	struct zs_control *c;
@@ -26,17 +25,13 @@ struct zs_state_watch {
 	struct zs_events events;
 	bool refused;	     /* another layout: said once */
 	const char *damaged; /* a segment found damaged, as last told */
-	uint64_t seen[KINDS];
 };
 
 /* --- events --- */
 
 static void on_event(struct zs_state_watch *w, const struct zs_event *e)
 {
-	uint32_t kind = e->kind < KINDS ? e->kind : 0;
-
-	w->seen[kind]++;
-	if (kind == ZS_EVENT_NEIGHBOUR_MISSING && w->c->netlink)
+	if (e->kind == ZS_EVENT_NEIGHBOUR_MISSING && w->c->netlink)
 		zs_netlink_ask(w->c->netlink, &e->client.addr, e->iface, e->vlan);
 }
 
@@ -206,9 +201,4 @@ uint64_t zs_state_watch_flows(const struct zs_state_watch *w)
 	for (uint32_t i = 0; w->c->state && i < ZS_WORKERS_MAX; i++)
 		sum += atomic_load(&w->state.flow_head[i].used);
 	return sum;
-}
-
-uint64_t zs_state_watch_events(const struct zs_state_watch *w, uint32_t kind)
-{
-	return kind < KINDS ? w->seen[kind] : 0;
 }

@@ -10,7 +10,5 @@ int zs_state_watch_new(struct zs_state_watch **out, struct zs_control *c, struct
 void zs_state_watch_delete(struct zs_state_watch *w);
 /* Flows in use over all workers; 0 without a state segment. */
 uint64_t zs_state_watch_flows(const struct zs_state_watch *w);
-/* Events drained since the start, by kind (0: of no known kind). */
-uint64_t zs_state_watch_events(const struct zs_state_watch *w, uint32_t kind);
 
 #endif

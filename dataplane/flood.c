@@ -142,7 +142,8 @@ static uint32_t (*find(struct zs_flood *f, uint64_t hash))[2]
 	return &bucket[least];
 }
 
-void zs_flood_suspect(struct zs_worker *w, const struct zs_addr *src)
+/* Flood mode: a packet of nobody known was dropped. */
+static void suspect(struct zs_worker *w, const struct zs_addr *src)
 {
 	uint32_t most = w->dp->conf->flood.block_pkt_s / w->dp->workers + 1, (*s)[2];
 
@@ -159,7 +160,7 @@ void zs_flood_suspect(struct zs_worker *w, const struct zs_addr *src)
 ZS_COLD void zs_stage_refuse(struct zs_worker *w, struct zs_item *it, enum zs_drop reason)
 {
 	if (w->flood.on)
-		zs_flood_suspect(w, &it->p.src.addr);
+		suspect(w, &it->p.src.addr);
 	zs_stage_drop(w, it->m, reason);
 }
 

@@ -49,8 +49,6 @@ void zs_flood_turn(struct zs_worker *w, bool full);
 enum zs_drop zs_flood_may_check(struct zs_worker *w, const struct zs_addr *src, bool known);
 /* … and it was wrong. */
 void zs_flood_failed(struct zs_worker *w, const struct zs_addr *src);
-/* Flood mode: a packet of nobody known was dropped. */
-void zs_flood_suspect(struct zs_worker *w, const struct zs_addr *src);
 /* Main: the next prefix that a worker told of. false: none. */
 bool zs_flood_told(struct zs_flood *f, struct zs_addr *site);
 

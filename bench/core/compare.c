@@ -18,11 +18,6 @@ static const char *const names[] = {
 	[ZS_VERDICT_NEW] = "not measured before",
 };
 
-const char *zs_verdict_name(enum zs_verdict v)
-{
-	return names[v];
-}
-
 /* --- what is in a file --- */
 
 /* The reports of a file, as an array of the caller's. NULL: it is no such file. */

@@ -19,7 +19,6 @@ enum zs_verdict {
 	ZS_VERDICT_GONE,      /* in A alone */
 	ZS_VERDICT_NEW,	      /* in B alone */
 };
-const char *zs_verdict_name(enum zs_verdict v);
 
 struct zs_comparison {
 	const char *bench, *variant, *metric, *unit; /* borrowed of the documents */

@@ -82,8 +82,6 @@ void zs_bed_wrap(struct rte_mbuf *m, const struct zs_endpoint *src, const struct
 void zs_bed_run(struct zs_bed *bed, struct rte_mbuf **m, uint32_t n, struct zs_bed_cost *cost);
 /* The median; `v` is sorted. */
 double zs_bed_median(double *v, uint32_t n);
-/* The same ports without a relay between them, as testpmd's `io`: receives and sends. Cycles a packet. */
-double zs_bed_io(struct zs_bed *bed);
 /* Housekeeping until the worker's own lines of attachments are up to date. */
 void zs_bed_settle(struct zs_bed *bed);
 /* rings.c: makes the ports in the place of zs_ports_start; `packets` as in the shape. */

@@ -89,22 +89,6 @@ void zs_bed_run(struct zs_bed *bed, struct rte_mbuf **m, uint32_t n, struct zs_b
 	cost->all = zs_bed_median(b.all, b.count);
 }
 
-double zs_bed_io(struct zs_bed *bed)
-{
-	const struct zs_queue *in = &bed->dp.port[0].queue[0], *out = &bed->dp.port[1].queue[0];
-	struct rte_mbuf *m[ZS_BURST];
-	double cycles[BURSTS];
-
-	for (uint32_t i = 0; i < BURSTS; i++) {
-		uint64_t start = rte_rdtsc();
-		uint16_t got = rte_eth_rx_burst(in->ethdev, in->id, m, ZS_BURST);
-
-		ZS_CHECK(rte_eth_tx_burst(out->ethdev, out->id, m, got) == got && got == ZS_BURST);
-		cycles[i] = (double)(rte_rdtsc() - start) / ZS_BURST;
-	}
-	return zs_bed_median(cycles, BURSTS);
-}
-
 uint64_t zs_bed_dropped(const struct zs_bed *bed, const char **name)
 {
 	uint64_t all = 0;

@@ -8,8 +8,8 @@
 #define INSTANCE_MS 5000
 #define SPENT_MS    60000 /* somebody has to raise the limit */
 
-void zs_attach_hello_refuse(struct zs_attach *s, struct zs_attach_conn *conn, uint64_t id,
-			    const struct refusal *r)
+static void refuse_hello(struct zs_attach *s, struct zs_attach_conn *conn, uint64_t id,
+			 const struct refusal *r)
 {
 	char peer[ZS_PEER_ID_TEXT];
 
@@ -199,7 +199,7 @@ void zs_attach_hello_take(struct zs_attach *s, struct zs_attach_conn *conn, cons
 	struct refusal r;
 
 	if (!judge(&(struct hearing){ s, conn, &f->hello, slot, &who }, &r)) {
-		zs_attach_hello_refuse(s, conn, f->id, &r);
+		refuse_hello(s, conn, f->id, &r);
 		return;
 	}
 	memcpy(conn->instance, f->hello.instance.bytes, sizeof(conn->instance));
@@ -211,7 +211,7 @@ void zs_attach_hello_take(struct zs_attach *s, struct zs_attach_conn *conn, cons
 	if (r.code == ZS_ATTACH_ERROR_quota)
 		is_below(&r, "relay", s->counts.attachments, s->shm.attachments - 1);
 	if (r.code)
-		zs_attach_hello_refuse(s, conn, f->id, &r);
+		refuse_hello(s, conn, f->id, &r);
 }
 
 static void take_over(struct zs_attach *s, struct slot *slot)
@@ -239,7 +239,7 @@ void zs_attach_hello_judged(struct zs_attach *s, struct zs_attach_conn *conn, bo
 	slot->rival = NULL;
 	ZS_CHECK(!zs_attach_decode(&f, whole.bytes, whole.len, &raw), "it was read before");
 	if (old_lives) {
-		zs_attach_hello_refuse(s, conn, f.id, &r);
+		refuse_hello(s, conn, f.id, &r);
 	} else {
 		take_over(s, slot);
 		zs_attach_hello_take(s, conn, &f, &raw, &whole); /* judged again: much may have changed */

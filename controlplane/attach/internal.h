@@ -258,8 +258,6 @@ void zs_attach_hello_take(struct zs_attach *s, struct zs_attach_conn *conn, cons
 			  const struct zs_span *raw, const struct zs_span *whole);
 /* The probe of the owner's old connection has its end: go on, or refuse. */
 void zs_attach_hello_judged(struct zs_attach *s, struct zs_attach_conn *conn, bool old_lives);
-void zs_attach_hello_refuse(struct zs_attach *s, struct zs_attach_conn *conn, uint64_t id,
-			    const struct refusal *r);
 
 /* grant.c */
 /* `slot`: the owner's, NULL: it has none. Zero, or an error code: nothing is changed then, but for a generation that is spent. */
@@ -274,8 +272,6 @@ const struct zs_attach_rule *zs_attach_rule_of(const struct zs_attach *s, const 
 int zs_attach_rules_load(struct zs_attach *s, struct zs_error *err);
 
 /* limits.c */
-const struct zs_attach_limits *zs_attach_limits_find(const struct zs_attach *s,
-						     const struct zs_peer_id *peer); /* NULL: none */
 int zs_attach_limits_load(struct zs_attach *s, struct zs_error *err);
 void zs_attach_limits_apply(const struct zs_attach *s, const struct zs_peer_id *peer, struct terms *t);
 
@@ -343,7 +339,6 @@ void zs_attach_session_put(struct zs_attach *s, struct slot *slot, const struct 
 			   struct zs_attach_conn *conn, bool keep);
 void zs_attach_session_end(struct zs_attach *s, struct slot *slot, struct live *live);
 void zs_attach_sessions_end(struct zs_attach *s, struct slot *slot);
-void zs_attach_session_prove(struct zs_attach *s, struct slot *slot);
 /* A ping was answered on the newest session's connection. */
 void zs_attach_session_pinged(struct zs_attach *s, struct slot *slot);
 void zs_attach_session_tick(struct zs_attach *s, struct slot *slot);

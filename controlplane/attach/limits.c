@@ -94,7 +94,7 @@ int zs_attach_limit_parse(struct zs_attach_limits *l, const char *text, struct z
 	return 0;
 }
 
-const struct zs_attach_limits *zs_attach_limits_find(const struct zs_attach *s, const struct zs_peer_id *peer)
+static const struct zs_attach_limits *find_limits(const struct zs_attach *s, const struct zs_peer_id *peer)
 {
 	uint32_t at = zs_peertable_find(&s->limited, peer);
 
@@ -103,7 +103,7 @@ const struct zs_attach_limits *zs_attach_limits_find(const struct zs_attach *s, 
 
 uint32_t zs_attach_limited(const struct zs_attach *s, const struct zs_peer_id *peer)
 {
-	const struct zs_attach_limits *l = zs_attach_limits_find(s, peer);
+	const struct zs_attach_limits *l = find_limits(s, peer);
 
 	return l ? l->set : 0;
 }
@@ -149,7 +149,7 @@ static int check_burst(const struct zs_attach_limits *l, struct zs_error *err)
 int zs_attach_limit(struct zs_attach *s, const struct zs_peer_id *peer, const struct zs_attach_limits *change,
 		    uint64_t now, struct zs_error *err)
 {
-	const struct zs_attach_limits *before = zs_attach_limits_find(s, peer);
+	const struct zs_attach_limits *before = find_limits(s, peer);
 	struct zs_attach_limits next = before ? *before : (struct zs_attach_limits){ 0 };
 	int rc;
 
@@ -174,7 +174,7 @@ int zs_attach_limit(struct zs_attach *s, const struct zs_peer_id *peer, const st
 
 void zs_attach_limits_apply(const struct zs_attach *s, const struct zs_peer_id *peer, struct terms *t)
 {
-	const struct zs_attach_limits *l = zs_attach_limits_find(s, peer);
+	const struct zs_attach_limits *l = find_limits(s, peer);
 	zs_pb_Policy *p = &t->policy;
 
 	if (!l)

@@ -136,20 +136,20 @@ static bool newest_carries(const struct zs_attach *s, const struct slot *slot)
 	return yes;
 }
 
-/* What proves a session is its packets. Only while there is no dataplane to carry any, a ping answered on its connection
- * does: else all edges would attach again each minute until it is back. */
-void zs_attach_session_pinged(struct zs_attach *s, struct slot *slot)
-{
-	if (!s->c->state || zs_control_raised(s->c, ZS_HEALTH_dataplane_missing))
-		zs_attach_session_prove(s, slot);
-}
-
-void zs_attach_session_prove(struct zs_attach *s, struct slot *slot)
+static void prove(struct zs_attach *s, struct slot *slot)
 {
 	if (slot->now.at == ZS_SESSION_NONE || slot->now.proven)
 		return;
 	slot->now.proven = true;
 	zs_attach_session_end(s, slot, &slot->before);
+}
+
+/* What proves a session is its packets. Only while there is no dataplane to carry any, a ping answered on its connection
+ * does: else all edges would attach again each minute until it is back. */
+void zs_attach_session_pinged(struct zs_attach *s, struct slot *slot)
+{
+	if (!s->c->state || zs_control_raised(s->c, ZS_HEALTH_dataplane_missing))
+		prove(s, slot);
 }
 
 void zs_attach_session_tick(struct zs_attach *s, struct slot *slot)
@@ -159,7 +159,7 @@ void zs_attach_session_tick(struct zs_attach *s, struct slot *slot)
 	if (slot->now.at == ZS_SESSION_NONE || (slot->now.proven && slot->before.at == ZS_SESSION_NONE))
 		return;
 	if (newest_carries(s, slot)) {
-		zs_attach_session_prove(s, slot);
+		prove(s, slot);
 		return;
 	}
 	if (s->now_ns < until) {

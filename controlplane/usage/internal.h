@@ -61,7 +61,6 @@ struct zs_usage {
 /* Of an owner whose sum is in memory then, from the store if it has one. NULL: out of memory. */
 struct cursor *zs_usage_cursor_new(struct zs_usage *u, uint32_t attachment, const struct zs_peer_id *owner,
 				   uint32_t workers);
-void zs_usage_cursor_free(struct zs_usage *u, struct cursor *k); /* NULL too */
 /* Records as bytes; false: damaged, *out is spoilt. */
 #define USAGE_SUM  (1 + ZS_DIRECTIONS * 16 + 16)
 #define USAGE_LAST (1 + 8 + 2 + 1 + ZS_PEER_ID + 1 + ZS_WORKERS_MAX * ZS_DIRECTIONS * 16)

@@ -47,7 +47,7 @@ struct cursor *zs_usage_cursor_new(struct zs_usage *u, uint32_t attachment, cons
 	return NULL;
 }
 
-void zs_usage_cursor_free(struct zs_usage *u, struct cursor *k)
+static void cursor_free(struct zs_usage *u, struct cursor *k)
 {
 	if (k && !--u->owner[k->owner].cursors)
 		zs_peertable_remove(&u->owners, k->owner);
@@ -286,7 +286,7 @@ static struct cursor *fresh(struct zs_usage *u, uint32_t attachment, uint16_t ge
 
 static void put(struct zs_usage *u, struct cursor *k)
 {
-	zs_usage_cursor_free(u, u->at[k->attachment]);
+	cursor_free(u, u->at[k->attachment]);
 	u->at[k->attachment] = k;
 	if (k->attachment >= u->high)
 		u->high = k->attachment + 1;
@@ -304,7 +304,7 @@ static int hand_over(struct zs_usage *u, struct cursor *old, struct cursor *next
 	rc = zs_control_commit(u->c, b, NULL);
 	if (rc) {
 		u->failed = true;
-		zs_usage_cursor_free(u, next);
+		cursor_free(u, next);
 		return rc;
 	}
 	if (old)

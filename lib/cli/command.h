@@ -64,9 +64,6 @@ const char *zs_argument_text(const char *name); /* never NULL */
 /* "publish add PORT TARGET [--max-flows COUNT]"; writes at most cap bytes, returns buf. */
 const char *zs_command_usage(const struct zs_command *cmd, char *buf, size_t cap);
 
-/* One value as text into JSON of its type: numbers for port and count, true for a flag, text
- * otherwise (a file: its name). -EINVAL and err with what to do. */
-int zs_arg_value(const struct zs_arg *arg, const char *text, json_t **out, struct zs_error *err);
 /* Words after the verb → object. Options may stand anywhere, `--name value` or `--name=value`; `--` ends them.
  * -EINVAL: unknown option, missing or surplus argument, bad value (exit USAGE). */
 int zs_command_parse(const struct zs_command *cmd, int argc, char *const *argv, json_t **out,

@@ -67,7 +67,8 @@ static int check_text(const struct zs_arg *arg, const char *text, struct zs_erro
 	return 0;
 }
 
-int zs_arg_value(const struct zs_arg *arg, const char *text, json_t **out, struct zs_error *err)
+/* Text into JSON of its type: numbers for port and count, true for a flag, text otherwise (a file: its name). */
+static int value_of(const struct zs_arg *arg, const char *text, json_t **out, struct zs_error *err)
 {
 	unsigned long value = 0;
 	int rc;
@@ -134,7 +135,7 @@ static int put(json_t *object, const struct zs_arg *arg, const char *text, struc
 		return USAGE(err, "--%s: given twice", arg->name);
 	if (arg->type == ZS_ARG_FLAG)
 		return json_object_set_new(object, arg->name, json_true());
-	rc = zs_arg_value(arg, text, &value, err);
+	rc = value_of(arg, text, &value, err);
 	return rc != 0 ? rc : json_object_set_new(object, arg->name, value);
 }
 

@@ -35,8 +35,6 @@ json_t *zs_view_interfaces(const struct zs_state *s);
 #define ZS_VIEW_ATTACHED     100 /* bindings, tunnels listed unless told */
 #define ZS_VIEW_ATTACHED_MAX 10000
 
-/* Adds what an attachment sent and got, over all workers. */
-void zs_view_account(json_t *o, const struct zs_state *s, uint32_t id);
 /* Where an attachment is bound; generation 0: whichever it has. NULL: nowhere. */
 json_t *zs_view_binding(const struct zs_state *s, uint32_t id, uint16_t generation);
 /* Those beyond `after`, without whose they are: zsctl's, when nobody else can tell. */

@@ -11,7 +11,8 @@ static json_int_t ago_ms(uint64_t then_ms)
 }
 
 /* Sums over all workers, who each have an account of their own. */
-void zs_view_account(json_t *o, const struct zs_state *s, uint32_t id)
+/* What an attachment sent and got, over all workers. */
+static void add_account(json_t *o, const struct zs_state *s, uint32_t id)
 {
 	struct zs_meter from = { 0 }, to = { 0 };
 	uint64_t flows = 0;
@@ -48,7 +49,7 @@ json_t *zs_view_binding(const struct zs_state *s, uint32_t id, uint16_t generati
 		      "address", zs_view_endpoint(&at), "local", b.local, "expires_ms",
 		      (json_int_t)((left < lasts ? left : lasts) / ZS_NS_PER_MS), "bind_id",
 		      b.holder >= 1 && b.holder <= 2 ? b.bind_id[b.holder - 1] : 0);
-	zs_view_account(o, s, id);
+	add_account(o, s, id);
 	return o;
 }
 
@@ -168,6 +169,6 @@ json_t *zs_view_tunnel(const struct zs_state *s, const struct zs_session *v)
 
 	add_heard(o, s, v, slot);
 	if (v->attachment < s->attachments)
-		zs_view_account(o, s, v->attachment);
+		add_account(o, s, v->attachment);
 	return o;
 }

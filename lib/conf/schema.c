@@ -61,21 +61,14 @@ const struct zs_conf_key zs_conf_keys[] = {
 	{ .name = NULL }
 };
 
-static const struct {
-	const char *name, *text;
-} sections[] = {
-#define ZS_CONF_SECTION(name, text) { #name, text },
+static const char *const sections[] = {
+#define ZS_CONF_SECTION(name, text) #name,
 #include "conf/rows.h"
 };
 
 const char *zs_conf_section_name(enum zs_conf_section section)
 {
-	return sections[section].name;
-}
-
-const char *zs_conf_section_text(enum zs_conf_section section)
-{
-	return sections[section].text;
+	return sections[section];
 }
 
 const struct zs_conf_key *zs_conf_first_key(enum zs_conf_section section)

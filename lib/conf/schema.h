@@ -68,7 +68,6 @@ struct zs_conf_key {
 /* Every row, ends with a NULL name. Rows of one section stand together. */
 extern const struct zs_conf_key zs_conf_keys[];
 const char *zs_conf_section_name(enum zs_conf_section section);
-const char *zs_conf_section_text(enum zs_conf_section section);
 const struct zs_conf_key *zs_conf_first_key(enum zs_conf_section section);
 
 /* Text to field and back. parse: -EINVAL with why = "what; what to do". `plain`: unquoted. */

@@ -44,8 +44,7 @@ enum zs_stream_fate {
 #undef ZS_HOST_FATE
 	ZS_STREAM_FATES
 };
-const char *zs_host_code_text(uint64_t code);		   /* of a connection's close; never NULL */
-const char *zs_stream_fate_name(enum zs_stream_fate fate); /* "DONE" … */
+const char *zs_host_code_text(uint64_t code); /* of a connection's close; never NULL */
 
 struct zs_stream_end {
 	enum zs_stream_fate fate;
@@ -192,7 +191,6 @@ bool zs_host_conn_is_identified(const struct zs_host_conn *conn);
 void *zs_host_conn_user(const struct zs_host_conn *conn);
 void zs_host_conn_set_user(struct zs_host_conn *conn, void *user);
 const void *zs_host_conn_which(const struct zs_host_conn *conn); /* its name in the qlog upcall */
-struct zs_host *zs_host_of(const struct zs_host_conn *conn);
 /* PING on this one after so much silence, whatever its peer is to the connection manager; 0: the manager's word. */
 void zs_host_conn_keep_alive(struct zs_host_conn *conn, uint64_t silence_ns);
 /* Only protocols with `limited_ok` run over it from here on (a relayed connection with a quota). */
@@ -227,7 +225,6 @@ void zs_host_stream_reset(struct zs_host_stream *s, uint64_t code);
 void zs_host_stream_deadline(struct zs_host_stream *s, uint64_t at);
 struct zs_host_conn *zs_host_stream_conn(const struct zs_host_stream *s); /* after `ready` */
 const char *zs_host_stream_protocol(const struct zs_host_stream *s);	  /* likewise */
-bool zs_host_stream_is_ours(const struct zs_host_stream *s);		  /* we opened it */
 void *zs_host_stream_user(const struct zs_host_stream *s);
 void zs_host_stream_set_user(struct zs_host_stream *s, void *user);
 uint64_t zs_host_stream_now(const struct zs_host_stream *s); /* the latest time told to the host */

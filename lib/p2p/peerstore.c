@@ -86,7 +86,7 @@ void zs_peerstore_touch(struct zs_peerstore *s, uint32_t slot)
 	zs_list_append(&s->list[s->rank[slot]], s->links, slot);
 }
 
-void zs_peerstore_drop(struct zs_peerstore *s, uint32_t slot)
+static void drop_slot(struct zs_peerstore *s, uint32_t slot)
 {
 	zs_list_remove(&s->list[s->rank[slot]], s->links, slot);
 	zs_peertable_remove(&s->table, slot);
@@ -104,7 +104,7 @@ uint32_t zs_peerstore_slot(struct zs_peerstore *s, const struct zs_peer_id *peer
 		return slot;
 	for (int r = 0; r < ZS_RANK_PINNED && s->table.pool.used == s->config.peers; r++)
 		if (s->list[r].head != ZS_LIST_NONE)
-			zs_peerstore_drop(s, s->list[r].head);
+			drop_slot(s, s->list[r].head);
 	slot = zs_peertable_add(&s->table, peer);
 	if (slot == ZS_PEER_NONE)
 		return slot;
@@ -204,7 +204,7 @@ static bool fits(struct zs_span address)
 static void drop_empty(struct zs_peerstore *s, uint32_t slot)
 {
 	if (!s->info[slot].addresses && !s->info[slot].envelope && !s->info[slot].protocols)
-		zs_peerstore_drop(s, slot);
+		drop_slot(s, slot);
 }
 
 int zs_peerstore_learn(struct zs_peerstore *s, const struct zs_peer_id *peer, struct zs_span address,
@@ -352,7 +352,7 @@ void zs_peerstore_forget(struct zs_peerstore *s, const struct zs_peer_id *peer)
 	uint32_t slot = zs_peertable_find(&s->table, peer);
 
 	if (slot != ZS_PEER_NONE)
-		zs_peerstore_drop(s, slot);
+		drop_slot(s, slot);
 }
 
 const struct zs_peer_info *zs_peerstore_get(struct zs_peerstore *s, const struct zs_peer_id *peer,
@@ -378,7 +378,7 @@ void zs_peerstore_expire(struct zs_peerstore *s, uint64_t now_ns, uint32_t budge
 			continue;
 		zs_peerstore_refresh(s, s->sweep, now_ns);
 		if (!s->info[s->sweep].addresses)
-			zs_peerstore_drop(s, s->sweep);
+			drop_slot(s, s->sweep);
 		else if (s->rank[s->sweep] != rank_of(&s->info[s->sweep]))
 			zs_peerstore_touch(s, s->sweep);
 	}

@@ -25,7 +25,6 @@ struct zs_peerstore {
 uint32_t zs_peerstore_slot(struct zs_peerstore *s, const struct zs_peer_id *peer);
 /* After a change: to the end of the list it belongs in. */
 void zs_peerstore_touch(struct zs_peerstore *s, uint32_t slot);
-void zs_peerstore_drop(struct zs_peerstore *s, uint32_t slot);
 /* Removes expired addresses and mends times of a clock that stepped back. */
 void zs_peerstore_refresh(struct zs_peerstore *s, uint32_t slot, uint64_t now_ns);
 uint64_t zs_peerstore_life(const struct zs_peerstore *s, uint8_t known); /* UINT64_MAX: no end */

@@ -147,16 +147,3 @@ enum zs_arrival zs_prefix_judge(struct zs_prefix_rates *r, const struct zs_addr 
 	r->count[verdict][*why]++;
 	return verdict;
 }
-
-const char *zs_arrival_why_text(enum zs_arrival_why why)
-{
-	static const char *const texts[ZS_ARRIVAL_WHYS] = {
-		[ZS_ARRIVAL_FINE] = "within all rates",
-		[ZS_ARRIVAL_ADDRESS] = "new connections of this address above their rate",
-		[ZS_ARRIVAL_PREFIX] = "new connections of this network above their rate",
-		[ZS_ARRIVAL_HALF_OPEN] = "too many unfinished handshakes",
-		[ZS_ARRIVAL_CROWDED] = "too many sources at once",
-	};
-
-	return (unsigned)why < ZS_ARRIVAL_WHYS ? texts[why] : "unknown";
-}

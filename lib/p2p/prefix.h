@@ -53,6 +53,5 @@ void zs_prefix_rates_delete(struct zs_prefix_rates *r);
  * REFUSE from none. Unproven sources are never refused, proven ones never asked to prove again. */
 enum zs_arrival zs_prefix_judge(struct zs_prefix_rates *r, const struct zs_addr *addr, bool proven,
 				uint32_t half_open, uint64_t now_ns, enum zs_arrival_why *why);
-const char *zs_arrival_why_text(enum zs_arrival_why why);
 
 #endif

@@ -169,7 +169,6 @@ struct zs_endpoint zs_quic_remote(const struct zs_quic_conn *conn);
 struct zs_endpoint zs_quic_local(const struct zs_quic_conn *conn);
 void *zs_quic_user(const struct zs_quic_conn *conn);
 void zs_quic_set_user(struct zs_quic_conn *conn, void *user);
-struct zs_quic *zs_quic_of(const struct zs_quic_conn *conn);
 /* All connections in no order: NULL gives the first, the last gives NULL. */
 struct zs_quic_conn *zs_quic_next(const struct zs_quic *q, const struct zs_quic_conn *conn);
 

@@ -50,18 +50,6 @@ const char *zs_bind_fault_name(enum zs_bind_fault fault)
 	return names[fault];
 }
 
-const char *zs_bind_fault_text(enum zs_bind_fault fault)
-{
-	static const char *const texts[] = {
-		"",
-#define ZS_BIND_FAULT(name, text) text,
-#include "defs/bind.def"
-#undef ZS_BIND_FAULT
-	};
-
-	return texts[fault];
-}
-
 static void make_key(const struct zs_gcm_engine *e, const uint8_t root[ZS_ATTACH_SECRET],
 		     enum zs_attach_dir dir, struct zs_gcm_key *out)
 {

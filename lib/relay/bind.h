@@ -40,7 +40,6 @@ enum zs_bind_fault {
 	ZS_BIND_FAULTS
 };
 const char *zs_bind_fault_name(enum zs_bind_fault fault); /* "ok", or as in bind.def */
-const char *zs_bind_fault_text(enum zs_bind_fault fault);
 
 /* A request (bind, unbind) or an answer (challenge, bound). What its kind does not have is zero. */
 struct zs_bind {

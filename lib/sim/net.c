@@ -29,7 +29,8 @@ static struct zs_sim_bound *find(const struct zs_sim *sim, uint32_t nat, const s
 	return NULL;
 }
 
-uint32_t zs_sim_owner(const struct zs_sim *sim, uint32_t nat, const struct zs_endpoint *endpoint)
+/* Who owns this endpoint, seen from inside `nat` (or from the net); UINT32_MAX: nobody. */
+static uint32_t owner_of(const struct zs_sim *sim, uint32_t nat, const struct zs_endpoint *endpoint)
 {
 	struct zs_sim_bound *b = find(sim, nat, endpoint);
 
@@ -135,7 +136,7 @@ int zs_sim_send(struct zs_sim *sim, uint32_t node, const struct zs_endpoint *fro
 	struct zs_sim_host *h = &sim->host[node];
 	struct zs_sim_packet *p;
 
-	if (zs_sim_owner(sim, h->nat, from) != node)
+	if (owner_of(sim, h->nat, from) != node)
 		return -EADDRNOTAVAIL;
 	p = malloc(sizeof(*p) + len);
 	ZS_CHECK(p, "out of memory");
@@ -163,19 +164,19 @@ static uint32_t route(struct zs_sim *sim, struct zs_sim_packet *p, enum zs_sim_l
 
 	*why = ZS_SIM_LOST_NOBODY;
 	if (p->nat != ZS_SIM_NO_NAT) {
-		node = zs_sim_owner(sim, p->nat, &p->to); /* a neighbour inside */
+		node = owner_of(sim, p->nat, &p->to); /* a neighbour inside */
 		if (node != UINT32_MAX)
 			return node;
 		p->from = zs_sim_nat_out(sim, p->nat, &p->from, &p->to);
 	}
 	nat = zs_sim_nat_in(sim, &p->from, &p->to, &inside, &mapped);
 	if (nat == ZS_SIM_NO_NAT)
-		return zs_sim_owner(sim, ZS_SIM_NO_NAT, &p->to);
+		return owner_of(sim, ZS_SIM_NO_NAT, &p->to);
 	*why = ZS_SIM_LOST_NAT;
 	if (!mapped)
 		return UINT32_MAX;
 	p->to = inside;
-	return zs_sim_owner(sim, nat, &inside);
+	return owner_of(sim, nat, &inside);
 }
 
 void zs_sim_arrive(struct zs_sim *sim, struct zs_sim_packet *p)

@@ -62,8 +62,6 @@ void *zs_sim_grow(void *array, uint32_t count, size_t size);
 void zs_sim_note(struct zs_sim *sim, uint64_t what, const void *bytes, size_t len);
 void zs_sim_put(struct zs_sim *sim, struct zs_sim_event event);
 
-/* Who owns this endpoint, seen from inside `nat` (or from the net); UINT32_MAX: nobody. */
-uint32_t zs_sim_owner(const struct zs_sim *sim, uint32_t nat, const struct zs_endpoint *endpoint);
 void zs_sim_arrive(struct zs_sim *sim, struct zs_sim_packet *p);
 void zs_sim_lose(struct zs_sim *sim, struct zs_sim_packet *p, enum zs_sim_loss loss);
 

@@ -16,8 +16,6 @@ void zs_edge_report(const struct zs_edge_options *o, const struct zs_attach_even
 		    const struct zs_attach_session *session);
 /* Where a published name's datagrams go; NULL: there is no such name. */
 const struct zs_endpoint *zs_edge_target(const struct zs_edge_options *o, const char *name);
-/* One line: which way the traffic takes. */
-const char *zs_edge_tunnel_text(const struct zs_edge_data_state *s, uint64_t now, char buf[512]);
 void zs_edge_report_news(const struct zs_edge_options *o, const struct zs_edge_news *news,
 			 const struct zs_edge_data_state *s, uint64_t now);
 /* The way and all counters, when somebody asks (SIGUSR1). */

@@ -18,7 +18,8 @@ static double ago(uint64_t now, uint64_t then)
 	return now > then ? (double)(now - then) / ZS_NS_PER_S : 0;
 }
 
-const char *zs_edge_tunnel_text(const struct zs_edge_data_state *s, uint64_t now, char buf[512])
+/* One line: which way the traffic takes. */
+static const char *tunnel_text(const struct zs_edge_data_state *s, uint64_t now, char buf[512])
 {
 	const struct zs_uplink_state *u = &s->uplink;
 	char relay[ZS_ENDPOINT_TEXT], local[ZS_ENDPOINT_TEXT];
@@ -104,7 +105,7 @@ static void say(const struct zs_edge_news *n, const struct zs_edge_data_state *s
 	char line[512];
 
 	if (is_way(n))
-		printf("tunnel: %s\n", zs_edge_tunnel_text(s, now, line));
+		printf("tunnel: %s\n", tunnel_text(s, now, line));
 	else if (n->kind == ZS_EDGE_TUNNEL)
 		printf("tunnel: %s\n", n->text);
 	else
@@ -120,7 +121,7 @@ void zs_edge_report_news(const struct zs_edge_options *o, const struct zs_edge_n
 		say(n, s, now);
 	else if (n->kind == ZS_EDGE_TUNNEL)
 		zs_edge_print_json(
-		    tunnel_json(s, n->what, is_way(n) ? zs_edge_tunnel_text(s, now, line) : n->text, now));
+		    tunnel_json(s, n->what, is_way(n) ? tunnel_text(s, now, line) : n->text, now));
 	else
 		zs_edge_print_json(
 		    json_pack("{s:s,s:s,s:s,s:s}", "schema",
@@ -134,7 +135,7 @@ void zs_edge_report_state(const struct zs_edge_options *o, const struct zs_edge_
 	const struct zs_uplink_state *u = &s->uplink;
 	char line[512];
 
-	zs_edge_tunnel_text(s, now, line);
+	tunnel_text(s, now, line);
 	if (o->json) {
 		zs_edge_print_json(tunnel_json(s, "state", line, now));
 		return;

@@ -137,6 +137,16 @@ static bool admit(struct zs_host_conn *c, char text[ZS_HOST_TEXT])
 	return false;
 }
 
+static void keep_alive(struct zs_host_conn *c)
+{
+	struct zs_host *h = c->host;
+	bool keep = zs_connmgr_keepalive(h->connmgr, c->manager, h->now) != ZS_CONNMGR_NEVER;
+
+	zs_link_keep_alive(c, c->silence_ns ? c->silence_ns
+			      : keep	    ? h->config.connmgr.silence_ns
+					    : h->config.quic.keep_alive_ns);
+}
+
 void zs_hconn_up(struct zs_host_conn *c)
 {
 	struct zs_host *h = c->host;
@@ -152,7 +162,7 @@ void zs_hconn_up(struct zs_host_conn *c)
 		return;
 	c->announced = true;
 	zs_hsurplus_mark(c);
-	zs_hconn_keep(c);
+	keep_alive(c);
 	zs_hidentify_ask(c);
 	if (h->ops.connected)
 		h->ops.connected(h->ctx, c);
@@ -203,21 +213,11 @@ void zs_hconn_more(struct zs_host_conn *c)
 	}
 }
 
-void zs_hconn_keep(struct zs_host_conn *c)
-{
-	struct zs_host *h = c->host;
-	bool keep = zs_connmgr_keepalive(h->connmgr, c->manager, h->now) != ZS_CONNMGR_NEVER;
-
-	zs_link_keep_alive(c, c->silence_ns ? c->silence_ns
-			      : keep	    ? h->config.connmgr.silence_ns
-					    : h->config.quic.keep_alive_ns);
-}
-
 void zs_host_conn_keep_alive(struct zs_host_conn *c, uint64_t silence_ns)
 {
 	c->silence_ns = silence_ns;
 	if (c->announced)
-		zs_hconn_keep(c);
+		keep_alive(c);
 }
 
 /* --- what the caller may ask ---------------------------------------------------------------- */
@@ -287,7 +287,7 @@ static void keep_all(struct zs_host *h, const struct zs_peer_id *peer)
 		return;
 	TAILQ_FOREACH(c, &h->peer[slot].conns, same)
 	{
-		zs_hconn_keep(c);
+		keep_alive(c);
 		if (spared)
 			zs_limits_conn_spare(h->limits, &c->limits);
 		else
@@ -334,11 +334,6 @@ void *zs_host_conn_user(const struct zs_host_conn *c)
 void zs_host_conn_set_user(struct zs_host_conn *c, void *user)
 {
 	c->user = user;
-}
-
-struct zs_host *zs_host_of(const struct zs_host_conn *c)
-{
-	return c->host;
 }
 
 void zs_host_conn_set_limited(struct zs_host_conn *c, bool limited)

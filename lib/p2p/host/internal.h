@@ -175,7 +175,6 @@ void zs_hconn_up(struct zs_host_conn *c);
 void zs_hconn_down(struct zs_host_conn *c, const struct zs_host_close *why);
 /* The peer allows more streams. */
 void zs_hconn_more(struct zs_host_conn *c);
-void zs_hconn_keep(struct zs_host_conn *c);
 
 /* surplus.c: one of two connections that were dialled at once */
 void zs_hsurplus_mark(struct zs_host_conn *c); /* it just came up; it or an older one may be surplus */

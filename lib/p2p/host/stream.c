@@ -10,21 +10,11 @@
 #define FREE_BYTES  4096
 #define BLOCK_BYTES 16384
 
-static const char *const fate_names[] = {
-#define ZS_HOST_FATE(name, text) #name,
-#include "defs/p2p_host.def"
-#undef ZS_HOST_FATE
-};
 static const char *const fate_texts[] = {
 #define ZS_HOST_FATE(name, text) text,
 #include "defs/p2p_host.def"
 #undef ZS_HOST_FATE
 };
-
-const char *zs_stream_fate_name(enum zs_stream_fate fate)
-{
-	return fate < ZS_STREAM_FATES ? fate_names[fate] : "unknown";
-}
 
 struct zs_host_stream *zs_hstream_new(struct zs_host *h, const struct zs_stream_ops *ops, void *user)
 {
@@ -317,11 +307,6 @@ struct zs_host_conn *zs_host_stream_conn(const struct zs_host_stream *s)
 const char *zs_host_stream_protocol(const struct zs_host_stream *s)
 {
 	return s->protocol->id;
-}
-
-bool zs_host_stream_is_ours(const struct zs_host_stream *s)
-{
-	return s->ours;
 }
 
 void *zs_host_stream_user(const struct zs_host_stream *s)

@@ -1,7 +1,7 @@
 /* The rest of ngtcp2's callbacks, and the table of all of them. */
 #include "p2p/quic/internal.h"
 
-void zs_quic_rand(uint8_t *dest, size_t len, const ngtcp2_rand_ctx *ctx)
+static void on_rand(uint8_t *dest, size_t len, const ngtcp2_rand_ctx *ctx)
 {
 	const struct zs_random *random = ctx->native_handle;
 	random->fill(random->ctx, dest, len);
@@ -106,7 +106,7 @@ const ngtcp2_callbacks zs_quic_callbacks = {
 	.update_key = zs_quic_update_key,
 	.delete_crypto_aead_ctx = free_aead,
 	.delete_crypto_cipher_ctx = zs_quic_free_hp,
-	.rand = zs_quic_rand,
+	.rand = on_rand,
 	.get_path_challenge_data = path_challenge_data,
 	.get_new_connection_id = new_connection_id,
 	.remove_connection_id = remove_connection_id,

@@ -92,11 +92,6 @@ void zs_quic_set_user(struct zs_quic_conn *conn, void *user)
 	conn->user = user;
 }
 
-struct zs_quic *zs_quic_of(const struct zs_quic_conn *conn)
-{
-	return conn->q;
-}
-
 struct zs_quic_conn *zs_quic_next(const struct zs_quic *q, const struct zs_quic_conn *conn)
 {
 	return conn ? TAILQ_NEXT(conn, all) : TAILQ_FIRST(&q->all);

@@ -119,7 +119,6 @@ void zs_conn_weigh(struct zs_quic_conn *conn); /* tells how much it is */
 
 /* callbacks.c */
 extern const ngtcp2_callbacks zs_quic_callbacks;
-void zs_quic_rand(uint8_t *dest, size_t len, const ngtcp2_rand_ctx *ctx);
 
 /* handshake.c: ngtcp2's callbacks about TLS */
 bool zs_hs_begin(struct zs_quic_conn *conn, const struct zs_quic_dial *dial);
@@ -130,7 +129,6 @@ int zs_hs_recv_crypto(ngtcp2_conn *ng, ngtcp2_encryption_level level, uint64_t o
 		      size_t len, void *user);
 
 /* stream.c */
-struct zs_quic_stream *zs_stream_new(struct zs_quic_conn *conn, int64_t id, void *user);
 void zs_stream_free(struct zs_quic_stream *s);
 void zs_stream_wait(struct zs_quic_stream *s, enum zs_stream_queue queue); /* at its end */
 int zs_stream_on_open(ngtcp2_conn *ng, int64_t id, void *user);

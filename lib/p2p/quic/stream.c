@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include "p2p/quic/internal.h"
 
-struct zs_quic_stream *zs_stream_new(struct zs_quic_conn *conn, int64_t id, void *user)
+static struct zs_quic_stream *new_stream(struct zs_quic_conn *conn, int64_t id, void *user)
 {
 	struct zs_quic_stream *s = calloc(1, sizeof(*s));
 
@@ -62,7 +62,7 @@ static void credit_connection(struct zs_quic_stream *s)
 int zs_stream_on_open(ngtcp2_conn *ng, int64_t id, void *user)
 {
 	struct zs_quic_conn *conn = user;
-	struct zs_quic_stream *s = zs_stream_new(conn, id, NULL);
+	struct zs_quic_stream *s = new_stream(conn, id, NULL);
 
 	if (!s || ngtcp2_conn_set_stream_user_data(ng, id, s) != 0)
 		return NGTCP2_ERR_CALLBACK_FAILURE;
@@ -147,7 +147,7 @@ int zs_quic_open(struct zs_quic_conn *conn, void *user, struct zs_quic_stream **
 
 	if (!conn->established || conn->closing || conn->ended)
 		return -ENOTCONN;
-	s = zs_stream_new(conn, -1, user);
+	s = new_stream(conn, -1, user);
 	if (!s)
 		return -ENOMEM;
 	rv = ngtcp2_conn_open_bidi_stream(conn->ng, &s->id, s);

@@ -140,7 +140,7 @@ struct zs_fast_tenant {
 };
 _Static_assert(sizeof(struct zs_fast_tenant) == 64, "one line");
 
-/* What a CPU has counted; the program raises, the writer takes differences (struct zs_fast_taken). Index = CPU. */
+/* What a CPU has counted; the program raises, the writer takes what came since `taken`. Index = CPU. */
 enum zs_fast_count {
 	ZS_FAST_FORWARDED,
 	ZS_FAST_CID_ROUTED,

@@ -67,9 +67,10 @@ static inline bool zs_express_fits(const struct zs_express *x, const struct zs_e
 	return !hop->vlan && e->ip_len <= (hop->mtu ? hop->mtu : x->w->dp->port[hop->iface].mtu);
 }
 
-/* A packet that was turned around leaves by a way that it fits. The frame stays where it is; padding goes. */
-static inline void zs_express_send(struct zs_express *x, const struct zs_express_packet *e,
-				   const struct zs_hop *hop, const struct zs_sent *sent)
+/* A packet that was turned around leaves by a way that it fits. The frame stays where it is; padding goes. Returns what the caller
+ * says there is to count. */
+static inline struct zs_sent *zs_express_send(struct zs_express *x, const struct zs_express_packet *e,
+					      const struct zs_hop *hop)
 {
 	_Static_assert(offsetof(struct zs_hop, smac) == 6 && offsetof(struct zs_hop, dmac) == 0,
 		       "as in a frame");
@@ -77,7 +78,7 @@ static inline void zs_express_send(struct zs_express *x, const struct zs_express
 	e->m->pkt_len = e->m->data_len = ZS_ETH_LEN + e->ip_len;
 	e->m->ol_flags = 0;
 	x->bytes += e->ip_len;
-	zs_tx_add(x->w, hop->iface, e->m, sent);
+	return zs_tx_add(x->w, hop->iface, e->m);
 }
 
 /* express_cid.c: is there a short way for packets of the service port? Then the step is called after each group, and on until all

@@ -148,10 +148,9 @@ static inline bool turn(struct zs_express *x, const struct zs_express_packet *e)
 		zs_turn4(e->ip, e->ip + ZS_IP4_MIN, own, &to->addr, ports);
 	else
 		zs_turn6(e->ip, e->ip + ZS_IP6_LEN, own, &to->addr, ports);
-	zs_express_send(
-	    x, e, hop,
-	    &(struct zs_sent){
-		.from = e->from + 1, .to = e->to + 1, .payload = e->payload_len, .ip_len = e->ip_len });
+	*zs_express_send(x, e, hop) = (struct zs_sent){
+		.from = e->from + 1, .to = e->to + 1, .payload = e->payload_len, .ip_len = e->ip_len
+	};
 	return true;
 }
 

@@ -98,9 +98,9 @@ static inline bool turn(struct zs_express *x, const struct zs_express_packet *e,
 		zs_turn6(e->ip, e->ip + ZS_IP6_LEN, own, &to->addr, ports);
 	if (f->last_ms != w->now_ms)
 		f->last_ms = w->now_ms;
-	zs_express_send(
-	    x, e, hop,
-	    &(struct zs_sent){ .flow = f, .way = e->way, .payload = e->payload_len, .ip_len = e->ip_len });
+	*zs_express_send(x, e, hop) = (struct zs_sent){
+		.flow = f, .way = e->way, .payload = e->payload_len, .ip_len = e->ip_len
+	};
 	return true;
 }
 

@@ -233,17 +233,16 @@ bool zs_frame_put(struct zs_item *it, uint8_t *ip, uint16_t ip_len);
 
 /* tx.c: sends one packet out of interface `iface`; `sent` is what to count when it is taken. */
 void zs_tx_put(struct zs_worker *w, uint8_t iface, struct rte_mbuf *m, const struct zs_sent *sent);
-/* The same; inline. */
+/* The same; inline. The caller fills in what is to count, at once. */
 void zs_tx_push(struct zs_worker *w, uint8_t iface);
-static inline void zs_tx_add(struct zs_worker *w, uint8_t iface, struct rte_mbuf *m,
-			     const struct zs_sent *sent)
+static inline struct zs_sent *zs_tx_add(struct zs_worker *w, uint8_t iface, struct rte_mbuf *m)
 {
 	struct zs_txbuf *t = &w->tx[iface];
 
 	if (ZS_UNLIKELY(t->count == ZS_BURST))
 		zs_tx_push(w, iface);
 	t->mbuf[t->count] = m;
-	t->sent[t->count++] = *sent;
+	return &t->sent[t->count++];
 }
 /* Pushes what is buffered into the ports. */
 void zs_tx_flush(struct zs_worker *w);

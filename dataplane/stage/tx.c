@@ -97,7 +97,7 @@ void zs_tx_push(struct zs_worker *w, uint8_t iface)
 
 void zs_tx_put(struct zs_worker *w, uint8_t iface, struct rte_mbuf *m, const struct zs_sent *sent)
 {
-	zs_tx_add(w, iface, m, sent);
+	*zs_tx_add(w, iface, m) = *sent;
 }
 
 void zs_tx_flush(struct zs_worker *w)
@@ -151,10 +151,8 @@ static inline struct zs_sent sent_of(struct zs_worker *w, const struct zs_item *
 void zs_stage_tx(struct zs_worker *w, struct zs_item **at, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		struct zs_sent sent = sent_of(w, at[i]);
-
 		if (w->dp->fast)
 			zs_fastpath_offer(w, at[i]);
-		zs_tx_add(w, at[i]->hop.iface, at[i]->m, &sent);
+		*zs_tx_add(w, at[i]->hop.iface, at[i]->m) = sent_of(w, at[i]);
 	}
 }

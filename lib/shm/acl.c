@@ -15,7 +15,6 @@
 #define DEPTH	   129		       /* prefixes inside each other, /0 to /128 */
 #define INDEX_LEN  (ZS_ACL_INDEX + 16) /* one more than values; whole lines */
 #define RANGE_LINE 64
-#define GLOBAL6	   0x2000000000000000ull /* 2000::/3, where unicast addresses are: the index divides it alone */
 
 typedef unsigned __int128 key;
 
@@ -86,19 +85,6 @@ static key key_of(const struct zs_addr *a)
 		return be32toh(zs_addr_get4(a));
 	memcpy(be, a->ip, sizeof(be));
 	return (key)be64toh(be[0]) << 64 | be64toh(be[1]);
-}
-
-static uint32_t part4(uint32_t ip)
-{
-	return ip >> 16;
-}
-
-/* Ascends with the address; what lies before 2000::/3 shares the first part, what lies behind it the last. */
-static uint32_t part6(uint64_t hi)
-{
-	if (hi < GLOBAL6)
-		return 0;
-	return hi >= 2 * GLOBAL6 ? ZS_ACL_INDEX - 1 : (uint32_t)((hi - GLOBAL6) >> 45);
 }
 
 /* --- writer --- */
@@ -194,7 +180,7 @@ static void fill_index(uint32_t *index, const struct fill *f)
 
 	for (; n < f->count; n++) {
 		key k = start_at(f, n);
-		uint32_t part = f->is4 ? part4((uint32_t)k) : part6((uint64_t)(k >> 64));
+		uint32_t part = f->is4 ? zs_acl_part4((uint32_t)k) : zs_acl_part6((uint64_t)(k >> 64));
 
 		for (; next <= part; next++) /* `n` ranges begin before those parts */
 			index[next] = n << 2 | (n ? f->denied[n - 1] : 0);
@@ -258,18 +244,9 @@ uint32_t zs_acl_rules(const struct zs_acl *acl)
 	return turn ? atomic_load_explicit(&acl->head->rules[turn & 1], memory_order_relaxed) : 0;
 }
 
-static uint64_t high(const struct zs_addr *a)
-{
-	uint64_t be;
-
-	memcpy(&be, a->ip, sizeof(be));
-	return be64toh(be);
-}
-
 void zs_acl_prefetch(zs_acl_view v, const struct zs_addr *addr)
 {
-	zs_prefetch(zs_addr_is4(addr) ? &v->index4[part4(be32toh(zs_addr_get4(addr)))]
-				      : &v->index6[part6(high(addr))]);
+	zs_prefetch(zs_acl_at(v, addr));
 }
 
 /* Ranges before `from` begin below the address. Returns the number of the range it lies in, or -1. */
@@ -287,20 +264,14 @@ static int64_t search(zs_acl_view v, bool four, key k, uint32_t from, uint32_t t
 	return (int64_t)from - 1;
 }
 
-uint8_t zs_acl_denied(zs_acl_view v, const struct zs_addr *addr)
+uint8_t zs_acl_search(zs_acl_view v, const struct zs_addr *addr, uint32_t from, uint32_t to)
 {
 	bool four = zs_addr_is4(addr);
-	const uint32_t *at = four ? &v->index4[part4(be32toh(zs_addr_get4(addr)))]
-				  : &v->index6[part6(high(addr))];
-	uint32_t from = __atomic_load_n(&at[0], __ATOMIC_RELAXED);
-	uint32_t to = __atomic_load_n(&at[1], __ATOMIC_RELAXED) >> 2;
 	int64_t found;
 
-	if (from >> 2 == to)
-		return from & (ZS_ACL_IN | ZS_ACL_OUT);
-	if (from >> 2 > to || to > v->ranges)
+	if (from > to || to > v->ranges)
 		return 0;
-	found = search(v, four, key_of(addr), from >> 2, to);
+	found = search(v, four, key_of(addr), from, to);
 	return found < 0 ? 0 : (four ? v->denied4 : v->denied6)[found] & (ZS_ACL_IN | ZS_ACL_OUT);
 }
 

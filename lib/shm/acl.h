@@ -10,8 +10,10 @@
 #ifndef ZS_SHM_ACL_H
 #define ZS_SHM_ACL_H
 
+#include <endian.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 #include "net/addr.h"
 
 #define ZS_ACL_RULES_MAX (1u << 20)
@@ -77,8 +79,40 @@ uint32_t zs_acl_rules(const struct zs_acl *acl);
 /* Reader, after a quiescent state. */
 zs_acl_view zs_acl_look(const struct zs_acl *acl);
 void zs_acl_prefetch(zs_acl_view view, const struct zs_addr *addr);
+/* The part of the index that an IPv4 address (host order), or one of IPv6 by its first half, lies in. Parts ascend with addresses;
+ * what lies before 2000::/3, where unicast addresses are, shares the first one, what lies behind it the last. */
+static inline uint32_t zs_acl_part4(uint32_t ip)
+{
+	return ip >> 16;
+}
+static inline uint32_t zs_acl_part6(uint64_t hi)
+{
+	const uint64_t global = UINT64_C(1) << 61;
+
+	if (hi < global)
+		return 0;
+	return hi >= 2 * global ? ZS_ACL_INDEX - 1 : (uint32_t)((hi - global) >> 45);
+}
+static inline const uint32_t *zs_acl_at(zs_acl_view v, const struct zs_addr *addr)
+{
+	uint64_t high;
+
+	if (zs_addr_is4(addr))
+		return &v->index4[zs_acl_part4(be32toh(zs_addr_get4(addr)))];
+	memcpy(&high, addr->ip, sizeof(high));
+	return &v->index6[zs_acl_part6(be64toh(high))];
+}
+/* Among ranges that begin in its part. */
+uint8_t zs_acl_search(zs_acl_view view, const struct zs_addr *addr, uint32_t from, uint32_t to);
 /* Directions that are denied for the address. */
-uint8_t zs_acl_denied(zs_acl_view view, const struct zs_addr *addr);
+static inline uint8_t zs_acl_denied(zs_acl_view v, const struct zs_addr *addr)
+{
+	const uint32_t *at = zs_acl_at(v, addr);
+	uint32_t from = __atomic_load_n(&at[0], __ATOMIC_RELAXED);
+	uint32_t to = __atomic_load_n(&at[1], __ATOMIC_RELAXED) >> 2;
+
+	return from >> 2 == to ? from & (ZS_ACL_IN | ZS_ACL_OUT) : zs_acl_search(v, addr, from >> 2, to);
+}
 /* Walker for tests: 0 or -EUCLEAN. */
 int zs_acl_check(const struct zs_acl *acl);
 

@@ -1,5 +1,6 @@
 /* The short way of what a relay forwards most: plain packets that need no more than a look at each of few lines of memory, the burst
- * pipelined. What all of it share is here: headers by one compare, own address, source. Then each has a kind:
+ * pipelined. What all of it share is here: headers by one compare, own address; the source is looked at a little later, when what the
+ * lists say of it has come. Then each has a kind:
  *
  *   express_cid   of the service port, from a bound peer to another one of the same family, neither with limits, by a
  *                 neighbour at hand
@@ -20,24 +21,6 @@ static inline bool is_own(struct zs_express *x, const struct zs_addr *dst)
 	return x->local != ZS_LOCAL_NONE;
 }
 
-/* Only asked when one look could not tell that it is not. */
-static ZS_COLD bool is_ours(const struct zs_express *x, const struct zs_addr *src)
-{
-	const struct zs_worker *w = x->w;
-
-	return zs_locals_has(&w->locals, src) || zs_locals_announced(w->dp->conf, src) ||
-	       zs_locals_broadcast(&w->locals, src, x->iface, 0);
-}
-
-/* Not ours, and not denied. */
-static inline bool is_source(const struct zs_express *x, const struct zs_addr *src)
-{
-	const struct zs_worker *w = x->w;
-
-	return !(zs_locals_near(&w->locals, src) && is_ours(x, src)) &&
-	       !(w->acl && zs_acl_denied(w->acl, src) & ZS_ACL_IN);
-}
-
 /* Whose it is, or NULL. */
 static inline struct zs_express_lane *lane_of(struct zs_express *x, uint16_t port)
 {
@@ -46,6 +29,15 @@ static inline struct zs_express_lane *lane_of(struct zs_express *x, uint16_t por
 	if (port == dp->service_port)
 		return x->cid_open ? &x->cid : NULL;
 	return x->flow_open && port != dp->tunnel_port ? &x->flow : NULL;
+}
+
+/* Only asked when one look could not tell that it is not. */
+ZS_COLD bool zs_express_is_ours(const struct zs_express *x, const struct zs_addr *src)
+{
+	const struct zs_worker *w = x->w;
+
+	return zs_locals_has(&w->locals, src) || zs_locals_announced(w->dp->conf, src) ||
+	       zs_locals_broadcast(&w->locals, src, x->iface, 0);
 }
 
 static inline bool take(struct zs_express *x, struct rte_mbuf *m)
@@ -57,9 +49,10 @@ static inline bool take(struct zs_express *x, struct rte_mbuf *m)
 
 	if (m->nb_segs != 1 || m->ol_flags & (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_L4_CKSUM_BAD) ||
 	    !zs_packet_plain(frame, m->data_len, &p) || !(lane = lane_of(x, p.dst.port)) ||
-	    memcmp(frame, x->port->mac, sizeof(x->port->mac)) || !is_own(x, &p.dst.addr) ||
-	    !is_source(x, &p.src.addr))
+	    memcmp(frame, x->port->mac, sizeof(x->port->mac)) || !is_own(x, &p.dst.addr))
 		return false;
+	if (x->w->acl)
+		zs_acl_prefetch(x->w->acl, &p.src.addr);
 	e = &lane->at[lane->taken++];
 	e->m = m;
 	e->ip = frame + ZS_ETH_LEN;
@@ -96,7 +89,7 @@ static void begin(struct zs_express *x, struct zs_worker *w, const struct zs_por
 	x->cid_open = zs_express_cid_is_open(w);
 	x->flow_open = zs_express_flow_is_open(w);
 	x->cid.taken = x->cid.decoded = x->cid.known = x->cid.done = 0;
-	x->flow.taken = x->flow.decoded = x->flow.known = x->flow.done = 0;
+	x->flow.taken = x->flow.decoded = x->flow.aimed = x->flow.known = x->flow.done = 0;
 }
 
 static inline bool are_under_way(const struct zs_express_lane *lane)

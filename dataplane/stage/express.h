@@ -11,7 +11,7 @@
 
 #define ZS_EXPRESS_GROUP 8 /* while one is looked at, the lines of the next are on their way */
 
-/* A plain packet without a tag, of one piece, for an own address, by a source that may send here. */
+/* A plain packet without a tag, of one piece, for an own address. */
 struct zs_express_packet {
 	struct rte_mbuf *m; /* NULL: it has ended, or was left */
 	uint8_t *ip;
@@ -30,7 +30,7 @@ struct zs_express_packet {
 
 /* A kind's packets of a burst. */
 struct zs_express_lane {
-	uint32_t taken, decoded, known, done; /* how many have come how far */
+	uint32_t taken, decoded, aimed, known, done; /* how many have come how far */
 	struct zs_express_packet at[ZS_BURST];
 };
 
@@ -58,6 +58,17 @@ static inline void zs_express_leave(struct zs_express *x, struct zs_express_pack
 static inline uint8_t *zs_express_payload(const struct zs_express_packet *e)
 {
 	return e->ip + (e->is4 ? ZS_IP4_MIN : ZS_IP6_LEN) + ZS_UDP_LEN;
+}
+
+/* express.c: is it an address of ours, whatever the interface? */
+bool zs_express_is_ours(const struct zs_express *x, const struct zs_addr *src);
+/* May it send here: is it not ours, and not denied? The first thing that a kind asks. */
+static inline bool zs_express_is_source(const struct zs_express *x, const struct zs_express_packet *e)
+{
+	const struct zs_worker *w = x->w;
+
+	return !(zs_locals_near(&w->locals, &e->src.addr) && zs_express_is_ours(x, &e->src.addr)) &&
+	       !(w->acl && zs_acl_denied(w->acl, &e->src.addr) & ZS_ACL_IN);
 }
 
 /* May it leave by this way, without a tag and in one piece? */

@@ -33,10 +33,12 @@ static inline bool find_cid(const uint8_t *payload, uint32_t len, struct zs_cid_
 }
 
 /* Nor another relay's: connection IDs must not go round. */
-static inline bool open_one(const struct zs_worker *w, struct zs_express_packet *e, struct zs_cid_ref *ref)
+static inline bool open_one(const struct zs_express *x, struct zs_express_packet *e, struct zs_cid_ref *ref)
 {
-	if (e->src.port == w->dp->service_port || e->src.port == w->dp->tunnel_port ||
-	    !find_cid(zs_express_payload(e), e->payload_len, ref))
+	const struct zs_worker *w = x->w;
+
+	if (!zs_express_is_source(x, e) || e->src.port == w->dp->service_port ||
+	    e->src.port == w->dp->tunnel_port || !find_cid(zs_express_payload(e), e->payload_len, ref))
 		return false;
 	e->hash = zs_senders_hash(&w->dp->senders, &e->src, e->local);
 	zs_senders_prefetch(&w->dp->senders, e->hash);
@@ -74,7 +76,7 @@ static inline uint32_t open_all(struct zs_express *x, struct zs_express_lane *la
 
 		if (ZS_UNLIKELY(e != &lane->at[i]))
 			*e = lane->at[i];
-		if (ZS_LIKELY(open_one(x->w, e, &ref[n])))
+		if (ZS_LIKELY(open_one(x, e, &ref[n])))
 			n++;
 		else
 			zs_express_leave(x, e);

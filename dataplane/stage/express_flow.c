@@ -1,7 +1,8 @@
 /* The short way of a packet of a flow, to a target or to a client of its own family:
  *
  *   open   which way it goes, by the port it came to; its bucket is on its way
- *   guess  the line of the flow that it probably is is on its way
+ *   aim    the line of the flow that it probably is is on its way; where the bucket knows of none, its other one
+ *   know   of what lies there, that line too
  *   send   is it that flow, confirmed, of the entry that is published now? turned around and left with tx
  *
  * The life of a flow is the long way's: what makes, answers, confirms or ends one. Ports of the range of source ports are taken for a
@@ -15,13 +16,14 @@ bool zs_express_flow_is_open(const struct zs_worker *w)
 	return w->dp->partition_owner[w->dp->home[w->index]] == w->index;
 }
 
-/* false: the flow, if there is one, is another worker's. */
-static inline bool open_one(const struct zs_worker *w, struct zs_express_packet *e)
+/* false: it is not to be found here. */
+static inline bool open_one(const struct zs_express *x, struct zs_express_packet *e)
 {
+	const struct zs_worker *w = x->w;
 	int named = zs_flow_partition_of(w->dp, e->port);
 	uint32_t at = named < 0 ? w->dp->home[w->index] : (uint32_t)named;
 
-	if (ZS_UNLIKELY(w->dp->partition_owner[at] != w->index))
+	if (ZS_UNLIKELY(w->dp->partition_owner[at] != w->index || !zs_express_is_source(x, e)))
 		return false;
 	e->way = named < 0 ? ZS_FLOW_TO_TARGET : ZS_FLOW_TO_CLIENT;
 	e->table = &w->dp->partition[at];
@@ -32,17 +34,23 @@ static inline bool open_one(const struct zs_worker *w, struct zs_express_packet 
 
 static inline void open(struct zs_express *x, struct zs_express_packet *e)
 {
-	if (ZS_UNLIKELY(!open_one(x->w, e)))
+	if (ZS_UNLIKELY(!open_one(x, e)))
 		zs_express_leave(x, e);
 }
 
-static inline void guess(struct zs_express_packet *e)
+static inline void aim(struct zs_express_packet *e)
 {
 	if (ZS_LIKELY(e->m != NULL))
-		e->to = zs_flow_guess(e->table, e->way, e->hash);
+		e->to = zs_flow_guess(e->table, e->way, e->hash, false);
 }
 
-/* The guess was wrong: it lies in the other bucket, shares its tag with others, or is not there. */
+static inline void know(struct zs_express_packet *e)
+{
+	if (ZS_UNLIKELY(e->m && e->to == ZS_FLOW_NONE))
+		e->to = zs_flow_guess(e->table, e->way, e->hash, true);
+}
+
+/* The guess was wrong: it shares its tag with others, or is not there. */
 static ZS_COLD struct zs_flow *search(const struct zs_express_packet *e)
 {
 	const struct zs_flow_table *t = e->table;
@@ -119,8 +127,10 @@ void zs_express_flow_step(struct zs_express *x, struct zs_express_lane *lane)
 {
 	for (; lane->done < lane->known; lane->done++)
 		send(x, &lane->at[lane->done]);
-	for (; lane->known < lane->decoded; lane->known++)
-		guess(&lane->at[lane->known]);
+	for (; lane->known < lane->aimed; lane->known++)
+		know(&lane->at[lane->known]);
+	for (; lane->aimed < lane->decoded; lane->aimed++)
+		aim(&lane->at[lane->aimed]);
 	for (; lane->decoded < lane->taken; lane->decoded++)
 		open(x, &lane->at[lane->decoded]);
 }

@@ -52,14 +52,17 @@ static inline void zs_flow_prefetch(const struct zs_flow_table *t, enum zs_flow_
 	zs_prefetch(&zs_flow_index(t, way)[(uint32_t)hash & t->mask]);
 }
 
-/* The flow that it probably is, whose line is on its way; or ZS_FLOW_NONE, and the other bucket is. */
-static inline uint32_t zs_flow_guess(const struct zs_flow_table *t, enum zs_flow_way way, uint64_t hash)
+/* The flow that it probably is, whose line is on its way; or ZS_FLOW_NONE, and its other bucket is: ask again with `other`. */
+static inline uint32_t zs_flow_guess(const struct zs_flow_table *t, enum zs_flow_way way, uint64_t hash,
+				     bool other)
 {
-	const struct zs_flow_bucket *index = zs_flow_index(t, way), *b = &index[(uint32_t)hash & t->mask];
+	const struct zs_flow_bucket *index = zs_flow_index(t, way);
+	const struct zs_flow_bucket *b = &index[other ? zs_flow_other(t, hash) : (uint32_t)hash & t->mask];
 	uint32_t bits = zs_flow_matches(b, zs_flow_tag(hash)), id;
 
 	if (__builtin_expect(!bits, 0)) {
-		zs_prefetch(&index[zs_flow_other(t, hash)]);
+		if (!other)
+			zs_prefetch(&index[zs_flow_other(t, hash)]);
 		return ZS_FLOW_NONE;
 	}
 	id = b->id[__builtin_ctz(bits)];

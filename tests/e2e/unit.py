@@ -21,11 +21,11 @@ CAPS = {"CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_FOWNER": 3, "CAP_NET_BIND_SE
 FAMILIES = {"AF_UNIX": 1, "AF_INET": 2, "AF_INET6": 10, "AF_NETLINK": 16, "AF_PACKET": 17, "AF_XDP": 44}
 # What the manager does around the process, and what the kernel holds against all programs of ours alike.
 NOT_HERE = set("""Type NotifyAccess ExecReload Restart RestartSec RestartPreventExitStatus TimeoutStartSec TimeoutStopSec WatchdogSec
-    FileDescriptorStoreMax RuntimeDirectoryPreserve DevicePolicy ProtectKernelModules ProtectKernelLogs ProtectClock ProtectHostname
+    FileDescriptorStoreMax RuntimeDirectoryPreserve ProtectKernelModules ProtectKernelLogs ProtectClock ProtectHostname
     ProtectProc RestrictNamespaces RestrictRealtime RestrictSUIDSGID IPAddressDeny LockPersonality MemoryDenyWriteExecute
     SystemCallArchitectures PrivateNetwork OOMScoreAdjust""".split())
 HERE = set("""ExecStart User Group StateDirectory StateDirectoryMode RuntimeDirectory RuntimeDirectoryMode UMask LimitNOFILE LimitCORE
-    LimitMEMLOCK CapabilityBoundingSet AmbientCapabilities NoNewPrivileges ProtectSystem ProtectHome PrivateTmp PrivateDevices
+    LimitMEMLOCK CapabilityBoundingSet AmbientCapabilities NoNewPrivileges ProtectSystem ProtectHome PrivateTmp PrivateDevices DevicePolicy DeviceAllow
     ProtectKernelTunables ProtectControlGroups TemporaryFileSystem BindPaths ReadOnlyPaths InaccessiblePaths
     RestrictAddressFamilies SystemCallFilter SystemCallErrorNumber""".split())
 
@@ -96,12 +96,14 @@ class Root:
         run("mount", "-o", "remount,bind,ro", self.at + path)
 
     def devices(self):
-        if one(self.service, "PrivateDevices") != "yes":
-            return run("mount", "--rbind", "/dev", self.at + "/dev")
+        """What a closed policy allows, and no other node."""
+        assert one(self.service, "DevicePolicy") == "closed" or one(self.service, "PrivateDevices") == "yes"
+        more = [line.split()[0] for line in self.service.get("DeviceAllow", []) if line[0] == "/"]
         self.tmpfs("/dev")
-        for name in "null", "zero", "full", "random", "urandom", "tty":
-            open(self.at + "/dev/" + name, "w").close()
-            self.bind("/dev/" + name, "/dev/" + name)
+        for path in ["/dev/" + name for name in ("null", "zero", "full", "random", "urandom", "tty")] + more:
+            os.makedirs(os.path.dirname(self.at + path), exist_ok=True)
+            open(self.at + path, "w").close()
+            self.bind(path, path)
         for name in "shm", "hugepages":
             if os.path.isdir("/dev/" + name):
                 os.mkdir(self.at + "/dev/" + name)

@@ -71,7 +71,7 @@ ROOMS := lib bpf dataplane controlplane tools bench packaging tests
 include $(foreach room,$(ROOMS),$(wildcard $(room)/build.mk))
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: all deps run test test-unit test-e2e test-conformance test-fuzz test-matrix lint lint-format format clean distclean help FORCE
+.PHONY: all deps run test test-unit test-e2e test-conformance test-fuzz test-matrix soak lint lint-format format clean distclean help FORCE
 all: ## build everything of this FLAVOUR (release, debug, min, max, asan, ubsan, tsan, fuzz) into build/FLAVOUR; CONFIG=min takes another kconfig/*.config
 deps: ## install what is missing from Debian (main and backports)
 	@scripts/deps
@@ -89,6 +89,8 @@ test-conformance: ## rows of packets against the engines
 	@scripts/test conformance
 test-e2e: ## end-to-end tests in network namespaces (T=name runs one)
 	@scripts/test e2e $(T)
+soak: ## churn through a relay for SECONDS (3600): is its memory flat?
+	@$(MAKE) --no-print-directory all && SOAK_SECONDS=$(or $(SECONDS),3600) tests/e2e/soak
 lint: lint-format ## clang-format, forbidden tokens in the burst path, include rule
 	@scripts/lint
 lint-format:

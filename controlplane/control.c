@@ -80,6 +80,35 @@ int zs_control_write(struct zs_control *c, struct zs_store_batch *b, struct zs_e
 	return rc ? tell_written(c, rc, &why, err) : 0;
 }
 
+/* --- memory --- */
+
+const char *zs_memory_name(enum zs_memory m)
+{
+	static const char *const names[] = {
+#define ZS_MEMORY(name, text) #name,
+#include "defs/memory.def"
+#undef ZS_MEMORY
+	};
+
+	return names[m];
+}
+
+void zs_control_budgets(struct zs_control *c)
+{
+#define ZS_MEMORY(name, text) c->memory[ZS_MEMORY_##name].limit = (uint64_t)c->conf->memory.name##_mb << 20;
+#include "defs/memory.def"
+#undef ZS_MEMORY
+}
+
+int zs_control_no_memory(struct zs_control *c, enum zs_memory m, struct zs_error *err)
+{
+	const struct zs_budget *b = &c->memory[m];
+
+	return zs_error_set(err, -ENOMEM, ZS_EXIT_REFUSED,
+			    "no memory for %s: %lu of %lu KiB are used; raise memory.%s_mb",
+			    zs_memory_name(m), b->used >> 10, b->limit >> 10, zs_memory_name(m));
+}
+
 /* --- apply --- */
 
 static void note_restart(void *ctx, const char *key, const char *old, const char *new, bool restart)
@@ -127,6 +156,7 @@ int zs_control_apply(struct zs_control *c, struct zs_conf *next, struct zs_error
 	if (why.code)
 		return refuse(c, &why, err);
 	c->conf = next;
+	zs_control_budgets(c);
 	set_log_levels(c, old, next);
 	zs_program_log_levels(c->program);
 	if (c->lists)

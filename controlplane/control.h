@@ -3,6 +3,7 @@
 #ifndef ZS_CONTROLPLANE_CONTROL_H
 #define ZS_CONTROLPLANE_CONTROL_H
 
+#include "base/budget.h"
 #include "base/log.h"
 #include "conf/conf.h"
 #include "loop/loop.h"
@@ -28,6 +29,13 @@ struct zs_ident;
 struct zs_state_watch;
 struct zs_tracing;
 struct zs_supplies;
+
+enum zs_memory {
+#define ZS_MEMORY(name, text) ZS_MEMORY_##name,
+#include "defs/memory.def"
+#undef ZS_MEMORY
+	ZS_MEMORIES
+};
 
 enum zs_drain_state { ZS_SERVING, ZS_DRAINING, ZS_DRAINED };
 
@@ -63,11 +71,12 @@ struct zs_control {
 	const struct zs_caller *caller; /* whose call is being answered; NULL: nobody's */
 	struct zs_audit *audit;		/* made and ended by admin; without it nothing may be changed */
 	struct zs_metrics *metrics;
-	struct zs_tracing *tracing;   /* NULL in tests of others */
-	struct zs_supplies *supplies; /* NULL in tests of others */
-	struct zs_state_watch *watch; /* owns what `state` and `events` point to */
-	uint64_t started_ns;	      /* wall clock */
-	struct zs_drain drain;	      /* drain.h */
+	struct zs_tracing *tracing;	      /* NULL in tests of others */
+	struct zs_budget memory[ZS_MEMORIES]; /* limits: zs_control_budgets */
+	struct zs_supplies *supplies;	      /* NULL in tests of others */
+	struct zs_state_watch *watch;	      /* owns what `state` and `events` point to */
+	uint64_t started_ns;		      /* wall clock */
+	struct zs_drain drain;		      /* drain.h */
 };
 
 /* Health of the control plane's own board, with a record in the log when a code is raised or cleared (not when it is
@@ -81,6 +90,12 @@ bool zs_control_raised(const struct zs_control *c, enum zs_health h);
 int zs_control_commit(struct zs_control *c, struct zs_store_batch *b, struct zs_error *err);
 /* zs_store_write; while store_failed stands it waits for the disk, for only that ends it. */
 int zs_control_write(struct zs_control *c, struct zs_store_batch *b, struct zs_error *err);
+
+/* The configuration's limits of the modules' memory. Before any of them is made; zs_control_apply does it too. */
+void zs_control_budgets(struct zs_control *c);
+/* -ENOMEM, and the module and its key in err. supplies.h raises memory_budget. */
+int zs_control_no_memory(struct zs_control *c, enum zs_memory m, struct zs_error *err);
+const char *zs_memory_name(enum zs_memory m);
 
 /* Applies a checked configuration: settings, addresses, publishes. Refuses (-EBUSY) what needs a restart, unless nothing of
  * that changed; the one in force stays untouched on any failure. Takes ownership of `next` on success. */

@@ -192,7 +192,7 @@ static int grow(struct zs_lists *l, uint32_t to)
 	if (to <= l->room)
 		return 0;
 	to = to < 2 * l->room ? 2 * l->room : to;
-	more = realloc(l->rule, to * sizeof(*more));
+	more = zs_budget_realloc(&l->c->memory[ZS_MEMORY_lists], l->rule, to * sizeof(*more));
 	if (!more)
 		return -ENOMEM;
 	l->rule = more;
@@ -249,7 +249,7 @@ void zs_lists_delete(struct zs_lists *l)
 		return;
 	if (l->timer)
 		zs_timer_delete(l->timer);
-	free(l->rule);
+	zs_budget_free(&l->c->memory[ZS_MEMORY_lists], l->rule);
 	free(l);
 }
 
@@ -286,10 +286,10 @@ static int commit(struct zs_lists *l, struct zs_lists *next, struct zs_store_bat
 	int rc = zs_control_commit(l->c, b, err);
 
 	if (rc) {
-		free(next->rule);
+		zs_budget_free(&l->c->memory[ZS_MEMORY_lists], next->rule);
 		return rc;
 	}
-	free(l->rule);
+	zs_budget_free(&l->c->memory[ZS_MEMORY_lists], l->rule);
 	l->rule = next->rule;
 	l->count = next->count;
 	l->room = next->room;
@@ -297,11 +297,17 @@ static int commit(struct zs_lists *l, struct zs_lists *next, struct zs_store_bat
 	return 0;
 }
 
+/* To take rules away is never refused. */
 static int copy(const struct zs_lists *l, uint32_t more, struct zs_lists *next, struct zs_error *err)
 {
-	*next = (struct zs_lists){ .c = l->c };
-	if (grow(next, l->count + more + 1))
-		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
+	struct zs_budget *budget = &l->c->memory[ZS_MEMORY_lists];
+	uint32_t room = l->count + more + 1;
+
+	*next = (struct zs_lists){ .c = l->c, .room = room };
+	next->rule = more ? zs_budget_calloc(budget, room, sizeof(*next->rule))
+			  : zs_budget_own(budget, calloc(room, sizeof(*next->rule)));
+	if (!next->rule)
+		return zs_control_no_memory(l->c, ZS_MEMORY_lists, err);
 	next->count = l->count;
 	if (l->count)
 		memcpy(next->rule, l->rule, l->count * sizeof(*l->rule));
@@ -324,7 +330,7 @@ int zs_lists_add(struct zs_lists *l, const struct zs_listed *add, uint32_t count
 	for (uint32_t i = 0; i < count; i++)
 		insert(&next, &add[i]);
 	if (next.count + conf->denies + conf->allows > zs_lists_room(l)) {
-		free(next.rule);
+		zs_budget_free(&l->c->memory[ZS_MEMORY_lists], next.rule);
 		return zs_error_set(err, -ENOSPC, ZS_EXIT_REFUSED,
 				    "the lists hold %u rules; remove some or build with a larger ACL_RULES",
 				    zs_lists_room(l));
@@ -366,7 +372,7 @@ int zs_lists_remove(struct zs_lists *l, const struct zs_prefix *gone, uint32_t c
 	if (!rc)
 		return commit(l, &next, b, err);
 	zs_store_abort(b);
-	free(next.rule);
+	zs_budget_free(&l->c->memory[ZS_MEMORY_lists], next.rule);
 	return rc;
 }
 

@@ -329,6 +329,8 @@ static int start_modules(struct process *p, struct zs_error *err)
 	if (!rc)
 		rc = zs_supplies_new(&c->supplies, c, err);
 	if (!rc)
+		zs_control_budgets(c);
+	if (!rc)
 		zs_drain_load(c);
 	if (!rc)
 		rc = zs_program_new(&c->program, c, err);

@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "cli/view.h"
-#include "metrics_memory.h"
+#include "memory.h"
 #include "metrics_peers.h"
 #include "program.h"
 #include "usage/usage.h"
@@ -167,6 +167,19 @@ static void memory(FILE *out)
 		fprintf(out, "zs_control_memory_bytes{kind=\"%s\"} %lu\n", figure[i].name, figure[i].bytes);
 }
 
+static void modules(FILE *out, const struct zs_control *c)
+{
+	struct zs_memory_module m[ZS_MEMORY_MODULES];
+	unsigned count = zs_memory_modules(c, m);
+
+	head(out, "zs_control_module_bytes", "gauge", "memory of the control plane's modules");
+	for (unsigned i = 0; i < count; i++)
+		fprintf(out, "zs_control_module_bytes{module=\"%s\"} %lu\n", m[i].name, m[i].used);
+	head(out, "zs_control_module_refused_total", "counter", "refused for want of memory");
+	for (int i = 0; i < ZS_MEMORIES; i++)
+		fprintf(out, "zs_control_module_refused_total{module=\"%s\"} %lu\n", m[i].name, m[i].refused);
+}
+
 static void admin(FILE *out, const struct zs_admin_counts *n)
 {
 	head(out, "zs_admin_calls_total", "counter", "calls of the admin API, by verb");
@@ -257,6 +270,7 @@ void zs_metrics_write(FILE *out, struct zs_control *c)
 		dataplane(out, c->state);
 	}
 	memory(out);
+	modules(out, c);
 	if (c->attach)
 		attach(out, zs_attach_counts(c->attach));
 	if (c->usage)

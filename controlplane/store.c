@@ -160,6 +160,21 @@ void zs_store_close(struct zs_store *s)
 	free(s);
 }
 
+void zs_store_memory(const struct zs_store *s, uint64_t *used, uint64_t *bound)
+{
+	static const char *const parts[] = { "rocksdb.cur-size-all-mem-tables",
+					     "rocksdb.estimate-table-readers-mem" };
+
+	*used = rocksdb_cache_get_usage(s->cache);
+	*bound = CACHE_BYTES + 2 * BUFFER_BYTES;
+	for (size_t i = 0; s->db && i < ZS_ARRAY_LEN(parts); i++) {
+		uint64_t bytes = 0;
+
+		if (!rocksdb_property_int(s->db, parts[i], &bytes))
+			*used += bytes;
+	}
+}
+
 struct zs_store_batch *zs_store_begin(struct zs_store *s)
 {
 	struct zs_store_batch *b = calloc(1, sizeof(*b));

@@ -11,6 +11,9 @@ struct zs_store;
 int zs_store_open(struct zs_store **out, const char *dir, struct zs_error *err);
 void zs_store_close(struct zs_store *s);
 
+/* Bytes that its tables, buffers and cache take now, and what bounds them. */
+void zs_store_memory(const struct zs_store *s, uint64_t *used, uint64_t *bound);
+
 /* One atomic, synced batch. begin/put/del build it, commit writes it. -EIO, -ENOSPC: nothing of it holds. */
 struct zs_store_batch;
 struct zs_store_batch *zs_store_begin(struct zs_store *s);

@@ -9,6 +9,7 @@
 #include "reserve.h"
 
 #define LOOK_NS	    ZS_NS_PER_S
+#define SHOWN_NS    (60 * ZS_NS_PER_S)
 #define IN_HAND	    4	       /* descriptors: calls of zsctl that come at once while there are no others */
 #define SHORT_BYTES (2u << 20) /* disk_full from here: a write buffer of the store's */
 #define FINE_BYTES  (4u << 20) /* … and until there is so much */
@@ -18,6 +19,8 @@ struct zs_supplies {
 	struct zs_timer *timer;
 	int fd[IN_HAND];
 	unsigned fds;
+	uint64_t refused[ZS_MEMORIES]; /* at the last look */
+	uint64_t short_until_ns;       /* of memory */
 };
 
 static void look_at_disk(struct zs_control *c)
@@ -58,12 +61,31 @@ static void look_at_descriptors(struct zs_supplies *s)
 		zs_control_clear(s->c, ZS_HEALTH_no_descriptors);
 }
 
+static void look_at_memory(struct zs_supplies *s)
+{
+	uint64_t now = zs_loop_now(s->c->loop);
+
+	for (int m = 0; m < ZS_MEMORIES; m++) {
+		const struct zs_budget *b = &s->c->memory[m];
+
+		if (b->refused == s->refused[m])
+			continue;
+		s->refused[m] = b->refused;
+		s->short_until_ns = now + SHOWN_NS;
+		zs_control_raise(s->c, ZS_HEALTH_memory_budget, "%s: %lu of %lu KiB used, refused %lu times",
+				 zs_memory_name(m), b->used >> 10, b->limit >> 10, b->refused);
+	}
+	if (now >= s->short_until_ns)
+		zs_control_clear(s->c, ZS_HEALTH_memory_budget);
+}
+
 static void look(void *ctx)
 {
 	struct zs_supplies *s = ctx;
 
 	look_at_disk(s->c);
 	look_at_descriptors(s);
+	look_at_memory(s);
 	zs_timer_after(s->timer, LOOK_NS);
 }
 

@@ -1,5 +1,5 @@
-/* What the process lives on and cannot make: room on the state folder's disk, and file descriptors. A look a second raises
- * disk_full and no_descriptors while they are short, and keeps some of both in hand. Loop thread. */
+/* What the process lives on and cannot make: room on the state folder's disk, file descriptors, memory. A look a second raises
+ * disk_full, no_descriptors and memory_budget while they are short, and keeps some of the first two in hand. Loop thread. */
 #ifndef ZS_CONTROLPLANE_SUPPLIES_H
 #define ZS_CONTROLPLANE_SUPPLIES_H
 

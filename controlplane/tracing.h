@@ -31,7 +31,7 @@ const char *zs_tracing_over(struct zs_tracing *t);
 void zs_tracing_end(struct zs_tracing *t, const char *why);
 void zs_tracing_count(const struct zs_tracing *t, uint32_t iface, struct zs_trace_count *out);
 
-/* NULL: none. For show memory and the watch over damaged segments. */
+/* NULL: none. For the verb memory and the watch over damaged segments. */
 struct zs_trace *zs_tracing_segments(struct zs_tracing *t);
 
 #endif

@@ -1,11 +1,8 @@
 /* show …: views of the segments. */
 #include <errno.h>
 #include "admin/verbs.h"
-#include "attach/attach.h"
 #include "cli/view.h"
 #include "program.h"
-#include "tracing.h"
-#include "metrics_memory.h"
 #include "shm/fault.h"
 
 int zs_verb_need_state(const struct zs_control *c, struct zs_error *err)
@@ -70,34 +67,5 @@ int zs_verb_show_neighbours(struct zs_control *c, json_t *args, json_t **result,
 int zs_verb_show_routes(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
 	*result = zs_view_routes(zs_program_tables(c->program));
-	return 0;
-}
-
-static void add_pair(json_t *segments, const struct zs_pair *pair)
-{
-	if (pair->own.base)
-		json_array_append_new(segments, zs_view_segment(&pair->own));
-	if (pair->other.base)
-		json_array_append_new(segments, zs_view_segment(&pair->other));
-}
-
-int zs_verb_show_memory(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
-{
-	json_t *segments = json_array(), *process = json_object();
-	struct zs_memory_figure figure[ZS_MEMORY_FIGURES];
-	unsigned count = zs_memory_figures(figure);
-
-	json_array_append_new(segments, zs_view_segment(&zs_program_tables(c->program)->seg));
-	if (c->attach)
-		json_array_append_new(segments, zs_view_segment(zs_attach_segment(c->attach)));
-	if (c->state)
-		json_array_append_new(segments, zs_view_segment(&c->state->seg));
-	if (c->events)
-		add_pair(segments, &c->events->pair);
-	if (zs_tracing_segments(c->tracing))
-		add_pair(segments, &zs_tracing_segments(c->tracing)->pair);
-	for (unsigned i = 0; i < count; i++)
-		json_object_set_new(process, figure[i].name, json_integer((json_int_t)figure[i].bytes));
-	*result = json_pack("{s:o,s:o}", "segments", segments, "process", process);
 	return 0;
 }

@@ -100,7 +100,7 @@ struct zs_attach_conn *zs_attach_opened(struct zs_attach *s, const struct zs_att
 	if (s->counts.connections >= 2 * conf_of(s)->attachments + SPARE)
 		return NULL;
 	if (zs_deadlines_reserve(&s->conn_timers, s->counts.connections + 1) ||
-	    !(conn = calloc(1, sizeof(*conn))))
+	    !(conn = zs_budget_calloc(&s->c->memory[ZS_MEMORY_attach], 1, sizeof(*conn))))
 		return NULL;
 	conn->peer = *peer;
 	snprintf(conn->group, sizeof(conn->group), "%s", peer->group);
@@ -123,7 +123,7 @@ void zs_attach_conn_forget(struct zs_attach *s, struct zs_attach_conn *conn)
 	if (conn->next)
 		conn->next->link = conn->link;
 	s->counts.connections--;
-	free(conn);
+	zs_budget_free(&s->c->memory[ZS_MEMORY_attach], conn);
 }
 
 void zs_attach_closed(struct zs_attach *s, struct zs_attach_conn *conn, uint64_t now)

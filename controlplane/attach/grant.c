@@ -220,8 +220,10 @@ static uint32_t offer(struct zs_attach *s, struct offer *o, const struct admissi
 	if (fresh && room)
 		o->slot = zs_attach_slot_take(s, &o->conn->peer.id, &o->conn->prefix);
 	if (!o->slot || !room) {
-		zs_control_raise(s->c, ZS_HEALTH_table_full, "attachments: %u, sessions: %u",
-				 s->counts.attachments, s->counts.sessions);
+		if (!room ||
+		    s->high == s->shm.attachments) /* else memory.attach_mb is used up: memory_budget */
+			zs_control_raise(s->c, ZS_HEALTH_table_full, "attachments: %u, sessions: %u",
+					 s->counts.attachments, s->counts.sessions);
 		return ZS_ATTACH_ERROR_quota;
 	}
 	before = o->slot->kept.ports;

@@ -173,7 +173,7 @@ static int each_slot(void *ctx, const void *key, size_t key_len, const void *val
 	struct each_slot *e = ctx;
 	struct zs_attach *s = e->s;
 	struct zs_reader id = zs_reader_of((const uint8_t *)key + PREFIX_LEN, key_len - PREFIX_LEN);
-	struct slot *slot = calloc(1, sizeof(*slot));
+	struct slot *slot = zs_budget_own(&s->c->memory[ZS_MEMORY_attach], calloc(1, sizeof(*slot)));
 	bool sound;
 
 	if (!slot)
@@ -189,7 +189,7 @@ static int each_slot(void *ctx, const void *key, size_t key_len, const void *val
 		return 0;
 	}
 	e->beyond += sound && slot->kept.owner.len;
-	free(slot);
+	zs_budget_free(&s->c->memory[ZS_MEMORY_attach], slot);
 	return 0;
 }
 

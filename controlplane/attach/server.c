@@ -250,11 +250,11 @@ void zs_attach_delete(struct zs_attach *s)
 		zs_attach_conn_forget(s, s->conns);
 	}
 	for (uint32_t id = 1; s->slot && id < s->high; id++)
-		free(s->slot[id]);
+		zs_budget_free(&s->c->memory[ZS_MEMORY_attach], s->slot[id]);
 	zs_deadlines_free(&s->conn_timers);
 	zs_deadlines_free(&s->slot_timers);
-	free(s->slot);
-	free(s->owned);
+	zs_budget_free(&s->c->memory[ZS_MEMORY_attach], s->slot);
+	zs_budget_free(&s->c->memory[ZS_MEMORY_attach], s->owned);
 	zs_peertable_delete(&s->owners);
 	zs_peertable_delete(&s->listed);
 	zs_peertable_delete(&s->ruled);

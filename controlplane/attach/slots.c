@@ -63,7 +63,7 @@ static struct slot *unqueue(struct zs_attach *s)
 
 static struct slot *fresh(struct zs_attach *s, uint32_t id)
 {
-	struct slot *slot = calloc(1, sizeof(*slot));
+	struct slot *slot = zs_budget_calloc(&s->c->memory[ZS_MEMORY_attach], 1, sizeof(*slot));
 
 	if (!slot)
 		return NULL;
@@ -252,8 +252,10 @@ int zs_slots_load(struct zs_attach *s, struct zs_error *err)
 	int rc;
 
 	s->high = 1;
-	s->slot = calloc(s->shm.attachments, sizeof(struct slot *));
-	s->owned = calloc(s->shm.attachments, sizeof(*s->owned));
+	s->slot = zs_budget_own(&s->c->memory[ZS_MEMORY_attach],
+				calloc(s->shm.attachments, sizeof(struct slot *)));
+	s->owned = zs_budget_own(&s->c->memory[ZS_MEMORY_attach],
+				 calloc(s->shm.attachments, sizeof(*s->owned)));
 	if (!s->slot || !s->owned || zs_peertable_new(&s->owners, s->shm.attachments, key) ||
 	    zs_deadlines_reserve(&s->slot_timers, s->shm.attachments))
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");

@@ -21,6 +21,9 @@ void zs_peers_apply(struct zs_peers *p);
 /* What only lib/p2p can judge of a configuration: multiaddrs. */
 int zs_peers_conf_check(const struct zs_conf *conf, struct zs_error *err);
 
+/* Bytes that connections and streams may take in all. */
+uint64_t zs_peers_memory_limit(const struct zs_conf *conf);
+
 struct zs_host *zs_peers_host(struct zs_peers *p);
 /* Sockets that are open, NULL beyond the last; 0 … ZS_CONF_P2P_LISTEN. */
 struct zs_udp *zs_peers_socket(const struct zs_peers *p, unsigned index);

@@ -34,6 +34,15 @@ static void set_limits(const struct zs_conf_p2p *conf, struct zs_limits_config *
 	}
 }
 
+uint64_t zs_peers_memory_limit(const struct zs_conf *conf)
+{
+	struct zs_limits_config limits;
+
+	zs_limits_defaults(&limits);
+	set_limits(&conf->p2p, &limits);
+	return limits.limit[ZS_SCOPE_system].memory_bytes;
+}
+
 /* Tables follow the limits they serve. */
 static void set_room(const struct zs_conf *all, struct zs_host_config *out)
 {

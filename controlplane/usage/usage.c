@@ -34,7 +34,8 @@ static uint32_t take_owner(struct zs_usage *u, const struct zs_peer_id *id)
 struct cursor *zs_usage_cursor_new(struct zs_usage *u, uint32_t attachment, const struct zs_peer_id *owner,
 				   uint32_t workers)
 {
-	struct cursor *k = calloc(1, sizeof(*k) + workers * sizeof(k->last[0]));
+	struct cursor *k = zs_budget_calloc(&u->c->memory[ZS_MEMORY_usage], 1,
+					    sizeof(*k) + workers * sizeof(k->last[0]));
 
 	if (!k)
 		return NULL;
@@ -43,7 +44,7 @@ struct cursor *zs_usage_cursor_new(struct zs_usage *u, uint32_t attachment, cons
 	k->owner = take_owner(u, owner);
 	if (k->owner != ZS_PEER_NONE)
 		return k;
-	free(k);
+	zs_budget_free(&u->c->memory[ZS_MEMORY_usage], k);
 	return NULL;
 }
 
@@ -51,7 +52,7 @@ static void cursor_free(struct zs_usage *u, struct cursor *k)
 {
 	if (k && !--u->owner[k->owner].cursors)
 		zs_peertable_remove(&u->owners, k->owner);
-	free(k);
+	zs_budget_free(&u->c->memory[ZS_MEMORY_usage], k);
 }
 
 /* --- counting --- */
@@ -111,7 +112,8 @@ static struct cursor *widen(struct zs_usage *u, struct cursor *k, uint32_t worke
 
 	if (k->workers >= workers)
 		return k;
-	wider = realloc(k, sizeof(*k) + workers * sizeof(k->last[0]));
+	wider = zs_budget_realloc(&u->c->memory[ZS_MEMORY_usage], k,
+				  sizeof(*k) + workers * sizeof(k->last[0]));
 	if (!wider)
 		return k; /* the others wait: what is not read stays in the cells */
 	memset(&wider->last[wider->workers], 0, (workers - wider->workers) * sizeof(wider->last[0]));
@@ -344,9 +346,10 @@ int zs_usage_new(struct zs_usage **out, struct zs_control *c, uint32_t attachmen
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
 	u->c = c;
 	u->attachments = attachments;
-	u->at = calloc(attachments, sizeof(struct cursor *));
-	u->owner = calloc(attachments + 1,
-			  sizeof(*u->owner)); /* one more while an attachment is handed over */
+	u->at = zs_budget_own(&u->c->memory[ZS_MEMORY_usage], calloc(attachments, sizeof(struct cursor *)));
+	u->owner = zs_budget_own(
+	    &u->c->memory[ZS_MEMORY_usage],
+	    calloc(attachments + 1, sizeof(*u->owner))); /* one more while an attachment is handed over */
 	if (!u->at || !u->owner || zs_peertable_new(&u->owners, attachments + 1, key))
 		rc = zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
 	else
@@ -369,10 +372,10 @@ void zs_usage_delete(struct zs_usage *u)
 	if (!u)
 		return;
 	for (uint32_t id = 0; u->at && id < u->high; id++)
-		free(u->at[id]);
+		zs_budget_free(&u->c->memory[ZS_MEMORY_usage], u->at[id]);
 	zs_peertable_delete(&u->owners);
-	free(u->owner);
-	free(u->at);
+	zs_budget_free(&u->c->memory[ZS_MEMORY_usage], u->owner);
+	zs_budget_free(&u->c->memory[ZS_MEMORY_usage], u->at);
 	free(u);
 }
 

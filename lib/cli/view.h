@@ -49,7 +49,7 @@ void zs_view_flow_use(const struct zs_state *s, uint64_t *used, uint64_t *capaci
 json_t *zs_view_published(const struct zs_tables *t);
 json_t *zs_view_neighbours(const struct zs_tables *t);
 json_t *zs_view_routes(const struct zs_tables *t);
-/* {"segment","bytes","version","generation","writer_pid","writer_alive"} */
+/* {"segment","bytes","resident","version","generation","writer_pid","writer_alive"} */
 json_t *zs_view_segment(const struct zs_segment *seg);
 
 /* Appends the board's raised codes (all of them when `all`) to `list`. */

@@ -1,6 +1,7 @@
 /* The tables segment, segments themselves and health boards as JSON. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "base/check.h"
 #include "base/clock.h"
 #include "cli/view.h"
@@ -104,11 +105,14 @@ json_t *zs_view_routes(const struct zs_tables *t)
 json_t *zs_view_segment(const struct zs_segment *seg)
 {
 	const struct zs_segment_header *h = seg->base;
+	struct stat st = { 0 };
+	bool there = stat(seg->path, &st) == 0;
 
-	return json_pack("{s:o,s:I,s:I,s:I,s:I,s:b}", "segment", zs_view_text(h->kind, sizeof(h->kind)),
-			 "bytes", (json_int_t)seg->size, "version", (json_int_t)h->version, "generation",
-			 (json_int_t)atomic_load_explicit(&h->generation, memory_order_relaxed), "writer_pid",
-			 (json_int_t)atomic_load_explicit(&h->writer_pid, memory_order_relaxed),
+	return json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:b}", "segment", zs_view_text(h->kind, sizeof(h->kind)),
+			 "bytes", (json_int_t)seg->size, "resident",
+			 (json_int_t)(there ? st.st_blocks * 512 : 0), "version", (json_int_t)h->version,
+			 "generation", (json_int_t)atomic_load_explicit(&h->generation, memory_order_relaxed),
+			 "writer_pid", (json_int_t)atomic_load_explicit(&h->writer_pid, memory_order_relaxed),
 			 "writer_alive", zs_segment_writer_alive(seg));
 }
 

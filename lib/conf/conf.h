@@ -185,6 +185,11 @@ struct zs_conf {
 		char admin_group[32], user_group[32];
 		uint32_t audit_mb, revisions;
 	} admin;
+	struct {
+#define ZS_MEMORY(name, text) uint32_t name##_mb;
+#include "defs/memory.def"
+#undef ZS_MEMORY
+	} memory;
 	struct zs_endpoint metrics; /* port 0: off */
 	struct {
 		char format[16], level[16];

@@ -164,10 +164,20 @@ static void print_memory(json_t *r)
 	json_t *value;
 	char n[32];
 
+	zsctl_table(json_object_get(r, "processes"),
+		    "plane:plane,#pid:pid,resident:resident,own:own,shared:shared,hugepages:hugepages,"
+		    "reserved:reserved,budget:budget",
+		    "no process");
+	printf("\n");
+	zsctl_table(json_object_get(r, "modules"),
+		    "module:module,used:used,most:most,budget:budget,refused:refused", "no module");
+	printf("\n");
 	zsctl_table(json_object_get(r, "segments"),
-		    "segment:segment,bytes:bytes,version:version,generation:generation,#writer_pid:writer,"
+		    "segment:segment,resident:resident,bytes:reserved,version:version,generation:generation,#"
+		    "writer_pid:writer,"
 		    "writer_alive:alive",
 		    "no segment");
+	printf("\n");
 	json_object_foreach(json_object_get(r, "process"), name, value)
 	    printf("%-16s %20s\n", name, zsctl_number(n, json_integer_value(value)));
 }
@@ -360,7 +370,7 @@ static void (*const printers[ZS_COMMANDS])(json_t *r) = {
 	[ZS_COMMAND_show_counters] = print_counters,
 	[ZS_COMMAND_show_drops] = print_drops,
 	[ZS_COMMAND_show_runtime] = print_runtime,
-	[ZS_COMMAND_show_memory] = print_memory,
+	[ZS_COMMAND_memory] = print_memory,
 	[ZS_COMMAND_config_diff] = zsctl_print_planned,
 	[ZS_COMMAND_config_apply] = zsctl_print_applied,
 	[ZS_COMMAND_config_confirm] = zsctl_print_confirmed,

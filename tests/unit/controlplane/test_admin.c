@@ -88,7 +88,7 @@ static const struct {
 	{ "show runtime", "{}", ZS_EXIT_FAILED },
 	{ "show neighbours", "{}", 0 },
 	{ "show routes", "{}", 0 },
-	{ "show memory", "{}", 0 },
+	{ "memory", "{}", 0 },
 	{ "config diff", "{\"file\":{\"name\":\"x.yaml\",\"text\":\"nonsense: 1\\n\"}}", ZS_EXIT_CONFIG },
 	{ "config apply", "{\"file\":{\"name\":\"x.yaml\",\"text\":\"nonsense: 1\\n\"}}", ZS_EXIT_CONFIG },
 	{ "config apply", "{\"file\":{\"name\":\"x.yaml\",\"text\":\"\"},\"confirm\":0}", ZS_EXIT_USAGE },

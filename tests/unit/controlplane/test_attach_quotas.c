@@ -132,6 +132,28 @@ static void test_prefix_spares_owners(void **state)
 	assert_int_equal(outcome(w, 3, &f, false), 0); /* both went, and the store knows */
 }
 
+/* A newcomer beyond the module's memory is refused; who has an attachment comes back, over a restart too. */
+static void test_memory_budget(void **state)
+{
+	struct world *w = *state;
+	struct zs_budget *budget = &w->r.c.memory[ZS_MEMORY_attach];
+	struct zs_attach_frame f = a_hello(1);
+
+	assert_int_equal(outcome(w, 1, &f, false), 0);
+	budget->limit = budget->used + 600; /* two connections, no attachment */
+	assert_int_equal(outcome(w, 2, &f, false), ZS_ATTACH_ERROR_quota);
+	assert_true(budget->refused > 0);
+	assert_false(rig_raised(&w->r, ZS_HEALTH_table_full)); /* that has another cure */
+	assert_int_equal(outcome(w, 1, &f, false), 0);
+	budget->limit = 1;
+	world_restart(w); /* what is there is adopted, whatever the budget says */
+	budget->limit = budget->used + 600;
+	assert_int_equal(outcome(w, 1, &f, false), 0);
+	assert_int_equal(outcome(w, 2, &f, false), ZS_ATTACH_ERROR_quota);
+	budget->limit = 0;
+	assert_int_equal(outcome(w, 3, &f, false), 0);
+}
+
 /* Who cannot come back because our disk is full loses nothing by it. */
 static void test_leases_wait_for_the_disk(void **state)
 {
@@ -262,6 +284,7 @@ int main(void)
 		ROW(test_prefix_of_leases),
 		ROW(test_two_prefixes),
 		ROW(test_prefix_spares_owners),
+		ROW(test_memory_budget),
 		ROW(test_leases_wait_for_the_disk),
 		ROW(test_ended_but_not_stored),
 		ROW(test_floods),

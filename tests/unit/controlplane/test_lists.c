@@ -225,12 +225,38 @@ static void test_refused_files(void **state)
 	free(conf);
 }
 
+/* Beyond its budget a rule is refused by name and nothing is changed; rules can always be taken away. */
+static void test_budget(void **state)
+{
+	struct rig *r = *state;
+	struct zs_budget *budget = &r->c.memory[ZS_MEMORY_lists];
+
+	open_with(r, "");
+	assert_int_equal(add(r, "10.0.0.0/8", ZS_ACL_IN, 0), 0);
+	assert_int_equal(add(r, "11.0.0.0/8", ZS_ACL_IN, 0), 0);
+	assert_true(budget->used > 0);
+	budget->limit = budget->used + 64;
+	assert_int_equal(add(r, "12.0.0.0/8", ZS_ACL_IN, 0), -ENOMEM);
+	assert_non_null(strstr(r->err.text, "raise memory.lists_mb"));
+	assert_int_equal(r->err.exit, ZS_EXIT_REFUSED);
+	assert_int_equal(budget->refused, 1);
+	assert_int_equal(denied(r, "12.1.1.1"), 0);
+	assert_int_equal(denied(r, "10.1.1.1"), ZS_ACL_IN);
+	assert_int_equal(drop(r, "10.0.0.0/8"), 0);
+	budget->limit = 0;
+	assert_int_equal(add(r, "12.0.0.0/8", ZS_ACL_IN, 0), 0);
+	assert_int_equal(denied(r, "12.1.1.1"), ZS_ACL_IN);
+	close_it(r);
+	assert_int_equal(budget->used, 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
-	const struct CMUnitTest tests[] = { T(test_config_and_command), T(test_batches),
-					    T(test_worker_in_the_way), T(test_damaged_records),
-					    cmocka_unit_test(test_refused_files) };
+	const struct CMUnitTest tests[] = {
+		T(test_config_and_command), T(test_batches), T(test_worker_in_the_way),
+		T(test_damaged_records),    T(test_budget),  cmocka_unit_test(test_refused_files)
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

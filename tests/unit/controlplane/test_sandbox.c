@@ -113,7 +113,7 @@ static int work(struct rig *r)
 	while (zs_clock_ns() < end)
 		if (zs_loop_turn(r->c.loop, 10 * ZS_NS_PER_MS) < 0)
 			return 4;
-	if (ask(r, "{\"v\":1,\"verb\":\"audit verify\"}") || ask(r, "{\"v\":1,\"verb\":\"show memory\"}"))
+	if (ask(r, "{\"v\":1,\"verb\":\"audit verify\"}") || ask(r, "{\"v\":1,\"verb\":\"memory\"}"))
 		return 5;
 	if (pthread_create(&thread, NULL, nothing, NULL) || pthread_join(thread, NULL))
 		return 6;

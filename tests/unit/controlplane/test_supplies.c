@@ -73,12 +73,38 @@ static void test_descriptors_in_hand(void **state)
 	rig_close(r);
 }
 
+/* A module that was refused memory is named, and so it stays for a minute. */
+static void test_refused_memory_is_told(void **state)
+{
+	struct rig *r = *state;
+	struct zs_health_cell cell;
+	struct zs_supplies *s;
+
+	r->c.conf = rig_conf(r, "memory: {lists_mb: 3}\n");
+	zs_control_budgets(&r->c);
+	assert_int_equal(r->c.memory[ZS_MEMORY_lists].limit, 3 << 20);
+	assert_int_equal(r->c.memory[ZS_MEMORY_attach].limit, 2048ull << 20);
+	rig_open(r);
+	assert_int_equal(zs_supplies_new(&s, &r->c, &r->err), 0);
+	assert_false(rig_raised(r, ZS_HEALTH_memory_budget));
+	assert_null(zs_budget_calloc(&r->c.memory[ZS_MEMORY_lists], 4, 1 << 20));
+	rig_run(r, 1500 * ZS_NS_PER_MS);
+	zs_health_read(r->c.health, ZS_HEALTH_memory_budget, &cell);
+	assert_true(cell.raised);
+	assert_string_equal(cell.detail, "lists: 0 of 3072 KiB used, refused 1 times");
+	rig_run(r, 1500 * ZS_NS_PER_MS);
+	assert_true(rig_raised(r, ZS_HEALTH_memory_budget));
+	zs_supplies_delete(s);
+	rig_close(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_room_is_set_aside_and_given_back, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_descriptors_in_hand, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_refused_memory_is_told, rig_setup, rig_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,8 +27,8 @@ struct zs_command {
 	const char *args, *help, *text;
 };
 
-#define ZS_ARGS_MAX	 12 /* arguments of one verb */
-#define ZS_ARG_NAME	 16
+#define ZS_ARGS_MAX	 16 /* arguments of one verb */
+#define ZS_ARG_NAME	 24
 #define ZS_ARG_CHOICES	 64
 #define ZS_ARG_WORD_MAX	 255 /* bytes of a word, a file's name, an endpoint */
 #define ZS_ARG_WORDS_MAX 16

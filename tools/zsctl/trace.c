@@ -10,7 +10,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "cli/redact.h"
 #include "net/pcapng.h"
+#include "net/truncate.h"
 #include "shm/trace.h"
 #include "zsctl.h"
 
@@ -23,6 +25,7 @@ struct trace {
 	int fd, signals;
 	bool std, hung_up; /* to stdout; whose reader is gone */
 	bool cut;	   /* the relay answers no more */
+	bool truncate;	   /* addresses, of all that is written */
 	json_t *id, *counts;
 	json_t *interfaces;
 	uint32_t place[ZS_IFACES_MAX]; /* of an interface among the descriptions, + 1 */
@@ -93,6 +96,16 @@ static int put(struct trace *t, size_t len)
 
 /* --- blocks --- */
 
+/* What is said beside packets has addresses too. */
+static void hide(const struct trace *t, char *text, size_t cap)
+{
+	char *plain = t->truncate ? zs_redact_text(text, strlen(text), false) : NULL;
+
+	if (t->truncate)
+		snprintf(text, cap, "%s", plain ? plain : "");
+	free(plain);
+}
+
 static int put_head(struct trace *t)
 {
 	char *words = json_dumps(t->z->args, JSON_COMPACT), application[64], comment[ZS_PCAPNG_TEXT];
@@ -103,6 +116,7 @@ static int put_head(struct trace *t)
 	snprintf(application, sizeof(application), "zsctl %s", zsctl_version());
 	snprintf(comment, sizeof(comment), "instance %s; asked for %s", t->z->instance, words ? words : "");
 	free(words);
+	hide(t, comment, sizeof(comment));
 	rc = put(t, zs_pcapng_begin(t->block, BLOCK, application, comment));
 	json_array_foreach(t->interfaces, i, one)
 	{
@@ -118,7 +132,7 @@ static int put_head(struct trace *t)
 		if (sscanf(str(one, "mac"), "%x:%x:%x:%x:%x:%x", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4],
 			   &mac[5]) == 6)
 			for (int k = 0; k < 6; k++)
-				d.mac[k] = (uint8_t)mac[k];
+				d.mac[k] = (uint8_t)(t->truncate && k >= 3 ? 0 : mac[k]);
 		t->place[at] = (uint32_t)i + 1;
 		rc = put(t, zs_pcapng_interface(t->block, BLOCK, &d));
 	}
@@ -166,6 +180,9 @@ static int put_packet(struct trace *t, json_t *r)
 	p.interface = t->place[at] - 1;
 	p.captured = (uint32_t)len;
 	tell(r, comment, sizeof(comment));
+	hide(t, comment, sizeof(comment));
+	if (t->truncate)
+		zs_frame_truncate(bytes, len);
 	if (put(t, zs_pcapng_packet(t->block, BLOCK, &p)))
 		return t->err.code;
 	t->packets++;
@@ -231,6 +248,7 @@ static int begin(struct trace *t)
 	int status;
 
 	json_object_del(args, "into");
+	json_object_del(args, "truncate-addresses");
 	status = zsctl_call(t->z, zs_command_get(ZS_COMMAND_trace_begin), args, &result, &t->err);
 	t->id = json_incref(json_object_get(result, "trace"));
 	t->interfaces = json_incref(json_object_get(result, "interfaces"));
@@ -341,6 +359,11 @@ static int run(struct trace *t)
 {
 	int status;
 
+	t->truncate = json_object_get(t->z->args, "truncate-addresses");
+	if (t->truncate && json_object_get(t->z->args, "payload"))
+		return zsctl_fail(t->z, ZS_EXIT_USAGE,
+				  "--payload holds what users send, addresses too; it cannot go with "
+				  "--truncate-addresses");
 	if (open_file(t))
 		return zsctl_fail(t->z, t->err.exit, "%s", t->err.text);
 	status = begin(t);

@@ -66,8 +66,10 @@ static void derive_twin(struct zs_conf_port *p)
 {
 	if (!strcmp(p->twin, "none"))
 		p->twin[0] = '\0';
-	else if (!p->twin[0] && p->driver == ZS_DRIVER_PCI)
-		snprintf(p->twin, sizeof(p->twin), "zs-%.12s", p->name);
+	else if (!p->twin[0] && p->driver == ZS_DRIVER_PCI) {
+		memcpy(p->twin, "zs-", 3);
+		memcpy(p->twin + 3, p->name, sizeof(p->twin) - 4);
+	}
 }
 
 /* What follows from other keys, where the file was silent. */

@@ -1,6 +1,8 @@
 /* The flow table against a naive map, at its limits, and after kills at every kind of moment. */
 #include "unit/lib/flow_world.h"
 
+#include "shm/flow_find.h"
+
 static void test_one_flow(void **state)
 {
 	struct world w;
@@ -23,6 +25,12 @@ static void test_one_flow(void **state)
 	uint64_t h = zs_flow_hash(&w.t, &e, 443, 1);
 	assert_int_equal(zs_flow_find_client(&w.t, h, &e, 444, 1), ZS_FLOW_NONE);
 	assert_int_equal(zs_flow_find_client(&w.t, h, &e, 443, 2), ZS_FLOW_NONE);
+	assert_true(zs_flow_is(f, ZS_FLOW_TO_TARGET, &e, 443, 1));
+	assert_false(zs_flow_is(f, ZS_FLOW_TO_TARGET, &e, 444, 1));
+	assert_false(zs_flow_is(f, ZS_FLOW_TO_TARGET, &e, 443, 2));
+	assert_false(zs_flow_is(f, ZS_FLOW_TO_TARGET, &f->target, 443, 1));
+	assert_true(zs_flow_is(f, ZS_FLOW_TO_CLIENT, &f->target, f->source_port, 2));
+	assert_false(zs_flow_is(f, ZS_FLOW_TO_CLIENT, &f->target, f->source_port, 1));
 	e.port++;
 	assert_int_equal(zs_flow_find_client(&w.t, h, &e, 443, 1), ZS_FLOW_NONE);
 	check(&w);

@@ -1,7 +1,6 @@
 /* The flow table against a naive map, at its limits, and after kills at every kind of moment. */
-#include "unit/lib/flow_world.h"
-
 #include "shm/flow_find.h"
+#include "unit/lib/flow_world.h"
 
 static void test_one_flow(void **state)
 {

@@ -17,6 +17,14 @@ static void mark_near(struct zs_locals *l, const struct zs_local *e)
 	l->near[zs_addr_spread(&first)] = l->near[zs_addr_spread(&last)] = 1;
 }
 
+static void mark_first(struct zs_locals *l, uint32_t i)
+{
+	const struct zs_local *e = &l->entry[i];
+
+	if (e->iface < ZS_IFACES_MAX && !e->vlan && zs_addr_is4(&e->addr) && !l->first4[e->iface])
+		l->first4[e->iface] = (uint8_t)(i + 1);
+}
+
 void zs_locals_load(struct zs_locals *l, const struct zs_tables *t, const struct zs_conf *conf)
 {
 	memset(l, 0, sizeof(*l));
@@ -33,6 +41,7 @@ void zs_locals_load(struct zs_locals *l, const struct zs_tables *t, const struct
 		while (l->slot[s])
 			s = (s + 1) % ZS_LOCALS_SLOTS;
 		l->slot[s] = (uint8_t)(i + 1);
+		mark_first(l, i);
 		mark_near(l, &l->entry[i]);
 		l->count++;
 	}

@@ -12,6 +12,7 @@ struct zs_locals {
 	uint32_t count;
 	uint8_t slot[ZS_LOCALS_SLOTS]; /* index + 1 by address, 0: empty */
 	uint8_t near[ZS_LOCALS_SLOTS]; /* 0: no own, announced, network or broadcast address has this hash */
+	uint8_t first4[ZS_IFACES_MAX]; /* index + 1 of an IPv4 one there without a tag, 0: none */
 	struct zs_local entry[ZS_LOCALS_MAX];
 };
 

@@ -7,6 +7,7 @@
 #define ZS_STAGE_EXPRESS_H
 
 #include <rte_mbuf.h>
+#include "net/packet_plain.h"
 #include "stage.h"
 
 #define ZS_EXPRESS_GROUP 8 /* while one is looked at, the lines of the next are on their way */
@@ -40,6 +41,8 @@ struct zs_express {
 	uint8_t iface;
 	int local; /* index of `own`, the address that was met last */
 	struct zs_addr own;
+	int local4; /* index of the own address that `like` is for */
+	struct zs_plain_like like;
 	uint32_t rest;		/* left for the long way … */
 	struct rte_mbuf **left; /* … in the caller's array */
 	uint64_t bytes;		/* of what does not go the long way */

@@ -66,6 +66,14 @@ static inline bool zs_plain_source4(uint32_t ip)
 	return top - 1 < 223 && top != 127 && ip >> 16 != 0xa9fe;
 }
 
+/* In ones' complement a header with its checksum adds up to a multiple of all ones; it is never all zeros. */
+static inline bool zs_plain_sum4(const uint8_t *ip)
+{
+	uint64_t a = zs_plain_word(ip), b = zs_plain_word(ip + 8), last = zs_plain_word(ip + 12) >> 32;
+
+	return ((a & 0xffffffff) + (a >> 32) + (b & 0xffffffff) + (b >> 32) + last) % 0xffff == 0;
+}
+
 static inline bool zs_plain4(const uint8_t *frame, uint32_t len, struct zs_packet *out)
 {
 	/* EtherType, version and header length, then no more fragments, offset 0, and UDP. */
@@ -75,12 +83,9 @@ static inline bool zs_plain4(const uint8_t *frame, uint32_t len, struct zs_packe
 	simde__m128i head = simde_mm_loadu_si128((const simde__m128i *)(frame + 12));
 	simde__m128i rest = simde_mm_loadu_si128((const simde__m128i *)(frame + 26)), prefix;
 	const uint8_t *ip = frame + ZS_ETH_LEN;
-	uint64_t a = zs_plain_word(ip), b = zs_plain_word(ip + 8), sum;
-	uint32_t total = be16toh((uint16_t)(a >> 16)), last = (uint32_t)(zs_plain_word(ip + 12) >> 32);
+	uint64_t a = zs_plain_word(ip), b = zs_plain_word(ip + 8);
+	uint32_t total = be16toh((uint16_t)(a >> 16));
 
-	sum = (a & 0xffffffff) + (a >> 32) + (b & 0xffffffff) + (b >> 32) + last;
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
 	zs_plain_fixed(out, true);
 	out->ip_len = (uint16_t)total;
 	out->ttl = (uint8_t)b;
@@ -93,8 +98,43 @@ static inline bool zs_plain4(const uint8_t *frame, uint32_t len, struct zs_packe
 	    simde_mm_or_si128(prefix, simde_mm_slli_si128(simde_mm_srli_si128(rest, 4), 12)));
 	return zs_plain_udp(frame + ZS_PLAIN_OFF4, total - ZS_IP4_MIN, out) &&
 	       zs_plain_is(head, want, mask) && total <= len - ZS_ETH_LEN && total >= ZS_IP4_MIN &&
-	       (sum & 0xffff) + (sum >> 16) == 0xffff && out->ttl > 1 &&
-	       zs_plain_source4(be32toh((uint32_t)(b >> 32)));
+	       zs_plain_sum4(ip) && out->ttl > 1 && zs_plain_source4(be32toh((uint32_t)(b >> 32)));
+}
+
+/* What the headers of nearly every packet of a port have in common, IPv4 to one own address: all of the first 48 bytes that does
+ * not differ from sender to sender. */
+#define ZS_PLAIN_SEEN 48
+struct zs_plain_like {
+	_Alignas(16) uint8_t bytes[ZS_PLAIN_SEEN];
+};
+
+static inline struct zs_plain_like zs_plain_like_of(const uint8_t mac[6], const struct zs_addr *own)
+{
+	struct zs_plain_like l = { { [12] = 0x08, [14] = 0x45, [23] = ZS_PROTO_UDP } };
+
+	memcpy(l.bytes, mac, 6);
+	memcpy(l.bytes + 30, own->ip + 12, 4);
+	return l;
+}
+
+/* Reads 48 bytes. True: an unfragmented IPv4 packet of UDP with a header of 20 bytes, from no group, to that address and link
+ * address. Of the rest nothing is known. */
+static inline bool zs_plain_is_like(const uint8_t *frame, const struct zs_plain_like *l)
+{
+	/* The destination, type, version and length, fragment but for its DF, protocol, destination. */
+	static const struct zs_plain_like mask = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, [12] = 0xff, 0xff,
+						     0xff, [20] = 0x3f, 0xff, [23] = 0xff, [30] = 0xff, 0xff,
+						     0xff, 0xff } };
+	simde__m128i differs = simde_mm_setzero_si128();
+
+	for (int i = 0; i < ZS_PLAIN_SEEN; i += 16) {
+		simde__m128i at = simde_mm_loadu_si128((const simde__m128i *)(const void *)(frame + i));
+		simde__m128i want = simde_mm_load_si128((const simde__m128i *)(const void *)(l->bytes + i));
+		simde__m128i of = simde_mm_load_si128((const simde__m128i *)(const void *)(mask.bytes + i));
+
+		differs = simde_mm_or_si128(differs, simde_mm_and_si128(simde_mm_xor_si128(at, want), of));
+	}
+	return simde_mm_testz_si128(differs, differs);
 }
 
 /* ::/64 and v4-mapped destinations, multicast and link-local sources are looked at by the long way. */

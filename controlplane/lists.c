@@ -93,7 +93,7 @@ static uint32_t of_config(const struct zs_conf *conf, struct zs_listed *out)
 	return kept;
 }
 
-/* All rules in force, sorted; the caller frees them. */
+/* All rules in force, sorted; the caller frees them. NULL: no memory. */
 static struct zs_listed *merged(const struct zs_lists *l, uint32_t *count)
 {
 	const struct zs_conf *conf = l->c->conf;
@@ -101,7 +101,12 @@ static struct zs_listed *merged(const struct zs_lists *l, uint32_t *count)
 	struct zs_listed *config = calloc(most + 1, sizeof(*config));
 	struct zs_listed *all = calloc(most + l->count + 1, sizeof(*all));
 
-	ZS_CHECK(config && all, "out of memory");
+	if (!config || !all) {
+		free(config);
+		free(all);
+		*count = 0;
+		return NULL;
+	}
 	theirs = of_config(conf, config);
 	for (uint32_t i = 0; i < theirs; i++) {
 		while (at < l->count && compare(&l->rule[at], &config[i]) < 0)
@@ -139,7 +144,11 @@ static int put(struct zs_lists *l)
 	struct zs_acl_rule *rules = calloc(n + 1, sizeof(*rules));
 	int rc;
 
-	ZS_CHECK(rules, "out of memory");
+	if (!all || !rules) {
+		free(rules);
+		free(all);
+		return -ENOMEM;
+	}
 	for (uint32_t i = 0; i < n; i++)
 		rules[i] = (struct zs_acl_rule){ all[i].prefix, all[i].deny, all[i].allow };
 	rc = zs_tables_put_rules(t, rules, n, &l->epoch);
@@ -156,12 +165,10 @@ static void settle(void *ctx)
 {
 	struct zs_lists *l = ctx;
 
-	if (!zs_state_graced(l->c->state, l->epoch)) {
+	if (!zs_state_graced(l->c->state, l->epoch) || put(l) == -ENOMEM)
 		zs_timer_after(l->timer, AGAIN_NS);
-		return;
-	}
-	l->wanted = false;
-	put(l);
+	else
+		l->wanted = false;
 }
 
 void zs_lists_apply(struct zs_lists *l)
@@ -381,7 +388,8 @@ uint32_t zs_lists_all(const struct zs_lists *l, struct zs_listed *out, uint32_t 
 	uint32_t n;
 	struct zs_listed *all = merged(l, &n);
 
-	memcpy(out, all, (n < cap ? n : cap) * sizeof(*out));
+	if (all)
+		memcpy(out, all, (n < cap ? n : cap) * sizeof(*out));
 	free(all);
 	return n;
 }

@@ -45,6 +45,11 @@ struct zs_program {
 };
 
 /* slots.c */
+/* Memory for one, which no table knows yet; NULL: there is none. put gives it its port, free takes back one that was not put. */
+struct zs_slot *zs_slot_make(const struct zs_publication *pub);
+void zs_slot_put(struct zs_program *p, struct zs_slot *s);
+void zs_slot_free(struct zs_slot *s);
+/* Both. NULL: no memory. */
 struct zs_slot *zs_slot_new(struct zs_program *p, const struct zs_publication *pub);
 void zs_slot_delete(struct zs_program *p, uint16_t port);
 /* Writes the slot's entry unless the table says the same already: what stays equal is never touched. */

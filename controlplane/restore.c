@@ -91,27 +91,25 @@ static int check_conflict(struct zs_program *p, const struct zs_publication *pub
 	    zs_endpoint_format(&s->pub.target, text), pub->port);
 }
 
-/* What a new configuration needs before anything changes: bound sockets of the ports it adds. */
+/* What a new configuration needs before anything changes: slots of the ports it adds, their sockets bound. */
 struct plan {
 	uint32_t count;
 	uint32_t own_count;
 	struct zs_addr own[ZS_LOCALS_MAX];
-	struct {
-		uint16_t port;
-		struct zs_placeholder held;
-	} add[];
+	struct zs_slot *add[];
 };
 
 static void drop_plan(struct plan *plan)
 {
 	for (uint32_t i = 0; i < plan->count; i++)
-		zs_placeholder_release(&plan->add[i].held);
+		zs_slot_free(plan->add[i]);
 	free(plan);
 }
 
 static int plan_one(struct zs_program *p, const struct zs_conf *next, const struct zs_publication *pub,
 		    struct plan *plan, struct zs_error *err)
 {
+	struct zs_slot *s;
 	int rc = zs_publication_check(next, pub, err);
 
 	if (!rc)
@@ -121,10 +119,11 @@ static int plan_one(struct zs_program *p, const struct zs_conf *next, const stru
 	if (p->slots + plan->count >= ZS_PUBLICATIONS_MAX)
 		return zs_error_set(err, -ENOSPC, ZS_EXIT_REFUSED,
 				    "more than %u published ports; withdraw some", ZS_PUBLICATIONS_MAX);
-	rc = zs_placeholder_hold(&plan->add[plan->count].held, pub->port, plan->own, plan->own_count, err);
-	if (!rc)
-		plan->add[plan->count++].port = pub->port;
-	return rc;
+	s = zs_slot_make(pub);
+	if (!s)
+		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
+	plan->add[plan->count++] = s;
+	return zs_placeholder_hold(&s->held, pub->port, plan->own, plan->own_count, err);
 }
 
 static int make_plan(struct zs_program *p, const struct zs_conf *next, struct plan **out,
@@ -169,18 +168,13 @@ static void withdraw_gone(struct zs_program *p, const struct zs_conf *next)
 
 static void put_configured(struct zs_program *p, const struct zs_conf *next, struct plan *plan)
 {
+	for (uint32_t i = 0; i < plan->count; i++)
+		zs_slot_put(p, plan->add[i]);
+	plan->count = 0;
 	for (uint32_t i = 0; i < next->publishes; i++) {
 		struct zs_publication pub = zs_publication_from_conf(&next->publish[i]);
-		struct zs_slot *s = p->slot[pub.port];
 
-		if (!s)
-			s = zs_slot_new(p, &pub);
-		ZS_CHECK(s, "out of memory");
-		s->pub = pub;
-	}
-	for (uint32_t i = 0; i < plan->count; i++) { /* the slots take the sockets over */
-		p->slot[plan->add[i].port]->held = plan->add[i].held;
-		plan->add[i].held.count = 0;
+		p->slot[pub.port]->pub = pub;
 	}
 }
 

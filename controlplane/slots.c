@@ -7,25 +7,41 @@
 #include <stdlib.h>
 #include "program_internal.h"
 
-struct zs_slot *zs_slot_new(struct zs_program *p, const struct zs_publication *pub)
+struct zs_slot *zs_slot_make(const struct zs_publication *pub)
 {
 	struct zs_slot *s = calloc(1, sizeof(*s));
 
-	if (!s)
-		return NULL;
-	s->pub = *pub;
-	s->state = ZS_SLOT_TAKEN;
-	p->slot[pub->port] = s;
+	if (s) {
+		s->pub = *pub;
+		s->state = ZS_SLOT_TAKEN;
+	}
+	return s;
+}
+
+void zs_slot_put(struct zs_program *p, struct zs_slot *s)
+{
+	p->slot[s->pub.port] = s;
 	p->slots++;
+}
+
+void zs_slot_free(struct zs_slot *s)
+{
+	zs_placeholder_release(&s->held);
+	free(s);
+}
+
+struct zs_slot *zs_slot_new(struct zs_program *p, const struct zs_publication *pub)
+{
+	struct zs_slot *s = zs_slot_make(pub);
+
+	if (s)
+		zs_slot_put(p, s);
 	return s;
 }
 
 void zs_slot_delete(struct zs_program *p, uint16_t port)
 {
-	struct zs_slot *s = p->slot[port];
-
-	zs_placeholder_release(&s->held);
-	free(s);
+	zs_slot_free(p->slot[port]);
 	p->slot[port] = NULL;
 	p->slots--;
 }

@@ -179,31 +179,37 @@ struct zs_store_batch *zs_store_begin(struct zs_store *s)
 {
 	struct zs_store_batch *b = calloc(1, sizeof(*b));
 
-	ZS_CHECK(b, "out of memory");
-	b->store = s;
-	b->batch = rocksdb_writebatch_create();
+	if (b) {
+		b->store = s;
+		b->batch = rocksdb_writebatch_create();
+	}
 	return b;
 }
 
 void zs_store_put(struct zs_store_batch *b, const void *key, size_t key_len, const void *value,
 		  size_t value_len)
 {
-	rocksdb_writebatch_put(b->batch, key, key_len, value, value_len);
+	if (b)
+		rocksdb_writebatch_put(b->batch, key, key_len, value, value_len);
 }
 
 void zs_store_del(struct zs_store_batch *b, const void *key, size_t key_len)
 {
-	rocksdb_writebatch_delete(b->batch, key, key_len);
+	if (b)
+		rocksdb_writebatch_delete(b->batch, key, key_len);
 }
 
-static int write(struct zs_store_batch *b, const rocksdb_writeoptions_t *how, struct zs_error *err)
+static int write(struct zs_store_batch *b, bool synced, struct zs_error *err)
 {
-	struct zs_store *s = b->store;
+	struct zs_store *s;
 	char *text = NULL;
-	int rc = ensure_open(s, err);
+	int rc;
 
-	if (!rc) {
-		rocksdb_write(s->db, how, b->batch, &text);
+	if (!b)
+		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
+	s = b->store;
+	if (!(rc = ensure_open(s, err))) {
+		rocksdb_write(s->db, synced ? s->synced : s->unsynced, b->batch, &text);
 		if (text) {
 			s->failed = true;
 			rc = fail(err, text, "write");
@@ -215,17 +221,18 @@ static int write(struct zs_store_batch *b, const rocksdb_writeoptions_t *how, st
 
 int zs_store_commit(struct zs_store_batch *b, struct zs_error *err)
 {
-	return write(b, b->store->synced, err);
+	return write(b, true, err);
 }
 
 int zs_store_write(struct zs_store_batch *b, struct zs_error *err)
 {
-	return write(b, b->store->unsynced, err);
+	return write(b, false, err);
 }
 
 void zs_store_abort(struct zs_store_batch *b)
 {
-	rocksdb_writebatch_destroy(b->batch);
+	if (b)
+		rocksdb_writebatch_destroy(b->batch);
 	free(b);
 }
 

@@ -14,7 +14,8 @@ void zs_store_close(struct zs_store *s);
 /* Bytes that its tables, buffers and cache take now, and what bounds them. */
 void zs_store_memory(const struct zs_store *s, uint64_t *used, uint64_t *bound);
 
-/* One atomic, synced batch. begin/put/del build it, commit writes it. -EIO, -ENOSPC: nothing of it holds. */
+/* One atomic, synced batch. begin/put/del build it, commit writes it. -EIO, -ENOSPC, -ENOMEM: nothing of it holds. Without memory
+ * begin returns NULL, which the others take as a batch, and commit says so. */
 struct zs_store_batch;
 struct zs_store_batch *zs_store_begin(struct zs_store *s);
 void zs_store_put(struct zs_store_batch *b, const void *key, size_t key_len, const void *value,

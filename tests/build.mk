@@ -25,6 +25,10 @@ $(B)/tests/test_usage: OWN_LINK := -Wl,--wrap=zs_store_commit
 $(B)/tests/test_peers_known: OWN_LINK := -Wl,--wrap=zs_store_commit
 # … and one that is full.
 $(B)/tests/test_revisions: OWN_LINK := -Wl,--wrap=zs_store_commit
+# … and one thing after the other that can go wrong does.
+FAULTS := malloc calloc realloc aligned_alloc strdup mmap fallocate ftruncate fchmod write pwrite read fsync rename link mkdir socket fopen open
+$(foreach t,test_faults test_faults_apply,$(eval $(B)/tests/$(t): OWN_LINK := $(FAULTS:%=-Wl,--wrap=%)))
+$(B)/tests/test_faults $(B)/tests/test_faults_apply: $(B)/obj/tests/faults.o
 $(foreach t,$(UNIT_P2P),$(eval $(call unit,$(t),p2p,$$(B)/libzsp2p.a,$$(B)/libzsp2p.a $$(B)/libzs.a $$(P2P_LIBS))))
 $(foreach t,$(UNIT_RELAY),$(eval $(call unit,$(t),relay,$$(B)/libzsrelay.a,$$(RELAY_LIBS))))
 $(foreach t,$(UNIT_EDGE),$(eval $(call unit,$(t),edge,$$(EDGE_OBJ_TESTED) $$(B)/libzsp2p.a,$$(EDGE_LIBS))))

@@ -130,6 +130,7 @@ uint32_t zs_twin_take(struct zs_worker *w)
 			n = rte_eth_rx_burst(w->dp->port[i].twin, (uint16_t)w->index, m, ZS_BURST);
 		for (uint16_t k = 0; k < n; k++) {
 			m[k]->ol_flags = 0;
+			m[k]->port = (uint16_t)i; /* of ours, not the TAP's: a trace of its drop asks */
 			zs_tx_put(w, (uint8_t)i, m[k],
 				  &(struct zs_sent){ .ip_len = (uint16_t)(m[k]->data_len - ZS_ETH_LEN) });
 		}

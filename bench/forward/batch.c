@@ -51,21 +51,32 @@ uint64_t zs_forward_turns(struct zs_forward *f, uint32_t n)
 	return zs_tsc() - start;
 }
 
-uint64_t zs_forward_io(struct zs_forward *f, uint32_t n)
+uint32_t zs_forward_io_turn(struct zs_forward *f)
 {
 	const struct zs_port *port = f->bed->dp.port;
+	uint32_t all = 0;
+
+	for (int in = 0; in < 2; in++) {
+		const struct zs_queue *from = &port[in].queue[0], *to = &port[f->kind->io[in]].queue[0];
+		struct rte_mbuf *m[ZS_BURST];
+		uint16_t got = rte_eth_rx_burst(from->ethdev, from->id, m, ZS_BURST), sent;
+
+		if (!got)
+			continue;
+		sent = rte_eth_tx_burst(to->ethdev, to->id, m, got);
+		if (sent < got)
+			rte_pktmbuf_free_bulk(m + sent, got - sent);
+		all += got;
+	}
+	return all;
+}
+
+uint64_t zs_forward_io(struct zs_forward *f, uint32_t n)
+{
 	uint64_t start = zs_tsc();
 
 	for (uint32_t done = 0; done < n;)
-		for (int in = 0; in < 2; in++) {
-			const struct zs_queue *from = &port[in].queue[0],
-					      *to = &port[f->kind->io[in]].queue[0];
-			struct rte_mbuf *m[ZS_BURST];
-			uint16_t got = rte_eth_rx_burst(from->ethdev, from->id, m, ZS_BURST);
-
-			if (got)
-				done += rte_eth_tx_burst(to->ethdev, to->id, m, got);
-		}
+		done += zs_forward_io_turn(f);
 	return zs_tsc() - start;
 }
 

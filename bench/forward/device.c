@@ -177,23 +177,6 @@ static uint32_t relay(struct zs_forward *f)
 	return zs_worker_turn(f->w, &f->burst, true);
 }
 
-static uint32_t io(struct zs_forward *f)
-{
-	const struct zs_port *port = f->bed->dp.port;
-	uint32_t all = 0;
-
-	for (int in = 0; in < 2; in++) {
-		const struct zs_queue *from = &port[in].queue[0], *to = &port[f->kind->io[in]].queue[0];
-		struct rte_mbuf *m[ZS_BURST];
-		uint16_t got = rte_eth_rx_burst(from->ethdev, from->id, m, ZS_BURST), sent;
-
-		sent = got ? rte_eth_tx_burst(to->ethdev, to->id, m, got) : 0;
-		rte_pktmbuf_free_bulk(m + sent, got - sent);
-		all += got;
-	}
-	return all;
-}
-
 /* A batch through the worker or past it: cycles a packet of the turns that took some. */
 static double batch(struct devices *d, turn_fn *turn, zs_forward_expect *look)
 {
@@ -227,7 +210,7 @@ static void one_round(struct devices *d, struct result *r)
 
 	for (uint32_t i = 0; i < BATCHES; i++) {
 		own[i] = batch(d, relay, d->f->kind->expect);
-		bare[i] = batch(d, io, NULL);
+		bare[i] = batch(d, zs_forward_io_turn, NULL);
 	}
 	zs_probe_round(&r->probe);
 	zs_samples_add(&r->all, zs_bed_median(own, BATCHES));

@@ -138,6 +138,8 @@ void zs_forward_cost_end(struct zs_forward_cost *c, double hz);
 void zs_forward_fill(struct zs_forward *f, uint32_t n);
 /* Lets the worker go round until it has taken n; its cycles. */
 uint64_t zs_forward_turns(struct zs_forward *f, uint32_t n);
+/* Once round the ports, what came moved on untouched; how many came. What the other port does not take is freed. */
+uint32_t zs_forward_io_turn(struct zs_forward *f);
 /* The same number moved from port to port; cycles. */
 uint64_t zs_forward_io(struct zs_forward *f, uint32_t n);
 /* Takes what left, unseen; how many. */

@@ -21,6 +21,8 @@ $(foreach t,$(UNIT_LIB),$(eval $(call unit,$(t),lib,,)))
 $(foreach t,$(UNIT_CP),$(eval $(call unit,$(t),controlplane,$$(CP_OBJ_TESTED) $$(B)/libzsp2p.a,$$(CP_LIBS))))
 # It is killed at every write of the store.
 $(B)/tests/test_usage: OWN_LINK := -Wl,--wrap=zs_store_commit
+# It is not the disk that is looked at.
+$(B)/tests/test_attach_many: OWN_LINK := -Wl,--wrap=zs_store_commit
 # … and here a disk that takes writes and cannot sync them.
 $(B)/tests/test_peers_known: OWN_LINK := -Wl,--wrap=zs_store_commit
 # … and one that is full.
@@ -65,7 +67,7 @@ $(foreach t,$(filter-out $(FUZZ_P2P) $(FUZZ_RELAY) $(FUZZ_ADMIN) $(FUZZ_EDGE),$(
 .PHONY: unit-bins fuzz-bins capacity-bins
 unit-bins: $(UNIT_BINS)
 # What Kconfig's capacities shape, for the smallest and the largest.
-capacity-bins: $(addprefix $(B)/tests/,test_conf test_events test_state test_tables)
+capacity-bins: $(addprefix $(B)/tests/,test_attach_many test_conf test_events test_state test_tables)
 fuzz-bins: $(addprefix $(B)/tests/,$(FUZZ_ALL))
 
 # A relay's store with an attachment in it, for the conformance rows.

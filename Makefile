@@ -73,12 +73,13 @@ include $(foreach room,$(ROOMS),$(wildcard $(room)/build.mk))
 
 .PHONY: all deps run test test-unit test-e2e test-conformance test-fuzz test-matrix soak lint lint-format format clean distclean help FORCE
 all: ## build everything of this FLAVOUR (release, debug, min, max, asan, ubsan, tsan, fuzz) into build/FLAVOUR; CONFIG=min takes another kconfig/*.config
-deps: ## install what is missing from Debian (main and backports)
+DEPS_ALL := scripts/deps scripts/packages scripts/packages-test
+deps: ## install what the build lacks from Debian (main and backports); run and test see to what they need themselves
 	@scripts/deps
 run: ## a lab in network namespaces: client - relay - HTTP/3 server (LAB_SECONDS=N ends it)
-	@scripts/deps && $(MAKE) --no-print-directory all && scripts/lab
+	@$(DEPS_ALL) && $(MAKE) --no-print-directory all && scripts/lab
 test: ## everything: unit, fuzz, matrix, conformance, end-to-end; ends with the counts
-	@scripts/deps && scripts/test all
+	@$(DEPS_ALL) && scripts/test all
 test-unit: ## unit tests (all of them, under ASan and UBSan)
 	@scripts/test unit
 test-fuzz: ## every fuzz target over its corpus and for FUZZ_SECONDS

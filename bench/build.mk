@@ -34,6 +34,6 @@ bench-full: all ## every bench, with ten million flows, veth and go-libp2p as pe
 	@mkdir -p bench/results && $(B)/zs-bench suite full bench/results/latest
 bench-readme: ## README's table from bench/results/latest.json
 	@$(B)/zs-bench readme bench/results/latest.json README.md
-bench-peers: ## what benches compare with beyond `make deps`: installs scripts/packages-peers, builds bench/peers/go
+bench-peers: ## what benches compare with beyond Debian's dpdk: installs scripts/packages-peers, builds bench/peers/go
 	@scripts/deps scripts/packages-peers
 	@bench/peers/build

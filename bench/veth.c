@@ -39,7 +39,7 @@ static int start_testpmd(struct zs_wire *w, const char *mode, struct zs_error *e
 			 NULL };
 	if (zs_sh("command -v dpdk-testpmd"))
 		return zs_error_set(err, -ENOENT, ZS_EXIT_RESOURCE,
-				    "dpdk-testpmd is absent; make deps installs it");
+				    "dpdk-testpmd is absent; apt install dpdk");
 	return zs_wire_spawn(w, log, argv, err);
 }
 

@@ -102,8 +102,7 @@ int zs_testpmd_open(struct zs_testpmd *t, bool huge, struct zs_error *err)
 	if (!hear(t, PROMPT, text))
 		return 0;
 	zs_testpmd_close(t);
-	return zs_error_set(err, -ENOENT, ZS_EXIT_RESOURCE,
-			    "dpdk-testpmd does not start: make deps installs it");
+	return zs_error_set(err, -ENOENT, ZS_EXIT_RESOURCE, "dpdk-testpmd does not start: apt install dpdk");
 }
 
 void zs_testpmd_close(struct zs_testpmd *t)

@@ -82,22 +82,12 @@ int zs_control_write(struct zs_control *c, struct zs_store_batch *b, struct zs_e
 
 /* --- memory --- */
 
-const char *zs_memory_name(enum zs_memory m)
-{
-	static const char *const names[] = {
-#define ZS_MEMORY(name, text) #name,
-#include "defs/memory.def"
-#undef ZS_MEMORY
-	};
-
-	return names[m];
-}
-
 void zs_control_budgets(struct zs_control *c)
 {
-#define ZS_MEMORY(name, text) c->memory[ZS_MEMORY_##name].limit = (uint64_t)c->conf->memory.name##_mb << 20;
-#include "defs/memory.def"
-#undef ZS_MEMORY
+#define ZS_BUDGET(name, mb, text)                                                                            \
+	c->memory[ZS_MEMORY_##name].limit = (uint64_t)c->conf->memory.name##_mb << 20;
+#include "defs/modules.def"
+#undef ZS_BUDGET
 }
 
 int zs_control_no_memory(struct zs_control *c, enum zs_memory m, struct zs_error *err)
@@ -151,14 +141,15 @@ int zs_control_apply(struct zs_control *c, struct zs_conf *next, struct zs_error
 		zs_attach_conf_check(next, &why);
 	if (!why.code)
 		zs_peers_conf_check(next, &why);
-	if (!why.code)
+	if (!why.code && c->program)
 		zs_program_apply(c->program, next, &why);
 	if (why.code)
 		return refuse(c, &why, err);
 	c->conf = next;
 	zs_control_budgets(c);
 	set_log_levels(c, old, next);
-	zs_program_log_levels(c->program);
+	if (c->program)
+		zs_program_log_levels(c->program);
 	if (c->lists)
 		zs_lists_apply(c->lists);
 	free(old);

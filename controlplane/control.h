@@ -30,13 +30,6 @@ struct zs_state_watch;
 struct zs_tracing;
 struct zs_supplies;
 
-enum zs_memory {
-#define ZS_MEMORY(name, text) ZS_MEMORY_##name,
-#include "defs/memory.def"
-#undef ZS_MEMORY
-	ZS_MEMORIES
-};
-
 enum zs_drain_state { ZS_SERVING, ZS_DRAINING, ZS_DRAINED };
 
 struct zs_drain {
@@ -61,20 +54,21 @@ struct zs_control {
 	struct zs_ident *ident;
 	struct zs_store *store;
 	struct zs_revisions *revisions; /* NULL in tests of others */
+	/* NULL without the role relay, down to usage; some in tests of others. */
 	struct zs_program *program;
 	struct zs_lists *lists;
 	struct zs_netlink *netlink;
 	struct zs_attach *attach;
-	struct zs_usage *usage; /* of what the attachments sent and got; NULL in tests of others */
+	struct zs_usage *usage; /* of what the attachments sent and got */
 	struct zs_peers *peers; /* NULL: no libp2p host runs */
 	struct zs_admin *admin;
 	const struct zs_caller *caller; /* whose call is being answered; NULL: nobody's */
 	struct zs_audit *audit;		/* made and ended by admin; without it nothing may be changed */
 	struct zs_metrics *metrics;
-	struct zs_tracing *tracing;	      /* NULL in tests of others */
+	struct zs_tracing *tracing;	      /* as program */
 	struct zs_budget memory[ZS_MEMORIES]; /* limits: zs_control_budgets */
 	struct zs_supplies *supplies;	      /* NULL in tests of others */
-	struct zs_state_watch *watch;	      /* owns what `state` and `events` point to */
+	struct zs_state_watch *watch;	      /* as program; owns what `state` and `events` point to */
 	uint64_t started_ns;		      /* wall clock */
 	struct zs_drain drain;		      /* drain.h */
 };
@@ -95,7 +89,6 @@ int zs_control_write(struct zs_control *c, struct zs_store_batch *b, struct zs_e
 void zs_control_budgets(struct zs_control *c);
 /* -ENOMEM, and the module and its key in err. supplies.h raises memory_budget. */
 int zs_control_no_memory(struct zs_control *c, enum zs_memory m, struct zs_error *err);
-const char *zs_memory_name(enum zs_memory m);
 
 /* Applies a checked configuration: settings, addresses, publishes. Refuses (-EBUSY) what needs a restart, unless nothing of
  * that changed; the one in force stays untouched on any failure. Takes ownership of `next` on success. */

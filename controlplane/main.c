@@ -1,5 +1,5 @@
-/* zs-controlplane. Start order: capabilities, configuration, log, lock, store, identity, revisions, tables,
- * the dataplane's segments, attach, usage, netlink, the libp2p host, admin, metrics, system calls, READY. The end is the reverse. The tables stay
+/* zs-controlplane. Start order: capabilities, configuration, log, lock, store, identity, revisions; with the
+ * role relay tables, the dataplane's segments, lists, attach, usage, netlink, traces; then the libp2p host, admin, metrics, system calls, READY. The end is the reverse. The tables stay
  * behind for the dataplane, which goes on with them. */
 #include <errno.h>
 #include <signal.h>
@@ -18,6 +18,7 @@
 #include "drain.h"
 #include "ident.h"
 #include "instance.h"
+#include "leftovers.h"
 #include "loop/notify.h"
 #include "metrics.h"
 #include "netlink.h"
@@ -317,9 +318,31 @@ static int open_store(struct zs_control *c, struct zs_error *err)
 	return rc;
 }
 
+/* What forwards, and edges behind it. Only with the role relay. */
+static int start_relay(struct process *p, struct zs_error *err)
+{
+	struct zs_control *c = &p->c;
+	int rc;
+
+	zs_drain_load(c);
+	rc = zs_program_new(&c->program, c, err);
+	if (!rc)
+		rc = zs_state_watch_new(&c->watch, c, err);
+	if (!rc)
+		rc = zs_lists_new(&c->lists, c, err);
+	if (!rc)
+		rc = zs_pulse_new(&p->pulse, c, err);
+	if (!rc)
+		rc = zs_netlink_new(&c->netlink, c, err);
+	if (!rc)
+		rc = zs_tracing_new(&c->tracing, c, err);
+	return rc;
+}
+
 static int start_modules(struct process *p, struct zs_error *err)
 {
 	struct zs_control *c = &p->c;
+	bool relay = false;
 	int rc = open_store(c, err);
 
 	if (!rc)
@@ -331,22 +354,14 @@ static int start_modules(struct process *p, struct zs_error *err)
 	if (!rc)
 		zs_control_budgets(c);
 	if (!rc)
-		zs_drain_load(c);
-	if (!rc)
-		rc = zs_program_new(&c->program, c, err);
-	if (!rc)
-		rc = zs_state_watch_new(&c->watch, c, err);
-	if (!rc)
-		rc = zs_lists_new(&c->lists, c, err);
-	if (!rc)
-		rc = zs_pulse_new(&p->pulse, c, err);
-	if (!rc)
-		rc = zs_netlink_new(&c->netlink, c, err);
+		relay = zs_module_on(c->conf, ZS_MODULE_forwarding);
+	if (!rc && !relay)
+		zs_leftovers_remove(c);
+	if (!rc && relay)
+		rc = start_relay(p, err);
 	if (!rc)
 		rc = zs_peers_new(&c->peers, c, p->pulse, err);
-	if (!rc)
-		rc = zs_tracing_new(&c->tracing, c, err);
-	if (!rc)
+	if (!rc && relay)
 		rc = zs_drain_resume(c, err);
 	if (!rc)
 		rc = zs_admin_new(&c->admin, c, err);

@@ -100,18 +100,20 @@ unsigned zs_memory_modules(const struct zs_control *c, struct zs_memory_module o
 
 	for (int m = 0; m < ZS_MEMORIES; m++) {
 		const struct zs_budget *b = &c->memory[m];
+		bool off = !zs_module_on(c->conf, zs_memory_module((enum zs_memory)m));
 
-		out[n++] = (struct zs_memory_module){ zs_memory_name(m), b->used, b->most, b->limit,
-						      b->refused };
+		out[n++] = (struct zs_memory_module){ zs_memory_name(m),  off,	     b->used, b->most,
+						      off ? 0 : b->limit, b->refused };
 	}
+	out[n] = (struct zs_memory_module){ .name = "p2p", .off = !c->peers };
 	if (c->peers) {
 		struct zs_host_stats s;
 
 		zs_host_stats(zs_peers_host(c->peers), &s);
-		out[n++] = (struct zs_memory_module){ .name = "p2p",
-						      .used = s.system.memory_bytes,
-						      .budget = zs_peers_memory_limit(c->conf) };
+		out[n].used = s.system.memory_bytes;
+		out[n].budget = zs_peers_memory_limit(c->conf);
 	}
+	n++;
 	out[n] = (struct zs_memory_module){ .name = "store" };
 	zs_store_memory(c->store, &out[n].used, &out[n].budget);
 	n++;

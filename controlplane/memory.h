@@ -25,6 +25,7 @@ int zs_memory_process(int pid, struct zs_memory_process *out);
 #define ZS_MEMORY_MODULES (ZS_MEMORIES + 3)
 struct zs_memory_module {
 	const char *name;
+	bool off;			      /* it takes nothing */
 	uint64_t used, most, budget, refused; /* budget 0: none */
 };
 unsigned zs_memory_modules(const struct zs_control *c, struct zs_memory_module out[ZS_MEMORY_MODULES]);

@@ -172,6 +172,11 @@ static void modules(FILE *out, const struct zs_control *c)
 	struct zs_memory_module m[ZS_MEMORY_MODULES];
 	unsigned count = zs_memory_modules(c, m);
 
+	head(out, "zs_module_on", "gauge", "does the module run, by the roles of the configuration");
+	for (int i = ZS_MODULE_none + 1; i < ZS_MODULES; i++)
+		if (zs_module_built((enum zs_module)i))
+			fprintf(out, "zs_module_on{module=\"%s\"} %d\n", zs_module_name((enum zs_module)i),
+				zs_module_on(c->conf, (enum zs_module)i));
 	head(out, "zs_control_module_bytes", "gauge", "memory of the control plane's modules");
 	for (unsigned i = 0; i < count; i++)
 		fprintf(out, "zs_control_module_bytes{module=\"%s\"} %lu\n", m[i].name, m[i].used);
@@ -256,10 +261,10 @@ void zs_metrics_write(FILE *out, struct zs_control *c)
 	build_info(out, c);
 	gauge(out, "zs_control_start_time_seconds", "when the control plane was started, Unix time",
 	      c->started_ns / ZS_NS_PER_S);
-	gauge(out, "zs_dataplane_up", "is the dataplane running",
-	      c->state && zs_segment_writer_alive(&c->state->seg));
-	gauge(out, "zs_draining", "0 serving, 1 draining, 2 drained", c->drain.state);
 	if (c->program) {
+		gauge(out, "zs_dataplane_up", "is the dataplane running",
+		      c->state && zs_segment_writer_alive(&c->state->seg));
+		gauge(out, "zs_draining", "0 serving, 1 draining, 2 drained", c->drain.state);
 		gauge(out, "zs_stopped", "is the emergency stop set", zs_program_stopped(c->program));
 		gauge(out, "zs_published_ports", "published ports", published(zs_program_tables(c->program)));
 	}

@@ -52,6 +52,9 @@ static int load_conf(struct zs_dp *dp, const struct zs_options *o, struct zs_err
 	if (rc || o->check)
 		return rc;
 	set_log(dp);
+	rc = zs_module_need(dp->conf, ZS_MODULE_forwarding, err);
+	if (rc)
+		return rc;
 	dp->workers = dp->conf->dataplane.workers;
 	dp->service_port = dp->conf->p2p.listens ? dp->conf->attach.service_port : 0;
 	dp->tunnel_port = dp->conf->p2p.listens ? dp->conf->attach.tunnel_port : 0;

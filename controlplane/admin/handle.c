@@ -16,11 +16,11 @@ static const struct {
 	zs_verb_fn *now;
 	zs_verb_later_fn *later;
 } verbs[ZS_COMMANDS] = {
-#define SERVED(s)							ZS_VERB_ENTRY_##s
-#define ZS_VERB_ENTRY_0(id)						[ZS_COMMAND_##id] = { 0 },
-#define ZS_VERB_ENTRY_1(id)						[ZS_COMMAND_##id] = { .now = zs_verb_##id },
-#define ZS_VERB_ENTRY_2(id)						[ZS_COMMAND_##id] = { .later = zs_verb_##id },
-#define ZS_COMMAND(id, verb, level, mutating, served, args, help, text) served(id)
+#define SERVED(s)								ZS_VERB_ENTRY_##s
+#define ZS_VERB_ENTRY_0(id)							[ZS_COMMAND_##id] = { 0 },
+#define ZS_VERB_ENTRY_1(id)							[ZS_COMMAND_##id] = { .now = zs_verb_##id },
+#define ZS_VERB_ENTRY_2(id)							[ZS_COMMAND_##id] = { .later = zs_verb_##id },
+#define ZS_COMMAND(id, verb, level, mutating, served, module, args, help, text) served(id)
 #include "defs/commands.def"
 #undef ZS_COMMAND
 #undef SERVED
@@ -171,7 +171,7 @@ static int audit_begin(struct call *call, struct zs_error *err)
 static int permit(struct call *call, struct zs_error *err)
 {
 	if (call->caller->level >= call->cmd->level)
-		return 0;
+		return zs_module_need(call->c->conf, call->cmd->module, err);
 	return zs_error_set(err, -EACCES, ZS_EXIT_DENIED, "'%s' needs the level %s, you have %s%s",
 			    call->cmd->verb, zs_level_name(call->cmd->level),
 			    zs_level_name(call->caller->level),
@@ -235,12 +235,17 @@ static void tell_unrecorded(struct call *call, json_t *result, struct zs_error *
 	err->exit = ZS_EXIT_UNHEALTHY;
 }
 
+static bool is_refusal(const struct zs_error *err)
+{
+	return err->exit == ZS_EXIT_DENIED || err->exit == ZS_EXIT_REFUSED || err->exit == ZS_EXIT_MODULE_OFF;
+}
+
 static void count(const struct call *call, int rc, const struct zs_error *err)
 {
 	struct zs_admin_counts *counts = zs_admin_counts(call->c);
 	const char *verb = call->cmd ? call->cmd->verb : "-";
 
-	if (rc != 0 && (!call->cmd || err->exit == ZS_EXIT_DENIED || err->exit == ZS_EXIT_REFUSED))
+	if (rc != 0 && (!call->cmd || is_refusal(err)))
 		ZS_LOG(&call->c->log, ADMIN_REFUSED, "verb=\"%s\" uid=%u pid=%d error=\"%s\"", verb,
 		       (unsigned)call->caller->uid, (int)call->caller->pid, err->text);
 	else
@@ -252,7 +257,7 @@ static void count(const struct call *call, int rc, const struct zs_error *err)
 		counts->calls[call->cmd->id]++;
 	else
 		counts->malformed++;
-	if (rc != 0 && (err->exit == ZS_EXIT_DENIED || err->exit == ZS_EXIT_REFUSED))
+	if (rc != 0 && is_refusal(err))
 		counts->refused++;
 	else if (rc != 0)
 		counts->failed++;

@@ -19,7 +19,7 @@ int zs_admin_record_open(struct zs_control *c, const char *operation, const stru
 int zs_admin_record_close(struct zs_control *c, int rc, struct zs_error *err)
 {
 	static const enum zs_exit refusals[] = { ZS_EXIT_USAGE, ZS_EXIT_DENIED, ZS_EXIT_REFUSED,
-						 ZS_EXIT_CONFIG };
+						 ZS_EXIT_CONFIG, ZS_EXIT_MODULE_OFF };
 	struct zs_error why = { 0 };
 	const char *result = rc == 0 ? "ok" : "failed";
 	int audit_rc;

@@ -12,15 +12,17 @@ typedef int zs_verb_fn(struct zs_control *c, json_t *args, json_t **result, stru
 #define SERVED(s) ZS_VERB_DECLARE_##s
 #define LEVEL(l)
 #define MUTATING(m)
+#define MODULE(m)
 #define ZS_VERB_DECLARE_0(id)
-#define ZS_VERB_DECLARE_1(id)						zs_verb_fn zs_verb_##id;
-#define ZS_VERB_DECLARE_2(id)						zs_verb_later_fn zs_verb_##id;
-#define ZS_COMMAND(id, verb, level, mutating, served, args, help, text) served(id)
+#define ZS_VERB_DECLARE_1(id)							zs_verb_fn zs_verb_##id;
+#define ZS_VERB_DECLARE_2(id)							zs_verb_later_fn zs_verb_##id;
+#define ZS_COMMAND(id, verb, level, mutating, served, module, args, help, text) served(id)
 #include "defs/commands.def"
 #undef ZS_COMMAND
 #undef SERVED
 #undef LEVEL
 #undef MUTATING
+#undef MODULE
 
 struct zs_peer_id;
 /* Of args.who: the peer, or the owner of the attachment of that number. -EINVAL, -ENOENT. */

@@ -9,11 +9,6 @@
 
 #define LISTED 10000 /* of attachments and of rules; more than that is for metrics */
 
-static int need_server(struct zs_control *c, struct zs_error *err)
-{
-	return c->attach ? 0 : zs_error_set(err, -ENODEV, ZS_EXIT_FAILED, "the attach server does not run");
-}
-
 static json_t *peer_text(const struct zs_peer_id *peer)
 {
 	char text[ZS_PEER_ID_TEXT];
@@ -126,8 +121,6 @@ int zs_verb_attach_list(struct zs_control *c, json_t *args, json_t **result, str
 	struct zs_attach_info a;
 	json_t *list;
 
-	if (need_server(c, err))
-		return err->code;
 	list = json_array();
 	rules.list = json_array();
 	for (uint32_t id = 0;
@@ -153,8 +146,6 @@ uint32_t zs_verb_attachment(struct zs_control *c, json_t *args, struct zs_error 
 	struct zs_peer_id peer;
 	unsigned long id = strspn(text, "0123456789") == strlen(text) ? strtoul(text, NULL, 10) : 0;
 
-	if (need_server(c, err))
-		return 0;
 	if (id && id < UINT32_MAX)
 		return (uint32_t)id;
 	if (zs_peer_id_parse(&peer, text)) {
@@ -207,9 +198,9 @@ static int set_rule(struct zs_control *c, json_t *args, bool denied, json_t **re
 {
 	struct zs_attach_rule rule = { .denied = denied };
 	struct rules one = { .left = 1 };
-	int rc = need_server(c, err);
+	int rc = 0;
 
-	if (!rc && zs_peer_id_parse(&rule.peer, json_string_value(json_object_get(args, "peer"))))
+	if (zs_peer_id_parse(&rule.peer, json_string_value(json_object_get(args, "peer"))))
 		rc = no_peer(err);
 	if (!rc)
 		rc = take_name(args, "name", rule.name, err);
@@ -241,9 +232,9 @@ int zs_verb_attach_deny(struct zs_control *c, json_t *args, json_t **result, str
 int zs_verb_attach_forget(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
 	struct zs_peer_id peer;
-	int rc = need_server(c, err);
+	int rc = 0;
 
-	if (!rc && zs_peer_id_parse(&peer, json_string_value(json_object_get(args, "peer"))))
+	if (zs_peer_id_parse(&peer, json_string_value(json_object_get(args, "peer"))))
 		rc = no_peer(err);
 	if (!rc)
 		rc = zs_attach_forget(c->attach, &peer, zs_loop_now(c->loop), err);
@@ -269,8 +260,6 @@ int zs_verb_owner(struct zs_control *c, json_t *args, struct zs_peer_id *out, st
 	struct zs_attach_info a;
 	uint32_t id;
 
-	if (need_server(c, err))
-		return err->code;
 	if (!zs_peer_id_parse(out, text))
 		return 0;
 	id = zs_verb_attachment(c, args, err);

@@ -6,14 +6,6 @@
 #include "attach/attach.h"
 #include "cid/cid.h"
 
-static struct zs_cids *cids_of(struct zs_control *c, struct zs_error *err)
-{
-	if (c->attach)
-		return zs_attach_cids(c->attach);
-	zs_error_set(err, -ENODEV, ZS_EXIT_FAILED, "the attach server does not run");
-	return NULL;
-}
-
 static json_t *hex(const uint8_t cid[ZS_CID])
 {
 	char text[2 * ZS_CID + 1];
@@ -71,15 +63,13 @@ static const char *why_not(enum zs_cid_verdict verdict)
 int zs_verb_cid_decode(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
 	const char *text = json_string_value(json_object_get(args, "hex"));
-	struct zs_cids *cids = cids_of(c, err);
+	struct zs_cids *cids = zs_attach_cids(c->attach);
 	uint8_t bytes[ZS_CID];
 	struct zs_attach_info a;
 	struct zs_cid cid;
 	bool here, known;
 	size_t len;
 
-	if (!cids)
-		return err->code;
 	if (sodium_hex2bin(bytes, sizeof(bytes), text, strlen(text), NULL, &len, NULL) ||
 	    len != sizeof(bytes) || strlen(text) != 2 * sizeof(bytes))
 		return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE, "hex: a connection ID is %d hex digits",
@@ -125,10 +115,8 @@ static json_t *list(const struct zs_cids *cids, uint8_t which)
 
 int zs_verb_keys_list(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
-	struct zs_cids *cids = cids_of(c, err);
+	struct zs_cids *cids = zs_attach_cids(c->attach);
 
-	if (!cids)
-		return err->code;
 	*result = json_pack("{s:I,s:o}", "pop", (json_int_t)c->conf->attach.pop, "configurations",
 			    list(cids, 0x7f));
 	return 0;
@@ -136,11 +124,11 @@ int zs_verb_keys_list(struct zs_control *c, json_t *args, json_t **result, struc
 
 int zs_verb_keys_rotate(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
-	struct zs_cids *cids = cids_of(c, err);
+	struct zs_cids *cids = zs_attach_cids(c->attach);
 	struct zs_cids_info info;
 	uint8_t rotation;
 
-	if (!cids || zs_cids_rotate(cids, &rotation, err))
+	if (zs_cids_rotate(cids, &rotation, err))
 		return err->code;
 	zs_cids_info(cids, rotation, &info);
 	*result = configuration(&info);
@@ -149,11 +137,9 @@ int zs_verb_keys_rotate(struct zs_control *c, json_t *args, json_t **result, str
 
 int zs_verb_keys_export(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
-	struct zs_cids *cids = cids_of(c, err);
+	struct zs_cids *cids = zs_attach_cids(c->attach);
 	char text[ZS_CIDS_EXPORT];
 
-	if (!cids)
-		return err->code;
 	*result = json_pack("{s:s#,s:o}", "text", text, (int)zs_cids_export(cids, text), "configurations",
 			    list(cids, 0x7f));
 	sodium_memzero(text, sizeof(text));
@@ -163,10 +149,10 @@ int zs_verb_keys_export(struct zs_control *c, json_t *args, json_t **result, str
 int zs_verb_keys_import(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
 	json_t *text = json_object_get(json_object_get(args, "file"), "text");
-	struct zs_cids *cids = cids_of(c, err);
+	struct zs_cids *cids = zs_attach_cids(c->attach);
 	struct zs_cids_imported done;
 
-	if (!cids || zs_cids_import(cids, json_string_value(text), json_string_length(text), &done, err))
+	if (zs_cids_import(cids, json_string_value(text), json_string_length(text), &done, err))
 		return err->code;
 	*result = json_pack("{s:o,s:o}", "added", list(cids, done.added), "known", list(cids, done.known));
 	return 0;

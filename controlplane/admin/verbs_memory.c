@@ -20,7 +20,8 @@ static json_t *segments(const struct zs_control *c)
 {
 	json_t *list = json_array();
 
-	json_array_append_new(list, zs_view_segment(&zs_program_tables(c->program)->seg));
+	if (c->program)
+		json_array_append_new(list, zs_view_segment(&zs_program_tables(c->program)->seg));
 	if (c->attach)
 		json_array_append_new(list, zs_view_segment(zs_attach_segment(c->attach)));
 	if (c->state)
@@ -39,7 +40,8 @@ static json_t *modules(const struct zs_control *c)
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < count; i++)
-		json_array_append_new(list, json_pack("{s:s,s:I,s:I,s:I,s:I}", "module", m[i].name, "used",
+		json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:I,s:I,s:I}", "module", m[i].name,
+						      "state", m[i].off ? "off" : "on", "used",
 						      (json_int_t)m[i].used, "most", (json_int_t)m[i].most,
 						      "budget", (json_int_t)m[i].budget, "refused",
 						      (json_int_t)m[i].refused));
@@ -65,7 +67,8 @@ static json_t *processes(const struct zs_control *c)
 	uint64_t budget = 0;
 
 	for (int m = 0; m < ZS_MEMORIES; m++)
-		budget += c->memory[m].limit;
+		if (zs_module_on(c->conf, zs_memory_module((enum zs_memory)m)))
+			budget += c->memory[m].limit;
 	add_process(list, "control plane", (int)getpid(), budget);
 	if (c->state && !zs_segment_faulted(&c->state->seg) && zs_segment_writer_alive(&c->state->seg))
 		add_process(list, "dataplane", (int)c->state->seg.base->writer_pid,

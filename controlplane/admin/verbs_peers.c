@@ -11,13 +11,6 @@
 #define TIMEOUT_S     10
 #define TIMEOUT_MAX_S (ZS_LATER_NS / ZS_NS_PER_S)
 
-static int need_host(struct zs_control *c, struct zs_error *err)
-{
-	return c->peers ? 0
-			: zs_error_set(err, -ENODEV, ZS_EXIT_REFUSED,
-				       "no libp2p host runs; set p2p.listen and restart zs-controlplane");
-}
-
 static int read_peer(json_t *args, const char *name, struct zs_peer_id *out, struct zs_error *err)
 {
 	const char *text = json_string_value(json_object_get(args, name));
@@ -79,10 +72,8 @@ static json_t *announced(struct zs_control *c)
 int zs_verb_peers(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
 	struct lister l = { .c = c, .limit = zs_verb_number(args, "limit", LISTED) };
-	int rc = need_host(c, err);
+	int rc = read_peer(args, "peer", &l.peer, err);
 
-	if (!rc)
-		rc = read_peer(args, "peer", &l.peer, err);
 	if (!rc && l.limit > LISTED_MAX)
 		rc = zs_error_set(err, -EINVAL, ZS_EXIT_USAGE, "limit: at most %d", LISTED_MAX);
 	if (rc)
@@ -101,13 +92,10 @@ static int ask(struct zs_control *c, enum zs_peers_ask what, json_t *args, struc
 	       json_t **result, struct zs_error *err)
 {
 	uint32_t timeout_s = zs_verb_number(args, "timeout", TIMEOUT_S);
-	int rc = need_host(c, err);
 
-	if (!rc && (!timeout_s || timeout_s > TIMEOUT_MAX_S))
-		rc = zs_error_set(err, -EINVAL, ZS_EXIT_USAGE, "timeout: 1 to %u seconds",
-				  (unsigned)TIMEOUT_MAX_S);
-	if (rc)
-		return rc;
+	if (!timeout_s || timeout_s > TIMEOUT_MAX_S)
+		return zs_error_set(err, -EINVAL, ZS_EXIT_USAGE, "timeout: 1 to %u seconds",
+				    (unsigned)TIMEOUT_MAX_S);
 	later->timeout_ns = timeout_s * ZS_NS_PER_S;
 	return zs_peers_ask(c->peers, what, json_string_value(json_object_get(args, "who")), later, result,
 			    err);
@@ -135,10 +123,8 @@ int zs_verb_p2p_qlog(struct zs_control *c, json_t *args, json_t **result, struct
 {
 	bool on = strcmp(json_string_value(json_object_get(args, "state")), "on") == 0;
 	struct zs_peer_id peer;
-	int rc = need_host(c, err);
+	int rc = read_peer(args, "peer", &peer, err);
 
-	if (!rc)
-		rc = read_peer(args, "peer", &peer, err);
 	if (!rc)
 		rc = zs_peers_qlog(c->peers, on, peer.len ? &peer : NULL, err);
 	if (!rc)

@@ -49,8 +49,6 @@ static size_t tunnels_of(struct zs_control *c, const struct zs_attach_info *a, j
 
 static int ready(struct zs_control *c, uint32_t limit, struct zs_error *err)
 {
-	if (!c->attach)
-		return zs_error_set(err, -ENODEV, ZS_EXIT_FAILED, "the attach server does not run");
 	if (zs_verb_need_state(c, err))
 		return err->code;
 	if (!limit || limit > ZS_VIEW_ATTACHED_MAX)

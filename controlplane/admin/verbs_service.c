@@ -42,6 +42,18 @@ static json_t *control_object(struct zs_control *c)
 			 c->drain.state != ZS_SERVING, "drain", drain_object(c), "trial", zs_verb_trial(c));
 }
 
+/* What this build has, and whether it runs here. */
+static json_t *modules(const struct zs_control *c)
+{
+	json_t *o = json_object();
+
+	for (int m = ZS_MODULE_none + 1; m < ZS_MODULES; m++)
+		if (zs_module_built((enum zs_module)m))
+			json_object_set_new(o, zs_module_name((enum zs_module)m),
+					    json_boolean(zs_module_on(c->conf, (enum zs_module)m)));
+	return o;
+}
+
 /* Figures of a segment that was damaged under us would be zeros: they are null, which says that they are lost. */
 static json_t *flow_use(const struct zs_state *s)
 {
@@ -54,16 +66,17 @@ static json_t *flow_use(const struct zs_state *s)
 
 int zs_verb_status(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
-	bool lost = c->state && zs_segment_damaged(&c->state->seg);
+	bool lost = c->state && zs_segment_damaged(&c->state->seg), relays = c->program != NULL;
 	json_t *dataplane = zs_view_dataplane(c->state);
 
 	if (lost)
 		json_object_set_new(dataplane, "workers", json_null());
-	*result = json_pack("{s:s,s:s?,s:o,s:o,s:b,s:b,s:I,s:o,s:o,s:o}", "instance", c->conf->instance,
-			    "peer", c->ident ? zs_ident_peer(c->ident) : NULL, "control", control_object(c),
-			    "dataplane", dataplane, "stopped", zs_program_stopped(c->program), "damaged",
-			    zs_program_writable(c->program, NULL) != 0, "published",
-			    (json_int_t)zs_program_published(c->program), "flows",
+	*result = json_pack("{s:s,s:s?,s:o,s:o,s:o,s:b,s:b,s:I,s:o,s:o,s:o}", "instance", c->conf->instance,
+			    "peer", c->ident ? zs_ident_peer(c->ident) : NULL, "modules", modules(c),
+			    "control", control_object(c), "dataplane", dataplane, "stopped",
+			    relays && zs_program_stopped(c->program), "damaged",
+			    relays && zs_program_writable(c->program, NULL) != 0, "published",
+			    (json_int_t)(relays ? zs_program_published(c->program) : 0), "flows",
 			    lost ? json_null() : flow_use(c->state), "packets",
 			    c->state && !lost ? zs_view_counters(c->state, false) : json_null(), "health",
 			    health_list(c, false));
@@ -144,7 +157,8 @@ int zs_verb_log_level(struct zs_control *c, json_t *args, json_t **result, struc
 		return no_module(module, err);
 	if (rc != 0)
 		return zs_error_set(err, rc, ZS_EXIT_USAGE, "log level: there is no level '%.40s'", level);
-	zs_program_log_levels(c->program);
+	if (c->program)
+		zs_program_log_levels(c->program);
 	*result = json_pack("{s:s,s:s}", "module", module ? module : "all", "level", level);
 	return 0;
 }

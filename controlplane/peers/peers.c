@@ -15,7 +15,10 @@
 
 static void work(void *ctx, uint64_t now)
 {
-	peers_link_work(ctx);
+	struct zs_peers *p = ctx;
+
+	if (p->c->attach)
+		peers_link_work(p);
 }
 
 static const struct zs_node_ops node_ops = { .work = work };
@@ -108,7 +111,7 @@ static int make_node(struct zs_peers *p, struct zs_error *err)
 	if (!rc)
 		places = config->peerstore.peers;
 	free(config);
-	if (!rc)
+	if (!rc && p->c->attach)
 		rc = peers_link_register(p);
 	if (!rc)
 		peers_book_load(p, places);
@@ -121,7 +124,7 @@ int zs_peers_new(struct zs_peers **out, struct zs_control *c, struct zs_pulse *p
 	int rc;
 
 	*out = NULL;
-	if (!c->conf->p2p.listens) {
+	if (!zs_module_on(c->conf, ZS_MODULE_p2p)) {
 		peers_listen(NULL);
 		return 0;
 	}
@@ -158,7 +161,8 @@ void zs_peers_delete(struct zs_peers *p)
 	while (p->node.host && p->c->peers == p && peers_book_write(p)) /* it was read whole */
 		;
 	zs_node_close(&p->node);
-	zs_attach_serve(p->c->attach, NULL, NULL);
+	if (p->c->attach)
+		zs_attach_serve(p->c->attach, NULL, NULL);
 	if (p->resolver)
 		zs_resolver_delete(p->resolver);
 	if (p->save)

@@ -11,7 +11,8 @@
 
 struct zs_peers;
 
-/* c->conf, ident, store and attach are there. Without an address to listen at *out is NULL and nothing runs. A socket that
+/* c->conf, ident and store are there. Without an address to listen at *out is NULL and nothing runs; without c->attach peers are not
+ * told of the attach protocol, and `pulse` is NULL. A socket that
  * cannot be had is a health code, and tried again. */
 int zs_peers_new(struct zs_peers **out, struct zs_control *c, struct zs_pulse *pulse, struct zs_error *err);
 /* Says goodbye to every peer. The attach server outlives it. */

@@ -54,8 +54,9 @@ static void set_room(const struct zs_conf *all, struct zs_host_config *out)
 	out->connmgr.low = conf->low;
 	out->connmgr.high = conf->high;
 	out->connmgr.conns = out->quic.max_connections;
-	/* Owners of attachments are protected while they are away. */
-	out->connmgr.peers = out->connmgr.conns + out->connmgr.conns / 2 + all->attach.capacity;
+	out->connmgr.peers = out->connmgr.conns + out->connmgr.conns / 2;
+	if (zs_module_on(all, ZS_MODULE_attach)) /* owners of attachments are protected while they are away */
+		out->connmgr.peers += all->attach.capacity;
 }
 
 /* --- the gater -------------------------------------------------------------------------------- */

@@ -9,13 +9,15 @@ static const struct zs_command commands[] = {
 #define LEVEL(l)    ZS_LEVEL_##l
 #define MUTATING(m) m
 #define SERVED(s)   s
-#define ZS_COMMAND(id, verb, level, mutating, served, args, help, text)                                      \
-	[ZS_COMMAND_##id] = { ZS_COMMAND_##id, verb, level, mutating, served, args, help, text },
+#define MODULE(m)   ZS_MODULE_##m
+#define ZS_COMMAND(id, verb, level, mutating, served, module, args, help, text)                              \
+	[ZS_COMMAND_##id] = { ZS_COMMAND_##id, verb, level, mutating, served, module, args, help, text },
 #include "defs/commands.def"
 #undef ZS_COMMAND
 #undef LEVEL
 #undef MUTATING
 #undef SERVED
+#undef MODULE
 };
 
 static const struct {

@@ -8,12 +8,13 @@
 #include <jansson.h>
 #include "base/error.h"
 #include "base/log.h"
+#include "conf/modules.h"
 
 enum zs_level { ZS_LEVEL_none, ZS_LEVEL_user, ZS_LEVEL_admin, ZS_LEVEL_owner };
 const char *zs_level_name(enum zs_level level);
 
 enum zs_command_id {
-#define ZS_COMMAND(id, verb, level, mutating, served, args, help, text) ZS_COMMAND_##id,
+#define ZS_COMMAND(id, verb, level, mutating, served, module, args, help, text) ZS_COMMAND_##id,
 #include "defs/commands.def"
 #undef ZS_COMMAND
 	ZS_COMMANDS
@@ -24,6 +25,7 @@ struct zs_command {
 	const char *verb;
 	enum zs_level level;
 	bool mutating, served;
+	enum zs_module module; /* whose it is */
 	const char *args, *help, *text;
 };
 

@@ -1,10 +1,12 @@
-/* Rows of health.def, exits.def and drops.def, with what explain.def adds. */
+/* Rows of health.def, exits.def, drops.def and modules.def, with what explain.def adds. */
 #include "cli/explain.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 #include "base/check.h"
 #include "base/error.h"
+#include "conf/modules.h"
 #include "shm/health.h"
 #include "shm/state.h"
 
@@ -66,6 +68,51 @@ static void of_drop(enum zs_drop d, struct zs_page *out)
 		 zs_drop_name(d));
 }
 
+/* A role is had with all its modules or not at all. */
+static void of_role(enum zs_role r, struct zs_page *out)
+{
+	const char *lacks = NULL;
+	char names[160] = "";
+
+	for (int m = ZS_MODULE_none + 1; m < ZS_MODULES; m++) {
+		size_t n = strlen(names);
+
+		if (!zs_module_wanted_by((enum zs_module)m, r))
+			continue;
+		snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "",
+			 zs_module_name((enum zs_module)m));
+		if (!zs_module_built((enum zs_module)m))
+			lacks = zs_module_name((enum zs_module)m);
+	}
+	*out = (struct zs_page){
+		.kind = ZS_PAGE_ROLE, .heading = "role", .name = zs_role_name(r), .text = zs_role_text(r)
+	};
+	snprintf(out->code, sizeof(out->code), "%s", zs_role_name(r));
+	if (lacks)
+		snprintf(out->action, sizeof(out->action),
+			 "Nothing: this build has no module %s. Modules: %s", lacks, names);
+	else
+		snprintf(out->action, sizeof(out->action),
+			 "roles.%s: true switches it on, false off, with a restart. Modules: %s",
+			 zs_role_name(r), names);
+}
+
+static void of_module(enum zs_module m, struct zs_page *out)
+{
+	char remedy[ZS_MODULE_REMEDY];
+
+	*out = (struct zs_page){
+		.kind = ZS_PAGE_MODULE,
+		.heading = "module",
+		.name = zs_module_name(m),
+		.text = zs_module_text(m),
+		.meanwhile = "While it is off its commands end with status 12, and it takes no "
+			     "memory, timer, socket or protocol."
+	};
+	snprintf(out->code, sizeof(out->code), "%s", zs_module_name(m));
+	snprintf(out->action, sizeof(out->action), "To switch it on: %s", zs_module_remedy(m, remedy));
+}
+
 bool zs_page_at(unsigned i, struct zs_page *out)
 {
 	if (i < ZS_HEALTHS) {
@@ -78,9 +125,19 @@ bool zs_page_at(unsigned i, struct zs_page *out)
 		return true;
 	}
 	i -= (unsigned)ZS_ARRAY_LEN(exits);
-	if (i >= ZS_DROPS)
+	if (i < ZS_DROPS) {
+		of_drop((enum zs_drop)i, out);
+		return true;
+	}
+	i -= ZS_DROPS;
+	if (i < ZS_ROLES) {
+		of_role((enum zs_role)i, out);
+		return true;
+	}
+	i -= ZS_ROLES - 1; /* ZS_MODULE_none has no page */
+	if (i >= ZS_MODULES)
 		return false;
-	of_drop((enum zs_drop)i, out);
+	of_module((enum zs_module)i, out);
 	return true;
 }
 

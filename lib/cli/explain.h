@@ -1,14 +1,14 @@
-/* A page for each health code, exit status and drop reason, of the tables that define them. Pure; texts are the tables'. */
+/* A page for each health code, exit status, drop reason, role and module, of the tables that define them. Pure; texts are the tables'. */
 #ifndef ZS_CLI_EXPLAIN_H
 #define ZS_CLI_EXPLAIN_H
 
 #include <stdbool.h>
 
-enum zs_page_kind { ZS_PAGE_HEALTH, ZS_PAGE_EXIT, ZS_PAGE_DROP };
+enum zs_page_kind { ZS_PAGE_HEALTH, ZS_PAGE_EXIT, ZS_PAGE_DROP, ZS_PAGE_ROLE, ZS_PAGE_MODULE };
 
 struct zs_page {
 	enum zs_page_kind kind;
-	const char *heading;  /* "health code", "exit status", "drop reason" */
+	const char *heading;  /* "health code", "exit status", "drop reason", "role", "module" */
 	char code[48];	      /* "ZH012", "7", "no_route" */
 	const char *name;     /* "store_failed", "UNREACHABLE", "no_route" */
 	const char *severity; /* of a health code, else NULL */

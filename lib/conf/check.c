@@ -263,6 +263,8 @@ int zs_conf_check(const struct zs_conf *conf, const struct zs_conf_marks *marks,
 	struct checker c = { conf, marks, name, err };
 	int ret = check_names(&c);
 	if (!ret)
+		ret = zs_conf_check_roles(conf, marks, name, err);
+	if (!ret)
 		ret = check_workers(&c);
 	if (!ret)
 		ret = check_ports(&c);

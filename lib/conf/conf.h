@@ -8,6 +8,7 @@
 #define ZS_CONF_CONF_H
 
 #include "base/error.h"
+#include "conf/modules.h"
 #include "net/addr.h"
 #include "net/management.h"
 #include "shm/tables.h"
@@ -149,6 +150,7 @@ struct zs_conf_p2p {
 struct zs_conf {
 	char instance[33];
 	char state_dir[108], run_dir[108];
+	bool roles[ZS_ROLES];
 	struct {
 		char engine[8]; /* dpdk, xdp */
 		uint32_t workers;
@@ -186,9 +188,9 @@ struct zs_conf {
 		uint32_t audit_mb, revisions;
 	} admin;
 	struct {
-#define ZS_MEMORY(name, text) uint32_t name##_mb;
-#include "defs/memory.def"
-#undef ZS_MEMORY
+#define ZS_BUDGET(name, mb, text) uint32_t name##_mb;
+#include "defs/modules.def"
+#undef ZS_BUDGET
 	} memory;
 	struct zs_endpoint metrics; /* port 0: off */
 	struct {

@@ -98,6 +98,9 @@ int zs_conf_check_lists(const struct zs_conf *conf, const struct zs_conf_marks *
 /* check_p2p.c */
 int zs_conf_check_p2p(const struct zs_conf *conf, const struct zs_conf_marks *marks, const char *name,
 		      struct zs_error *err);
+/* check_roles.c */
+int zs_conf_check_roles(const struct zs_conf *conf, const struct zs_conf_marks *marks, const char *name,
+			struct zs_error *err);
 /* read.c */
 int zs_conf_read(struct zs_conf *out, struct zs_conf_marks *marks, const char *name, const char *text,
 		 size_t len, struct zs_error *err);

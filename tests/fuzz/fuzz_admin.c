@@ -5,12 +5,17 @@
 #include "admin/later.h"
 #include "fuzz/exact.h"
 #include "fuzz/plane.h"
+#include "lists.h"
+#include "pulse.h"
 
 static void start(void)
 {
 	struct zs_error err = { 0 };
+	struct zs_pulse *pulse;
 
 	fuzz_plane("targets:\n  allow: [10.0.0.0/8]\n");
+	ZS_CHECK(zs_lists_new(&plane.lists, &plane, &err) == 0, "%s", err.text);
+	ZS_CHECK(zs_pulse_new(&pulse, &plane, &err) == 0, "%s", err.text);
 	ZS_CHECK(zs_audit_open(&plane.audit, folder, 1, plane.store, &err) == 0, "%s", err.text);
 	ZS_CHECK(zs_revisions_resume(plane.revisions, &err) == 0, "%s", err.text);
 }

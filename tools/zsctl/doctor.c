@@ -83,9 +83,12 @@ json_t *zsctl_examine(const struct zsctl *z, struct zs_error *err)
 		zs_error_set(err, -ENOMEM, ZS_EXIT_CONFIG, "out of memory");
 	} else if (load(z, &d, conf, err) == 0) {
 		doctor_machine(&d);
-		doctor_cores(&d);
-		doctor_network(&d);
-		doctor_planes(&d);
+		if (zs_module_on(conf, ZS_MODULE_forwarding)) {
+			doctor_forwarding(&d);
+			doctor_cores(&d);
+			doctor_network(&d);
+			doctor_planes(&d);
+		}
 		result = json_pack("{s:b,s:i,s:i,s:O}", "ready", d.failed == 0, "failed", (int)d.failed,
 				   "warned", (int)d.warned, "checks", d.rows);
 	}

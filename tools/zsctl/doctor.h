@@ -21,7 +21,9 @@ int doctor_read(const char *path, char *buf, size_t cap);
 /* Is n in a list like "0-3,7"? */
 bool doctor_in_list(const char *list, unsigned long n);
 
-void doctor_machine(struct doctor *d); /* kernel, rights, memory, disks */
+void doctor_machine(struct doctor *d); /* kernel, disks, groups */
+/* With the role relay alone, as all of them from here on: what forwarding takes of the machine. */
+void doctor_forwarding(struct doctor *d);
 void doctor_cores(struct doctor *d);   /* processors, isolation, interrupts */
 void doctor_network(struct doctor *d); /* interfaces and ports; reads /sys and /proc, opens no device */
 void doctor_planes(struct doctor *d);  /* the processes that run */

@@ -183,10 +183,14 @@ static void groups(struct doctor *d)
 void doctor_machine(struct doctor *d)
 {
 	kernel(d);
+	state_folder(d);
+	groups(d);
+}
+
+void doctor_forwarding(struct doctor *d)
+{
 	rights(d);
 	memory(d);
 	shared_memory(d);
 	bpf_files(d);
-	state_folder(d);
-	groups(d);
 }

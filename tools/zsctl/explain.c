@@ -50,9 +50,10 @@ int zsctl_explain(const struct zsctl *z)
 		json_array_append_new(pages, page_object(&p));
 	}
 	if (json_array_size(pages) == 0)
-		status = zsctl_fail(
-		    z, ZS_EXIT_USAGE,
-		    "no health code, exit status or drop reason '%.60s'; zsctl explain lists them", code);
+		status = zsctl_fail(z, ZS_EXIT_USAGE,
+				    "no health code, exit status, drop reason, role or module '%.60s'; zsctl "
+				    "explain lists them",
+				    code);
 	else if (!code || z->json)
 		status = list(z, pages);
 	json_decref(pages);
@@ -81,10 +82,13 @@ void zsctl_write_health(FILE *to)
 {
 	static const char *const heads[] = { [ZS_PAGE_HEALTH] = "HEALTH CODES",
 					     [ZS_PAGE_EXIT] = "EXIT STATUSES",
-					     [ZS_PAGE_DROP] = "DROP REASONS" };
+					     [ZS_PAGE_DROP] = "DROP REASONS",
+					     [ZS_PAGE_ROLE] = "ROLES",
+					     [ZS_PAGE_MODULE] = "MODULES" };
 	struct zs_page p;
 
-	zs_roff_begin(to, "zs-health", 7, "health codes, exit statuses and drop reasons of a ZeroState relay",
+	zs_roff_begin(to, "zs-health", 7,
+		      "health codes, exit statuses, drop reasons, roles and modules of a ZeroState relay",
 		      NULL);
 	zs_roff(
 	    to,

@@ -41,8 +41,11 @@ static void of_command(FILE *to, const struct zs_command *cmd)
 	zs_roff(to, cmd->help + 1);
 	fprintf(to, ". ");
 	zs_roff(to, cmd->text);
-	fprintf(to, "%sLevel: %s.%s\n", cmd->text[0] ? " " : "", zs_level_name(cmd->level),
+	fprintf(to, "%sLevel: %s.%s", cmd->text[0] ? " " : "", zs_level_name(cmd->level),
 		cmd->mutating ? " Audited." : "");
+	if (cmd->module)
+		fprintf(to, " Module: %s.", zs_module_name(cmd->module));
+	fprintf(to, "\n");
 	for (unsigned i = 0; i < count; i++)
 		zs_roff_entry(to, args[i].option ? "--" : "", args[i].name, "",
 			      zs_argument_text(args[i].name));

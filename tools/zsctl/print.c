@@ -37,6 +37,24 @@ static void print_codes(json_t *codes)
 	}
 }
 
+/* Modules that are off. An answer out of shared memory names none. */
+static void print_modules(json_t *modules)
+{
+	const char *name;
+	json_t *on;
+
+	json_object_foreach(modules, name, on)
+	{
+		if (json_is_false(on))
+			printf("module         %s is off\n", name);
+	}
+}
+
+static bool relays(json_t *r)
+{
+	return !json_is_false(json_object_get(json_object_get(r, "modules"), "forwarding"));
+}
+
 static void print_planes(json_t *r)
 {
 	json_t *control = json_object_get(r, "control"), *data = json_object_get(r, "dataplane");
@@ -55,21 +73,16 @@ static void print_planes(json_t *r)
 		       (long long)num(data, "pid"), (long long)num(data, "workers"),
 		       (long long)num(data, "heartbeat_ms"));
 	else
-		printf("dataplane      NOT RUNNING\n");
+		printf("dataplane      %s\n", relays(r) ? "NOT RUNNING" : "none: the role relay is off");
 }
 
-static void print_status(json_t *r)
+static void print_relaying(json_t *r)
 {
 	json_t *flows = json_object_get(r, "flows"), *packets = json_object_get(r, "packets");
 	json_t *total = json_object_get(packets, "total");
 	json_t *control = json_object_get(r, "control"), *drain = json_object_get(control, "drain");
-	json_t *trial = json_object_get(control, "trial");
 	char a[32], b[32], c[32];
 
-	printf("instance       %s\n", str(r, "instance"));
-	if (json_is_string(json_object_get(r, "peer")))
-		printf("peer id        %s\n", str(r, "peer"));
-	print_planes(r);
 	printf("forwarding     %s\n", yes(r, "stopped")	  ? "STOPPED (emergency stop; zsctl resume lifts it)"
 				      : yes(r, "damaged") ? "OFF (shared memory is damaged; see zsctl health)"
 							  : "on");
@@ -77,12 +90,6 @@ static void print_status(json_t *r)
 		printf("drain          %s: %lld edges, %lld sessions, %s flows, %lld s left\n",
 		       str(drain, "state"), (long long)num(drain, "edges"), (long long)num(drain, "sessions"),
 		       zsctl_number(a, num(drain, "flows")), (long long)num(drain, "left_s"));
-	if (json_is_object(trial))
-		printf("configuration  revision %lld is ON TRIAL: revision %lld is back in %lld s unless "
-		       "zsctl config "
-		       "confirm\n",
-		       (long long)num(trial, "revision"), (long long)num(trial, "back_to"),
-		       (long long)num(trial, "left_s"));
 	printf("published      %lld ports\n", (long long)num(r, "published"));
 	if (json_is_null(flows))
 		printf("flows          lost\n");
@@ -92,6 +99,25 @@ static void print_status(json_t *r)
 	if (total)
 		printf("packets        rx %s  tx %s  dropped %s\n", zsctl_number(a, num(total, "rx")),
 		       zsctl_number(b, num(total, "tx")), zsctl_number(c, num(packets, "drops")));
+}
+
+static void print_status(json_t *r)
+{
+	json_t *trial = json_object_get(json_object_get(r, "control"), "trial");
+
+	printf("instance       %s\n", str(r, "instance"));
+	if (json_is_string(json_object_get(r, "peer")))
+		printf("peer id        %s\n", str(r, "peer"));
+	print_planes(r);
+	print_modules(json_object_get(r, "modules"));
+	if (json_is_object(trial))
+		printf("configuration  revision %lld is ON TRIAL: revision %lld is back in %lld s unless "
+		       "zsctl config "
+		       "confirm\n",
+		       (long long)num(trial, "revision"), (long long)num(trial, "back_to"),
+		       (long long)num(trial, "left_s"));
+	if (relays(r))
+		print_relaying(r);
 	if (json_array_size(json_object_get(r, "health")) == 0)
 		printf("health         no code is raised\n");
 	print_codes(json_object_get(r, "health"));
@@ -170,7 +196,8 @@ static void print_memory(json_t *r)
 		    "no process");
 	printf("\n");
 	zsctl_table(json_object_get(r, "modules"),
-		    "module:module,used:used,most:most,budget:budget,refused:refused", "no module");
+		    "module:module,state:state,used:used,most:most,budget:budget,refused:refused",
+		    "no module");
 	printf("\n");
 	zsctl_table(json_object_get(r, "segments"),
 		    "segment:segment,resident:resident,bytes:reserved,version:version,generation:generation,#"

@@ -52,6 +52,17 @@ static const struct row {
 	{ "instance:\n", 1, "instance: the value is missing" },
 	{ PORTS "  - name: a\n", 3, "port without 'driver'" },
 	{ "publish:\n- {port: 1}\n", 2, "publish without 'target'" },
+	/* roles */
+	{ "instance: a\nroles: {realy: true}\n", 2, "unknown key 'realy'; known here: relay cache index settle archive seed" },
+	{ "roles:\n  relay: true\n  index: true\n", 3, "index: this build has no module dht" },
+	{ "roles: {settle: true}\n", 1, "settle: this build has no module ledger" },
+	{ "roles: {relay: maybe}\n", 1, "relay: 'maybe'" },
+	{ "roles: [relay]\n", 1, "roles: keys with values" },
+	{ "instance: a\nroles:\n  relay: false\n", 3, "none is on; write relay: true" },
+	{ "roles:\n  relay: false\n  seed: true\n", 3, "seed: nodes bootstrap at p2p.listen" },
+	{ "roles: {relay: false, seed: true}\np2p: {listen: [\"0.0.0.0:4001\"]}\n"
+	  "publish:\n- {port: 4443, target: \"198.51.100.1:1\"}\n",
+	  4, "port: 4443 is published without the role relay" },
 	/* values */
 	{ "instance: a/b\n", 1, "is no name of an instance" },
 	{ "instance: .hidden\n", 1, "is no name of an instance" },

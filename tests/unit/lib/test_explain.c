@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include "base/error.h"
 #include "cli/explain.h"
+#include "conf/modules.h"
 #include "shm/state.h"
 
 /* A sentence or more, whole. */
@@ -18,7 +19,7 @@ static void is_text(const struct zs_page *p, const char *text)
 
 static void test_every_code_has_a_page(void **state)
 {
-	unsigned count[3] = { 0 }, at;
+	unsigned count[ZS_PAGE_MODULE + 1] = { 0 }, at;
 	struct zs_page p, found;
 
 	for (unsigned i = 0; zs_page_at(i, &p); i++) {
@@ -39,7 +40,9 @@ static void test_every_code_has_a_page(void **state)
 	}
 	assert_int_equal(count[ZS_PAGE_HEALTH], ZS_HEALTHS);
 	assert_int_equal(count[ZS_PAGE_DROP], ZS_DROPS);
-	assert_true(count[ZS_PAGE_EXIT] >= 12);
+	assert_true(count[ZS_PAGE_EXIT] >= 13);
+	assert_int_equal(count[ZS_PAGE_ROLE], ZS_ROLES);
+	assert_int_equal(count[ZS_PAGE_MODULE], ZS_MODULES - 1);
 }
 
 static void test_found(void **state)
@@ -54,6 +57,9 @@ static void test_found(void **state)
 		{ "Unreachable", { "7" } },
 		{ "no_route", { "no_route" } },
 		{ "flood", { "ZH031", "flood" } },
+		{ "seed", { "seed" } },
+		{ "attach", { "attach" } },
+		{ "none", { 0 } },
 		{ "ZH999", { 0 } },
 		{ "", { 0 } },
 		{ "07", { 0 } },

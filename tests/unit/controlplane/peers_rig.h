@@ -34,7 +34,9 @@ static inline void open_plane(struct plane *p, const char *more)
 		 p->port, p->port, more);
 	r->c.conf = rig_conf(r, text);
 	rig_open(r);
-	if (zs_ident_open(&r->c.ident, r->dir, &r->err) || zs_pulse_new(&p->pulse, &r->c, &r->err) ||
+	p->pulse = NULL;
+	if (zs_ident_open(&r->c.ident, r->dir, &r->err) ||
+	    (zs_module_on(r->c.conf, ZS_MODULE_attach) && zs_pulse_new(&p->pulse, &r->c, &r->err)) ||
 	    zs_peers_new(&r->c.peers, &r->c, p->pulse, &r->err) || zs_admin_new(&r->c.admin, &r->c, &r->err))
 		fail_msg("%s", r->err.text);
 }

@@ -85,10 +85,14 @@ static void test_the_audit_file_says_refused(void **state)
 static void test_what_is_always_there(void **state)
 {
 	static const char *const reqs[] = {
-		"{\"v\":1,\"verb\":\"status\"}",      "{\"v\":1,\"verb\":\"health\"}",
-		"{\"v\":1,\"verb\":\"memory\"}",      "{\"v\":1,\"verb\":\"log level\",\"args\":{\"level\":\"info\"}}",
-		"{\"v\":1,\"verb\":\"config show\"}", "{\"v\":1,\"verb\":\"config history\"}",
-		"{\"v\":1,\"verb\":\"version\"}",     "{\"v\":1,\"verb\":\"audit show\"}",
+		"{\"v\":1,\"verb\":\"status\"}",
+		"{\"v\":1,\"verb\":\"health\"}",
+		"{\"v\":1,\"verb\":\"memory\"}",
+		"{\"v\":1,\"verb\":\"log level\",\"args\":{\"level\":\"info\"}}",
+		"{\"v\":1,\"verb\":\"config show\"}",
+		"{\"v\":1,\"verb\":\"config history\"}",
+		"{\"v\":1,\"verb\":\"version\"}",
+		"{\"v\":1,\"verb\":\"audit show\"}",
 	};
 	struct rig *r = *state;
 	struct zs_program *program;
@@ -108,7 +112,8 @@ static void test_what_is_always_there(void **state)
 			fail_msg("%s: %s", reqs[i], text);
 	count = zs_memory_modules(&r->c, m);
 	for (unsigned i = 0; i < count; i++)
-		if (!strcmp(m[i].name, "attach") || !strcmp(m[i].name, "usage") || !strcmp(m[i].name, "lists"))
+		if (!strcmp(m[i].name, "attach") || !strcmp(m[i].name, "usage") ||
+		    !strcmp(m[i].name, "lists"))
 			assert_true(m[i].off && !m[i].budget);
 	r->c.program = program, r->c.lists = lists, r->c.attach = attach, r->c.usage = usage;
 	close_all(r);
@@ -140,7 +145,8 @@ static void test_leftovers(void **state)
 	zs_leftovers_remove(&r->c); /* of nothing */
 	assert_false(is_there(r, "tables"));
 	rig_open(r);
-	assert_int_equal(zs_attach_new(&r->c.attach, &r->c, (struct zs_random){ .fill = zeros }, 1, 1, &r->err), 0);
+	assert_int_equal(
+	    zs_attach_new(&r->c.attach, &r->c, (struct zs_random){ .fill = zeros }, 1, 1, &r->err), 0);
 	zs_attach_delete(r->c.attach);
 	r->c.attach = NULL;
 	rig_close(r);

@@ -122,6 +122,44 @@ static void test_refused_by_name(void **state)
 	close_plane(&two[0]);
 }
 
+static bool says(json_t *answer, const char *protocol)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(result(answer), "protocols"), i, one)
+	{
+		if (!strcmp(json_string_value(one), protocol))
+			return true;
+	}
+	return false;
+}
+
+/* Who does not relay is a host all the same, and tells nobody that edges may attach. */
+static void test_seed(void **state)
+{
+	static const char attach[] = "/zerostate/attach/1.0.0", ping[] = "/ipfs/ping/1.0.0";
+	struct plane *two = *state;
+	char args[256];
+	json_t *a;
+
+	open_plane(&two[0], "");
+	open_plane(&two[1], "roles: {relay: false, seed: true}\n");
+	assert_null(two[1].r.c.attach);
+	a = call(two, 0, "p2p identify", who(&two[1], "ip4/127.0.0.1", args));
+	assert_true(says(a, ping));
+	assert_false(says(a, attach));
+	json_decref(a);
+	a = call(two, 1, "p2p identify", who(&two[0], "ip4/127.0.0.1", args));
+	assert_true(says(a, ping) && says(a, attach));
+	json_decref(a);
+	a = call(two, 0, "p2p ping", who(&two[1], "ip6/::1", args));
+	assert_true(json_integer_value(json_object_get(result(a), "ping_us")) > 0);
+	json_decref(a);
+	close_plane(&two[1]);
+	close_plane(&two[0]);
+}
+
 /* A taken port is told, tried again, and the other socket serves meanwhile. */
 static void test_taken_port(void **state)
 {
@@ -327,6 +365,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_dial_ping_identify, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_answers_come_later_or_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_by_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_seed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_taken_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_peers_are_remembered, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_qlog, setup, teardown),

@@ -53,7 +53,8 @@ static const struct row {
 	{ PORTS "  - name: a\n", 3, "port without 'driver'" },
 	{ "publish:\n- {port: 1}\n", 2, "publish without 'target'" },
 	/* roles */
-	{ "instance: a\nroles: {realy: true}\n", 2, "unknown key 'realy'; known here: relay cache index settle archive seed" },
+	{ "instance: a\nroles: {realy: true}\n", 2,
+	  "unknown key 'realy'; known here: relay cache index settle archive seed" },
 	{ "roles:\n  relay: true\n  index: true\n", 3, "index: this build has no module dht" },
 	{ "roles: {settle: true}\n", 1, "settle: this build has no module ledger" },
 	{ "roles: {relay: maybe}\n", 1, "relay: 'maybe'" },

@@ -45,7 +45,9 @@ static void what_is_on(void **state)
 		{ "roles: {relay: true}\n", RELAY },
 		{ "roles: {seed: true}\n" LISTEN, RELAY | M(p2p) },
 		{ "roles: {relay: false, seed: true}\n" LISTEN, M(p2p) },
-		{ "roles: {relay: false, seed: true}\nattach: {mode: open}\ndeny: [{prefix: 192.0.2.0/24}]\n" LISTEN, M(p2p) },
+		{ "roles: {relay: false, seed: true}\nattach: {mode: open}\ndeny: [{prefix: "
+		  "192.0.2.0/24}]\n" LISTEN,
+		  M(p2p) },
 	};
 	struct zs_conf *conf = malloc(sizeof(*conf));
 	struct zs_error err;

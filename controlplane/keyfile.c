@@ -14,8 +14,11 @@
 
 static int refuse(struct zs_error *err, int code, const char *path, const char *what)
 {
-	return zs_error_set(err, code, code == -EPERM ? ZS_EXIT_PRIVILEGE : ZS_EXIT_FAILED, "%s: %s", path,
-			    what);
+	enum zs_exit end = code == -EPERM	  ? ZS_EXIT_PRIVILEGE
+			   : zs_error_lacks(code) ? ZS_EXIT_RESOURCE
+						  : ZS_EXIT_FAILED;
+
+	return zs_error_set(err, code, end, "%s: %s", path, what);
 }
 
 /* Another user who may read the secret is the relay; one who may write it chooses the relay. */

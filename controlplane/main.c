@@ -301,6 +301,18 @@ static int start_revisions(struct process *p, struct zs_error *err)
 	return 0;
 }
 
+/* What was published and is owed goes on without a disk that takes writes; the first that is written again ends the health code. */
+static int read_store(struct zs_control *c, const char *dir, const struct zs_error *why)
+{
+	int rc = zs_store_open_reading(&c->store, dir, NULL);
+
+	if (rc)
+		return rc;
+	zs_control_raise(c, ZS_HEALTH_store_failed, "%s; as it was read at the start", strerror(-why->code));
+	ZS_LOG(&c->log, STORE_FAILED, "error=\"%s\"", why->text);
+	return 0;
+}
+
 /* On a full disk by what was set aside for it, of which as much as is left is kept for the next time. */
 static int open_store(struct zs_control *c, struct zs_error *err)
 {
@@ -315,6 +327,8 @@ static int open_store(struct zs_control *c, struct zs_error *err)
 	}
 	if (!rc)
 		ZS_LOG(&c->log, STORE_OPEN, "path=%s", dir);
+	else if ((rc == -EIO || rc == -ENOSPC) && !read_store(c, dir, err))
+		rc = 0;
 	return rc;
 }
 
@@ -461,8 +475,10 @@ int main(int argc, char **argv)
 	struct process *p = calloc(1, sizeof(*p));
 	int status;
 
-	if (!p)
+	if (!p) {
+		fputs(PROGRAM ": out of memory\n", stderr);
 		return ZS_EXIT_RESOURCE;
+	}
 	p->lock = -1;
 	p->c.started_ns = zs_clock_wall_ns();
 	p->c.version = ZS_VERSION;

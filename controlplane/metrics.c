@@ -211,7 +211,7 @@ int zs_metrics_new(struct zs_metrics **out, struct zs_control *c, struct zs_erro
 	if (rc == 0)
 		rc = zs_timer_new(&m->timer, c->loop, on_timer, m);
 	if (rc != 0) {
-		zs_error_set(err, rc, ZS_EXIT_FAILED, "metrics: %s", strerror(-rc));
+		zs_error_set(err, rc, ZS_EXIT_RESOURCE, "metrics: %s", strerror(-rc));
 		goto undo;
 	}
 	*out = m;

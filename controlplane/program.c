@@ -56,12 +56,16 @@ static int open_tables(struct zs_program *p, struct zs_error *err)
 {
 	struct zs_tables_shape shape = { .routes = CONFIG_ROUTES, .nexthops = CONFIG_NEXTHOPS };
 	bool stored = zs_record_stopped(p), fresh = false;
-	int rc = zs_tables_open_writer(&p->tables, p->c->shm_dir, &shape, stored, &fresh, err);
+	struct zs_error why = { 0 }; /* of a segment set aside too */
+	int rc = zs_tables_open_writer(&p->tables, p->c->shm_dir, &shape, stored, &fresh, &why);
 
-	if (rc)
+	if (rc) {
+		if (err)
+			*err = why;
 		return rc;
-	if (fresh && err->code == -EUCLEAN) {
-		ZS_LOG(&p->c->log, SEGMENT_REFUSED, "segment=tables error=\"%s\"", err->text);
+	}
+	if (fresh && why.code == -EUCLEAN) {
+		ZS_LOG(&p->c->log, SEGMENT_REFUSED, "segment=tables error=\"%s\"", why.text);
 		zs_control_raise(p->c, ZS_HEALTH_segment_lost, "tables: made again from the store");
 	}
 	if (fresh)

@@ -76,8 +76,9 @@ int zs_record_publication(struct zs_program *p, const struct zs_publication *pub
 int zs_record_unpublish(struct zs_program *p, uint16_t port, struct zs_error *err);
 int zs_record_stop(struct zs_program *p, bool stopped, struct zs_error *err);
 bool zs_record_stopped(struct zs_program *p);
-/* Calls fn for each stored publication in order of ports; damaged records are logged and left alone. */
-typedef void zs_record_fn(struct zs_program *p, const struct zs_publication *pub);
+/* Calls fn for each stored publication in order of ports, until one does not return 0, which is returned; damaged records are
+ * logged and left alone. */
+typedef int zs_record_fn(struct zs_program *p, const struct zs_publication *pub);
 int zs_record_each(struct zs_program *p, zs_record_fn *fn);
 /* Writes one small record, so that a store that works again is noticed. */
 void zs_record_probe(struct zs_program *p);

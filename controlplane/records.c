@@ -116,11 +116,10 @@ static int each_record(void *ctx, const void *key, size_t key_len, const void *v
 	struct each *e = ctx;
 	struct zs_publication pub;
 
-	if (decode(&pub, key, key_len, value, value_len))
-		ZS_LOG(&e->p->c->log, STORE_FAILED, "error=\"damaged record of a published port\" bytes=%zu",
-		       value_len);
-	else
-		e->fn(e->p, &pub);
+	if (!decode(&pub, key, key_len, value, value_len))
+		return e->fn(e->p, &pub);
+	ZS_LOG(&e->p->c->log, STORE_FAILED, "error=\"damaged record of a published port\" bytes=%zu",
+	       value_len);
 	return 0;
 }
 

@@ -5,27 +5,28 @@
  * is there, and the stored one's again afterwards. */
 #include <errno.h>
 #include <stdlib.h>
-#include "base/check.h"
 #include "program_internal.h"
 
-static void add_configured(struct zs_program *p, const struct zs_conf *conf)
+static int add_configured(struct zs_program *p, const struct zs_conf *conf)
 {
 	for (uint32_t i = 0; i < conf->publishes; i++) {
 		struct zs_publication pub = zs_publication_from_conf(&conf->publish[i]);
 
-		if (!p->slot[pub.port])
-			ZS_CHECK(zs_slot_new(p, &pub), "out of memory");
+		if (!p->slot[pub.port] && !zs_slot_new(p, &pub))
+			return -ENOMEM;
 	}
+	return 0;
 }
 
-static void add_stored(struct zs_program *p, const struct zs_publication *pub)
+static int add_stored(struct zs_program *p, const struct zs_publication *pub)
 {
 	struct zs_slot *s = p->slot[pub->port];
 	char text[ZS_ENDPOINT_TEXT];
 
 	if (!s)
 		s = zs_slot_new(p, pub);
-	ZS_CHECK(s, "out of memory");
+	if (!s)
+		return -ENOMEM;
 	s->stored = true;
 	s->own = *pub;
 	if (s->pub.from_config &&
@@ -33,6 +34,7 @@ static void add_stored(struct zs_program *p, const struct zs_publication *pub)
 		ZS_LOG(&p->c->log, PUBLISH_REFUSED,
 		       "port=%u target=%s error=\"the configuration aims it elsewhere\"", pub->port,
 		       zs_endpoint_format(&pub->target, text));
+	return 0;
 }
 
 static bool is_attached(const struct zs_program *p, uint16_t port)
@@ -44,10 +46,12 @@ static bool is_attached(const struct zs_program *p, uint16_t port)
 
 int zs_program_restore(struct zs_program *p, struct zs_error *err)
 {
-	int rc;
+	int rc = add_configured(p, p->c->conf);
 
-	add_configured(p, p->c->conf);
-	rc = zs_record_each(p, add_stored);
+	if (!rc)
+		rc = zs_record_each(p, add_stored);
+	if (rc == -ENOMEM)
+		return zs_error_set(err, rc, ZS_EXIT_RESOURCE, "no memory for the published ports");
 	if (rc)
 		return zs_error_set(err, rc, ZS_EXIT_RESOURCE,
 				    "the published ports cannot be read from the store: %s", strerror(-rc));

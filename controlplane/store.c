@@ -6,6 +6,9 @@
  * until that works nothing is acknowledged. Recovery stops at a torn tail of the log, which
  * can only hold writes that were never acknowledged.
  *
+ * Opening it writes, and a disk that takes no writes may still be read: then it is open for reading, until an operation that
+ * writes can open it in full.
+ *
  * Limits: write buffers 2 x 2 MiB, block cache 2 MiB, write-ahead log 16 MiB, 64 open files,
  * two info logs of a few KiB. */
 #include "store.h"
@@ -27,7 +30,8 @@
 enum { LOG_LEVEL_FATAL = 4, RECOVER_POINT_IN_TIME = 2 }; /* RocksDB's numbers; its C header names none */
 
 struct zs_store {
-	rocksdb_t *db; /* NULL after a reopening that failed */
+	rocksdb_t *db;	    /* NULL after a reopening that failed */
+	rocksdb_t *reading; /* … for reading alone, or NULL */
 	rocksdb_options_t *options;
 	rocksdb_block_based_table_options_t *table;
 	rocksdb_cache_t *cache;
@@ -54,6 +58,8 @@ static int code_of(const char *text)
 		return -EBUSY;
 	if (strstr(text, "Too many open files"))
 		return -EMFILE;
+	if (!strncmp(text, "Corruption", 10))
+		return -EBADMSG;
 	return -EIO;
 }
 
@@ -105,6 +111,13 @@ static void configure(struct zs_store *s)
 	s->read = rocksdb_readoptions_create();
 }
 
+static void close_reading(struct zs_store *s)
+{
+	if (s->reading)
+		rocksdb_close(s->reading);
+	s->reading = NULL;
+}
+
 /* Opens the database, again after a failure. */
 static int ensure_open(struct zs_store *s, struct zs_error *err)
 {
@@ -120,13 +133,20 @@ static int ensure_open(struct zs_store *s, struct zs_error *err)
 		return fail(err, text, "open");
 	}
 	s->failed = false;
+	close_reading(s);
 	return 0;
 }
 
-int zs_store_open(struct zs_store **out, const char *dir, struct zs_error *err)
+/* What to read from; NULL: there is nothing. */
+static rocksdb_t *readable(struct zs_store *s, int *rc)
+{
+	*rc = s->reading ? 0 : ensure_open(s, NULL);
+	return s->reading ? s->reading : s->db;
+}
+
+static int make(struct zs_store **out, const char *dir, struct zs_error *err)
 {
 	struct zs_store *s = calloc(1, sizeof(*s));
-	int rc;
 
 	if (!s)
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "store: out of memory");
@@ -136,13 +156,41 @@ int zs_store_open(struct zs_store **out, const char *dir, struct zs_error *err)
 				    dir);
 	}
 	configure(s);
-	rc = ensure_open(s, err);
-	if (rc) {
-		zs_store_close(s);
-		return rc;
-	}
 	*out = s;
 	return 0;
+}
+
+int zs_store_open(struct zs_store **out, const char *dir, struct zs_error *err)
+{
+	struct zs_store *s = NULL;
+	int rc = make(&s, dir, err);
+
+	if (!rc)
+		rc = ensure_open(s, err);
+	if (rc)
+		zs_store_close(s);
+	else
+		*out = s;
+	return rc;
+}
+
+int zs_store_open_reading(struct zs_store **out, const char *dir, struct zs_error *err)
+{
+	struct zs_store *s = NULL;
+	char *text = NULL;
+	int rc = make(&s, dir, err);
+
+	if (!rc)
+		s->reading = rocksdb_open_for_read_only(s->options, s->path, 0, &text);
+	if (text) {
+		s->reading = NULL;
+		rc = fail(err, text, "open for reading");
+	}
+	if (rc)
+		zs_store_close(s);
+	else
+		*out = s;
+	return rc;
 }
 
 void zs_store_close(struct zs_store *s)
@@ -151,6 +199,7 @@ void zs_store_close(struct zs_store *s)
 		return;
 	if (s->db)
 		rocksdb_close(s->db);
+	close_reading(s);
 	rocksdb_readoptions_destroy(s->read);
 	rocksdb_writeoptions_destroy(s->synced);
 	rocksdb_writeoptions_destroy(s->unsynced);
@@ -239,11 +288,12 @@ void zs_store_abort(struct zs_store_batch *b)
 int zs_store_get(struct zs_store *s, const void *key, size_t key_len, void *value, size_t cap, size_t *len)
 {
 	char *text = NULL, *found;
-	int rc = ensure_open(s, NULL);
+	int rc;
+	rocksdb_t *db = readable(s, &rc);
 
 	if (rc)
 		return rc;
-	found = rocksdb_get(s->db, s->read, key, key_len, len, &text);
+	found = rocksdb_get(db, s->read, key, key_len, len, &text);
 	if (text)
 		return fail(NULL, text, "read");
 	if (!found)
@@ -257,11 +307,12 @@ int zs_store_each(struct zs_store *s, const void *prefix, size_t prefix_len, zs_
 {
 	rocksdb_iterator_t *it;
 	char *text = NULL;
-	int rc = ensure_open(s, NULL);
+	int rc;
+	rocksdb_t *db = readable(s, &rc);
 
 	if (rc)
 		return rc;
-	it = rocksdb_create_iterator(s->db, s->read);
+	it = rocksdb_create_iterator(db, s->read);
 	for (rocksdb_iter_seek(it, prefix, prefix_len); !rc && rocksdb_iter_valid(it);
 	     rocksdb_iter_next(it)) {
 		size_t key_len, value_len;

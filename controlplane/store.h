@@ -9,6 +9,9 @@
 struct zs_store;
 
 int zs_store_open(struct zs_store **out, const char *dir, struct zs_error *err);
+/* For a disk that takes no writes, -EIO or -ENOSPC of the one above: what can be read is served, and each operation that writes tries
+ * to open it in full first. A store has to be there. */
+int zs_store_open_reading(struct zs_store **out, const char *dir, struct zs_error *err);
 void zs_store_close(struct zs_store *s);
 
 /* Bytes that its tables, buffers and cache take now, and what bounds them. */

@@ -276,6 +276,8 @@ int main(int argc, char **argv)
 	int status = zs_options_read(&o, &self, argc, argv), rc;
 	sigset_t set;
 
+	if (!dp && status < 0)
+		fputs("zs-dataplane: out of memory\n", stderr);
 	if (status >= 0 || !dp)
 		return status >= 0 ? status : ZS_EXIT_RESOURCE;
 	zs_log_init(&log, STDERR_FILENO, "zs-dataplane");
@@ -288,7 +290,8 @@ int main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &set, NULL); /* before EAL's threads, which inherit it */
 	zs_fault_install(&fault);
 	dp->conf = calloc(1, sizeof(*dp->conf));
-	rc = dp->conf ? load_conf(dp, &o, &err) : -ENOMEM;
+	rc = dp->conf ? load_conf(dp, &o, &err)
+		      : zs_error_set(&err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
 	if (!rc && o.check)
 		printf("%s: correct\n", o.config);
 	else if (!rc)

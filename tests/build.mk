@@ -31,6 +31,12 @@ $(B)/tests/test_revisions: OWN_LINK := -Wl,--wrap=zs_store_commit
 FAULTS := malloc calloc realloc aligned_alloc strdup mmap fallocate ftruncate fchmod write pwrite read fsync rename link mkdir socket fopen open
 $(foreach t,test_faults test_faults_apply,$(eval $(B)/tests/$(t): OWN_LINK := $(FAULTS:%=-Wl,--wrap=%)))
 $(B)/tests/test_faults $(B)/tests/test_faults_apply: $(B)/obj/tests/faults.o
+# … while a whole program starts: its main is the test's.
+STARTS := main zs_notify $(FAULTS)
+$(B)/tests/test_faults_start: OWN_LINK := $(foreach w,zs_control_drop zs_control_filter $(STARTS),-Wl,--wrap=$w)
+$(B)/tests/test_faults_start: $(addprefix $(B)/obj/,tests/faults.o tests/starts.o controlplane/main.o)
+$(B)/tests/test_faults_edge: OWN_LINK := $(foreach w,zs_edge_sandbox $(STARTS),-Wl,--wrap=$w)
+$(B)/tests/test_faults_edge: $(addprefix $(B)/obj/,tests/faults.o tests/starts.o tools/edge/main.o)
 $(foreach t,$(UNIT_P2P),$(eval $(call unit,$(t),p2p,$$(B)/libzsp2p.a,$$(B)/libzsp2p.a $$(B)/libzs.a $$(P2P_LIBS))))
 $(foreach t,$(UNIT_RELAY),$(eval $(call unit,$(t),relay,$$(B)/libzsrelay.a,$$(RELAY_LIBS))))
 $(foreach t,$(UNIT_EDGE),$(eval $(call unit,$(t),edge,$$(EDGE_OBJ_TESTED) $$(B)/libzsp2p.a,$$(EDGE_LIBS))))

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include "attach/attach.h"
 #include "ident.h"
@@ -120,6 +121,7 @@ static int make_node(struct zs_peers *p, struct zs_error *err)
 
 int zs_peers_new(struct zs_peers **out, struct zs_control *c, struct zs_pulse *pulse, struct zs_error *err)
 {
+	struct zs_error why = { 0 };
 	struct zs_peers *p;
 	int rc;
 
@@ -138,12 +140,15 @@ int zs_peers_new(struct zs_peers **out, struct zs_control *c, struct zs_pulse *p
 	if (!rc)
 		rc = zs_timer_new(&p->save, c->loop, save, p);
 	if (!rc)
-		rc = zs_resolver_new(&p->resolver, c->loop, NULL, err);
+		rc = zs_resolver_new(&p->resolver, c->loop, NULL, &why);
 	if (!rc)
-		rc = make_node(p, err);
+		rc = make_node(p, &why);
 	if (rc) {
 		zs_peers_delete(p);
-		return err->code ? rc : zs_error_set(err, rc, ZS_EXIT_RESOURCE, "out of memory");
+		if (!why.code)
+			zs_error_set(&why, rc, ZS_EXIT_RESOURCE, "p2p: %s", strerror(-rc));
+		*err = why;
+		return rc;
 	}
 	peers_listen(p);
 	peers_announce(p);

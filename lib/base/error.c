@@ -1,6 +1,7 @@
 /* Errors told to people: always one line, cut rather than broken. */
 #include "base/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -22,6 +23,22 @@ int zs_error_set(struct zs_error *err, int code, enum zs_exit exit, const char *
 		if ((unsigned char)*p < ' ')
 			*p = ' ';
 	return code;
+}
+
+bool zs_error_lacks(int code)
+{
+	switch (code) {
+	case -EDQUOT:
+	case -EIO:
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOBUFS:
+	case -ENOMEM:
+	case -ENOSPC:
+		return true;
+	default:
+		return false;
+	}
 }
 
 static const struct {

@@ -3,6 +3,7 @@
 #ifndef ZS_BASE_ERROR_H
 #define ZS_BASE_ERROR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define ZS_ERROR_TEXT 256 /* one terminal line and a half; longer text is cut */
@@ -24,6 +25,10 @@ struct zs_error {
 /* Fills err (which may be NULL) and returns code, so that `return zs_error_set(...)` reads well. */
 __attribute__((format(printf, 4, 5))) int zs_error_set(struct zs_error *err, int code, enum zs_exit exit,
 						       const char *fmt, ...);
+
+/* Does the machine lack something for now, memory, descriptors, a disk that works? Then another try may go well, and the exit status
+ * is ZS_EXIT_RESOURCE, after which service managers do try again. */
+bool zs_error_lacks(int code);
 
 /* The stable name and the text of an exit status; never NULL. */
 const char *zs_exit_name(int status);

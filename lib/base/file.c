@@ -81,13 +81,8 @@ static enum zs_exit status_of(int code)
 	case -EACCES:
 	case -EROFS:
 		return ZS_EXIT_PRIVILEGE;
-	case -ENOSPC:
-	case -EDQUOT:
-	case -EIO:
-	case -ENOMEM:
-		return ZS_EXIT_RESOURCE;
 	default:
-		return ZS_EXIT_CONFIG;
+		return zs_error_lacks(code) ? ZS_EXIT_RESOURCE : ZS_EXIT_CONFIG;
 	}
 }
 

@@ -125,6 +125,9 @@ int zs_conf_parse(struct zs_conf *out, const char *name, const char *text, size_
 
 static int cannot_read(struct zs_error *err, const char *path, int code)
 {
+	if (zs_error_lacks(code))
+		return zs_error_set(err, code, ZS_EXIT_RESOURCE, "%s: cannot be read: %s", path,
+				    strerror(-code));
 	return zs_error_set(err, code, code == -EACCES ? ZS_EXIT_PRIVILEGE : ZS_EXIT_CONFIG,
 			    "%s: cannot be read: %s; look at the path and its permissions", path,
 			    strerror(-code));

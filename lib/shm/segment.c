@@ -33,7 +33,7 @@ int zs_segment_fail(struct zs_error *err, int code, const char *what, const char
 
 	if (code == -EFBIG)
 		code = -ENOSPC;
-	if (code == -ENOSPC || code == -ENOMEM || code == -EMFILE || code == -ENFILE)
+	if (zs_error_lacks(code))
 		end = ZS_EXIT_RESOURCE;
 	else if (denied)
 		end = ZS_EXIT_PRIVILEGE;

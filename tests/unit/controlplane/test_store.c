@@ -147,6 +147,38 @@ static void test_failed_write_heals(void **state)
 	zs_store_close(s);
 }
 
+/* It starts on a disk that takes nothing: what is there can be read, and the first write that works ends it. */
+static void test_open_for_reading(void **state)
+{
+	struct rig *r = *state;
+	struct zs_store *s = open_store(r);
+	struct rlimit old, none;
+	char path[128], v;
+	size_t len;
+
+	signal(SIGXFSZ, SIG_IGN);
+	snprintf(path, sizeof(path), "%s/store", r->dir);
+	assert_int_equal(put(s, "before", "1", 1, NULL), 0);
+	zs_store_close(s);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	none = (struct rlimit){ 0, old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_int_equal(zs_store_open(&s, path, &r->err), -EIO);
+	if (zs_store_open_reading(&s, path, &r->err))
+		fail_msg("%s", r->err.text);
+	assert_int_equal(put(s, "refused", "1", 1, &r->err), -EIO);
+	assert_int_equal(zs_store_get(s, "before", 6, &v, 1, &len), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(zs_store_get(s, "refused", 7, &v, 1, &len), -ENOENT);
+	assert_int_equal(put(s, "after", "1", 1, &r->err), 0);
+	assert_int_equal(zs_store_get(s, "after", 5, &v, 1, &len), 0);
+	assert_int_equal(zs_store_get(s, "before", 6, &v, 1, &len), 0);
+	assert_int_equal(zs_store_get(s, "refused", 7, &v, 1, &len), -ENOENT);
+	zs_store_close(s);
+	snprintf(path, sizeof(path), "%s/none", r->dir);
+	assert_true(zs_store_open_reading(&s, path, &r->err) < 0);
+}
+
 static void test_open_refuses(void **state)
 {
 	struct rig *r = *state;
@@ -168,6 +200,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_each_has_the_prefix_in_order, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_acknowledged_survives_kill, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_failed_write_heals, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_open_for_reading, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_open_refuses, rig_setup, rig_teardown),
 	};
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 #include "limit.h"
-#include "stage/stage.h"
+#include "stage/refuse.h"
 
 #define ENTER_NS  (100 * ZS_NS_PER_MS)
 #define LEAVE_NS  (1 * ZS_NS_PER_S)
@@ -13,7 +13,6 @@
 #define DEAR	  4   /* tags checked a ms in flood mode: a few µs each, so some 2 % of the time */
 #define NUDGES	  16  /* a ms: of peers whose NAT forgot them there are never so many */
 #define LOOK_NS	  (10 * ZS_NS_PER_MS) /* of a longer time between two looks nothing is known */
-#define SAMPLE	  8		      /* of so many drops one is counted, for so many */
 
 static uint64_t sum(const uint64_t *drop)
 {
@@ -142,15 +141,14 @@ static uint32_t (*find(struct zs_flood *f, uint64_t hash))[2]
 	return &bucket[least];
 }
 
-/* Flood mode: a packet of nobody known was dropped. */
-static void suspect(struct zs_worker *w, const struct zs_addr *src)
+void zs_flood_suspect(struct zs_worker *w, const struct zs_addr *src)
 {
 	uint32_t most = w->dp->conf->flood.block_pkt_s / w->dp->workers + 1, (*s)[2];
 
-	if (!w->dp->conf->flood.block_pkt_s || zs_worker_random(w) % SAMPLE)
+	if (!w->dp->conf->flood.block_pkt_s)
 		return;
 	s = find(&w->flood, zs_limit_site_hash(w->dp->limits, src));
-	(*s)[1] += SAMPLE;
+	(*s)[1] += ZS_FLOOD_SAMPLE;
 	if ((*s)[1] < most)
 		return;
 	(*s)[1] = 0;
@@ -159,8 +157,7 @@ static void suspect(struct zs_worker *w, const struct zs_addr *src)
 
 ZS_COLD void zs_stage_refuse(struct zs_worker *w, struct zs_item *it, enum zs_drop reason)
 {
-	if (w->flood.on)
-		suspect(w, &it->p.src.addr);
+	zs_refuse_suspect(w, &it->p.src.addr);
 	zs_stage_drop(w, it->m, reason);
 }
 

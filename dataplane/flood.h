@@ -24,6 +24,7 @@
 #define ZS_FLOOD_BUCKETS 1024 /* of suspects: 4,096 prefixes, 32 KiB */
 #define ZS_FLOOD_WAYS	 4
 #define ZS_FLOOD_TOLD	 64
+#define ZS_FLOOD_SAMPLE	 8 /* of so many refusals one is counted, for so many */
 
 struct zs_worker;
 
@@ -49,6 +50,8 @@ void zs_flood_turn(struct zs_worker *w, bool full);
 enum zs_drop zs_flood_may_check(struct zs_worker *w, const struct zs_addr *src, bool known);
 /* … and it was wrong. */
 void zs_flood_failed(struct zs_worker *w, const struct zs_addr *src);
+/* Flood mode: one packet of nobody known that was refused, a sample of ZS_FLOOD_SAMPLE (stage/refuse.h). */
+void zs_flood_suspect(struct zs_worker *w, const struct zs_addr *src);
 /* Main: the next prefix that a worker told of. false: none. */
 bool zs_flood_told(struct zs_flood *f, struct zs_addr *site);
 

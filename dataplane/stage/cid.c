@@ -13,9 +13,9 @@
 #include "binds.h"
 #include "limit.h"
 #include "net/quic.h"
+#include "refuse.h"
 #include "relay/bind.h"
 #include "shm/senders_find.h"
-#include "stage.h"
 #include "tunnels.h"
 
 /* Before it is known who sends. */
@@ -72,15 +72,9 @@ static inline bool open_head(struct zs_worker *w, struct zs_item *it, struct zs_
 
 static inline enum zs_drop judge(const struct zs_worker *w, const struct zs_item *it)
 {
-	const struct zs_cid *cid = &it->cid;
-
 	if (it->inner && it->sender >= w->dp->state.attachments)
 		return ZS_DROP_cid_stale; /* tables with more of them than our state has room for */
-	if (cid->verdict != ZS_CID_OK)
-		return zs_cid_drop(cid->verdict);
-	if (cid->pop != w->dp->conf->attach.pop)
-		return ZS_DROP_backhaul;
-	return cid->attachment < w->dp->state.attachments ? ZS_DROPS : ZS_DROP_cid_stale;
+	return zs_refuse_cid(w, &it->cid);
 }
 
 /* false: it has ended. */
@@ -112,12 +106,12 @@ static ZS_COLD enum zs_drop judge_stranger(struct zs_worker *w, const struct zs_
 					   const struct zs_hot *to)
 {
 	uint32_t rate = w->dp->conf->flood.strangers_s;
+	enum zs_drop why = zs_refuse_stranger(w, to);
 
-	if (w->flood.on)
-		return to->flags & ZS_HOT_STRANGERS ? ZS_DROP_flood : ZS_DROP_cid_stranger;
-	zs_bind_nudge(w, it);
-	if (!(to->flags & ZS_HOT_STRANGERS))
-		return ZS_DROP_cid_stranger;
+	if (!w->flood.on)
+		zs_bind_nudge(w, it);
+	if (why != ZS_DROPS)
+		return why;
 	return zs_limit_prefix_of(w->dp->limits, ZS_LIMIT_STRANGERS, &it->p.src.addr, rate, rate, w->now_ns)
 		   ? ZS_DROPS
 		   : ZS_DROP_cid_stranger_rate;
@@ -149,12 +143,10 @@ static inline bool is_bound(const struct zs_worker *w, uint32_t id, const struct
 static inline enum zs_drop route(struct zs_worker *w, struct zs_item *it)
 {
 	struct zs_hot *to = &w->hot[it->cid.attachment];
-	enum zs_drop why;
+	enum zs_drop why = zs_refuse_line(to, it->cid.attachment, it->cid.generation, it->sender);
 
-	if (!to->generation || to->generation != it->cid.generation)
-		return ZS_DROP_cid_stale;
-	if (it->sender == it->cid.attachment)
-		return ZS_DROP_self;
+	if (why != ZS_DROPS)
+		return why;
 	if (it->sender == ZS_SENDER_NONE && (why = judge_stranger(w, it, to)) != ZS_DROPS)
 		return why;
 	if (!is_bound(w, it->cid.attachment, to) || !w->locals.entry[to->local].used ||

@@ -2,12 +2,13 @@
  * pipelined. What all of it share is here: headers by one compare, own address; the source is looked at a little later, when what the
  * lists say of it has come. Then each has a kind:
  *
- *   express_cid   of the service port, from a bound peer to another one of the same family, neither with limits, by a
+ *   express_cid   of the service port, from a bound peer to another one of the same family, by a
  *                 neighbour at hand
  *   express_flow  of confirmed flows of published ports, to an end of the same family, by a neighbour at hand
  *
- * A packet that any of them is not sure of is left as it came and goes the long way (stage.h), which judges it from the
- * beginning: nothing is refused here but a connection ID that is none. All packets from one peer to another go the same way
+ * What each of them is sure to refuse ends here too, by the same rules as on the long way (refuse.h), so a flood costs no more than
+ * forwarding. A packet that they are not sure of is left as it came and goes the long way (stage.h), which judges it from the
+ * beginning. All packets from one peer to another go the same way
  * until something changes between them, so none overtakes the other. */
 #include "express.h"
 
@@ -120,16 +121,14 @@ static inline bool take(struct zs_express *x, struct rte_mbuf *m)
 	return take_other(x, m);
 }
 
-/* Is there a short way for a burst that came in there? Traces and the fast path in the kernel are told of the long way alone; in a
- * flood most packets would be looked at twice. */
+/* Is there a short way for a burst that came in there? Traces and the fast path in the kernel are told of the long way alone. */
 static bool is_open(const struct zs_worker *w, const struct zs_port *port)
 {
 	bool untagged = false;
 
 	for (uint16_t i = 0; i < port->vlans; i++)
 		untagged |= port->vlan[i] == 0;
-	return untagged && w->tables && !zs_tables_stopped(w->tables) && !w->trace && !w->dp->fast &&
-	       !w->flood.on;
+	return untagged && w->tables && !zs_tables_stopped(w->tables) && !w->trace && !w->dp->fast;
 }
 
 static void begin(struct zs_express *x, struct zs_worker *w, const struct zs_port *port, struct rte_mbuf **m)
@@ -142,6 +141,7 @@ static void begin(struct zs_express *x, struct zs_worker *w, const struct zs_por
 	x->left = m;
 	x->rest = 0;
 	x->bytes = 0;
+	x->ended = 0;
 	x->cid_open = zs_express_cid_is_open(w);
 	x->flow_open = zs_express_flow_is_open(w);
 	x->cid.taken = x->cid.decoded = x->cid.known = x->cid.done = 0;
@@ -173,5 +173,7 @@ uint32_t zs_stage_express(struct zs_worker *w, struct rte_mbuf **m, uint32_t n)
 			zs_express_flow_step(&x, &x.flow);
 	}
 	w->count[ZS_COUNTER_rx_bytes] += x.bytes;
+	if (x.ended)
+		zs_stage_free(x.end, x.ended);
 	return x.rest;
 }

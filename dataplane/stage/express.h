@@ -8,7 +8,7 @@
 
 #include <rte_mbuf.h>
 #include "net/packet_plain.h"
-#include "stage.h"
+#include "refuse.h"
 
 #define ZS_EXPRESS_GROUP 8 /* while one is looked at, the lines of the next are on their way */
 
@@ -46,6 +46,8 @@ struct zs_express {
 	uint32_t rest;		/* left for the long way … */
 	struct rte_mbuf **left; /* … in the caller's array */
 	uint64_t bytes;		/* of what does not go the long way */
+	uint32_t ended;		/* refused: freed together */
+	struct rte_mbuf *end[ZS_BURST];
 	bool cid_open, flow_open;
 	struct zs_express_lane cid, flow;
 };
@@ -55,6 +57,22 @@ static inline void zs_express_leave(struct zs_express *x, struct zs_express_pack
 {
 	x->left[x->rest++] = e->m;
 	e->m = NULL;
+}
+
+/* A packet that ends here, refused. */
+static inline void zs_express_drop(struct zs_express *x, struct zs_express_packet *e, enum zs_drop why)
+{
+	x->w->drop[why]++;
+	x->bytes += e->ip_len;
+	x->end[x->ended++] = e->m;
+	e->m = NULL;
+}
+
+/* The same, of nobody known. */
+static inline void zs_express_refuse(struct zs_express *x, struct zs_express_packet *e, enum zs_drop why)
+{
+	zs_refuse_suspect(x->w, &e->src.addr);
+	zs_express_drop(x, e, why);
 }
 
 /* Where the payload is. */

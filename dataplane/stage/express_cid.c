@@ -4,7 +4,7 @@
  *   decode connection IDs of a group at once
  *   aim    the attachment's line is on its way
  *   know   who sends; its line is on its way
- *   send   may it go there? turned around and left with tx */
+ *   send   may it go there? turned around and left with tx, or refused */
 #include "express.h"
 #include "base/prefetch.h"
 #include "net/quic.h"
@@ -45,27 +45,6 @@ static inline bool open_one(const struct zs_express *x, struct zs_express_packet
 	return true;
 }
 
-/* A connection ID that leads nowhere. */
-static ZS_COLD void refuse(struct zs_express *x, struct zs_express_packet *e, enum zs_drop why)
-{
-	struct zs_item it;
-
-	x->bytes += e->ip_len;
-	it.m = e->m;
-	zs_packet_parse(e->ip - ZS_ETH_LEN, e->m->data_len, &it.p);
-	zs_stage_refuse(x->w, &it, why);
-	e->m = NULL;
-}
-
-static inline enum zs_drop judge(const struct zs_worker *w, const struct zs_cid *cid)
-{
-	if (ZS_UNLIKELY(cid->verdict != ZS_CID_OK))
-		return zs_cid_drop(cid->verdict);
-	if (ZS_UNLIKELY(cid->pop != w->dp->conf->attach.pop))
-		return ZS_DROP_backhaul;
-	return cid->attachment < w->dp->state.attachments ? ZS_DROPS : ZS_DROP_cid_stale;
-}
-
 /* Those that are of this kind stay in the lane. */
 static inline uint32_t open_all(struct zs_express *x, struct zs_express_lane *lane, struct zs_cid_ref *ref)
 {
@@ -87,10 +66,10 @@ static inline uint32_t open_all(struct zs_express *x, struct zs_express_lane *la
 
 static inline void aim(struct zs_express *x, struct zs_express_packet *e, const struct zs_cid *cid)
 {
-	enum zs_drop why = judge(x->w, cid);
+	enum zs_drop why = zs_refuse_cid(x->w, cid);
 
 	if (ZS_UNLIKELY(why != ZS_DROPS)) {
-		refuse(x, e, why);
+		zs_express_refuse(x, e, why);
 		return;
 	}
 	zs_prefetch(&x->w->hot[cid->attachment]);
@@ -115,7 +94,7 @@ static inline void know(struct zs_express *x, struct zs_express_packet *e)
 		return;
 	e->from = zs_senders_find(&x->w->dp->senders, e->hash);
 	if (ZS_UNLIKELY(e->from >= x->w->dp->state.attachments))
-		zs_express_leave(x, e);
+		e->from = ZS_SENDER_NONE;
 	else
 		zs_prefetch(&x->w->hot[e->from]);
 }
@@ -128,15 +107,56 @@ static inline const struct zs_hop *way_of(const struct zs_express *x, const stru
 	const struct zs_local *local = &w->locals.entry[to->local];
 	const struct zs_hop *hop = zs_hop_at_hand(w, to);
 
-	if (to->generation != e->generation || !to->generation || !to->port || e->from == e->to ||
-	    zs_hot_expired(to, w->now_ns) >= 0 || (to->flags | w->hot[e->from].flags) & ZS_HOT_POLICED ||
-	    !local->used || zs_addr_is4(&local->addr) != e->is4 || zs_addr_is4(&to->addr) != e->is4 || !hop ||
+	if (e->from == ZS_SENDER_NONE || !to->port || zs_hot_expired(to, w->now_ns) >= 0 || !local->used ||
+	    zs_addr_is4(&local->addr) != e->is4 || zs_addr_is4(&to->addr) != e->is4 || !hop ||
 	    !zs_express_fits(x, e, hop))
 		return NULL;
 	return hop;
 }
 
-static inline bool turn(struct zs_express *x, const struct zs_express_packet *e)
+/* A packet of nobody who bound an address. */
+static __attribute__((noinline)) enum zs_drop judge_stranger(struct zs_express *x,
+							     const struct zs_express_packet *e)
+{
+	enum zs_drop why = zs_refuse_stranger(x->w, &x->w->hot[e->to]);
+	struct zs_item it;
+
+	if (why == ZS_DROPS || x->w->flood.on || !x->w->flood.nudges)
+		return why;
+	it.p.src = e->src;
+	it.p.dst = (struct zs_endpoint){ x->w->locals.entry[e->local].addr, e->port };
+	it.p.payload_len = e->payload_len;
+	it.l4 = zs_express_payload(e) - ZS_UDP_LEN;
+	zs_bind_nudge(x->w, &it);
+	return why;
+}
+
+/* Is it certain that it may not go there? */
+static inline enum zs_drop judge(struct zs_express *x, const struct zs_express_packet *e)
+{
+	enum zs_drop why = zs_refuse_line(&x->w->hot[e->to], e->to, e->generation, e->from);
+
+	return why == ZS_DROPS && ZS_UNLIKELY(e->from == ZS_SENDER_NONE) ? judge_stranger(x, e) : why;
+}
+
+/* What has limits, once nothing else is against it. */
+static ZS_COLD bool charge(struct zs_express *x, const struct zs_express_packet *e)
+{
+	uint8_t old = (e->is4 ? e->ip[1] : e->ip[1] >> 4) & ZS_ECN_MASK, ecn = old;
+
+	if (!zs_police_charge(x->w, e->from, ZS_FROM_EDGE, e->payload_len, &ecn) ||
+	    !zs_police_charge(x->w, e->to, ZS_TO_EDGE, e->payload_len, &ecn))
+		return false;
+	if (ecn == old)
+		return true;
+	if (e->is4)
+		zs_turn_mark4(e->ip, ecn);
+	else
+		zs_turn_mark6(e->ip, ecn);
+	return true;
+}
+
+static inline bool turn(struct zs_express *x, struct zs_express_packet *e)
 {
 	struct zs_worker *w = x->w;
 	const struct zs_hot *to = &w->hot[e->to];
@@ -146,6 +166,10 @@ static inline bool turn(struct zs_express *x, const struct zs_express_packet *e)
 
 	if (ZS_UNLIKELY(!hop))
 		return false;
+	if (ZS_UNLIKELY((to->flags | w->hot[e->from].flags) & ZS_HOT_POLICED) && !charge(x, e)) {
+		zs_express_drop(x, e, ZS_DROP_policed);
+		return false;
+	}
 	if (e->is4)
 		zs_turn4(e->ip, e->ip + ZS_IP4_MIN, own, &to->addr, ports);
 	else
@@ -156,11 +180,26 @@ static inline bool turn(struct zs_express *x, const struct zs_express_packet *e)
 	return true;
 }
 
+static inline void end(struct zs_express *x, struct zs_express_packet *e, enum zs_drop why)
+{
+	if (e->from == ZS_SENDER_NONE)
+		zs_express_refuse(x, e, why);
+	else
+		zs_express_drop(x, e, why);
+}
+
 static inline uint32_t send(struct zs_express *x, struct zs_express_packet *e)
 {
-	if (ZS_LIKELY(e->m && turn(x, e)))
+	enum zs_drop why;
+
+	if (ZS_UNLIKELY(!e->m))
+		return 0;
+	why = judge(x, e);
+	if (ZS_LIKELY(why == ZS_DROPS && turn(x, e)))
 		return 1;
-	if (e->m)
+	if (why != ZS_DROPS)
+		end(x, e, why);
+	else if (e->m)
 		zs_express_leave(x, e);
 	return 0;
 }

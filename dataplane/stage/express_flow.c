@@ -3,7 +3,8 @@
  *   open   which way it goes, by the port it came to; its bucket is on its way
  *   aim    the line of the flow that it probably is is on its way; where the bucket knows of none, its other one
  *   know   of what lies there, that line too
- *   send   is it that flow, confirmed, of the entry that is published now? turned around and left with tx
+ *   send   is it that flow, confirmed, of the entry that is published now? turned around and left with tx; or refused, where there
+ *          is none and none may be
  *
  * The life of a flow is the long way's: what makes, answers, confirms or ends one. Ports of the range of source ports are taken for a
  * target's side: the configuration keeps published ones out of it. */
@@ -44,10 +45,12 @@ static inline void aim(struct zs_express_packet *e)
 		e->to = zs_flow_guess(e->table, e->way, e->hash, false);
 }
 
-static inline void know(struct zs_express_packet *e)
+static inline void know(const struct zs_express *x, struct zs_express_packet *e)
 {
-	if (ZS_UNLIKELY(e->m && e->to == ZS_FLOW_NONE))
-		e->to = zs_flow_guess(e->table, e->way, e->hash, true);
+	if (ZS_LIKELY(!e->m || e->to != ZS_FLOW_NONE))
+		return;
+	zs_prefetch(&x->w->tables->published[e->port]);
+	e->to = zs_flow_guess(e->table, e->way, e->hash, true);
 }
 
 /* The guess was wrong: it shares its tag with others, or is not there. */
@@ -65,9 +68,9 @@ static inline struct zs_flow *find(const struct zs_express_packet *e)
 {
 	struct zs_flow *f = &e->table->flow[e->to];
 
-	if (ZS_LIKELY(e->to != ZS_FLOW_NONE && zs_flow_is(f, e->way, &e->src, e->port, e->local)))
-		return f;
-	return search(e);
+	if (ZS_UNLIKELY(e->to == ZS_FLOW_NONE))
+		return NULL; /* in neither of its buckets is its tag */
+	return ZS_LIKELY(zs_flow_is(f, e->way, &e->src, e->port, e->local)) ? f : search(e);
 }
 
 /* Is it what is published now, by ways that were found since the tables changed? */
@@ -112,6 +115,32 @@ static inline bool turn(struct zs_express *x, const struct zs_express_packet *e,
 	return true;
 }
 
+/* There is no flow of it here. Is it certain that there shall be none? */
+static inline enum zs_drop judge(const struct zs_express *x, const struct zs_express_packet *e)
+{
+	const struct zs_worker *w = x->w;
+	bool published, drain;
+
+	if (!zs_tables_door(w->tables, e->port, &published, &drain))
+		return ZS_DROPS;
+	if (e->way == ZS_FLOW_TO_CLIENT)
+		return published ? ZS_DROPS : ZS_DROP_stranger;
+	if (!published || (w->dp->partitions > 1 &&
+			   zs_flow_elsewhere(w, e->table, e->hash, &e->src, e->port, e->local) >= 0))
+		return ZS_DROPS;
+	return zs_refuse_flow(w, e->table, e->port, drain);
+}
+
+static __attribute__((noinline)) void end(struct zs_express *x, struct zs_express_packet *e)
+{
+	enum zs_drop why = judge(x, e);
+
+	if (why == ZS_DROPS)
+		zs_express_leave(x, e);
+	else
+		zs_express_refuse(x, e, why);
+}
+
 static inline void send(struct zs_express *x, struct zs_express_packet *e)
 {
 	struct zs_flow *f;
@@ -119,7 +148,9 @@ static inline void send(struct zs_express *x, struct zs_express_packet *e)
 	if (ZS_UNLIKELY(!e->m))
 		return;
 	f = find(e);
-	if (ZS_UNLIKELY(!f || !turn(x, e, f)))
+	if (ZS_UNLIKELY(!f))
+		end(x, e);
+	else if (ZS_UNLIKELY(!turn(x, e, f)))
 		zs_express_leave(x, e);
 }
 
@@ -128,7 +159,7 @@ void zs_express_flow_step(struct zs_express *x, struct zs_express_lane *lane)
 	for (; lane->done < lane->known; lane->done++)
 		send(x, &lane->at[lane->done]);
 	for (; lane->known < lane->aimed; lane->known++)
-		know(&lane->at[lane->known]);
+		know(x, &lane->at[lane->known]);
 	for (; lane->aimed < lane->decoded; lane->aimed++)
 		aim(&lane->at[lane->aimed]);
 	for (; lane->decoded < lane->taken; lane->decoded++)

@@ -64,15 +64,13 @@ static void fetch_all(struct zs_item **at, uint32_t n)
 		fetch(again[i], true);
 }
 
-/* Looks for a client's flow beyond the home partition; returns where it is, or -1. */
-static int elsewhere(const struct zs_worker *w, const struct zs_item *it)
+int zs_flow_elsewhere(const struct zs_worker *w, const struct zs_flow_table *home, uint64_t hash,
+		      const struct zs_endpoint *client, uint16_t port, uint8_t local)
 {
 	for (uint32_t i = 0; i < w->dp->partitions; i++) {
 		const struct zs_flow_table *t = &w->dp->partition[i];
 
-		if (t == it->table)
-			continue;
-		if (zs_flow_find_client(t, it->hash, &it->p.src, it->p.dst.port, it->local) != ZS_FLOW_NONE)
+		if (t != home && zs_flow_find_client(t, hash, client, port, local) != ZS_FLOW_NONE)
 			return (int)i;
 	}
 	return -1;
@@ -116,7 +114,7 @@ static bool find_client(struct zs_worker *w, struct zs_item *it)
 	if (mine(w, at))
 		it->flow = zs_flow_find_client(it->table, it->hash, &it->p.src, it->p.dst.port, it->local);
 	if (it->flow == ZS_FLOW_NONE && (w->dp->partitions > 1 || !mine(w, at))) {
-		other = elsewhere(w, it);
+		other = zs_flow_elsewhere(w, it->table, it->hash, &it->p.src, it->p.dst.port, it->local);
 		at = other >= 0 ? (uint32_t)other : at;
 		if (!mine(w, at)) {
 			if (it->handed)

@@ -3,10 +3,9 @@
 #include "fastpath.h"
 #include "held.h"
 #include "limit.h"
+#include "refuse.h"
 #include "relay/codes.h"
 #include "shm/flow_port.h"
-#include "shm/flow_source.h"
-#include "stage.h"
 #include "targets.h"
 #include "tunnels.h"
 
@@ -45,12 +44,8 @@ static enum zs_drop judge(struct zs_worker *w, const struct zs_item *it)
 
 	if (!p->used)
 		return ZS_DROP_not_published;
-	if (w->flood.on)
-		return ZS_DROP_flood;
-	if (p->drain)
-		return ZS_DROP_draining;
-	if (zs_flow_sources_none(it->table, it->p.dst.port, w->stamp))
-		return ZS_DROP_flow_ports;
+	if ((why = zs_refuse_flow(w, it->table, it->p.dst.port, p->drain)) != ZS_DROPS)
+		return why;
 	if ((why = judge_target(w, it)) != ZS_DROPS)
 		return why;
 	if (s->max_flows_per_prefix && zs_limit_prefix_flows(l, &it->p.src.addr) >= s->max_flows_per_prefix)

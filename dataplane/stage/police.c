@@ -47,19 +47,24 @@ static void prefetch(struct zs_worker *w, const struct zs_item *it)
 		zs_prefetch(&w->hot[it->to]);
 }
 
+bool zs_police_charge(struct zs_worker *w, uint32_t id, enum zs_way way, uint32_t bytes, uint8_t *ecn)
+{
+	enum zs_police_verdict v;
+
+	if (!(w->hot[id].flags & ZS_HOT_POLICED) || !w->sessions)
+		return true;
+	v = zs_policer_packet(&w->policer, id, way, bytes, *ecn == 1 || *ecn == 2, w->now_ns);
+	if (v == ZS_POLICE_MARK)
+		*ecn = CE;
+	return v != ZS_POLICE_DROP;
+}
+
 /* false: it may not pass. */
 static bool charge(struct zs_worker *w, struct zs_item *it, uint32_t id, enum zs_way way)
 {
 	uint32_t bytes = it->inner ? it->payload_len : it->p.payload_len;
-	bool ect = it->p.ecn == 1 || it->p.ecn == 2;
-	enum zs_police_verdict v;
 
-	if (id == ZS_SENDER_NONE || !(w->hot[id].flags & ZS_HOT_POLICED) || !w->sessions)
-		return true;
-	v = zs_policer_packet(&w->policer, id, way, bytes, ect, w->now_ns);
-	if (v == ZS_POLICE_MARK)
-		it->p.ecn = CE;
-	return v != ZS_POLICE_DROP;
+	return id == ZS_SENDER_NONE || zs_police_charge(w, id, way, bytes, &it->p.ecn);
 }
 
 uint32_t zs_stage_police(struct zs_worker *w, struct zs_item **at, uint32_t n)

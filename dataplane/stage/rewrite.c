@@ -109,28 +109,6 @@ static ZS_COLD enum zs_drop make(struct zs_item *it, const struct zs_ends *e, ui
 	return zs_header_put(it, &h, it->payload, it->payload_len) ? ZS_DROPS : ZS_DROP_no_mbuf;
 }
 
-/* The policer may have marked it. */
-static inline void mark4(uint8_t *ip, uint8_t ecn)
-{
-	struct zs_csum_delta d = { 0 };
-	uint16_t old, new, csum;
-
-	memcpy(&old, ip, 2);
-	new = (uint16_t)((old & ~htobe16(ZS_ECN_MASK)) | htobe16(ecn));
-	if (ZS_LIKELY(new == old))
-		return;
-	memcpy(ip, &new, 2);
-	memcpy(&csum, ip + 10, 2);
-	zs_csum_swap16(&d, old, new);
-	csum = zs_csum_apply(csum, &d);
-	memcpy(ip + 10, &csum, 2);
-}
-
-static inline void mark6(uint8_t *ip, uint8_t ecn)
-{
-	ip[1] = (uint8_t)((ip[1] & ~(ZS_ECN_MASK << 4)) | ecn << 4);
-}
-
 /* ZS_DROPS: ready for tx. */
 static inline enum zs_drop rewrite(struct zs_worker *w, struct zs_item *it)
 {
@@ -155,10 +133,10 @@ static inline enum zs_drop rewrite(struct zs_worker *w, struct zs_item *it)
 		return ZS_DROP_no_mbuf; /* no headroom: nothing to make the other header in */
 	if (it->p.is4 && to4) {
 		zs_turn4(ip, it->l4, &e->src.addr, &e->dst.addr, ports);
-		mark4(ip, it->p.ecn);
+		zs_turn_mark4(ip, it->p.ecn);
 	} else if (!it->p.is4 && !to4) {
 		zs_turn6(ip, it->l4, &e->src.addr, &e->dst.addr, ports);
-		mark6(ip, it->p.ecn);
+		zs_turn_mark6(ip, it->p.ecn);
 	} else
 		ip = cross(it, e, ports);
 	it->ip = ip;

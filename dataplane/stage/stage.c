@@ -13,6 +13,11 @@ ZS_COLD void zs_stage_drop(struct zs_worker *w, struct rte_mbuf *m, enum zs_drop
 	rte_pktmbuf_free(m);
 }
 
+void zs_stage_free(struct rte_mbuf **m, uint32_t n)
+{
+	rte_pktmbuf_free_bulk(m, n);
+}
+
 ZS_COLD void zs_stage_punt(struct zs_worker *w, struct zs_item *it)
 {
 	const struct zs_port *p = &w->dp->port[it->iface];

@@ -100,12 +100,22 @@ uint32_t zs_stage_tunnel_out(struct zs_worker *w, struct zs_item **at, uint32_t 
 uint32_t zs_stage_rewrite(struct zs_worker *w, struct zs_item **at, uint32_t n);
 void zs_stage_tx(struct zs_worker *w, struct zs_item **at, uint32_t n);
 
+/* Frees packets that have ended, at once: each is of one piece, straight from a port. */
+void zs_stage_free(struct rte_mbuf **m, uint32_t n);
 /* Ends a packet with a counted reason. */
 void zs_stage_drop(struct zs_worker *w, struct rte_mbuf *m, enum zs_drop reason);
 /* flood.c: the same for a packet of nobody known. */
 void zs_stage_refuse(struct zs_worker *w, struct zs_item *it, enum zs_drop reason);
 /* Ends a packet that is the kernel's: punted where the kernel has it, else `no_twin`. */
 void zs_stage_punt(struct zs_worker *w, struct zs_item *it);
+
+/* police.c: charges an attachment that has limits for a payload; false: it may not pass. `ecn`: of its header, becomes CE where the
+ * policer marks it. */
+bool zs_police_charge(struct zs_worker *w, uint32_t attachment, enum zs_way way, uint32_t bytes,
+		      uint8_t *ecn);
+/* flow.c: the partition other than `home` where a client's flow is, or -1. */
+int zs_flow_elsewhere(const struct zs_worker *w, const struct zs_flow_table *home, uint64_t hash,
+		      const struct zs_endpoint *client, uint16_t port, uint8_t local);
 
 /* Copies the entry of a published port into the item. false: there is none (used = 0). */
 static inline bool zs_stage_published(const struct zs_worker *w, struct zs_item *it, uint16_t port)

@@ -70,4 +70,26 @@ static inline void zs_turn6(uint8_t *ip, uint8_t *udp, const struct zs_addr *src
 	memcpy(ip + 24, dst->ip, 16);
 }
 
+/* The policer may have marked it. */
+static inline void zs_turn_mark4(uint8_t *ip, uint8_t ecn)
+{
+	struct zs_csum_delta d = { 0 };
+	uint16_t old, new, csum;
+
+	memcpy(&old, ip, 2);
+	new = (uint16_t)((old & ~htobe16(ZS_ECN_MASK)) | htobe16(ecn));
+	if (ZS_LIKELY(new == old))
+		return;
+	memcpy(ip, &new, 2);
+	memcpy(&csum, ip + 10, 2);
+	zs_csum_swap16(&d, old, new);
+	csum = zs_csum_apply(csum, &d);
+	memcpy(ip + 10, &csum, 2);
+}
+
+static inline void zs_turn_mark6(uint8_t *ip, uint8_t ecn)
+{
+	ip[1] = (uint8_t)((ip[1] & ~(ZS_ECN_MASK << 4)) | ecn << 4);
+}
+
 #endif

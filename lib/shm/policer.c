@@ -54,6 +54,12 @@ static uint32_t least(uint32_t a, uint32_t b)
 	return !a || (b && b < a) ? b : a;
 }
 
+/* Of one packet, beside what the lease has left. */
+static struct zs_amount lacks(const struct zs_lease *l, uint32_t bytes)
+{
+	return (struct zs_amount){ bytes > l->bytes ? bytes - l->bytes : 0, !l->packets };
+}
+
 /* Beside what the lease has left: what the packet lacks, and the lease that is due. */
 static void amounts(const struct chain *c, const struct zs_lease *l, uint32_t bytes, struct zs_amount *packet,
 		    struct zs_amount *lease)
@@ -61,11 +67,27 @@ static void amounts(const struct chain *c, const struct zs_lease *l, uint32_t by
 	uint32_t quantum = least(c->own.police.quantum, c->tenant.police.quantum) * ZS_POLICE_STEP,
 		 packets = least(c->own.police.packet_quantum, c->tenant.police.packet_quantum);
 
-	*packet = *lease = (struct zs_amount){ bytes > l->bytes ? bytes - l->bytes : 0, !l->packets };
+	*packet = *lease = lacks(l, bytes);
 	if (packet->bytes && quantum > packet->bytes)
 		lease->bytes = quantum;
 	if (packet->packets && packets > 1)
 		lease->packets = packets;
+}
+
+/* Does the attachment's own limit refuse it? Of most that is refused it does: no copy is made for that. */
+static bool is_spent(const struct zs_policer *p, uint32_t id, enum zs_way dir, uint32_t bytes, uint64_t now)
+{
+	const struct zs_attachment *a = &p->v.sessions->attachment[id];
+	const struct zs_lease *l = &p->v.account[id].lease[dir];
+	uint32_t before;
+	bool spent;
+
+	if (id >= p->v.sessions->attachments)
+		return false;
+	before = zs_seqlock_read(&a->seq);
+	spent = a->used && !room(&p->v.bucket[id].to[dir], &a->police, lacks(l, bytes), 1 + a->mark, now);
+
+	return spent && zs_seqlock_good(&a->seq, before);
 }
 
 /* What nobody limits is as good as endless for one lease. */
@@ -149,11 +171,12 @@ enum zs_police_verdict zs_policer_lease(struct zs_policer *p, uint32_t id, enum 
 
 	if (!zs_lease_lives(l, now_ns))
 		bring_back(p, id, dir, now_ns);
+	if (is_spent(p, id, dir, bytes, now_ns))
+		return ZS_POLICE_DROP;
 	chain_of(p, id, dir, now_ns, &c);
 	amounts(&c, l, bytes, &packet, &lease);
 	one = packet;
-	if (!room(c.c.bucket, c.c.own, one, 1 + c.own.mark, now_ns) ||
-	    !room(c.c.above, c.c.tenant, one, zs_charge_bursts(&c.c, true, true), now_ns))
+	if (!room(c.c.above, c.c.tenant, one, zs_charge_bursts(&c.c, true, true), now_ns))
 		return ZS_POLICE_DROP;
 	if (zs_charge_all(&c.c, lease, false, false, &share)) {
 		one = lease;

@@ -199,6 +199,16 @@ static inline bool zs_tables_generation(const struct zs_tables *t, uint16_t port
 	*generation = __atomic_load_n(&p->generation, __ATOMIC_RELAXED);
 	return used && zs_seqlock_good(&p->seq, before);
 }
+/* What a new flow asks of a port first, without a copy. false: the entry is being written. */
+static inline bool zs_tables_door(const struct zs_tables *t, uint16_t port, bool *used, bool *drain)
+{
+	const struct zs_published *p = &t->published[port];
+	uint32_t before = zs_seqlock_read(&p->seq);
+
+	*used = __atomic_load_n(&p->used, __ATOMIC_RELAXED);
+	*drain = __atomic_load_n(&p->drain, __ATOMIC_RELAXED);
+	return zs_seqlock_good(&p->seq, before);
+}
 bool zs_tables_nexthop(const struct zs_tables *t, uint32_t index, struct zs_nexthop *out);
 bool zs_tables_route(const struct zs_tables *t, uint32_t index, struct zs_route *out);
 /* Index of a neighbour's entry or ZS_NEXTHOP_NONE. */

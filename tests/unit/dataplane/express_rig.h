@@ -48,6 +48,7 @@ static inline struct rte_mbuf *express_copy(const struct rte_mbuf *m)
 	n->data_len = m->data_len;
 	n->pkt_len = m->pkt_len;
 	n->nb_segs = 1;
+	n->port = m->port;
 	return n;
 }
 
@@ -72,11 +73,6 @@ static inline void stopped(struct cid_rig *c, struct rte_mbuf *m, bool on)
 static inline void traced(struct cid_rig *c, struct rte_mbuf *m, bool on)
 {
 	c->r->worker[0].trace = on ? &c->r->worker[0].tracer : NULL;
-}
-
-static inline void flooded(struct cid_rig *c, struct rte_mbuf *m, bool on)
-{
-	c->r->worker[0].flood.on = on;
 }
 
 static inline void tagged_port(struct cid_rig *c, struct rte_mbuf *m, bool on)
@@ -128,7 +124,6 @@ static inline void own_source(struct cid_rig *c, struct rte_mbuf *m, bool on)
 static const struct express_barrier express_common[] = {
 	{ "stopped", stopped },
 	{ "traced", traced },
-	{ "a flood", flooded },
 	{ "a port of VLANs alone", tagged_port },
 	{ "another's MAC address", other_mac },
 	{ "a checksum that the device found wrong", bad_checksum },
@@ -165,7 +160,27 @@ static inline void express_barriers(struct cid_rig *c, struct rte_mbuf *m, const
 			fail_msg("%s: it goes all the same", b[i].what);
 		b[i].set(c, m, false);
 	}
+	c->r->worker[0].flood.on = true; /* keeps nobody off */
 	assert_true(express_takes(c, m));
+	c->r->worker[0].flood.on = false;
+}
+
+/* One packet by the short way. What was refused since is all that is in `drop` then. */
+static inline uint32_t express_one(struct zs_worker *w, struct rte_mbuf *m)
+{
+	memset(w->drop, 0, ZS_DROPS * sizeof(*w->drop));
+	w->tx[0].count = w->tx[1].count = 0;
+	return zs_stage_express(w, &m, 1);
+}
+
+/* Why that one was refused; ZS_DROPS: it was not. */
+static inline enum zs_drop express_why(const struct zs_worker *w)
+{
+	enum zs_drop why = 0;
+
+	while (why < ZS_DROPS && !w->drop[why])
+		why++;
+	return why;
 }
 
 #endif

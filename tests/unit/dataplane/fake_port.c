@@ -44,6 +44,12 @@ FAKE void zs_stage_drop(struct zs_worker *w, struct rte_mbuf *m, enum zs_drop re
 	fake_free(m);
 }
 
+FAKE void zs_stage_free(struct rte_mbuf **m, uint32_t n)
+{
+	while (n)
+		fake_free(m[--n]);
+}
+
 FAKE void zs_consume(struct zs_worker *w, struct rte_mbuf *m)
 {
 	w->count[ZS_COUNTER_consumed]++;

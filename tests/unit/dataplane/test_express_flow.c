@@ -1,5 +1,5 @@
-/* The short way of flows against the long one: what it sends is the same frame to the same port, counted to the same flow; all else it
- * leaves as it came, and it makes no flow and ends none. */
+/* The short way of flows against the long one: what it sends is the same frame to the same port, counted to the same flow; what it
+ * refuses has the same reason; all else it leaves as it came, and it makes no flow and ends none. */
 #include "express_rig.h"
 
 #define PORT6	   (RIG_CLIENT_PORT + 1) /* leads to an IPv6 target */
@@ -133,6 +133,15 @@ static void publish(struct cid_rig *c, uint16_t port, uint32_t generation, struc
 	assert_int_equal(zs_tables_set_published(&c->r->writer, port, &p), 0);
 }
 
+static void drain(struct cid_rig *c, uint16_t port, bool on)
+{
+	struct zs_published p;
+
+	assert_true(zs_tables_published(&c->r->writer, port, &p));
+	p.drain = on;
+	assert_int_equal(zs_tables_set_published(&c->r->writer, port, &p), 0);
+}
+
 static void world(struct cid_rig *c)
 {
 	struct zs_worker *w = &c->r->worker[0];
@@ -149,12 +158,6 @@ static void world(struct cid_rig *c)
 			assert_true(go_long(w, make(c, n, ZS_FLOW_TO_TARGET, 40, 0)));
 		assert_int_equal(flow_of(c, n)->answered, life_of(n));
 	}
-}
-
-static uint32_t express_one(struct zs_worker *w, struct rte_mbuf *m)
-{
-	w->tx[0].count = w->tx[1].count = 0;
-	return zs_stage_express(w, &m, 1);
 }
 
 /* What it sent is what the long way would have sent. */
@@ -180,7 +183,7 @@ static void test_same_as_the_long_way(void **state)
 	struct cid_rig *c = *state;
 	struct zs_worker *w = &c->r->worker[0];
 	uint64_t rng = c->r->scratch->rng;
-	uint32_t sent[ZS_FLOW_WAYS] = { 0 }, left = 0;
+	uint32_t sent[ZS_FLOW_WAYS] = { 0 }, left = 0, refused[ZS_DROPS] = { 0 };
 
 	world(c);
 	for (uint32_t i = 0; i < FRAMES; i++) {
@@ -189,20 +192,29 @@ static void test_same_as_the_long_way(void **state)
 		uint16_t len = (uint16_t)(draw(&rng) % 50 ? draw(&rng) % 100 : draw(&rng) % MTU_LONG);
 		struct rte_mbuf *m = make(c, n, way, len, (uint8_t)(draw(&rng) % 4)), *whole, *other;
 		struct zs_item it;
+		enum zs_drop why;
 		uint32_t used;
 
+		w->flood.on = draw(&rng) % 2;
 		if (draw(&rng) % 2)
 			express_damage(&rng, m);
+		if (draw(&rng) % 100 == 0)
+			drain(c, PORT6, draw(&rng) % 2);
 		w->now_ms += draw(&rng) % 100 == 0;
 		whole = express_copy(m);
 		other = express_copy(m);
-		other->port = m->port;
 		c->drop = ZS_DROPS;
 		used = atomic_load(&c->r->dp.partition[0].head->used);
 		if (express_one(w, m)) {
 			express_same(m, whole);
 			long_way(w, other, &it);
 			left++;
+		} else if ((why = express_why(w)) != ZS_DROPS) {
+			memset(w->drop, 0, ZS_DROPS * sizeof(*w->drop));
+			assert_false(long_way(w, other, &it));
+			assert_true(c->drop == why ||
+				    it.p.dst.port == CID_SERVICE); /* test_express.c has the others */
+			refused[why] += c->drop == why;
 		} else {
 			assert_true(long_way(w, other, &it));
 			same_as_long(w, m, other, &it);
@@ -215,7 +227,8 @@ static void test_same_as_the_long_way(void **state)
 		fake_free(other);
 	}
 	assert_true(sent[ZS_FLOW_TO_TARGET] > FRAMES / 10 && sent[ZS_FLOW_TO_CLIENT] > FRAMES / 10 &&
-		    left > FRAMES / 10);
+		    left > FRAMES / 10 && refused[ZS_DROP_stranger] > FRAMES / 100 &&
+		    refused[ZS_DROP_flood] > FRAMES / 400 && refused[ZS_DROP_draining]);
 }
 
 /* Every confirmed flow takes it, both ways, wherever the index has put it; no other does. */
@@ -230,6 +243,8 @@ static void test_all_of_them(void **state)
 			struct rte_mbuf *m = make(c, n, way, 30, 1);
 			bool goes = life_of(n) == ZS_FLOW_CONFIRMED && !is_crossing(n);
 
+			if (goes) /* the neighbour is at hand */
+				go_long(w, express_copy(m));
 			assert_int_equal(express_one(w, m), !goes);
 			fake_free(m);
 		}

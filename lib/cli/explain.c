@@ -81,7 +81,7 @@ static void of_role(enum zs_role r, struct zs_page *out)
 			continue;
 		snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "",
 			 zs_module_name((enum zs_module)m));
-		if (!zs_module_built((enum zs_module)m))
+		if (!lacks && !zs_module_built((enum zs_module)m))
 			lacks = zs_module_name((enum zs_module)m);
 	}
 	*out = (struct zs_page){

@@ -88,6 +88,8 @@ json_t *zsctl_examine(const struct zsctl *z, struct zs_error *err)
 			doctor_cores(&d);
 			doctor_network(&d);
 			doctor_planes(&d);
+		} else {
+			doctor_row(&d, "forwarding", DOCTOR_OK, "", "off, so not looked at: roles.relay");
 		}
 		result = json_pack("{s:b,s:i,s:i,s:O}", "ready", d.failed == 0, "failed", (int)d.failed,
 				   "warned", (int)d.warned, "checks", d.rows);

@@ -129,6 +129,8 @@ int zsctl_help(const struct zsctl *z)
 	printf("\n%c%s.%s%s\nLevel: %s.%s\n", toupper((unsigned char)cmd->help[0]), cmd->help + 1,
 	       cmd->text[0] ? " " : "", cmd->text, zs_level_name(cmd->level),
 	       cmd->mutating ? " Recorded in the audit file." : "");
+	if (cmd->module)
+		printf("Module: %s.\n", zs_module_name(cmd->module));
 	return ZS_EXIT_OK;
 }
 

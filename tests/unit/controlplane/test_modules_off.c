@@ -104,6 +104,8 @@ static void test_what_is_always_there(void **state)
 	char text[256];
 
 	open_all(r);
+	zs_control_budgets(&r->c);
+	assert_true(r->c.memory[ZS_MEMORY_attach].limit > 0);
 	set_roles(r, false, 1);
 	program = r->c.program, lists = r->c.lists, attach = r->c.attach, usage = r->c.usage;
 	r->c.program = NULL, r->c.lists = NULL, r->c.attach = NULL, r->c.usage = NULL;

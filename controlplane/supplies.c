@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include "base/clock.h"
@@ -13,6 +14,7 @@
 #define IN_HAND	    4	       /* descriptors: calls of zsctl that come at once while there are no others */
 #define SHORT_BYTES (2u << 20) /* disk_full from here: a write buffer of the store's */
 #define FINE_BYTES  (4u << 20) /* … and until there is so much */
+#define ROOM_BYTES  (1u << 20) /* of memory: what the store and connections ask for at once */
 
 struct zs_supplies {
 	struct zs_control *c;
@@ -61,9 +63,25 @@ static void look_at_descriptors(struct zs_supplies *s)
 		zs_control_clear(s->c, ZS_HEALTH_no_descriptors);
 }
 
+/* Does the machine give this process more than it has? */
+static bool has_room(void)
+{
+	void *p = mmap(NULL, ROOM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return false;
+	munmap(p, ROOM_BYTES);
+	return true;
+}
+
 static void look_at_memory(struct zs_supplies *s)
 {
 	uint64_t now = zs_loop_now(s->c->loop);
+	bool room = has_room();
+
+	if (!room)
+		zs_control_raise(s->c, ZS_HEALTH_memory_budget, "the process gets no %u KiB more",
+				 ROOM_BYTES >> 10);
 
 	for (int m = 0; m < ZS_MEMORIES; m++) {
 		const struct zs_budget *b = &s->c->memory[m];
@@ -75,7 +93,7 @@ static void look_at_memory(struct zs_supplies *s)
 		zs_control_raise(s->c, ZS_HEALTH_memory_budget, "%s: %lu of %lu KiB used, refused %lu times",
 				 zs_memory_name(m), b->used >> 10, b->limit >> 10, b->refused);
 	}
-	if (now >= s->short_until_ns)
+	if (room && now >= s->short_until_ns)
 		zs_control_clear(s->c, ZS_HEALTH_memory_budget);
 }
 

@@ -44,10 +44,20 @@ int __wrap_zs_notify(const char *state)
 	return __real_zs_notify(state);
 }
 
-/* A check that failed: the process ends by this signal, and the test wants to know what was made to fail. */
-static void on_abort(int signo)
+/* The process ends by this signal, and the test wants to know what was made to fail. */
+static void on_fatal(int signo)
 {
 	note();
+	signal(signo, SIG_DFL);
+	raise(signo);
+}
+
+static void catch_fatal(void)
+{
+	static const int fatal[] = { SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE };
+
+	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+		signal(fatal[i], on_fatal); /* cmocka's would go on with its tests in this process */
 }
 
 int __real_main(int argc, char **argv);
@@ -62,7 +72,7 @@ static _Noreturn void be(const struct start *s, FILE *said, long n, bool for_now
 	dup2(fileno(said), STDERR_FILENO);
 	dup2(fileno(said), STDOUT_FILENO);
 	alarm(PATIENCE_S);
-	signal(SIGABRT, on_abort);
+	catch_fatal();
 	faults_arm(n, for_now);
 	status = __real_main(argc, argv);
 	note();

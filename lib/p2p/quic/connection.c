@@ -117,6 +117,14 @@ static void fill_parameters(const struct zs_quic *q, ngtcp2_transport_params *p)
 	p->active_connection_id_limit = PEER_CIDS;
 }
 
+/* ngtcp2 gives back what it could not make, and leaves its address where the connection belongs. */
+static int made(struct zs_quic_conn *conn, int rv)
+{
+	if (rv)
+		conn->ng = NULL;
+	return rv;
+}
+
 static int start_server(struct zs_quic_conn *conn, const struct zs_conn_start *start, const ngtcp2_path *path,
 			const ngtcp2_cid *scid)
 {
@@ -135,8 +143,8 @@ static int start_server(struct zs_quic_conn *conn, const struct zs_conn_start *s
 	conn->first_dcid = hd->dcid;
 	if (zs_cids_add(&conn->q->cids, ZS_CID_CONN, hd->dcid.data, hd->dcid.datalen, conn) < 0)
 		return NGTCP2_ERR_NOMEM;
-	return ngtcp2_conn_server_new(&conn->ng, &hd->scid, scid, path, hd->version, &zs_quic_callbacks, &s,
-				      &p, zs_conn_mem(conn), conn);
+	return made(conn, ngtcp2_conn_server_new(&conn->ng, &hd->scid, scid, path, hd->version,
+						 &zs_quic_callbacks, &s, &p, zs_conn_mem(conn), conn));
 }
 
 static int start_client(struct zs_quic_conn *conn, const struct zs_conn_start *start, const ngtcp2_path *path,
@@ -149,8 +157,8 @@ static int start_client(struct zs_quic_conn *conn, const struct zs_conn_start *s
 	fill_settings(conn->q, start, &s);
 	fill_parameters(conn->q, &p);
 	zs_quic_new_cid(conn->q, &dcid);
-	return ngtcp2_conn_client_new(&conn->ng, &dcid, scid, path, ZS_QUIC_VERSION, &zs_quic_callbacks, &s,
-				      &p, zs_conn_mem(conn), conn);
+	return made(conn, ngtcp2_conn_client_new(&conn->ng, &dcid, scid, path, ZS_QUIC_VERSION,
+						 &zs_quic_callbacks, &s, &p, zs_conn_mem(conn), conn));
 }
 
 static void forget_ids(struct zs_quic_conn *conn)

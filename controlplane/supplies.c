@@ -79,7 +79,7 @@ static void look_at_memory(struct zs_supplies *s)
 	uint64_t now = zs_loop_now(s->c->loop);
 	bool room = has_room();
 
-	if (!room)
+	if (!room && now >= s->short_until_ns) /* a module that was refused tells more */
 		zs_control_raise(s->c, ZS_HEALTH_memory_budget, "the process gets no %u KiB more",
 				 ROOM_BYTES >> 10);
 

@@ -35,6 +35,15 @@ struct zs_express_lane {
 	struct zs_express_packet at[ZS_BURST];
 };
 
+/* The way that the last packet to an attachment took: most take it. */
+struct zs_express_way {
+	uint64_t word; /* zs_hot_way() of lines that lead there */
+	const struct zs_hop *hop;
+	const struct zs_addr *own; /* to speak from */
+	bool is4;
+	uint16_t mtu;
+};
+
 struct zs_express {
 	struct zs_worker *w;
 	const struct zs_port *port;
@@ -49,6 +58,7 @@ struct zs_express {
 	uint32_t ended;		/* refused: freed together */
 	struct rte_mbuf *end[ZS_BURST];
 	bool cid_open, flow_open;
+	struct zs_express_way way;
 	struct zs_express_lane cid, flow;
 };
 
@@ -92,11 +102,12 @@ static inline bool zs_express_is_source(const struct zs_express *x, const struct
 	       !(w->acl && zs_acl_denied(w->acl, &e->src.addr) & ZS_ACL_IN);
 }
 
-/* May it leave by this way, without a tag and in one piece? */
-static inline bool zs_express_fits(const struct zs_express *x, const struct zs_express_packet *e,
-				   const struct zs_hop *hop)
+/* How long a packet may be that leaves by this way without a tag and in one piece; 0: none may. */
+static inline uint16_t zs_express_mtu(const struct zs_express *x, const struct zs_hop *hop)
 {
-	return !hop->vlan && e->ip_len <= (hop->mtu ? hop->mtu : x->w->dp->port[hop->iface].mtu);
+	if (hop->vlan)
+		return 0;
+	return hop->mtu ? hop->mtu : x->w->dp->port[hop->iface].mtu;
 }
 
 /* A packet that was turned around leaves by a way that it fits. The frame stays where it is; padding goes. Returns what the caller

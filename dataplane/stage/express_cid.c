@@ -99,19 +99,33 @@ static inline void know(struct zs_express *x, struct zs_express_packet *e)
 		zs_prefetch(&x->w->hot[e->from]);
 }
 
-/* The way to its bound address, or NULL. */
-static inline const struct zs_hop *way_of(const struct zs_express *x, const struct zs_express_packet *e,
-					  const struct zs_hot *to)
+/* Another way than the last one's. */
+static __attribute__((noinline)) bool find_way(struct zs_express *x, const struct zs_hot *to)
 {
 	const struct zs_worker *w = x->w;
-	const struct zs_local *local = &w->locals.entry[to->local];
+	const struct zs_local *local = &w->locals.entry[to->local % ZS_LOCALS_MAX];
 	const struct zs_hop *hop = zs_hop_at_hand(w, to);
 
-	if (e->from == ZS_SENDER_NONE || !to->port || zs_hot_expired(to, w->now_ns) >= 0 || !local->used ||
-	    zs_addr_is4(&local->addr) != e->is4 || zs_addr_is4(&to->addr) != e->is4 || !hop ||
-	    !zs_express_fits(x, e, hop))
-		return NULL;
-	return hop;
+	if (to->local >= ZS_LOCALS_MAX || !local->used || !hop)
+		return false;
+	x->way = (struct zs_express_way){ .word = zs_hot_way(to),
+					  .hop = hop,
+					  .own = &local->addr,
+					  .is4 = zs_addr_is4(&local->addr),
+					  .mtu = zs_express_mtu(x, hop) };
+	return true;
+}
+
+/* Does it lead to where that attachment is bound now, in its family, and may it go there? Then x->way is the way. */
+static inline bool may_go(struct zs_express *x, const struct zs_express_packet *e, const struct zs_hot *to)
+{
+	const struct zs_worker *w = x->w;
+
+	if (e->from == ZS_SENDER_NONE || !to->port || zs_hot_expired(to, w->now_ns) >= 0)
+		return false;
+	if (ZS_UNLIKELY(zs_hot_way(to) != x->way.word) && !find_way(x, to))
+		return false;
+	return x->way.is4 == e->is4 && zs_addr_is4(&to->addr) == e->is4 && e->ip_len <= x->way.mtu;
 }
 
 /* A packet of nobody who bound an address. */
@@ -160,21 +174,19 @@ static inline bool turn(struct zs_express *x, struct zs_express_packet *e)
 {
 	struct zs_worker *w = x->w;
 	const struct zs_hot *to = &w->hot[e->to];
-	const struct zs_hop *hop = way_of(x, e, to);
-	const struct zs_addr *own = &w->locals.entry[to->local].addr;
 	uint32_t ports = zs_turn_ports(w->dp->service_port, to->port);
 
-	if (ZS_UNLIKELY(!hop))
+	if (ZS_UNLIKELY(!may_go(x, e, to)))
 		return false;
 	if (ZS_UNLIKELY((to->flags | w->hot[e->from].flags) & ZS_HOT_POLICED) && !charge(x, e)) {
 		zs_express_drop(x, e, ZS_DROP_policed);
 		return false;
 	}
 	if (e->is4)
-		zs_turn4(e->ip, e->ip + ZS_IP4_MIN, own, &to->addr, ports);
+		zs_turn4(e->ip, e->ip + ZS_IP4_MIN, x->way.own, &to->addr, ports);
 	else
-		zs_turn6(e->ip, e->ip + ZS_IP6_LEN, own, &to->addr, ports);
-	*zs_express_send(x, e, hop) = (struct zs_sent){
+		zs_turn6(e->ip, e->ip + ZS_IP6_LEN, x->way.own, &to->addr, ports);
+	*zs_express_send(x, e, x->way.hop) = (struct zs_sent){
 		.from = e->from + 1, .to = e->to + 1, .payload = e->payload_len, .ip_len = e->ip_len
 	};
 	return true;
@@ -206,12 +218,16 @@ static inline uint32_t send(struct zs_express *x, struct zs_express_packet *e)
 
 void zs_express_cid_step(struct zs_express *x, struct zs_express_lane *lane)
 {
+	struct zs_express_packet *done = &lane->at[lane->done], *known = &lane->at[lane->known];
+	struct zs_express_packet *decoded = &lane->at[lane->decoded];
 	uint32_t routed = 0;
 
-	for (; lane->done < lane->known; lane->done++)
-		routed += send(x, &lane->at[lane->done]);
-	for (; lane->known < lane->decoded; lane->known++)
-		know(x, &lane->at[lane->known]);
+	for (struct zs_express_packet *e = done; e < known; e++)
+		routed += send(x, e);
+	for (struct zs_express_packet *e = known; e < decoded; e++)
+		know(x, e);
+	lane->done = lane->known;
+	lane->known = lane->decoded;
 	if (lane->decoded < lane->taken)
 		decode(x, lane);
 	x->w->count[ZS_COUNTER_cid_routed] += routed;

@@ -101,7 +101,7 @@ static inline bool turn(struct zs_express *x, const struct zs_express_packet *e,
 	uint32_t ports = zs_turn_ports(e->way == ZS_FLOW_TO_TARGET ? f->source_port : f->port, to->port);
 
 	if (ZS_UNLIKELY(!is_current(w, f) || !own || zs_addr_is4(&to->addr) != e->is4 || !hop ||
-			!zs_express_fits(x, e, hop)))
+			e->ip_len > zs_express_mtu(x, hop)))
 		return false;
 	if (e->is4)
 		zs_turn4(e->ip, e->ip + ZS_IP4_MIN, own, &to->addr, ports);
@@ -156,12 +156,20 @@ static inline void send(struct zs_express *x, struct zs_express_packet *e)
 
 void zs_express_flow_step(struct zs_express *x, struct zs_express_lane *lane)
 {
-	for (; lane->done < lane->known; lane->done++)
-		send(x, &lane->at[lane->done]);
-	for (; lane->known < lane->aimed; lane->known++)
-		know(x, &lane->at[lane->known]);
-	for (; lane->aimed < lane->decoded; lane->aimed++)
-		aim(&lane->at[lane->aimed]);
-	for (; lane->decoded < lane->taken; lane->decoded++)
-		open(x, &lane->at[lane->decoded]);
+	struct zs_express_packet *done = &lane->at[lane->done], *known = &lane->at[lane->known];
+	struct zs_express_packet *aimed = &lane->at[lane->aimed], *decoded = &lane->at[lane->decoded];
+	struct zs_express_packet *taken = &lane->at[lane->taken];
+
+	for (struct zs_express_packet *e = done; e < known; e++)
+		send(x, e);
+	for (struct zs_express_packet *e = known; e < aimed; e++)
+		know(x, e);
+	for (struct zs_express_packet *e = aimed; e < decoded; e++)
+		aim(e);
+	for (struct zs_express_packet *e = decoded; e < taken; e++)
+		open(x, e);
+	lane->done = lane->known;
+	lane->known = lane->aimed;
+	lane->aimed = lane->decoded;
+	lane->decoded = lane->taken;
 }

@@ -4,6 +4,7 @@
 #ifndef ZS_SHM_HOT_H
 #define ZS_SHM_HOT_H
 
+#include <stddef.h>
 #include "net/addr.h"
 #include "shm/police.h"
 
@@ -26,6 +27,18 @@ struct zs_hot {
 };
 _Static_assert(sizeof(struct zs_hot) == 64,
 	       "one line: what is sent to an attachment touches no other of its own");
+
+/* What says by which way: stamp, nexthop and local as one word, below 1 << 56. */
+static inline uint64_t zs_hot_way(const struct zs_hot *h)
+{
+	uint64_t word;
+
+	_Static_assert(offsetof(struct zs_hot, stamp) == 56 && offsetof(struct zs_hot, flags) == 63 &&
+			   __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+		       "the last word, flags on top");
+	memcpy(&word, &h->stamp, sizeof(word));
+	return word & UINT64_MAX >> 8;
+}
 
 /* Times in steps of 17 ms, rounded down: two that lie less than a year apart can be compared. */
 static inline uint32_t zs_hot_tick(uint64_t ns)

@@ -43,9 +43,11 @@ ZS_COLD bool zs_express_is_ours(const struct zs_express *x, const struct zs_addr
 /* From now on packets are expected to be for that IPv4 address, or for none. */
 static inline void expect(struct zs_express *x, int local)
 {
+	static const struct zs_addr nobody;
+
 	x->local4 = local;
-	if (local != ZS_LOCAL_NONE)
-		x->like = zs_plain_like_of(x->port->mac, &x->w->locals.entry[local].addr);
+	x->like = zs_plain_like_of(x->port->mac,
+				   local == ZS_LOCAL_NONE ? &nobody : &x->w->locals.entry[local].addr);
 }
 
 static inline struct zs_express_packet *add(struct zs_express *x, struct zs_express_lane *lane,
@@ -83,42 +85,54 @@ static __attribute__((noinline)) bool take_other(struct zs_express *x, struct rt
 	return true;
 }
 
-/* What is like the others in all that they share; is it plain in the rest? */
-static inline bool take4(struct zs_express *x, struct rte_mbuf *m, uint8_t *frame)
+/* What is plain and like the others in all that they share. */
+static inline bool take4(struct zs_express *x, struct rte_mbuf *m, const struct zs_heads *h, uint32_t i,
+			 uint8_t local)
 {
-	uint8_t *ip = frame + ZS_ETH_LEN;
-	uint64_t udp = zs_plain_word(ip + ZS_IP4_MIN);
-	uint16_t total = be16toh((uint16_t)zs_plain_word(ip + 2)), len = be16toh((uint16_t)(udp >> 32));
-	uint32_t src = (uint32_t)zs_plain_word(ip + 12);
-	struct zs_express_lane *lane = lane_of(x, be16toh((uint16_t)(udp >> 16)));
+	uint16_t port = zs_heads_dst_port(h, i), len = zs_heads_udp_len(h, i);
+	struct zs_express_lane *lane = lane_of(x, port);
 	struct zs_express_packet *e;
 
-	if (ZS_UNLIKELY(!lane || total > m->data_len - ZS_ETH_LEN || len != total - ZS_IP4_MIN ||
-			len < ZS_UDP_LEN || !(uint16_t)udp || !(uint16_t)(udp >> 16) || ip[8] < 2 ||
-			!zs_plain_sum4(ip) || !zs_plain_source4(be32toh(src))))
+	if (ZS_UNLIKELY(!lane))
 		return false;
-	e = add(x, lane, m, ip);
-	e->src = (struct zs_endpoint){ zs_addr_from4(src), be16toh((uint16_t)udp) };
-	e->port = be16toh((uint16_t)(udp >> 16));
-	e->ip_len = total;
+	e = add(x, lane, m, rte_pktmbuf_mtod_offset(m, uint8_t *, ZS_ETH_LEN));
+	memset(e->src.addr.ip, 0, 8);
+	memcpy(e->src.addr.ip + 8, &h->src[i], 8);
+	e->src.port = zs_heads_src_port(h, i);
+	e->port = port;
+	e->ip_len = (uint16_t)(len + ZS_IP4_MIN);
 	e->payload_len = (uint16_t)(len - ZS_UDP_LEN);
 	e->is4 = true;
-	e->local = (uint8_t)x->local4;
+	e->local = local;
 	if (x->w->acl)
-		zs_acl_prefetch(x->w->acl, &e->src.addr);
+		zs_acl_prefetch4(x->w->acl, (uint32_t)(h->src[i] >> 32));
 	return true;
 }
 
-static inline bool take(struct zs_express *x, struct rte_mbuf *m)
+/* Of one piece, as far as the port knows all right, and without a tag that it took off. */
+static inline bool is_whole(const struct rte_mbuf *m)
 {
-	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+	return m->nb_segs == 1 && !(m->ol_flags & (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_L4_CKSUM_BAD));
+}
 
-	if (m->nb_segs != 1 || m->ol_flags & (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_L4_CKSUM_BAD))
-		return false;
-	if (ZS_LIKELY(m->data_len >= ZS_PLAIN_SEEN && x->local4 != ZS_LOCAL_NONE &&
-		      zs_plain_is_like(frame, &x->like)))
-		return take4(x, m, frame);
-	return take_other(x, m);
+/* A group, the last one filled up with its first packet. */
+static inline void take(struct zs_express *x, struct rte_mbuf **m, uint32_t n)
+{
+	uint8_t local = (uint8_t)x->local4;
+	struct zs_heads h;
+
+	_Static_assert(ZS_HEADS == ZS_EXPRESS_GROUP, "one look at a group");
+	for (uint32_t i = 0; i < ZS_HEADS; i++) {
+		const struct rte_mbuf *of = m[i < n ? i : 0];
+
+		h.frame[i] = rte_pktmbuf_mtod(of, const uint8_t *);
+		h.len[i] = is_whole(of) ? of->data_len : 0;
+	}
+	x->heads(&h, &x->like);
+	for (uint32_t i = 0; i < n; i++)
+		if (ZS_UNLIKELY(h.bad[i] || !take4(x, m[i], &h, i, local)) &&
+		    !(h.len[i] && take_other(x, m[i])))
+			x->left[x->rest++] = m[i];
 }
 
 /* Is there a short way for a burst that came in there? Traces and the fast path in the kernel are told of the long way alone. */
@@ -136,6 +150,7 @@ static void begin(struct zs_express *x, struct zs_worker *w, const struct zs_por
 	x->w = w;
 	x->port = port;
 	x->iface = (uint8_t)m[0]->port;
+	x->heads = zs_heads_best();
 	x->local = ZS_LOCAL_NONE;
 	expect(x, w->locals.first4[x->iface] - 1);
 	x->left = m;
@@ -165,9 +180,11 @@ uint32_t zs_stage_express(struct zs_worker *w, struct rte_mbuf **m, uint32_t n)
 	for (uint32_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (uint32_t i = 0; i < n || are_under_way(&x.cid) || are_under_way(&x.flow);) {
-		for (uint32_t end = i + ZS_EXPRESS_GROUP < n ? i + ZS_EXPRESS_GROUP : n; i < end; i++)
-			if (ZS_UNLIKELY(!take(&x, m[i])))
-				m[x.rest++] = m[i];
+		uint32_t group = n - i < ZS_EXPRESS_GROUP ? n - i : ZS_EXPRESS_GROUP;
+
+		if (group)
+			take(&x, &m[i], group);
+		i += group;
 		if (are_under_way(&x.cid))
 			zs_express_cid_step(&x, &x.cid);
 		if (are_under_way(&x.flow))

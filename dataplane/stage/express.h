@@ -7,7 +7,7 @@
 #define ZS_STAGE_EXPRESS_H
 
 #include <rte_mbuf.h>
-#include "net/packet_plain.h"
+#include "net/heads.h"
 #include "refuse.h"
 
 #define ZS_EXPRESS_GROUP 8 /* while one is looked at, the lines of the next are on their way */
@@ -50,6 +50,7 @@ struct zs_express {
 	uint8_t iface;
 	int local; /* index of `own`, the address that was met last */
 	struct zs_addr own;
+	zs_heads_fn *heads;
 	int local4; /* index of the own address that `like` is for */
 	struct zs_plain_like like;
 	uint32_t rest;		/* left for the long way … */

@@ -14,6 +14,8 @@ static inline void meter(struct zs_worker *w, const struct zs_sent *s)
 		zs_meter_add(&w->hot[s->from - 1].meter[ZS_FROM_EDGE], s->payload);
 	if (s->to)
 		zs_meter_add(&w->hot[s->to - 1].meter[ZS_TO_EDGE], s->payload);
+	if (ZS_LIKELY(s->kind == ZS_SENT_PLAIN))
+		return;
 	if (s->kind == ZS_SENT_TUNNELLED)
 		w->count[ZS_COUNTER_overhead_out_bytes] += s->ip_len - s->payload;
 	else if (s->kind == ZS_SENT_CONTROL)
@@ -37,6 +39,7 @@ static uint16_t push_port(struct zs_worker *w, uint8_t iface, struct zs_txbuf *t
 
 	for (uint16_t i = 0; i < sent; i++) {
 		meter(w, &t->sent[i]);
+		count(w, &t->sent[i]);
 		bytes += t->sent[i].ip_len;
 	}
 	w->count[ZS_COUNTER_tx] += sent;
@@ -67,12 +70,16 @@ static struct zs_sent take_note(struct rte_mbuf *m)
 static uint16_t push_ring(struct zs_worker *w, uint8_t iface, struct zs_txbuf *t)
 {
 	struct zs_worker *owner = w->dp->worker[w->out[iface].worker];
+	uint16_t sent;
 
 	for (uint32_t i = 0; i < t->count; i++) {
 		t->mbuf[i]->port = iface;
 		leave_note(t->mbuf[i], &t->sent[i]);
 	}
-	return (uint16_t)rte_ring_sp_enqueue_burst(owner->outbox[w->index], (void **)t->mbuf, t->count, NULL);
+	sent = (uint16_t)rte_ring_sp_enqueue_burst(owner->outbox[w->index], (void **)t->mbuf, t->count, NULL);
+	for (uint16_t i = 0; i < sent; i++)
+		count(w, &t->sent[i]);
+	return sent;
 }
 
 static void flush(struct zs_worker *w, uint8_t iface)
@@ -83,8 +90,6 @@ static void flush(struct zs_worker *w, uint8_t iface)
 	if (!t->count)
 		return;
 	sent = w->out[iface].worker == w->index ? push_port(w, iface, t) : push_ring(w, iface, t);
-	for (uint16_t i = 0; i < sent; i++)
-		count(w, &t->sent[i]);
 	for (uint32_t i = sent; i < t->count; i++)
 		zs_stage_drop(w, t->mbuf[i], ZS_DROP_tx_full);
 	t->count = 0;

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+#include "base/prefetch.h"
 #include "net/addr.h"
 
 #define ZS_ACL_RULES_MAX (1u << 20)
@@ -92,6 +93,11 @@ static inline uint32_t zs_acl_part6(uint64_t hi)
 	if (hi < global)
 		return 0;
 	return hi >= 2 * global ? ZS_ACL_INDEX - 1 : (uint32_t)((hi - global) >> 45);
+}
+/* The same as zs_acl_prefetch for an IPv4 address as it stands in a packet. */
+static inline void zs_acl_prefetch4(zs_acl_view v, uint32_t be32)
+{
+	zs_prefetch(&v->index4[zs_acl_part4(be32toh(be32))]);
 }
 static inline const uint32_t *zs_acl_at(zs_acl_view v, const struct zs_addr *addr)
 {

@@ -31,6 +31,7 @@
 #include "revisions/revisions.h"
 #include "sandbox.h"
 #include "shm/fault.h"
+#include "shm/preflight.h"
 #include "state_watch.h"
 #include "store.h"
 #include "supplies.h"
@@ -443,6 +444,30 @@ static int serve(struct process *p)
 	return rc ? ZS_EXIT_FAILED : ZS_EXIT_OK;
 }
 
+static int preflight(const struct zs_conf *conf, struct zs_error *err)
+{
+	static const struct zs_preflight rows[] = { { .kind = &zs_tables_kind, .precious = true },
+						    { .kind = &zs_sessions_kind, .precious = true },
+						    { .kind = &zs_eventack_kind },
+						    { .kind = &zs_tracewant_kind } };
+	char dir[96];
+	int rc = zs_segment_dir(dir, conf->instance, false, err);
+
+	return rc ? rc : zs_preflight(dir, rows, ZS_ARRAY_LEN(rows), stdout, err);
+}
+
+/* The configuration is correct; what else was asked for? */
+static int checked(struct process *p)
+{
+	struct zs_error err = { 0 };
+	int rc;
+
+	printf("%s: correct\n", p->c.conf_path);
+	rc = p->o.preflight ? preflight(p->file.conf, &err) : 0;
+	forget(&p->file);
+	return rc ? fail(p, &err) : ZS_EXIT_OK;
+}
+
 static int run(struct process *p)
 {
 	struct zs_error err = { 0 };
@@ -450,11 +475,8 @@ static int run(struct process *p)
 
 	if (zs_control_drop(&err) || load(p, &p->file, &err))
 		return fail(p, &err);
-	if (p->o.check) {
-		printf("%s: correct\n", p->c.conf_path);
-		forget(&p->file);
-		return ZS_EXIT_OK;
-	}
+	if (p->o.check)
+		return checked(p);
 	p->c.conf = p->file.conf;
 	p->file.conf = NULL;
 	set_log(&p->c);

@@ -1,4 +1,4 @@
-/* zs-dataplane [--config FILE] [--instance NAME] [--check] [--version] [--help] [--man]
+/* zs-dataplane [--config FILE] [--instance NAME] [--check | --preflight] [--version] [--help] [--man]
  *
  * Start order: configuration, state segment (a second process of the instance ends here), EAL,
  * ports, flow partitions, workers, sandbox. No control plane is needed: without tables all is
@@ -23,6 +23,7 @@
 #include "loop/notify.h"
 #include "port.h"
 #include "sandbox.h"
+#include "shm/preflight.h"
 #include "steering.h"
 #include "tunnels.h"
 #include "view.h"
@@ -256,6 +257,23 @@ static int report(struct zs_dp *dp, const struct zs_error *err, int rc)
 	return status;
 }
 
+static int preflight(const struct zs_conf *conf, struct zs_error *err)
+{
+	static const struct zs_preflight rows[] = { { .kind = &zs_state_kind, .precious = true },
+						    { .kind = &zs_events_kind },
+						    { .kind = &zs_trace_kind } };
+	char dir[96];
+	int rc = zs_segment_dir(dir, conf->instance, false, err);
+
+	return rc ? rc : zs_preflight(dir, rows, ZS_ARRAY_LEN(rows), stdout, err);
+}
+
+static int checked(const struct zs_dp *dp, const struct zs_options *o, struct zs_error *err)
+{
+	printf("%s: correct\n", o->config);
+	return o->preflight ? preflight(dp->conf, err) : 0;
+}
+
 static const struct zs_plane self = {
 	.name = "zs-dataplane",
 	.version = ZS_VERSION,
@@ -293,7 +311,7 @@ int main(int argc, char **argv)
 	rc = dp->conf ? load_conf(dp, &o, &err)
 		      : zs_error_set(&err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
 	if (!rc && o.check)
-		printf("%s: correct\n", o.config);
+		rc = checked(dp, &o, &err);
 	else if (!rc)
 		rc = run(dp, &set, &err);
 	status = report(dp, &err, rc);

@@ -117,3 +117,28 @@ all: $(B)/tests/hostile
 $(B)/tests/hostile: $(call objects,$(wildcard tests/e2e/hostile/*.c)) $(B)/libzsp2p.a $(B)/libzs.a
 	@mkdir -p $(@D) && echo "  LD    $@"
 	@$(CC) $(FLAVOUR_LINK) $(LDFLAGS) -Wl,--wrap=zs_quic_seal -Wl,--wrap=zs_quic_unseal -pie -o $@ $(filter %.o,$^) $(B)/libzsp2p.a $(B)/libzs.a $(P2P_LIBS) $(LIB_LIBS)
+# Releases after this one, for tests/e2e/upgrade: of another version alone (soon); with layouts of state and tables that are one further,
+# with a step that takes over this one's (next); of which the state's is two further (far). $(call later,NAME,STATE,TABLES,STEPS)
+NEXT_OWN := lib/shm/state lib/shm/state_layout lib/shm/tables dataplane/main controlplane/main
+NEXT_STEPS := $(call objects,$(wildcard tests/next/*.c))
+define later
+$(B)/$(1)/obj/%.o: %.c $(B)/obj/%.o $(B)/$(1)/version.h
+	@mkdir -p $$(@D) && echo "  CC    $$< ($(1))"
+	@$(CC) -iquote$(B)/$(1) $(CFLAGS) $(HARDEN) -DZS_STATE_VERSION=$(2) -DZS_TABLES_VERSION=$(3) -Ilib -Ibpf -I$$(firstword $$(subst /, ,$$<)) $(P2P_FLAGS) $(DPDK_CFLAGS) -c $$< -o $$@
+$(B)/$(1)/version.h:
+	@mkdir -p $$(@D) && echo '#define ZS_VERSION "$(RELEASE)+$(1)"' > $$@
+$(B)/$(1)/zs-dataplane: $(filter-out %/main.o,$(DP_OBJ)) $(BPF_OBJ) $(patsubst %,$(B)/$(1)/obj/%.o,$(filter-out controlplane/%,$(NEXT_OWN))) $(4) $(B)/libzsrelay.a $(B)/libzs.a
+	@echo "  LD    $$@"
+	@$(CC) $(LDFLAGS) -pie -o $$@ $$(filter %.o,$$^) $(DPDK_LIBS) $(RELAY_LIBS) $(LIB_LIBS)
+$(B)/$(1)/zs-controlplane: $(filter-out %/main.o,$(CP_OBJ)) $(patsubst %,$(B)/$(1)/obj/%.o,$(filter-out dataplane/%,$(NEXT_OWN))) $(4) $(B)/libzsp2p.a $(B)/libzs.a
+	@echo "  LD    $$@"
+	@$(CC) $(LDFLAGS) -pie -o $$@ $$(filter %.o,$$^) $(CP_LIBS) $(B)/libzs.a $(LIB_LIBS)
+later-bins: $(B)/$(1)/zs-dataplane $(B)/$(1)/zs-controlplane
+endef
+ifeq ($(FLAVOUR)$(CONFIG_ENGINE_DPDK),releasey)
+.PHONY: later-bins
+$(eval $(call later,soon,3,2))
+$(eval $(call later,next,4,3,$(NEXT_STEPS)))
+$(eval $(call later,far,5,3,$(NEXT_STEPS)))
+all: later-bins
+endif

@@ -13,12 +13,15 @@ static const struct {
 	{ "config", "FILE", "configuration (default /etc/zerostate/NAME.yaml)", 'c' },
 	{ "instance", "NAME", "instance (default relay)", 'i' },
 	{ "check", "", "check the configuration, on this machine, and end", 'k' },
+	{ "preflight", "",
+	  "check, read-only, whether this program can take over from the one that runs, and end", 'p' },
 	{ "version", "", "print the version and end", 'v' },
 	{ "help", "", "print this and end", 'h' },
 	{ "man", "", "print the manual page and end", 'm' },
 };
 
-static const char synopsis[] = "[--config FILE] [--instance NAME] [--check] [--version] [--help] [--man]";
+static const char synopsis[] =
+    "[--config FILE] [--instance NAME] [--check | --preflight] [--version] [--help] [--man]";
 
 static int help(const struct zs_plane *p)
 {
@@ -55,6 +58,9 @@ static int take(struct zs_options *o, const struct zs_plane *p, int c, const cha
 	case 'i':
 		o->instance = optarg;
 		return -1;
+	case 'p':
+		o->preflight = true;
+		/* fall through */
 	case 'k':
 		o->check = true;
 		return -1;

@@ -8,6 +8,7 @@ struct zs_options {
 	const char *instance; /* NULL: not told */
 	char config[256];     /* --config, or /etc/zerostate/INSTANCE.yaml */
 	bool check;	      /* end after the configuration was read */
+	bool preflight;	      /* … and the running process's segments were judged; check is set too */
 };
 
 /* What a plane says of itself. */

@@ -282,7 +282,7 @@ int zs_segment_adopt(struct zs_segment *seg, const char *dir, const struct zs_se
 		return zs_segment_fail(err, rc, "adopt", seg->path);
 	}
 	take_over(seg->base);
-	return is_foreign(&h, kind) ? ZS_SEGMENT_FOREIGN : 0;
+	return h.put_back || is_foreign(&h, kind) ? ZS_SEGMENT_FOREIGN : 0;
 }
 
 int zs_segment_join(struct zs_segment *seg, const char *dir, const struct zs_segment_kind *kind,
@@ -296,7 +296,7 @@ int zs_segment_join(struct zs_segment *seg, const char *dir, const struct zs_seg
 		return zs_segment_fail(err, -ENOENT, "join", seg->path);
 	if (fd < 0)
 		return fd == -EUCLEAN ? -EPROTO : fd;
-	rc = map(seg, fd, h.size, false);
+	rc = h.put_back ? -ENOENT : map(seg, fd, h.size, false);
 	if (rc < 0) {
 		close(fd);
 		return zs_segment_fail(err, rc, "map", seg->path);

@@ -42,7 +42,7 @@ struct zs_segment_header {
 	uint64_t incarnation;	     /* random, new with each creation; never 0 */
 	_Atomic uint64_t generation; /* raised whenever a writer adopts the segment */
 	_Atomic uint32_t writer_pid; /* 0: no writer */
-	uint32_t reserved;
+	uint32_t put_back; /* by zs_keep_put_back: its next writer supersedes it, nobody reads it before */
 	_Atomic uint64_t writer_start; /* start time of that pid in clock ticks since boot (proc(5)) */
 	_Atomic uint64_t heartbeat_ns; /* monotonic */
 	struct zs_segment_field field[ZS_SEGMENT_FIELDS];
@@ -128,6 +128,8 @@ void *zs_segment_region_in(const void *base, size_t limit, const char *name, siz
 void zs_segment_beat(struct zs_segment *seg, uint64_t now_ns);
 /* Is the writer process alive (pid and start time match)? */
 bool zs_segment_writer_alive(const struct zs_segment *seg);
+/* The pid of the living writer of `kind` in `dir`, of whatever layout the file is; 0: there is none. */
+uint32_t zs_segment_writer(const char *dir, const char *kind);
 /* Has the path been replaced by another file since this mapping was made? */
 bool zs_segment_replaced(const struct zs_segment *seg);
 

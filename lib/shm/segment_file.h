@@ -1,4 +1,4 @@
-/* What segment.c and segment_judge.c share; nobody else includes it. */
+/* What segment.c, segment_judge.c and preflight.c share; nobody else includes it. */
 #ifndef ZS_SHM_SEGMENT_FILE_H
 #define ZS_SHM_SEGMENT_FILE_H
 

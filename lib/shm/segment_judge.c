@@ -157,3 +157,23 @@ bool zs_segment_process_alive(uint32_t pid, uint64_t start)
 		return kill((pid_t)pid, 0) == 0 || errno == EPERM; /* /proc is closed to us */
 	}
 }
+
+uint32_t zs_segment_writer(const char *dir, const char *kind)
+{
+	struct zs_segment_header h;
+	char path[128];
+	uint32_t pid;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, kind);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return 0;
+	n = pread(fd, &h, sizeof(h), 0);
+	close(fd);
+	if (n != sizeof(h) || atomic_load(&h.magic) != ZS_SEGMENT_MAGIC)
+		return 0;
+	pid = atomic_load(&h.writer_pid);
+	return zs_segment_process_alive(pid, atomic_load(&h.writer_start)) ? pid : 0;
+}

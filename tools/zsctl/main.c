@@ -166,6 +166,8 @@ static int dispatch(struct zsctl *z)
 		return zsctl_trace(z);
 	case ZS_COMMAND_support_bundle:
 		return zsctl_support(z);
+	case ZS_COMMAND_upgrade:
+		return zsctl_upgrade(z);
 	case ZS_COMMAND_doctor:
 		return zsctl_doctor(z);
 	case ZS_COMMAND_config_check:

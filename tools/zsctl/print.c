@@ -251,6 +251,12 @@ static void print_health(json_t *r)
 	print_codes(json_object_get(r, "codes"));
 }
 
+static void print_recorded(json_t *r)
+{
+	(void)r;
+	printf("recorded\n");
+}
+
 static void print_version(json_t *r)
 {
 	printf("zsctl            %s\nzs-controlplane  %s\n", str(r, "zsctl"), str(r, "control"));
@@ -411,6 +417,7 @@ static void (*const printers[ZS_COMMANDS])(json_t *r) = {
 	[ZS_COMMAND_audit_show] = print_audit,
 	[ZS_COMMAND_audit_verify] = print_verify,
 	[ZS_COMMAND_log_level] = print_level,
+	[ZS_COMMAND_upgrade_record] = print_recorded,
 	[ZS_COMMAND_version] = print_version,
 };
 

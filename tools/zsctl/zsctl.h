@@ -48,6 +48,7 @@ int zsctl_doctor(const struct zsctl *z);
 /* doctor.c: what it found; NULL and err: there is no configuration to judge by. */
 json_t *zsctl_examine(const struct zsctl *z, struct zs_error *err);
 int zsctl_support(const struct zsctl *z);
+int zsctl_upgrade(const struct zsctl *z);
 int zsctl_config_check(const struct zsctl *z);
 int zsctl_help(const struct zsctl *z);
 /* When `word` begins verbs without being one: fails with what may follow; else 0. */

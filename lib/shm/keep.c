@@ -32,9 +32,23 @@ static void paths(char now[PATH], char then[PATH], const char *dir, const char *
 	snprintf(then, PATH, "%s/" FOLDER "/%s", dir, kind);
 }
 
-static bool exists(const char *path, struct stat *st)
+static bool exists(const char *path)
 {
-	return lstat(path, st) == 0 && S_ISREG(st->st_mode);
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* 0: there is no whole header. */
+static uint32_t version(const char *path)
+{
+	struct zs_segment_header h;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t n = fd >= 0 ? pread(fd, &h, sizeof(h), 0) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	return n == sizeof(h) ? h.version : 0;
 }
 
 void zs_keep_forget(const char *dir)
@@ -100,15 +114,14 @@ int zs_keep_put_back(const char *dir, struct zs_error *err)
 
 	for (size_t i = 0; i < ZS_ARRAY_LEN(kinds); i++) {
 		bool state = !strcmp(kinds[i], "state"), tables = !strcmp(kinds[i], "tables");
-		struct stat a, b;
 		int rc = 0;
 
 		paths(now, then, dir, kinds[i]);
-		if (exists(now, &a) && exists(then, &b) && a.st_ino == b.st_ino)
-			continue;
-		if ((state || tables) && exists(then, &b))
+		if (exists(now) && exists(then) && version(now) == version(then))
+			continue; /* the same file, or one that the old build can go on with */
+		if ((state || tables) && exists(then))
 			rc = put_back(now, then, state, err);
-		else if (exists(now, &a) && unlink(now) < 0)
+		else if (exists(now) && unlink(now) < 0)
 			rc = fail(err, "remove it", now);
 		if (rc)
 			return rc;

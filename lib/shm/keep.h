@@ -10,7 +10,7 @@
 
 /* Names every segment in `dir` a second time; what was kept before is forgotten. -errno. */
 int zs_keep(const char *dir, struct zs_error *err);
-/* For a build that refuses what is there: of what was replaced since zs_keep, tables and state are put back in place, the
+/* For the build of before: of what now is of another version, tables and state are put back in place, the
  * others are removed, to be made anew. The state is marked: its next writer takes the flows alone, under a new incarnation,
  * which ends every session (counters that were used since must not come again). Can be called again. -errno. */
 int zs_keep_put_back(const char *dir, struct zs_error *err);

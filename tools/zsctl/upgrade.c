@@ -9,23 +9,13 @@
 #include "upgrade.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "base/check.h"
 #include "base/clock.h"
 #include "shm/keep.h"
-
-#define INTO	      "/usr/bin"
-#define KEEP	      "/var/lib/zerostate-upgrade"
-#define TIMEOUT_S     60
-#define TIMEOUT_MAX_S 3600
-#define SYSTEMD                                                                                              \
-	"systemctl reset-failed \"$1@$2\" 2>/dev/null; exec systemctl restart \"$1@$2\"" /* too many failed starts end starts */
 
 const char *upgrade_plane_name(enum upgrade_plane plane)
 {
@@ -74,153 +64,6 @@ static void hold_signals(void)
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGPIPE);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
-/* --- before anything changes --- */
-
-static int absolute(struct upgrade *u, const char *name, const char *otherwise, char out[ZS_FILE_PATH])
-{
-	const char *text = json_string_value(json_object_get(u->z->args, name));
-
-	snprintf(out, ZS_FILE_PATH, "%s", text ? text : otherwise);
-	return out[0] == '/' ? 0
-			     : zs_error_set(&u->err, -EINVAL, ZS_EXIT_USAGE,
-					    "--%s %s: write a path that begins with /", name, out);
-}
-
-static int read_args(struct upgrade *u)
-{
-	json_t *args = u->z->args, *timeout = json_object_get(args, "timeout");
-	const char *restart = json_string_value(json_object_get(args, "restart"));
-	char keep[ZS_FILE_PATH];
-	int rc = absolute(u, "into", INTO, u->into);
-
-	u->newdir = json_string_value(json_object_get(args, "newdir"));
-	u->timeout_s = timeout ? (uint32_t)json_integer_value(timeout) : TIMEOUT_S;
-	if (rc || (rc = absolute(u, "keep", KEEP, keep)))
-		return rc;
-	if (u->timeout_s == 0 || u->timeout_s > TIMEOUT_MAX_S)
-		return zs_error_set(&u->err, -ERANGE, ZS_EXIT_USAGE, "--timeout: 1 to %u", TIMEOUT_MAX_S);
-	if (!u->newdir == !json_object_get(args, "rollback"))
-		return zs_error_set(&u->err, -EINVAL, ZS_EXIT_USAGE,
-				    "name the folder of the new programs, or --rollback alone");
-	if (snprintf(u->keep, sizeof(u->keep), "%s/%s", keep, u->z->instance) >= (int)sizeof(u->keep))
-		return zs_error_set(&u->err, -ENAMETOOLONG, ZS_EXIT_USAGE, "--keep: too long");
-	if (restart)
-		snprintf(u->restart, sizeof(u->restart), "exec %s \"$1\" \"$2\"", restart);
-	else
-		snprintf(u->restart, sizeof(u->restart), "%s", SYSTEMD);
-	if (!restart && access("/run/systemd/system", F_OK) < 0)
-		return zs_error_set(&u->err, -ENOENT, ZS_EXIT_USAGE,
-				    "systemd does not run here; say by --restart how a plane is restarted");
-	return zs_segment_dir(u->shm, u->z->instance, false, &u->err);
-}
-
-/* Root's alone: what lies in it is installed again. */
-static int open_keep(struct upgrade *u)
-{
-	char path[ZS_FILE_PATH + 8], *slash;
-	struct stat st;
-
-	if (access(u->into, W_OK) < 0)
-		return zs_error_set(&u->err, -errno, ZS_EXIT_PRIVILEGE,
-				    "%s cannot be written: %s; start it as root", u->into, strerror(errno));
-	snprintf(path, sizeof(path), "%s", u->keep);
-	slash = strrchr(path, '/');
-	*slash = '\0';
-	mkdir(path, 0700);
-	mkdir(u->keep, 0700);
-	if (lstat(u->keep, &st) < 0)
-		return zs_error_set(&u->err, -errno, errno == ENOSPC ? ZS_EXIT_RESOURCE : ZS_EXIT_PRIVILEGE,
-				    "%s cannot be made: %s", u->keep, strerror(errno));
-	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 022)
-		return zs_error_set(&u->err, -EPERM, ZS_EXIT_PRIVILEGE,
-				    "%s: not yours alone; remove it, or name another by --keep", u->keep);
-	snprintf(path, sizeof(path), "%s/lock", u->keep);
-	u->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (u->lock >= 0 && flock(u->lock, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	return u->lock >= 0
-		   ? zs_error_set(&u->err, -EBUSY, ZS_EXIT_REFUSED,
-				  "another zsctl upgrades this instance; wait for it")
-		   : zs_error_set(&u->err, -errno, ZS_EXIT_RESOURCE, "%s: %s", path, strerror(errno));
-}
-
-static int read_starts(struct upgrade *u)
-{
-	int rc = upgrade_read_start(u, UPGRADE_CONTROL);
-
-	return rc ? rc : upgrade_read_start(u, UPGRADE_DATA);
-}
-
-static bool runs_already(const struct upgrade *u)
-{
-	char path[ZS_FILE_PATH];
-
-	for (int p = 0; p < UPGRADE_PLANES; p++) {
-		upgrade_candidate(u, p, path);
-		if (!upgrade_runs(u, p, path))
-			return false;
-	}
-	return true;
-}
-
-/* "zs-dataplane 0.3.0+1234567" */
-static int read_version(struct upgrade *u, enum upgrade_plane plane, char out[UPGRADE_VERSION])
-{
-	char path[ZS_FILE_PATH], text[160] = "", name[40] = "";
-	int rc;
-
-	upgrade_candidate(u, plane, path);
-	rc = upgrade_ask(u, plane, path, "--version", false, text, sizeof(text));
-	if (rc < 0)
-		return rc;
-	if (rc || sscanf(text, "%39s %63s", name, out) != 2 || strcmp(name, upgrade_plane_name(plane)) != 0)
-		return zs_error_set(&u->err, -ENOEXEC, ZS_EXIT_REFUSED,
-				    "the new %s does not run here: it says no version (status %d: %.80s)",
-				    upgrade_plane_name(plane), rc, u->err.text);
-	return 0;
-}
-
-static int read_versions(struct upgrade *u)
-{
-	char data[UPGRADE_VERSION];
-	int rc = read_version(u, UPGRADE_CONTROL, u->to);
-
-	if (!rc)
-		rc = read_version(u, UPGRADE_DATA, data);
-	if (!rc && strcmp(u->to, data) != 0)
-		rc = zs_error_set(&u->err, -EXDEV, ZS_EXIT_REFUSED,
-				  "zs-controlplane is %s and zs-dataplane %s; take both of one build", u->to,
-				  data);
-	return rc;
-}
-
-static int preflight(struct upgrade *u, enum upgrade_plane plane)
-{
-	char path[ZS_FILE_PATH], text[2048] = "", why[ZS_ERROR_TEXT];
-	int rc;
-
-	upgrade_candidate(u, plane, path);
-	rc = upgrade_ask(u, plane, path, "--preflight", true, text, sizeof(text));
-	for (char *save, *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		upgrade_say(u, "%s: %s", upgrade_plane_name(plane), line);
-	if (rc <= 0)
-		return rc;
-	memcpy(why, u->err.text, sizeof(why));
-	return zs_error_set(&u->err, -EPROTO, u->err.exit,
-			    "refused by the new one, nothing was changed: %.200s", why);
-}
-
-static int examine(struct upgrade *u)
-{
-	int rc = read_versions(u);
-
-	if (!rc)
-		upgrade_say(u, "%s runs, %s is new", u->from, u->to);
-	for (int p = 0; p < UPGRADE_PLANES && !rc; p++)
-		rc = preflight(u, p);
-	return rc;
 }
 
 /* --- changing and changing back --- */
@@ -325,6 +168,13 @@ static int undo(struct upgrade *u)
 
 /* --- the verb --- */
 
+static int read_starts(struct upgrade *u)
+{
+	int rc = upgrade_read_start(u, UPGRADE_CONTROL);
+
+	return rc ? rc : upgrade_read_start(u, UPGRADE_DATA);
+}
+
 static int fail(const struct upgrade *u)
 {
 	return zsctl_fail(u->z, u->err.exit ? u->err.exit : ZS_EXIT_FAILED, "%s", u->err.text);
@@ -380,12 +230,12 @@ static int begin(struct upgrade *u, bool dry)
 		rc = read_starts(u);
 	if (!rc)
 		rc = upgrade_look(u);
-	if (!rc && runs_already(u))
+	if (!rc && upgrade_runs_already(u))
 		return answer(u, "same");
 	if (!rc && !dry)
 		rc = upgrade_stage(u);
 	if (!rc)
-		rc = examine(u);
+		rc = upgrade_examine(u);
 	if (!rc && dry)
 		return answer(u, "possible");
 	if (!rc)
@@ -425,7 +275,7 @@ static int run(struct upgrade *u)
 	bool dry = json_object_get(u->z->args, "dry-run") != NULL;
 	int status;
 
-	if (read_args(u) || (!dry && open_keep(u)))
+	if (upgrade_read_args(u) || (!dry && upgrade_open_keep(u)))
 		return fail(u);
 	hold_signals();
 	status = dry ? ZS_EXIT_OK : settle(u, u->newdir == NULL);

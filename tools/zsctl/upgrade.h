@@ -45,6 +45,15 @@ const char *upgrade_plane_name(enum upgrade_plane plane);
 int upgrade_pause(struct upgrade *u, unsigned ms);
 __attribute__((format(printf, 2, 3))) void upgrade_say(const struct upgrade *u, const char *fmt, ...);
 
+/* upgrade_args.c. read_args: what the words say; open_keep: KEEP/INSTANCE, root's alone, locked for this call. 0, or -errno and err. */
+int upgrade_read_args(struct upgrade *u);
+int upgrade_open_keep(struct upgrade *u);
+
+/* upgrade_examine.c. runs_already: do both planes run the new programs' bytes? examine: reads their version into u->to and asks each
+ * for its preflight. 0, or -errno and err with the exit status that the one that refused gave. */
+bool upgrade_runs_already(const struct upgrade *u);
+int upgrade_examine(struct upgrade *u);
+
 /* upgrade_files.c: programs and what belongs to them. All of them return 0, or -errno and err.
  * find: what NEWDIR has. stage: copies of it under other names beside what they will replace. install: gives them their
  * names, each at once. keep: copies of what runs and of what is replaced. restage: copies of those, to be installed again. */

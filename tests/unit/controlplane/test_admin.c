@@ -106,6 +106,7 @@ static const struct {
 	{ "audit show", "{}", 0 },
 	{ "audit verify", "{}", 0 },
 	{ "version", "{}", 0 },
+	{ "upgrade record", "{\"state\":\"begun\",\"from\":\"1\",\"to\":\"2\"}", 0 },
 	{ "trace begin", "{}", ZS_EXIT_FAILED }, /* no tracing in this rig */
 	{ "trace read", "{\"id\":1}", ZS_EXIT_FAILED },
 	{ "undrain", "{}", ZS_EXIT_REFUSED },

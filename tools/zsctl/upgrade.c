@@ -227,9 +227,9 @@ static int begin(struct upgrade *u, bool dry)
 	int rc = upgrade_find(u);
 
 	if (!rc)
-		rc = read_starts(u);
-	if (!rc)
 		rc = upgrade_look(u);
+	if (!rc)
+		rc = read_starts(u);
 	if (!rc && upgrade_runs_already(u))
 		return answer(u, "same");
 	if (!rc && !dry)

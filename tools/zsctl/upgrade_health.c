@@ -52,6 +52,11 @@ static struct sample sample(struct upgrade *u, json_t *status)
 	return s;
 }
 
+static bool relays(json_t *status)
+{
+	return !json_is_false(json_object_get(json_object_get(status, "modules"), "forwarding"));
+}
+
 int upgrade_look(struct upgrade *u)
 {
 	json_t *first = ask(u, ZS_COMMAND_status);
@@ -60,6 +65,12 @@ int upgrade_look(struct upgrade *u)
 
 	if (!first)
 		return u->err.code;
+	if (!relays(first)) {
+		json_decref(first);
+		return zs_error_set(&u->err, -ENODEV, ZS_EXIT_MODULE_OFF,
+				    "this instance does not relay: nothing is to be taken over; replace its "
+				    "programs and restart zs-controlplane");
+	}
 	a = sample(u, first);
 	json_decref(first);
 	rc = upgrade_pause(u, SAMPLE_MS);

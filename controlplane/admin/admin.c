@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -240,23 +241,32 @@ static struct zs_admin_conn *free_slot(struct zs_admin *a, const struct zs_calle
 	return slot;
 }
 
+/* Takes no memory, for there may be none. */
+static void turn_away(int fd, const char *why)
+{
+	char line[96];
+	int n = snprintf(line, sizeof(line),
+			 "{\"v\":1,\"ok\":false,\"exit\":6,\"error\":\"%s; try again\"}\n", why);
+
+	send(fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static int admit(struct zs_admin *a, int fd, const struct zs_caller *caller)
 {
 	struct zs_admin_conn *conn = free_slot(a, caller);
 	int rc;
 
 	if (!conn) {
-		static const char busy[] =
-		    "{\"v\":1,\"ok\":false,\"exit\":6,\"error\":\"too many admin connections; try again\"}\n";
-
 		a->counts.connections_refused++;
 		ZS_LOG(&a->c->log, ADMIN_LIMIT, "uid=%u", (unsigned)caller->uid);
-		send(fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		turn_away(fd, "too many admin connections");
 		return -EMFILE;
 	}
 	conn->in = malloc(ZS_ADMIN_REQUEST_MAX + 1);
-	if (!conn->in)
+	if (!conn->in) {
+		turn_away(fd, "the control plane is out of memory");
 		return -ENOMEM;
+	}
 	rc = zs_watch_new(&conn->watch, a->c->loop, fd, ZS_WATCH_READ, on_conn, conn);
 	if (rc != 0)
 		goto undo_in;

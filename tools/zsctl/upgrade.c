@@ -199,6 +199,14 @@ static int answer(const struct upgrade *u, const char *state)
 	return ZS_EXIT_OK;
 }
 
+static int unrecorded(const struct upgrade *u)
+{
+	return zsctl_fail(u->z, ZS_EXIT_RESOURCE,
+			  "%s runs, but that cannot be written: %.120s; remove the file, or the next upgrade "
+			  "rolls this one back",
+			  u->to, u->err.text);
+}
+
 static int replace(struct upgrade *u)
 {
 	char why[ZS_ERROR_TEXT];
@@ -209,10 +217,8 @@ static int replace(struct upgrade *u)
 		upgrade_unstage(u);
 		return fail(u);
 	}
-	if (!change(u)) {
-		status = finish(u, "done") ? fail(u) : ZS_EXIT_OK;
-		return status ? status : answer(u, "done");
-	}
+	if (!change(u))
+		return finish(u, "done") ? unrecorded(u) : answer(u, "done");
 	memcpy(why, u->err.text, sizeof(why));
 	upgrade_say(u, "%s", why);
 	status = undo(u);

@@ -157,7 +157,7 @@ static void begin(struct zs_express *x, struct zs_worker *w, const struct zs_por
 	x->rest = 0;
 	x->bytes = 0;
 	x->ended = 0;
-	x->way.word = UINT64_MAX; /* no line's: it has no flags */
+	x->way.word = x->flow_way[0].word = x->flow_way[1].word = UINT64_MAX;
 	x->cid_open = zs_express_cid_is_open(w);
 	x->flow_open = zs_express_flow_is_open(w);
 	x->cid.taken = x->cid.decoded = x->cid.known = x->cid.done = 0;

@@ -35,9 +35,10 @@ struct zs_express_lane {
 	struct zs_express_packet at[ZS_BURST];
 };
 
-/* The way that the last packet to an attachment took: most take it. */
+/* The way that the last packet of its kind took: most take it. */
 struct zs_express_way {
-	uint64_t word; /* zs_hot_way() of lines that lead there */
+	uint64_t
+	    word; /* of what leads there: zs_hot_way() of an attachment's line, zs_flow_leads() of a flow; UINT64_MAX: nothing */
 	const struct zs_hop *hop;
 	const struct zs_addr *own; /* to speak from */
 	bool is4;
@@ -59,7 +60,7 @@ struct zs_express {
 	uint32_t ended;		/* refused: freed together */
 	struct rte_mbuf *end[ZS_BURST];
 	bool cid_open, flow_open;
-	struct zs_express_way way;
+	struct zs_express_way way, flow_way[ZS_FLOW_WAYS];
 	struct zs_express_lane cid, flow;
 };
 
@@ -100,7 +101,9 @@ static inline bool zs_express_is_source(const struct zs_express *x, const struct
 	const struct zs_worker *w = x->w;
 
 	return !(zs_locals_near(&w->locals, &e->src.addr) && zs_express_is_ours(x, &e->src.addr)) &&
-	       !(w->acl && zs_acl_denied(w->acl, &e->src.addr) & ZS_ACL_IN);
+	       !(w->acl &&
+		 (e->is4 ? zs_acl_denied4(w->acl, &e->src.addr) : zs_acl_denied(w->acl, &e->src.addr)) &
+		     ZS_ACL_IN);
 }
 
 /* How long a packet may be that leaves by this way without a tag and in one piece; 0: none may. */
@@ -109,6 +112,29 @@ static inline uint16_t zs_express_mtu(const struct zs_express *x, const struct z
 	if (hop->vlan)
 		return 0;
 	return hop->mtu ? hop->mtu : x->w->dp->port[hop->iface].mtu;
+}
+
+/* Keeps a way by that neighbour with that own address. false: there is none. */
+static inline bool zs_express_keep(const struct zs_express *x, struct zs_express_way *way, uint64_t word,
+				   uint8_t local, const struct zs_hop *hop)
+{
+	const struct zs_local *l = &x->w->locals.entry[local % ZS_LOCALS_MAX];
+
+	if (local >= ZS_LOCALS_MAX || !l->used || !hop)
+		return false;
+	*way = (struct zs_express_way){ .word = word,
+					.hop = hop,
+					.own = &l->addr,
+					.is4 = zs_addr_is4(&l->addr),
+					.mtu = zs_express_mtu(x, hop) };
+	return true;
+}
+
+/* May the packet take it to that address? Within its family and in one piece alone. */
+static inline bool zs_express_may(const struct zs_express_packet *e, const struct zs_express_way *way,
+				  const struct zs_addr *to)
+{
+	return way->is4 == e->is4 && zs_addr_is4(to) == e->is4 && e->ip_len <= way->mtu;
 }
 
 /* A packet that was turned around leaves by a way that it fits. The frame stays where it is; padding goes. Returns what the caller

@@ -48,20 +48,21 @@ static inline bool open_one(const struct zs_express *x, struct zs_express_packet
 /* Those that are of this kind stay in the lane. */
 static inline uint32_t open_all(struct zs_express *x, struct zs_express_lane *lane, struct zs_cid_ref *ref)
 {
-	uint32_t n = 0;
+	struct zs_express_packet *first = &lane->at[lane->decoded], *to = first;
+	const struct zs_express_packet *end = &lane->at[lane->taken];
 
-	for (uint32_t i = lane->decoded; i < lane->taken; i++) {
-		struct zs_express_packet *e = &lane->at[lane->decoded + n];
-
-		if (ZS_UNLIKELY(e != &lane->at[i]))
-			*e = lane->at[i];
-		if (ZS_LIKELY(open_one(x, e, &ref[n])))
-			n++;
-		else
-			zs_express_leave(x, e);
+	for (struct zs_express_packet *e = first; e < end; e++) {
+		if (ZS_UNLIKELY(to != e))
+			*to = *e;
+		if (ZS_LIKELY(open_one(x, to, ref))) {
+			to++;
+			ref++;
+		} else {
+			zs_express_leave(x, to);
+		}
 	}
-	lane->taken = lane->decoded + n;
-	return n;
+	lane->taken = (uint32_t)(to - lane->at);
+	return (uint32_t)(to - first);
 }
 
 static inline void aim(struct zs_express *x, struct zs_express_packet *e, const struct zs_cid *cid)
@@ -85,7 +86,8 @@ static inline void decode(struct zs_express *x, struct zs_express_lane *lane)
 
 	zs_cidset_decode(&x->w->cids.set, ref, n, cid);
 	for (uint32_t i = 0; i < n; i++)
-		aim(x, &lane->at[lane->decoded++], &cid[i]);
+		aim(x, &lane->at[lane->decoded + i], &cid[i]);
+	lane->decoded += n;
 }
 
 static inline void know(struct zs_express *x, struct zs_express_packet *e)
@@ -102,30 +104,17 @@ static inline void know(struct zs_express *x, struct zs_express_packet *e)
 /* Another way than the last one's. */
 static __attribute__((noinline)) bool find_way(struct zs_express *x, const struct zs_hot *to)
 {
-	const struct zs_worker *w = x->w;
-	const struct zs_local *local = &w->locals.entry[to->local % ZS_LOCALS_MAX];
-	const struct zs_hop *hop = zs_hop_at_hand(w, to);
-
-	if (to->local >= ZS_LOCALS_MAX || !local->used || !hop)
-		return false;
-	x->way = (struct zs_express_way){ .word = zs_hot_way(to),
-					  .hop = hop,
-					  .own = &local->addr,
-					  .is4 = zs_addr_is4(&local->addr),
-					  .mtu = zs_express_mtu(x, hop) };
-	return true;
+	return zs_express_keep(x, &x->way, zs_hot_way(to), to->local, zs_hop_at_hand(x->w, to));
 }
 
-/* Does it lead to where that attachment is bound now, in its family, and may it go there? Then x->way is the way. */
+/* Does it lead to where that attachment is bound now? Then x->way is the way. */
 static inline bool may_go(struct zs_express *x, const struct zs_express_packet *e, const struct zs_hot *to)
 {
-	const struct zs_worker *w = x->w;
-
-	if (e->from == ZS_SENDER_NONE || !to->port || zs_hot_expired(to, w->now_ns) >= 0)
+	if (e->from == ZS_SENDER_NONE || !to->port || zs_hot_expired(to, x->w->now_ns) >= 0)
 		return false;
 	if (ZS_UNLIKELY(zs_hot_way(to) != x->way.word) && !find_way(x, to))
 		return false;
-	return x->way.is4 == e->is4 && zs_addr_is4(&to->addr) == e->is4 && e->ip_len <= x->way.mtu;
+	return zs_express_may(e, &x->way, &to->addr);
 }
 
 /* A packet of nobody who bound an address. */

@@ -82,34 +82,33 @@ static inline bool is_current(const struct zs_worker *w, const struct zs_flow *f
 	       f->as_of == zs_flow_as_of(w->stamp, generation);
 }
 
-/* The own address that its other end sees, or NULL: it is gone, or of another family than the packet. */
-static inline const struct zs_addr *own_of(const struct zs_worker *w, const struct zs_express_packet *e,
-					   const struct zs_flow *f)
+/* Another way than the last one's. */
+static __attribute__((noinline)) bool find_way(struct zs_express *x, const struct zs_flow *f, uint8_t way)
 {
-	uint8_t local = e->way == ZS_FLOW_TO_TARGET ? f->local_target : f->local_client;
-	const struct zs_local *l = &w->locals.entry[local % ZS_LOCALS_MAX];
+	uint64_t word = zs_flow_leads(f, way);
 
-	return local < ZS_LOCALS_MAX && l->used && zs_addr_is4(&l->addr) == e->is4 ? &l->addr : NULL;
+	return zs_express_keep(x, &x->flow_way[way], word, (uint8_t)(word >> 16),
+			       zs_hop_kept(x->w, f->nexthop[way]));
 }
 
 static inline bool turn(struct zs_express *x, const struct zs_express_packet *e, struct zs_flow *f)
 {
 	struct zs_worker *w = x->w;
+	const struct zs_express_way *way = &x->flow_way[e->way];
 	const struct zs_endpoint *to = e->way == ZS_FLOW_TO_TARGET ? &f->target : &f->client;
-	const struct zs_addr *own = own_of(w, e, f);
-	const struct zs_hop *hop = zs_hop_kept(w, f->nexthop[e->way]);
 	uint32_t ports = zs_turn_ports(e->way == ZS_FLOW_TO_TARGET ? f->source_port : f->port, to->port);
 
-	if (ZS_UNLIKELY(!is_current(w, f) || !own || zs_addr_is4(&to->addr) != e->is4 || !hop ||
-			e->ip_len > zs_express_mtu(x, hop)))
+	if (ZS_UNLIKELY(!is_current(w, f)) ||
+	    (ZS_UNLIKELY(zs_flow_leads(f, e->way) != way->word) && !find_way(x, f, e->way)) ||
+	    ZS_UNLIKELY(!zs_express_may(e, way, &to->addr)))
 		return false;
 	if (e->is4)
-		zs_turn4(e->ip, e->ip + ZS_IP4_MIN, own, &to->addr, ports);
+		zs_turn4(e->ip, e->ip + ZS_IP4_MIN, way->own, &to->addr, ports);
 	else
-		zs_turn6(e->ip, e->ip + ZS_IP6_LEN, own, &to->addr, ports);
+		zs_turn6(e->ip, e->ip + ZS_IP6_LEN, way->own, &to->addr, ports);
 	if (f->last_ms != w->now_ms)
 		f->last_ms = w->now_ms;
-	*zs_express_send(x, e, hop) = (struct zs_sent){
+	*zs_express_send(x, e, way->hop) = (struct zs_sent){
 		.flow = f, .way = e->way, .payload = e->payload_len, .ip_len = e->ip_len
 	};
 	return true;

@@ -110,14 +110,25 @@ static inline const uint32_t *zs_acl_at(zs_acl_view v, const struct zs_addr *add
 }
 /* Among ranges that begin in its part. */
 uint8_t zs_acl_search(zs_acl_view view, const struct zs_addr *addr, uint32_t from, uint32_t to);
-/* Directions that are denied for the address. */
-static inline uint8_t zs_acl_denied(zs_acl_view v, const struct zs_addr *addr)
+/* `at`: its part of the index. */
+static inline uint8_t zs_acl_between(zs_acl_view v, const struct zs_addr *addr, const uint32_t *at)
 {
-	const uint32_t *at = zs_acl_at(v, addr);
 	uint32_t from = __atomic_load_n(&at[0], __ATOMIC_RELAXED);
 	uint32_t to = __atomic_load_n(&at[1], __ATOMIC_RELAXED) >> 2;
 
 	return from >> 2 == to ? from & (ZS_ACL_IN | ZS_ACL_OUT) : zs_acl_search(v, addr, from >> 2, to);
+}
+/* Directions that are denied for the address. */
+static inline uint8_t zs_acl_denied(zs_acl_view v, const struct zs_addr *addr)
+{
+	return zs_acl_between(v, addr, zs_acl_at(v, addr));
+}
+/* The same where it is known to be one of IPv4. */
+static inline uint8_t zs_acl_denied4(zs_acl_view v, const struct zs_addr *addr)
+{
+	const uint32_t *at = &v->index4[zs_acl_part4(be32toh(zs_addr_get4(addr)))];
+
+	return zs_acl_between(v, addr, at);
 }
 /* Walker for tests: 0 or -EUCLEAN. */
 int zs_acl_check(const struct zs_acl *acl);

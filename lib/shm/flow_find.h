@@ -83,4 +83,12 @@ static inline bool zs_flow_is(const struct zs_flow *f, enum zs_flow_way way, con
 	       (out ? f->local_client : f->local_target) == local && f->used == ZS_FLOW_LIVE;
 }
 
+/* What says by which way its packets leave toward that end: next hop and own address, as one word. */
+static inline uint64_t zs_flow_leads(const struct zs_flow *f, enum zs_flow_way way)
+{
+	uint8_t local = way == ZS_FLOW_TO_TARGET ? f->local_target : f->local_client;
+
+	return f->nexthop[way] | (uint64_t)local << 16;
+}
+
 #endif

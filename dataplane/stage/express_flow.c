@@ -106,8 +106,7 @@ static inline bool turn(struct zs_express *x, const struct zs_express_packet *e,
 		zs_turn4(e->ip, e->ip + ZS_IP4_MIN, way->own, &to->addr, ports);
 	else
 		zs_turn6(e->ip, e->ip + ZS_IP6_LEN, way->own, &to->addr, ports);
-	if (f->last_ms != w->now_ms)
-		f->last_ms = w->now_ms;
+	f->last_ms = w->now_ms; /* written anyway: whether it differs cannot be foretold */
 	*zs_express_send(x, e, way->hop) = (struct zs_sent){
 		.flow = f, .way = e->way, .payload = e->payload_len, .ip_len = e->ip_len
 	};

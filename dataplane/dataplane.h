@@ -32,7 +32,8 @@ struct zs_limits;
 struct zs_targets;
 struct zs_offenders;
 struct zs_binds;
-struct zs_window_keys;
+struct zs_gcm_key;
+struct zs_window_ratchet;
 struct zs_fastpath;
 
 #define ZS_QUEUES_MAX	 ZS_CONF_QUEUES
@@ -87,12 +88,13 @@ struct zs_dp {
 	uint32_t ports;
 	struct zs_worker *worker[ZS_WORKERS_MAX];
 	uint32_t workers;
-	uint16_t service_port;		    /* of connection IDs; 0: nobody attaches here */
-	struct zs_binds *binds;		    /* the binder's */
-	struct zs_senders senders;	    /* the index in the state segment, with this run's key */
-	uint16_t tunnel_port;		    /* 0: nobody attaches here */
-	struct zs_windows windows;	    /* those of state.tunnel_window that are free */
-	struct zs_window_keys *window_keys; /* state.windows: an entry is its session's owner's */
+	uint16_t service_port;			  /* of connection IDs; 0: nobody attaches here */
+	struct zs_binds *binds;			  /* the binder's */
+	struct zs_senders senders;		  /* the index in the state segment, with this run's key */
+	uint16_t tunnel_port;			  /* 0: nobody attaches here */
+	struct zs_windows windows;		  /* those of state.tunnel_window that are free */
+	struct zs_gcm_key *window_key;		  /* ZS_WINDOW_KEYS times state.windows; see zs_tunnel_keys */
+	struct zs_window_ratchet *window_ratchet; /* state.windows */
 	struct rte_mempool *pool;
 	struct zs_limits *limits;
 	struct zs_targets *targets;

@@ -174,7 +174,7 @@ static void window_free(struct zs_worker *w, uint32_t window)
 
 	if (window >= w->dp->state.windows)
 		return;
-	zs_window_wipe(&t->keys[window]);
+	zs_window_wipe(zs_tunnel_keys(t, window));
 	zs_windows_put(&w->dp->windows, window);
 }
 
@@ -207,8 +207,8 @@ ZS_COLD static bool load_keys(struct zs_worker *w, uint32_t slot, uint64_t tag, 
 
 	if (!copy_session(w, slot, tag, &v))
 		return false;
-	rc = zs_window_load(&t->keys[window], &t->engine, &w->dp->state.tunnel_window[window], v.root,
-			    ZS_ATTACH_DIR_EDGE, lane);
+	rc = zs_window_load(zs_tunnel_keys(t, window), &t->engine, &w->dp->state.tunnel_window[window],
+			    v.root, ZS_ATTACH_DIR_EDGE, lane);
 	sodium_memzero(&v, sizeof(v));
 	return rc == 0;
 }
@@ -282,8 +282,7 @@ static void prepare_window(struct zs_worker *w, uint32_t window)
 {
 	struct zs_tunnels *t = w->tunnels;
 
-	if (zs_window_wants(&t->keys[window], &w->dp->state.tunnel_window[window]))
-		zs_window_prepare(&t->keys[window], &t->engine, &w->dp->state.tunnel_window[window]);
+	zs_window_prepare(zs_tunnel_keys(t, window), &t->engine, &w->dp->state.tunnel_window[window]);
 }
 
 static void sweep_owned(struct zs_worker *w, uint32_t slot, uint64_t tag)

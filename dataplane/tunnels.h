@@ -47,8 +47,10 @@ struct zs_tunnels {
 	struct zs_known *known;
 	struct zs_tunnel_way *way;
 	uint32_t *way_free;
-	struct zs_window_keys
-	    *keys; /* by window; all workers share the array, an entry is its session's owner's */
+	/* By window; all workers share the arrays, an entry is its session's owner's. */
+	struct zs_gcm_key *key; /* see zs_tunnel_keys */
+	struct zs_window_ratchet *ratchet;
+	uint32_t windows;
 	uint32_t want_way[ZS_TUNNEL_WANTS], want_window[ZS_TUNNEL_WANTS];
 	uint32_t want_ways, want_windows;
 	uint32_t sweep;
@@ -58,6 +60,12 @@ struct zs_tunnels {
 		uint32_t flow, ms;
 	} opened[ZS_TUNNEL_OPENED]; /* flows whose OPEN went out lately, by hash */
 };
+
+/* Where the keys of a window are. */
+static inline struct zs_window_keys zs_tunnel_keys(const struct zs_tunnels *t, uint32_t window)
+{
+	return (struct zs_window_keys){ &t->ratchet[window], &t->key[window], t->windows };
+}
 
 /* Where to send for an attachment. */
 struct zs_aim {
@@ -133,7 +141,15 @@ struct zs_tunnel_heard {
 	bool newest;
 };
 #define ZS_TUNNEL_HEARD_MS 1000 /* how exactly it is told when an edge was last heard */
-/* Where the edge is; may send a PROBE. */
+/* Owner: it was heard. On the line that its datagram reads anyway, and once a second: with many tunnels that is nearly each. */
+static inline void zs_tunnel_came(const struct zs_worker *w, struct zs_tunnel_session *s)
+{
+	if (ZS_LIKELY(s->heard && w->now_ms - (uint32_t)s->heard_ms < ZS_TUNNEL_HEARD_MS))
+		return;
+	s->heard_ms = w->now_ns / ZS_NS_PER_MS;
+	s->heard = 1;
+}
+/* From elsewhere than its path: where the edge is; may send a PROBE. */
 void zs_tunnel_heard(struct zs_worker *w, const struct zs_tunnel_heard *h);
 /* What it says without a flow. ZS_DROPS: it was heard. */
 enum zs_drop zs_tunnel_control(struct zs_worker *w, const struct zs_tunnel_heard *h, const uint8_t *payload);

@@ -24,9 +24,21 @@ static void unmap(void *p, size_t bytes)
 		munmap(p, bytes);
 }
 
+static void unmap_secrets(void *p, size_t bytes)
+{
+	if (p)
+		sodium_memzero(p, bytes);
+	unmap(p, bytes);
+}
+
 static size_t keys_bytes(const struct zs_dp *dp)
 {
-	return (size_t)dp->state.windows * sizeof(struct zs_window_keys);
+	return (size_t)dp->state.windows * ZS_WINDOW_KEYS * sizeof(struct zs_gcm_key);
+}
+
+static size_t ratchets_bytes(const struct zs_dp *dp)
+{
+	return (size_t)dp->state.windows * sizeof(struct zs_window_ratchet);
 }
 
 static size_t known_bytes(const struct zs_tunnels *t)
@@ -44,7 +56,7 @@ static size_t ways_bytes(const struct zs_tunnels *t)
 	return (size_t)t->ways * sizeof(struct zs_tunnel_way);
 }
 
-static struct zs_tunnels *make(struct zs_dp *dp, struct zs_window_keys *keys)
+static struct zs_tunnels *make(struct zs_dp *dp)
 {
 	struct zs_tunnels *t = calloc(1, sizeof(*t));
 
@@ -52,7 +64,9 @@ static struct zs_tunnels *make(struct zs_dp *dp, struct zs_window_keys *keys)
 		return NULL;
 	t->sessions = dp->state.sessions;
 	t->ways = dp->conf->attach.sessions;
-	t->keys = keys;
+	t->key = dp->window_key;
+	t->ratchet = dp->window_ratchet;
+	t->windows = dp->state.windows;
 	t->known = map(known_bytes(t));
 	t->answer_tat_ns = map(answers_bytes(t));
 	t->way = map(ways_bytes(t));
@@ -99,12 +113,13 @@ int zs_tunnels_open(struct zs_dp *dp, struct zs_error *err)
 {
 	uint8_t *taken = calloc(1, dp->state.windows);
 
-	dp->window_keys = map(keys_bytes(dp));
+	dp->window_key = map(keys_bytes(dp));
+	dp->window_ratchet = map(ratchets_bytes(dp));
 	if (zs_windows_new(&dp->windows, dp->state.windows, dp->state.attachments) || !taken ||
-	    !dp->window_keys)
+	    !dp->window_key || !dp->window_ratchet)
 		goto no_memory;
 	for (uint32_t i = 0; i < dp->workers; i++) {
-		dp->worker[i]->tunnels = make(dp, dp->window_keys);
+		dp->worker[i]->tunnels = make(dp);
 		if (!is_whole(dp->worker[i]->tunnels))
 			goto no_memory;
 	}
@@ -138,9 +153,9 @@ void zs_tunnels_close(struct zs_dp *dp)
 		if (dp->worker[i])
 			dp->worker[i]->tunnels = NULL;
 	}
-	if (dp->window_keys)
-		sodium_memzero(dp->window_keys, keys_bytes(dp));
-	unmap(dp->window_keys, keys_bytes(dp));
-	dp->window_keys = NULL;
+	unmap_secrets(dp->window_key, keys_bytes(dp));
+	unmap_secrets(dp->window_ratchet, ratchets_bytes(dp));
+	dp->window_key = NULL;
+	dp->window_ratchet = NULL;
 	zs_windows_delete(&dp->windows);
 }

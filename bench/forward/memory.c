@@ -25,7 +25,7 @@ static double bytes_of(const struct shape *s)
 	struct zs_state_shape shaped = zs_state_shaped(&state);
 	struct zs_sessions_shape keys = zs_sessions_shaped(&sessions);
 	double own = (double)zs_flow_ports_bytes(s->flows) * s->workers +
-		     (double)s->sessions * (sizeof(struct zs_window_keys) + sizeof(uint64_t));
+		     (double)s->sessions * (sizeof(struct zs_window_room) + sizeof(uint64_t));
 
 	return (double)zs_segment_footprint(&zs_state_kind, &shaped) +
 	       (double)zs_segment_footprint(&zs_sessions_kind, &keys) + own;

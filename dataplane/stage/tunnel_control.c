@@ -191,10 +191,6 @@ void zs_tunnel_heard(struct zs_worker *w, const struct zs_tunnel_heard *h)
 	struct zs_tunnel_session *s = session_at(w, h->slot);
 	struct zs_random random = zs_entropy_random(&w->entropy);
 
-	if (!s->heard || w->now_ns / ZS_NS_PER_MS - s->heard_ms >= ZS_TUNNEL_HEARD_MS) {
-		s->heard_ms = w->now_ns / ZS_NS_PER_MS;
-		s->heard = 1;
-	}
 	if (at_endpoint(s, &h->from))
 		return;
 	if (h->head->type == ZS_TUNNEL_ECHO || !may_be_at(w, &h->from.remote.addr))

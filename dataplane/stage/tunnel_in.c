@@ -1,5 +1,5 @@
-/* A burst of tunnel datagrams: headers, then sessions, then windows and keys, each fetched while the ones before are looked at;
- * then all opened, then one by one what they mean. What carries a flow goes on as an item whose source is the attachment's end.
+/* A burst of tunnel datagrams: headers, then sessions, then windows and, as the header's epoch tells, keys, each fetched while the ones
+ * before are looked at; then all opened, then one by one what they mean. What carries a flow goes on as an item whose source is the attachment's end.
  *
  * Everything of a session is its owner's: another worker's datagram crosses a ring unopened. */
 #include <rte_mbuf.h>
@@ -13,7 +13,7 @@ struct arrival {
 	uint8_t *at; /* header, payload, tag */
 	struct zs_tunnel_session *session;
 	struct zs_window *window; /* NULL: not ready */
-	struct zs_window_keys *keys;
+	uint32_t number;	  /* of the window */
 	struct zs_tunnel_head head;
 	struct zs_window_pick pick;
 	uint32_t slot;
@@ -26,12 +26,7 @@ struct arrival {
 static void take_window(const struct zs_worker *w, struct arrival *a, uint32_t window)
 {
 	a->window = &w->dp->state.tunnel_window[window];
-	a->keys = &w->tunnels->keys[window];
-}
-
-static uint32_t window_of(const struct zs_worker *w, const struct arrival *a)
-{
-	return (uint32_t)(a->window - w->dp->state.tunnel_window);
+	a->number = window;
 }
 
 static bool at_endpoint(const struct zs_tunnel_session *s, const struct zs_item *it)
@@ -42,7 +37,7 @@ static bool at_endpoint(const struct zs_tunnel_session *s, const struct zs_item 
 static bool refuse(struct zs_worker *w, struct arrival *a, enum zs_drop why)
 {
 	if (a->fresh)
-		zs_tunnel_window_drop(w, window_of(w, a));
+		zs_tunnel_window_drop(w, a->number);
 	zs_stage_refuse(w, a->it, why);
 	return false;
 }
@@ -50,10 +45,12 @@ static bool refuse(struct zs_worker *w, struct arrival *a, enum zs_drop why)
 /* --- which session, window and key --- */
 
 /* Those whose window and keys are ready have them on their way; how many are not? */
-static uint32_t look(struct zs_worker *w, struct arrival *a, uint32_t n, uint32_t as_of)
+static uint32_t look(struct zs_worker *w, struct arrival *a, uint32_t n, uint32_t as_of,
+		     struct zs_gcm_fetch *keys)
 {
 	uint32_t missing = 0;
 
+	*keys = (struct zs_gcm_fetch){ 0 };
 	for (uint32_t i = 0; i < n; i++) {
 		struct arrival *one = &a[i];
 		uint32_t window;
@@ -69,6 +66,9 @@ static uint32_t look(struct zs_worker *w, struct arrival *a, uint32_t n, uint32_
 			continue;
 		take_window(w, one, window);
 		zs_prefetch(one->window);
+		zs_gcm_fetch(&w->tunnels->engine,
+			     zs_window_key(zs_tunnel_keys(w->tunnels, window), one->head.epoch),
+			     one->head.auth ? 0 : one->len - ZS_TUNNEL_OVERHEAD, keys);
 	}
 	return missing;
 }
@@ -101,14 +101,14 @@ ZS_COLD static uint32_t meet_all(struct zs_worker *w, struct arrival *a, uint32_
 	return count;
 }
 
-static uint32_t find_all(struct zs_worker *w, struct arrival *a, uint32_t n)
+static uint32_t find_all(struct zs_worker *w, struct arrival *a, uint32_t n, struct zs_gcm_fetch *keys)
 {
 	uint32_t as_of = n ? zs_tunnel_as_of(w) : 0;
 
-	if (ZS_LIKELY(!look(w, a, n, as_of)))
+	if (ZS_LIKELY(!look(w, a, n, as_of, keys)))
 		return n;
 	n = meet_all(w, a, n);
-	look(w, a, n, as_of);
+	look(w, a, n, as_of, keys);
 	return n;
 }
 
@@ -159,7 +159,8 @@ static bool judge(struct zs_worker *w, struct arrival *a)
 		return false;
 	if (ZS_UNLIKELY(a->session->ended))
 		return refuse(w, a, ZS_DROP_tunnel_receiver);
-	why = zs_window_judge(a->window, a->keys, &a->head, w->now_ns, &a->pick);
+	why = zs_window_judge(a->window, zs_tunnel_keys(w->tunnels, a->number), &a->head, w->now_ns,
+			      &a->pick);
 	if (ZS_UNLIKELY(why != ZS_DROPS))
 		return refuse(w, a, why);
 	return a->fresh || worth(w, a);
@@ -225,20 +226,12 @@ static struct zs_tunnel_heard heard_of(const struct arrival *a, bool newest)
 					 .newest = newest };
 }
 
-/* Its session was heard, and where its edge is. */
+/* Where its edge is. From where that was it says nothing new, as nearly always. */
 ZS_COLD static void hear(struct zs_worker *w, const struct arrival *a, bool newest)
 {
 	struct zs_tunnel_heard h = heard_of(a, newest);
 
 	zs_tunnel_heard(w, &h);
-}
-
-/* From where its edge was it says nothing new, as nearly always. */
-static bool is_news(const struct zs_worker *w, const struct arrival *a)
-{
-	uint32_t ago_ms = w->now_ms - (uint32_t)a->session->heard_ms;
-
-	return !a->proven || !a->session->heard || ago_ms >= ZS_TUNNEL_HEARD_MS;
 }
 
 /* It ends here. */
@@ -262,7 +255,8 @@ static bool act(struct zs_worker *w, struct arrival *a, bool newest)
 	it->payload = a->at + ZS_TUNNEL_HEADER;
 	it->payload_len = (uint16_t)(a->len - ZS_TUNNEL_OVERHEAD);
 	why = zs_tunnel_form(&a->head, ZS_TUNNEL_EDGE, it->payload, it->payload_len);
-	if (ZS_UNLIKELY(is_news(w, a)))
+	zs_tunnel_came(w, a->session);
+	if (ZS_UNLIKELY(!a->proven))
 		hear(w, a, newest);
 	if (why == ZS_DROPS && ZS_LIKELY(a->head.type == ZS_TUNNEL_DATA))
 		why = zs_tunnel_ecn(a->head.ecn, it->p.ecn, &it->p.ecn);
@@ -304,9 +298,9 @@ static bool settle(struct zs_worker *w, struct arrival *a, bool ok)
 		return false;
 	}
 	if (ZS_UNLIKELY(a->fresh))
-		zs_tunnel_window_keep(w, a->slot, a->head.lane, window_of(w, a));
+		zs_tunnel_window_keep(w, a->slot, a->head.lane, a->number);
 	if (ZS_UNLIKELY(turned))
-		zs_tunnel_turned(w, window_of(w, a));
+		zs_tunnel_turned(w, a->number);
 	w->count[ZS_COUNTER_tunnel_in]++;
 	count_bytes(w, a);
 	return act(w, a, newest);
@@ -348,7 +342,8 @@ static uint32_t open_burst(struct zs_worker *w, struct zs_item **at, uint32_t n,
 {
 	struct arrival all[ZS_BURST], *a[ZS_BURST];
 	struct zs_gcm_job job[ZS_BURST];
-	uint32_t count = find_all(w, all, read_all(w, at, n, all)), jobs = 0, out = 0;
+	struct zs_gcm_fetch keys;
+	uint32_t count = find_all(w, all, read_all(w, at, n, all), &keys), jobs = 0, out = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct arrival *one = &all[i];
@@ -357,13 +352,14 @@ static uint32_t open_burst(struct zs_worker *w, struct zs_item **at, uint32_t n,
 			continue;
 		one->it->summed = one->head.auth && one->it->p.l4_csum ? ZS_SUM_OUTER : ZS_SUM_NONE;
 		zs_tunnel_job(&job[jobs], &one->head, one->at, one->len, one->pick.key, one->aad);
-		zs_gcm_prefetch(&w->tunnels->engine, one->pick.key, job[jobs].len);
-		if (!one->fresh)
-			a[jobs++] = one;
-		else if (settle(w, one, zs_gcm_open(&w->tunnels->engine, &job[jobs])))
-			on[out++] = one->it; /* at once: a burst may hold several of its lane */
+		if (ZS_UNLIKELY(one->fresh)) {
+			if (settle(w, one, zs_gcm_open(&w->tunnels->engine, &job[jobs])))
+				on[out++] = one->it; /* at once: a burst may hold several of its lane */
+			continue;
+		}
+		a[jobs++] = one;
 	}
-	zs_gcm_open_burst(&w->tunnels->engine, job, jobs);
+	zs_gcm_open_burst(&w->tunnels->engine, job, jobs, &keys);
 	for (uint32_t i = 0; i < jobs; i++)
 		if (settle(w, a[i], job[i].ok))
 			on[out++] = a[i]->it;

@@ -234,6 +234,7 @@ static uint32_t seal_burst(struct zs_worker *w, struct zs_item **at, uint32_t n,
 {
 	struct departure all[ZS_BURST];
 	struct zs_gcm_job job[ZS_BURST];
+	struct zs_gcm_fetch keys = { 0 };
 	uint32_t count = 0, out = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -246,9 +247,9 @@ static uint32_t seal_burst(struct zs_worker *w, struct zs_item **at, uint32_t n,
 			continue;
 		}
 		zs_tunnel_job(&job[count], &d->head, d->datagram, d->len, d->key, d->aad);
-		zs_gcm_prefetch(&w->tunnels->engine, d->key, job[count++].len);
+		zs_gcm_fetch(&w->tunnels->engine, d->key, job[count++].len, &keys);
 	}
-	zs_gcm_seal_burst(&w->tunnels->engine, job, count);
+	zs_gcm_seal_burst(&w->tunnels->engine, job, count, &keys);
 	for (uint32_t i = 0; i < count; i++) {
 		zs_tunnel_sent(w, all[i].way);
 		if (finish(&all[i])) {

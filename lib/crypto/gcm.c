@@ -42,14 +42,27 @@ void zs_gcm_key_wipe(struct zs_gcm_key *key)
 	explicit_bzero(key, sizeof(*key));
 }
 
-void zs_gcm_seal_burst(const struct zs_gcm_engine *e, struct zs_gcm_job *jobs, unsigned n)
+static void fetch_next(const struct zs_gcm_engine *e, const struct zs_gcm_job *jobs, uint32_t n,
+		       struct zs_gcm_fetch *f)
 {
-	for (unsigned i = 0; i < n; i++)
-		e->seal(e, &jobs[i]);
+	if (f->keys < n)
+		zs_gcm_prefetch(e, jobs[f->keys].key, jobs[f->keys].len, f);
 }
 
-void zs_gcm_open_burst(const struct zs_gcm_engine *e, struct zs_gcm_job *jobs, unsigned n)
+void zs_gcm_seal_burst(const struct zs_gcm_engine *e, struct zs_gcm_job *jobs, uint32_t n,
+		       struct zs_gcm_fetch *f)
 {
-	for (unsigned i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
+		fetch_next(e, jobs, n, f);
+		e->seal(e, &jobs[i]);
+	}
+}
+
+void zs_gcm_open_burst(const struct zs_gcm_engine *e, struct zs_gcm_job *jobs, uint32_t n,
+		       struct zs_gcm_fetch *f)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		fetch_next(e, jobs, n, f);
 		e->open(e, &jobs[i]);
+	}
 }

@@ -24,7 +24,7 @@ struct zs_gcm_key {
 };
 _Static_assert(sizeof(struct zs_gcm_key) == 1024, "16 lines, the IV in the last");
 
-/* One message, in place. Of several in a burst the caller fetches the keys ahead (zs_gcm_prefetch). */
+/* One message, in place. */
 struct zs_gcm_job {
 	const struct zs_gcm_key *key;
 	uint64_t counter;
@@ -66,10 +66,27 @@ static inline uint32_t zs_gcm_lines(const struct zs_gcm_engine *e, uint32_t len)
 
 	return e->front | (0x8000u - (0x8000u >> more)) | 0x8000u;
 }
-static inline void zs_gcm_prefetch(const struct zs_gcm_engine *e, const struct zs_gcm_key *key, uint32_t len)
+
+/* Keys of a burst's jobs are fetched while others before them are at work: all at once they would drive each other, and the
+ * messages, out of the nearest cache. All zero: none yet. */
+struct zs_gcm_fetch {
+	uint32_t keys, lines; /* asked for, of the first jobs */
+};
+#define ZS_GCM_AHEAD 96 /* lines to begin with */
+
+static inline void zs_gcm_prefetch(const struct zs_gcm_engine *e, const struct zs_gcm_key *key, uint32_t len,
+				   struct zs_gcm_fetch *f)
 {
-	for (uint32_t lines = zs_gcm_lines(e, len); lines; lines &= lines - 1)
+	for (uint32_t lines = zs_gcm_lines(e, len); lines; lines &= lines - 1, f->lines++)
 		zs_prefetch((const uint8_t *)key + 64 * __builtin_ctz(lines));
+	f->keys++;
+}
+/* For each job of a burst in turn, as soon as it is known: seals or opens `len` bytes under `key`, nearly always. */
+static inline void zs_gcm_fetch(const struct zs_gcm_engine *e, const struct zs_gcm_key *key, uint32_t len,
+				struct zs_gcm_fetch *f)
+{
+	if (f->lines < ZS_GCM_AHEAD)
+		zs_gcm_prefetch(e, key, len, f);
 }
 
 static inline void zs_gcm_seal(const struct zs_gcm_engine *e, struct zs_gcm_job *job)
@@ -82,8 +99,10 @@ static inline bool zs_gcm_open(const struct zs_gcm_engine *e, struct zs_gcm_job 
 	e->open(e, job);
 	return job->ok;
 }
-void zs_gcm_seal_burst(const struct zs_gcm_engine *e, struct zs_gcm_job *jobs, unsigned n);
-void zs_gcm_open_burst(const struct zs_gcm_engine *e, struct zs_gcm_job *jobs, unsigned n);
+void zs_gcm_seal_burst(const struct zs_gcm_engine *e, struct zs_gcm_job *jobs, uint32_t n,
+		       struct zs_gcm_fetch *f);
+void zs_gcm_open_burst(const struct zs_gcm_engine *e, struct zs_gcm_job *jobs, uint32_t n,
+		       struct zs_gcm_fetch *f);
 
 /* The nonce of a job: IV xor counter, left-padded. Written by one store of 16 bytes, so that it can be loaded whole at once. */
 static inline void zs_gcm_nonce(const struct zs_gcm_key *key, uint64_t counter, uint8_t nonce[16])

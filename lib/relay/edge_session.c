@@ -36,7 +36,7 @@ void zs_edge_end_delete(struct zs_edge_end *s)
 		return;
 	for (int n = 0; n < ZS_TUNNEL_LANES; n++) {
 		if (s->heard[n])
-			zs_window_wipe(&s->heard[n]->keys);
+			zs_window_wipe(zs_window_room_keys(&s->heard[n]->keys));
 		free(s->heard[n]);
 	}
 	sodium_memzero(s, sizeof(*s));
@@ -51,7 +51,8 @@ static struct zs_edge_lane *heard_lane(struct zs_edge_end *s, const struct zs_gc
 		return l;
 	if (!(l = aligned_new(sizeof(*l))))
 		return NULL;
-	ZS_CHECK(!zs_window_load(&l->keys, e, &l->window, s->is.root, ZS_ATTACH_DIR_RELAY, number));
+	ZS_CHECK(!zs_window_load(zs_window_room_keys(&l->keys), e, &l->window, s->is.root,
+				 ZS_ATTACH_DIR_RELAY, number));
 	return s->heard[number] = l;
 }
 
@@ -89,8 +90,9 @@ enum zs_drop zs_edge_end_open(struct zs_edge_end *s, const struct zs_gcm_engine 
 
 	if (!l)
 		return ZS_DROP_tunnel_lane;
-	zs_window_prepare(&l->keys, e, &l->window);
-	if ((why = zs_window_judge(&l->window, &l->keys, head, now_ns, &pick)) != ZS_DROPS)
+	zs_window_prepare(zs_window_room_keys(&l->keys), e, &l->window);
+	if ((why = zs_window_judge(&l->window, zs_window_room_keys(&l->keys), head, now_ns, &pick)) !=
+	    ZS_DROPS)
 		return why;
 	zs_tunnel_job(&job, head, datagram, len, pick.key, aad);
 	if (!zs_gcm_open(e, &job)) {

@@ -10,7 +10,7 @@
 #include "relay/window.h"
 
 struct zs_edge_lane {
-	struct zs_window_keys keys;
+	struct zs_window_room keys;
 	struct zs_window window;
 };
 

@@ -30,44 +30,43 @@ static bool is_seen(const struct zs_window *w, uint64_t counter)
 	return *word_of((struct zs_window *)w, counter) >> (counter & 63) & 1;
 }
 
-static struct zs_gcm_key *slot(struct zs_window_keys *k, uint32_t epoch)
+static void make_next(struct zs_window_keys k, const struct zs_gcm_engine *e)
 {
-	return &k->key[epoch % ZS_ARRAY_LEN(k->key)];
+	struct zs_window_ratchet *r = k.ratchet;
+
+	zs_attach_ratchet(r->secret, r->secret);
+	r->newest++;
+	zs_attach_gcm_key(e, r->secret, zs_window_key(k, r->newest));
 }
 
-static void make_next(struct zs_window_keys *k, const struct zs_gcm_engine *e)
-{
-	zs_attach_ratchet(k->secret, k->secret);
-	k->newest++;
-	zs_attach_gcm_key(e, k->secret, slot(k, k->newest));
-}
-
-int zs_window_load(struct zs_window_keys *k, const struct zs_gcm_engine *e, const struct zs_window *w,
+int zs_window_load(struct zs_window_keys k, const struct zs_gcm_engine *e, const struct zs_window *w,
 		   const uint8_t r[ZS_ATTACH_SECRET], enum zs_attach_dir dir, uint8_t lane)
 {
+	struct zs_window_ratchet *next = k.ratchet;
+
 	if (w->epoch >= ZS_LANE_EPOCHS)
 		return -ERANGE;
-	memset(k, 0, sizeof(*k));
-	k->loaded = 1;
-	k->newest = w->epoch ? w->epoch - 1 : 0;
-	zs_attach_lane_at(r, dir, lane, k->newest, k->secret);
-	zs_attach_gcm_key(e, k->secret, slot(k, k->newest));
+	*next = (struct zs_window_ratchet){ .newest = w->epoch ? w->epoch - 1 : 0, .loaded = 1 };
+	zs_attach_lane_at(r, dir, lane, next->newest, next->secret);
+	zs_attach_gcm_key(e, next->secret, zs_window_key(k, next->newest));
 	zs_window_prepare(k, e, w);
 	return 0;
 }
 
-void zs_window_wipe(struct zs_window_keys *k)
+void zs_window_wipe(struct zs_window_keys k)
 {
-	sodium_memzero(k, sizeof(*k));
+	for (uint32_t i = 0; i < ZS_WINDOW_KEYS; i++)
+		zs_gcm_key_wipe(zs_window_key(k, i));
+	sodium_memzero(k.ratchet, sizeof(*k.ratchet));
 }
 
-void zs_window_prepare(struct zs_window_keys *k, const struct zs_gcm_engine *e, const struct zs_window *w)
+void zs_window_prepare(struct zs_window_keys k, const struct zs_gcm_engine *e, const struct zs_window *w)
 {
 	while (zs_window_wants(k, w))
 		make_next(k, e);
 }
 
-enum zs_drop zs_window_judge_any(const struct zs_window *w, const struct zs_window_keys *k,
+enum zs_drop zs_window_judge_any(const struct zs_window *w, struct zs_window_keys k,
 				 const struct zs_tunnel_head *head, uint64_t now_ns,
 				 struct zs_window_pick *pick)
 {
@@ -79,12 +78,12 @@ enum zs_drop zs_window_judge_any(const struct zs_window *w, const struct zs_wind
 	if (ahead == 7 && now_ns >= w->old_until_ns)
 		return ZS_DROP_tunnel_epoch;
 	/* No key is further on than the next; in epoch 0 "the one before" is beyond all. */
-	if (epoch > k->newest)
+	if (epoch > k.ratchet->newest)
 		return ZS_DROP_tunnel_epoch;
 	if (!counter || counter + ZS_WINDOW_BITS <= w->highest ||
 	    (counter <= w->highest && is_seen(w, counter)))
 		return ZS_DROP_tunnel_replay;
-	*pick = (struct zs_window_pick){ &k->key[epoch % ZS_ARRAY_LEN(k->key)], epoch };
+	*pick = (struct zs_window_pick){ zs_window_key(k, epoch), epoch };
 	return ZS_DROPS;
 }
 

@@ -31,13 +31,35 @@ struct zs_window {
 };
 _Static_assert(sizeof(struct zs_window) == 64 + ZS_WINDOW_BITS / 8, "a line and the bits: 17 lines");
 
-/* Keys of epoch e − 1, e, e + 1, at index epoch modulo 3: a key is made over one that is three epochs old. */
-struct zs_window_keys {
-	struct zs_gcm_key key[3];
+/* Of epochs e − 1, e, e + 1, at epoch modulo 4, which the epoch in a header tells before its window is read. */
+#define ZS_WINDOW_KEYS 4
+
+/* What the next key is made of. */
+struct zs_window_ratchet {
 	uint8_t secret[ZS_ATTACH_SECRET]; /* of epoch `newest` */
 	uint32_t newest;
-	uint32_t loaded; /* 0: there are none */
+	uint32_t loaded; /* 0: there are no keys */
 };
+/* Where a window's keys are, in the caller's memory. Those of many windows lie together by epoch, so that
+ * the ones in use are close to each other: nearly all are of the same epoch or of two. */
+struct zs_window_keys {
+	struct zs_window_ratchet *ratchet;
+	struct zs_gcm_key *key; /* of epoch e: key[e modulo 4 × apart] */
+	size_t apart;
+};
+/* One window's, in one piece. */
+struct zs_window_room {
+	struct zs_gcm_key key[ZS_WINDOW_KEYS];
+	struct zs_window_ratchet ratchet;
+};
+static inline struct zs_window_keys zs_window_room_keys(struct zs_window_room *r)
+{
+	return (struct zs_window_keys){ &r->ratchet, r->key, 1 };
+}
+static inline struct zs_gcm_key *zs_window_key(struct zs_window_keys k, uint32_t epoch)
+{
+	return &k.key[epoch % ZS_WINDOW_KEYS * k.apart];
+}
 
 struct zs_window_pick {
 	const struct zs_gcm_key *key; /* good until zs_window_prepare */
@@ -46,22 +68,22 @@ struct zs_window_pick {
 
 /* Derives the keys for the window's epoch and its neighbours: for a lane that is seen first, or after a restart.
  * -ERANGE: the epoch is none that a sender reaches (ZS_LANE_EPOCHS). */
-int zs_window_load(struct zs_window_keys *k, const struct zs_gcm_engine *e, const struct zs_window *w,
+int zs_window_load(struct zs_window_keys k, const struct zs_gcm_engine *e, const struct zs_window *w,
 		   const uint8_t r[ZS_ATTACH_SECRET], enum zs_attach_dir dir, uint8_t lane);
-void zs_window_wipe(struct zs_window_keys *k);
+void zs_window_wipe(struct zs_window_keys k);
 /* Housekeeping, some µs once an epoch: makes the next epoch's key when the window has moved on. Not while a pick is in use. */
-static inline bool zs_window_wants(const struct zs_window_keys *k, const struct zs_window *w)
+static inline bool zs_window_wants(struct zs_window_keys k, const struct zs_window *w)
 {
-	return k->loaded && k->newest <= w->epoch;
+	return k.ratchet->loaded && k.ratchet->newest <= w->epoch;
 }
-void zs_window_prepare(struct zs_window_keys *k, const struct zs_gcm_engine *e, const struct zs_window *w);
+void zs_window_prepare(struct zs_window_keys k, const struct zs_gcm_engine *e, const struct zs_window *w);
 
 /* Burst path. May this counter still come, and which key opens it? Changes nothing. tunnel_epoch, tunnel_replay;
  * tunnel_receiver when the lane's failed tags have ended the session. */
-enum zs_drop zs_window_judge_any(const struct zs_window *w, const struct zs_window_keys *k,
+enum zs_drop zs_window_judge_any(const struct zs_window *w, struct zs_window_keys k,
 				 const struct zs_tunnel_head *head, uint64_t now_ns,
 				 struct zs_window_pick *pick);
-static inline enum zs_drop zs_window_judge(const struct zs_window *w, const struct zs_window_keys *k,
+static inline enum zs_drop zs_window_judge(const struct zs_window *w, struct zs_window_keys k,
 					   const struct zs_tunnel_head *head, uint64_t now_ns,
 					   struct zs_window_pick *pick)
 {
@@ -69,7 +91,7 @@ static inline enum zs_drop zs_window_judge(const struct zs_window *w, const stru
 	if (ZS_UNLIKELY(head->counter <= w->highest || head->epoch != (w->epoch & 7) ||
 			w->failed >= ZS_WINDOW_FAILED))
 		return zs_window_judge_any(w, k, head, now_ns, pick);
-	*pick = (struct zs_window_pick){ &k->key[w->epoch % ZS_ARRAY_LEN(k->key)], w->epoch };
+	*pick = (struct zs_window_pick){ zs_window_key(k, w->epoch), w->epoch };
 	return ZS_DROPS;
 }
 

@@ -17,7 +17,7 @@
 #include "shm/seqlock.h"
 #include "shm/sessions.h"
 
-#define ZS_WINDOWS     8192 /* unless configured: 8.5 MiB here, and 24 of keys in the process */
+#define ZS_WINDOWS     8192 /* unless configured: 8.5 MiB here, and 32 of keys in the process */
 #define ZS_WINDOWS_MAX (1u << 24)
 
 /* One worker's lane toward one session. */

@@ -57,6 +57,24 @@ static void data_both_ways(void **state)
 	rig_conserved(t);
 }
 
+/* When an edge was last heard is told to about a second. */
+static void heard_lately(void **state)
+{
+	struct tunnel_rig *t = *state;
+	const struct zs_tunnel_session *s;
+
+	rig_up(t, 1);
+	s = &t->r->dp.state.tunnel_session[5];
+	rig_client(t, 1, 1, "hello", 5);
+	for (int i = 0; i < 5; i++) {
+		rig_advance(t, 1700);
+		assert_int_equal(rig_edge_says(t, &t->heard.flow, "answer!", 7), ZS_DROPS);
+		assert_int_equal(s->heard, 1);
+		assert_in_range(rig_now(t) / ZS_NS_PER_MS - s->heard_ms, 0, 999);
+	}
+	rig_conserved(t);
+}
+
 /* In clear, the sender's checksum is the only witness: what was damaged on either side stays damaged. */
 static void clear_payloads(void **state)
 {
@@ -531,21 +549,14 @@ static void make_before_break(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, tunnel_setup, tunnel_teardown)
-	const struct CMUnitTest tests[] = { T(the_way_is_found),
-					    T(data_both_ways),
-					    T(clear_payloads),
-					    T(damaged_before),
-					    T(nobody_there),
-					    T(flows_of_the_edge),
-					    T(a_port_goes),
-					    T(ecn),
-					    T(a_narrow_path),
-					    T(roaming),
-					    T(unproven_addresses_come_last),
-					    T(over_ipv6),
-					    T(make_before_break),
-					    T(tags_under_attack),
-					    T(answers_have_a_rate) };
+	const struct CMUnitTest tests[] = {
+		T(the_way_is_found),   T(data_both_ways),    T(heard_lately),
+		T(clear_payloads),     T(damaged_before),    T(nobody_there),
+		T(flows_of_the_edge),  T(a_port_goes),	     T(ecn),
+		T(a_narrow_path),      T(roaming),	     T(unproven_addresses_come_last),
+		T(over_ipv6),	       T(make_before_break), T(tags_under_attack),
+		T(answers_have_a_rate)
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

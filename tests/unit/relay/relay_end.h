@@ -20,7 +20,7 @@ struct relay_session {
 	struct zs_lane lane[RELAY_LANES];
 	struct zs_lane_store store[RELAY_LANES]; /* this and the windows outlive relay_restart */
 	struct zs_window window[ZS_TUNNEL_LANES];
-	struct zs_window_keys keys[ZS_TUNNEL_LANES];
+	struct zs_window_room keys[ZS_TUNNEL_LANES];
 	struct zs_roam roam;
 	struct zs_pmtu pmtu;
 	uint8_t root[32];
@@ -59,9 +59,9 @@ static inline void relay_load(struct relay_end *r, struct relay_session *s)
 					      ZS_ATTACH_DIR_RELAY, relay_lanes[n], RELAY_RATCHET),
 				 0);
 	for (uint8_t n = 0; n < ZS_TUNNEL_LANES; n++)
-		assert_int_equal(
-		    zs_window_load(&s->keys[n], &r->engine, &s->window[n], s->root, ZS_ATTACH_DIR_EDGE, n),
-		    0);
+		assert_int_equal(zs_window_load(zs_window_room_keys(&s->keys[n]), &r->engine, &s->window[n],
+						s->root, ZS_ATTACH_DIR_EDGE, n),
+				 0);
 }
 
 /* A Grant: the session before becomes the second. */
@@ -127,7 +127,7 @@ static inline enum zs_drop relay_say(struct relay_end *r, struct relay_session *
 	head->counter = stamp.counter;
 	zs_tunnel_write(head, d);
 	zs_tunnel_job(&job, head, d, len, stamp.key, aad);
-	zs_gcm_seal_burst(&r->engine, &job, 1);
+	zs_gcm_seal_burst(&r->engine, &job, 1, &(struct zs_gcm_fetch){ 0 });
 	if (!s->roam.has_current || !zs_roam_at(&s->roam.current, to)) {
 		struct relay_place_count *c = relay_unproven(r, to);
 		c->out += len;
@@ -257,12 +257,12 @@ static inline enum zs_drop relay_take(struct relay_end *r, const struct zs_endpo
 	if (!s)
 		return ZS_DROP_tunnel_receiver;
 	struct zs_window *w = &s->window[head.lane];
-	struct zs_window_keys *k = &s->keys[head.lane];
+	struct zs_window_keys k = zs_window_room_keys(&s->keys[head.lane]);
 	if ((why = zs_tunnel_granted(&r->grants, &head)) != ZS_DROPS ||
 	    (why = zs_window_judge(w, k, &head, now, &pick)) != ZS_DROPS)
 		return why;
 	zs_tunnel_job(&job, &head, d, len, pick.key, aad);
-	zs_gcm_open_burst(&r->engine, &job, 1);
+	zs_gcm_open_burst(&r->engine, &job, 1, &(struct zs_gcm_fetch){ 0 });
 	if (!job.ok) {
 		zs_window_failed(w);
 		return ZS_DROP_tunnel_tag;
@@ -282,7 +282,7 @@ static inline void relay_housekeeping(struct relay_end *r, uint64_t now)
 		for (int k = 0; s && k < RELAY_LANES; k++)
 			zs_lane_prepare(&s->lane[k], &r->engine);
 		for (int k = 0; s && k < ZS_TUNNEL_LANES; k++)
-			zs_window_prepare(&s->keys[k], &r->engine, &s->window[k]);
+			zs_window_prepare(zs_window_room_keys(&s->keys[k]), &r->engine, &s->window[k]);
 		uint32_t size = s && s->roam.has_current ? zs_pmtu_due(&s->pmtu, now, &r->random) : 0;
 		if (size)
 			relay_nonce(r, s, ZS_TUNNEL_TYPE_PROBE, s->pmtu.nonce, size, &s->roam.current);

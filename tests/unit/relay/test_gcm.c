@@ -182,9 +182,9 @@ static void bursts(void **state)
 			jobs[n] = (struct zs_gcm_job){ &keys[n], (uint64_t)n, aad,	   text[n],
 						       tags[n],	 16,	      (uint32_t)n, false };
 		}
-		zs_gcm_seal_burst(&b->engine[k], jobs, 32);
+		zs_gcm_seal_burst(&b->engine[k], jobs, 32, &(struct zs_gcm_fetch){ 0 });
 		tags[7][15] ^= 1;
-		zs_gcm_open_burst(&b->engine[k], jobs, 32);
+		zs_gcm_open_burst(&b->engine[k], jobs, 32, &(struct zs_gcm_fetch){ 0 });
 		for (int n = 0; n < 32; n++) {
 			assert_int_equal(jobs[n].ok, n != 7);
 			for (int at = 0; n != 7 && at < 64; at++)

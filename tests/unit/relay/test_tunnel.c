@@ -16,7 +16,7 @@ struct rig {
 	uint8_t root[32];
 	struct zs_tunnel_grants grants;
 	struct zs_window window[ZS_TUNNEL_LANES];
-	struct zs_window_keys keys[ZS_TUNNEL_LANES];
+	struct zs_window_room keys[ZS_TUNNEL_LANES];
 };
 
 static int setup(void **state)
@@ -46,8 +46,8 @@ static void fresh(struct rig *r)
 {
 	memset(r->window, 0, sizeof(r->window));
 	for (uint8_t lane = 0; lane < ZS_TUNNEL_LANES; lane++)
-		assert_int_equal(zs_window_load(&r->keys[lane], &r->engine, &r->window[lane], r->root,
-						ZS_ATTACH_DIR_EDGE, lane),
+		assert_int_equal(zs_window_load(zs_window_room_keys(&r->keys[lane]), &r->engine,
+						&r->window[lane], r->root, ZS_ATTACH_DIR_EDGE, lane),
 				 0);
 }
 
@@ -65,7 +65,8 @@ static enum zs_drop receive(struct rig *r, uint8_t *d, size_t len, struct zs_tun
 	if (why == ZS_DROPS)
 		why = zs_tunnel_granted(&r->grants, head);
 	if (why == ZS_DROPS)
-		why = zs_window_judge(&r->window[head->lane], &r->keys[head->lane], head, 1, &pick);
+		why = zs_window_judge(&r->window[head->lane], zs_window_room_keys(&r->keys[head->lane]), head,
+				      1, &pick);
 	if (why != ZS_DROPS)
 		return why;
 	zs_tunnel_job(&job, head, d, len, pick.key, aad);

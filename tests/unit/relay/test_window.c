@@ -21,7 +21,7 @@ static const uint8_t root[ZS_ATTACH_SECRET] = { 1, 2, 3 };
 struct rig {
 	struct zs_gcm_engine engine;
 	struct zs_window window;
-	struct zs_window_keys keys;
+	struct zs_window_room keys;
 };
 
 static int setup(void **state)
@@ -30,7 +30,9 @@ static int setup(void **state)
 
 	memset(r, 0, sizeof(*r));
 	zs_gcm_engine_best(&r->engine);
-	assert_int_equal(zs_window_load(&r->keys, &r->engine, &r->window, root, ZS_ATTACH_DIR_EDGE, 3), 0);
+	assert_int_equal(zs_window_load(zs_window_room_keys(&r->keys), &r->engine, &r->window, root,
+					ZS_ATTACH_DIR_EDGE, 3),
+			 0);
 	*state = r;
 	return 0;
 }
@@ -39,7 +41,7 @@ static int teardown(void **state)
 {
 	struct rig *r = *state;
 
-	zs_window_wipe(&r->keys);
+	zs_window_wipe(zs_window_room_keys(&r->keys));
 	zs_gcm_engine_fini(&r->engine);
 	free(r);
 	return 0;
@@ -50,7 +52,7 @@ static enum zs_drop judge(struct rig *r, uint64_t counter, uint32_t epoch, uint6
 {
 	const struct zs_tunnel_head head = { .counter = counter, .epoch = epoch & 7 };
 
-	return zs_window_judge(&r->window, &r->keys, &head, now, pick);
+	return zs_window_judge(&r->window, zs_window_room_keys(&r->keys), &head, now, pick);
 }
 
 static enum zs_drop take(struct rig *r, uint64_t counter, uint32_t epoch, uint64_t now)
@@ -150,6 +152,8 @@ static void epochs(void **state)
 			zs_attach_lane_at(root, ZS_ATTACH_DIR_EDGE, 3, pick.epoch, secret);
 			zs_attach_gcm_key(&r->engine, secret, want);
 			assert_memory_equal(want->iv, pick.key->iv, sizeof(want->iv));
+			assert_ptr_equal(pick.key, zs_window_key(zs_window_room_keys(&r->keys),
+								 pick.epoch & 7)); /* as a header tells */
 		}
 		/* The old key goes 5 s after the move, and not by judging alone. */
 		if (e) {
@@ -167,17 +171,19 @@ static void epochs(void **state)
 		assert_int_equal(r->window.epoch, e + 1);
 		assert_int_equal(r->window.old_until_ns, now + 5 * S);
 		/* Until housekeeping came there is no key after the next. */
-		assert_true(zs_window_wants(&r->keys, &r->window));
+		assert_true(zs_window_wants(zs_window_room_keys(&r->keys), &r->window));
 		assert_int_equal(judge(r, counter + 1, e + 2, now, &pick), ZS_DROP_tunnel_epoch);
 		if (e % 4 == 3) /* as after a restart */
-			assert_int_equal(
-			    zs_window_load(&r->keys, &r->engine, &r->window, root, ZS_ATTACH_DIR_EDGE, 3), 0);
+			assert_int_equal(zs_window_load(zs_window_room_keys(&r->keys), &r->engine, &r->window,
+							root, ZS_ATTACH_DIR_EDGE, 3),
+					 0);
 		else
-			zs_window_prepare(&r->keys, &r->engine, &r->window);
-		assert_false(zs_window_wants(&r->keys, &r->window));
+			zs_window_prepare(zs_window_room_keys(&r->keys), &r->engine, &r->window);
+		assert_false(zs_window_wants(zs_window_room_keys(&r->keys), &r->window));
 	}
 	r->window.epoch = ZS_LANE_EPOCHS;
-	assert_int_equal(zs_window_load(&r->keys, &r->engine, &r->window, root, ZS_ATTACH_DIR_EDGE, 3),
+	assert_int_equal(zs_window_load(zs_window_room_keys(&r->keys), &r->engine, &r->window, root,
+					ZS_ATTACH_DIR_EDGE, 3),
 			 -ERANGE);
 	free(want);
 }
@@ -235,7 +241,7 @@ static void heir(const void *shared, void *ctx)
 	struct zs_window_pick pick;
 
 	r->window = life->window;
-	r->keys.newest = UINT32_MAX; /* keys are not what is tested here */
+	r->keys.ratchet.newest = UINT32_MAX; /* keys are not what is tested here */
 	for (uint32_t n = 0; n < life->acts; n++)
 		assert_int_equal(judge(r, life->acted[n], r->window.epoch, S, &pick), ZS_DROP_tunnel_replay);
 	assert_true(r->window.epoch >= life->epoch);

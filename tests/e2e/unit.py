@@ -2,7 +2,8 @@
 """Becomes the program of a unit as systemd would start it: user, capabilities, limits, mounts, system calls.
 
 unit.py STAGE INSTANCE LAB UNIT…   as root, in the network namespace it shall have. STAGE: what `make install DESTDIR=` laid out, with
-/etc/passwd by systemd-sysusers, on a file system of its own; the machine's own files lie below it, read-only. LAB has state/, run/ and bpf/, a bpf file
+/etc/passwd by systemd-sysusers, on a file system of its own; the machine's own files lie below it, read-only. Or a whole Debian, mounts
+and all. LAB has state/, run/ and bpf/, a bpf file
 system as systemd mounts it (0700). Of several units all but the last are run to their end first (oneshot).
 
 A directive that is in no table here ends it: whoever adds one to a unit says here what it means.
@@ -77,9 +78,13 @@ class Root:
         for name in words(service, "StateDirectory"):
             os.makedirs(f"{stage}/var/lib/{name}", exist_ok=True)
         assert one(service, "ProtectSystem") == "strict" and one(service, "PrivateTmp") == "yes"
-        run("mount", "-t", "overlay", "-o", f"lowerdir={stage}:/", "overlay", self.at)
-        for path in "/proc", "/sys":
-            run("mount", "--rbind", path, self.at + path)
+        if os.path.exists(stage + "/etc/os-release"):
+            run("mount", "--rbind", stage, self.at)
+            run("mount", "-o", "remount,bind,ro", self.at)
+        else:
+            run("mount", "-t", "overlay", "-o", f"lowerdir={stage}:/", "overlay", self.at)
+            for path in "/proc", "/sys":
+                run("mount", "--rbind", path, self.at + path)
         self.bind(lab + "/bpf", "/sys/fs/bpf")
         self.devices()
         for path in ["/run", "/tmp"] + (["/root", "/home"] if one(service, "ProtectHome") == "yes" else []):

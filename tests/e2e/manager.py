@@ -70,6 +70,8 @@ class Manager:
         if verb in ("restart", "try-restart"):
             which = matching if verb == "try-restart" else units
             return 0, "".join([self.stop(unit, False) for unit in matching] + [self.start(unit) for unit in which])
+        if verb == "list-units":
+            return 0, "".join(f"{unit}.service loaded active running\n" for unit in matching)
         if verb == "is-active":
             states = ["active" if unit in self.running else "inactive" for unit in units]
             return 3 if "inactive" in states else 0, "".join(state + "\n" for state in states)

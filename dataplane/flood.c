@@ -98,7 +98,7 @@ enum zs_drop zs_flood_may_check(struct zs_worker *w, const struct zs_addr *src, 
 
 	if (known)
 		return ZS_DROPS;
-	if (w->flood.on && !w->flood.dear)
+	if (zs_flood_is_spent(w))
 		return ZS_DROP_flood;
 	if (!zs_limit_prefix_left(w->dp->limits, ZS_LIMIT_TAGS, src, rate, rate, w->now_ns))
 		return ZS_DROP_tag_rate;

@@ -104,6 +104,12 @@ static inline bool zs_tunnel_is_ready(const struct zs_worker *w, uint32_t slot,
 
 	return k->as_of == as_of && k->receiver == head->receiver && k->ready >> head->lane & 1;
 }
+/* Is it from where the session's edge has proven to be? */
+static inline bool zs_tunnel_is_from(const struct zs_tunnel_session *s, const struct zs_endpoint *src,
+				     uint8_t local)
+{
+	return zs_endpoint_eq(&s->path.to, src) && s->path.local == local;
+}
 /* The newest session of an attachment that has an endpoint. false: none. */
 bool zs_tunnel_aim(struct zs_worker *w, uint32_t attachment, uint16_t generation, struct zs_aim *out);
 /* Has the attachment a session of a tunnel, with an endpoint or without? */

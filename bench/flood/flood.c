@@ -1,8 +1,9 @@
 /* zs-bench flood: what it costs to refuse a packet of each class beside forwarding one, and whether the good get through.
  *
- *   alone     good packets alone: what forwarding one costs, and the highest rate at which none is lost
+ *   alone     good packets alone, in the calm: what forwarding one costs (forward_cycles), which refusals are held against, and the
+ *             highest rate at which none is lost
  *   twice     twice that rate: bound peers and answered flows
- *   forward   good packets alone, in the flood mode that bogus ones have begun: what refusals are held against
+ *   forward   good packets alone, in the flood mode that bogus ones have begun (forward_flood_cycles)
  *   flood     5 % of it good, ten times it bogus, one class after the other and then all: from the calm on, when no flood mode is yet
  *   reject    bogus alone at ten times the rate, in flood mode (reject_cycles) and before it begins (calm_cycles)
  *
@@ -210,7 +211,7 @@ static void report_memory(const struct flood_world *w, uint64_t before, uint64_t
 				      (json_int_t)atomic_load(&w->bed->dp.partition[0].head->used)));
 }
 
-/* What forwarding costs while flood mode lasts, without the short way. 0: it did not last. */
+/* What forwarding costs while flood mode lasts. 0: it did not last. */
 static double forward_in_flood(struct flood_world *w, double lossless)
 {
 	struct flood_load l = { 0 };
@@ -233,8 +234,8 @@ static double run_good(struct flood_world *w, json_t *report, bool *good)
 	good_at(&full, FAST / warm.least);
 	flood_load_run(w, &full, ROUND_NS);
 	lossless = find_lossless(w, 1.1 / full.least);
-	tell(report, "forward in the calm", full.least);
-	json_object_set_new(report, "forward_calm_cycles", json_real(full.least));
+	tell(report, "forward", full.least);
+	json_object_set_new(report, "forward_cycles", json_real(full.least));
 	json_object_set_new(report, "lossless_pps", json_real(lossless * hz));
 	if (!lossless)
 		return 0;
@@ -263,8 +264,8 @@ static int report_on(struct flood_world *w, json_t *report, struct zs_error *err
 		return zs_error_set(err, -EAGAIN, ZS_EXIT_FAILED,
 				    "no rate without a loss: the machine is too busy to measure");
 	forward = forward_in_flood(w, lossless);
-	tell(report, "forward", forward);
-	json_object_set_new(report, "forward_cycles", json_real(forward));
+	tell(report, "forward in a flood", forward);
+	json_object_set_new(report, "forward_flood_cycles", json_real(forward));
 	for (uint32_t class = 0; class <= MIXED; class ++) {
 		before = resident_kb(); /* the last one's counts: by then each class has touched its memory */
 		good &= run_class(w, class, lossless, report);

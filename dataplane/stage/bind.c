@@ -5,7 +5,7 @@
 #include "limit.h"
 #include "net/deny.h"
 #include "relay/binding.h"
-#include "stage.h"
+#include "refuse.h"
 
 #define NUDGE_S	    10 /* a second and source prefix: a rebound peer needs one */
 #define NUDGE_BURST 20
@@ -148,7 +148,7 @@ static bool hopeless(const struct zs_worker *w, const struct zs_item *it)
 {
 	struct zs_binding b;
 
-	if (!w->flood.on || w->flood.dear)
+	if (!zs_flood_is_spent(w))
 		return false;
 	b = zs_binds_get(w, it->cid.attachment);
 	return b.port != it->p.src.port || b.local != it->local || !zs_addr_eq(&b.addr, &it->p.src.addr);

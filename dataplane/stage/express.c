@@ -5,6 +5,7 @@
  *   express_cid   of the service port, from a bound peer to another one of the same family, by a
  *                 neighbour at hand
  *   express_flow  of confirmed flows of published ports, to an end of the same family, by a neighbour at hand
+ *   express_tunnel of the tunnel port, in a flood: what is refused before its tag
  *
  * What each of them is sure to refuse ends here too, by the same rules as on the long way (refuse.h), so a flood costs no more than
  * forwarding. A packet that they are not sure of is left as it came and goes the long way (stage.h), which judges it from the
@@ -28,7 +29,9 @@ static inline struct zs_express_lane *lane_of(struct zs_express *x, uint16_t por
 
 	if (port == dp->service_port)
 		return x->cid_open ? &x->cid : NULL;
-	return x->flow_open && port != dp->tunnel_port ? &x->flow : NULL;
+	if (ZS_UNLIKELY(port == dp->tunnel_port))
+		return x->tunnel_open ? &x->tunnel : NULL;
+	return x->flow_open ? &x->flow : NULL;
 }
 
 /* Only asked when one look could not tell that it is not. */
@@ -160,7 +163,9 @@ static void begin(struct zs_express *x, struct zs_worker *w, const struct zs_por
 	x->way.word = x->flow_way[0].word = x->flow_way[1].word = UINT64_MAX;
 	x->cid_open = zs_express_cid_is_open(w);
 	x->flow_open = zs_express_flow_is_open(w);
+	x->tunnel_open = zs_express_tunnel_is_open(w);
 	x->cid.taken = x->cid.decoded = x->cid.known = x->cid.done = 0;
+	x->tunnel.taken = x->tunnel.done = 0;
 	x->flow.taken = x->flow.decoded = x->flow.aimed = x->flow.known = x->flow.done = 0;
 }
 
@@ -189,6 +194,8 @@ uint32_t zs_stage_express(struct zs_worker *w, struct rte_mbuf **m, uint32_t n)
 			zs_express_cid_step(&x, &x.cid);
 		if (are_under_way(&x.flow))
 			zs_express_flow_step(&x, &x.flow);
+		if (are_under_way(&x.tunnel))
+			zs_express_tunnel_step(&x, &x.tunnel);
 	}
 	w->count[ZS_COUNTER_rx_bytes] += x.bytes;
 	if (x.ended)

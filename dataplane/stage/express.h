@@ -59,9 +59,9 @@ struct zs_express {
 	uint64_t bytes;		/* of what does not go the long way */
 	uint32_t ended;		/* refused: freed together */
 	struct rte_mbuf *end[ZS_BURST];
-	bool cid_open, flow_open;
+	bool cid_open, flow_open, tunnel_open;
 	struct zs_express_way way, flow_way[ZS_FLOW_WAYS];
-	struct zs_express_lane cid, flow;
+	struct zs_express_lane cid, flow, tunnel;
 };
 
 /* A packet that its kind is not sure of. */
@@ -158,5 +158,8 @@ void zs_express_cid_step(struct zs_express *x, struct zs_express_lane *lane);
 /* express_flow.c: the same for all other ports. */
 bool zs_express_flow_is_open(const struct zs_worker *w);
 void zs_express_flow_step(struct zs_express *x, struct zs_express_lane *lane);
+/* express_tunnel.c: the same for the tunnel port; a step takes all that has come. */
+bool zs_express_tunnel_is_open(const struct zs_worker *w);
+void zs_express_tunnel_step(struct zs_express *x, struct zs_express_lane *lane);
 
 #endif

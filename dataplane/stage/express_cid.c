@@ -143,7 +143,7 @@ static inline enum zs_drop judge(struct zs_express *x, const struct zs_express_p
 }
 
 /* What has limits, once nothing else is against it. */
-static ZS_COLD bool charge(struct zs_express *x, const struct zs_express_packet *e)
+static __attribute__((noinline)) bool charge(struct zs_express *x, const struct zs_express_packet *e)
 {
 	uint8_t old = (e->is4 ? e->ip[1] : e->ip[1] >> 4) & ZS_ECN_MASK, ecn = old;
 

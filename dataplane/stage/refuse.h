@@ -13,6 +13,12 @@ static inline void zs_refuse_suspect(struct zs_worker *w, const struct zs_addr *
 		zs_flood_suspect(w, src);
 }
 
+/* Flood mode: may no more tags of unproven addresses be checked until the next look? */
+static inline bool zs_flood_is_spent(const struct zs_worker *w)
+{
+	return w->flood.on && !w->flood.dear;
+}
+
 /* A connection ID that was decoded, before anything is known of whom it leads to. */
 static inline enum zs_drop zs_refuse_cid(const struct zs_worker *w, const struct zs_cid *cid)
 {

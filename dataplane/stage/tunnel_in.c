@@ -31,7 +31,7 @@ static void take_window(const struct zs_worker *w, struct arrival *a, uint32_t w
 
 static bool at_endpoint(const struct zs_tunnel_session *s, const struct zs_item *it)
 {
-	return zs_endpoint_eq(&s->path.to, &it->p.src) && s->path.local == it->local;
+	return zs_tunnel_is_from(s, &it->p.src, it->local);
 }
 
 static bool refuse(struct zs_worker *w, struct arrival *a, enum zs_drop why)

@@ -169,7 +169,7 @@ enum zs_police_verdict zs_policer_lease(struct zs_policer *p, uint32_t id, enum 
 	struct chain c;
 	bool share;
 
-	if (!zs_lease_lives(l, now_ns))
+	if ((l->bytes || l->packets) && !zs_lease_lives(l, now_ns))
 		bring_back(p, id, dir, now_ns);
 	if (is_spent(p, id, dir, bytes, now_ns))
 		return ZS_POLICE_DROP;

@@ -117,20 +117,24 @@ static inline bool may_go(struct zs_express *x, const struct zs_express_packet *
 	return zs_express_may(e, &x->way, &to->addr);
 }
 
-/* A packet of nobody who bound an address. */
-static __attribute__((noinline)) enum zs_drop judge_stranger(struct zs_express *x,
-							     const struct zs_express_packet *e)
+/* Nobody bound its address: perhaps somebody has to anew. */
+static ZS_COLD void nudge(struct zs_express *x, const struct zs_express_packet *e)
 {
-	enum zs_drop why = zs_refuse_stranger(x->w, &x->w->hot[e->to]);
 	struct zs_item it;
 
-	if (why == ZS_DROPS || x->w->flood.on || !x->w->flood.nudges)
-		return why;
 	it.p.src = e->src;
 	it.p.dst = (struct zs_endpoint){ x->w->locals.entry[e->local].addr, e->port };
 	it.p.payload_len = e->payload_len;
 	it.l4 = zs_express_payload(e) - ZS_UDP_LEN;
 	zs_bind_nudge(x->w, &it);
+}
+
+static inline enum zs_drop judge_stranger(struct zs_express *x, const struct zs_express_packet *e)
+{
+	enum zs_drop why = zs_refuse_stranger(x->w, &x->w->hot[e->to]);
+
+	if (ZS_UNLIKELY(why != ZS_DROPS && !x->w->flood.on && x->w->flood.nudges))
+		nudge(x, e);
 	return why;
 }
 

@@ -60,13 +60,13 @@ static inline void know(struct zs_express *x, struct arrival *a, uint32_t as_of)
 static inline enum zs_drop judge(const struct zs_worker *w, const struct arrival *a)
 {
 	const struct zs_tunnel_session *s = &w->dp->state.tunnel_session[a->slot];
-	const struct zs_window_keys *keys = &w->tunnels->keys[a->window - w->dp->state.tunnel_window];
+	uint32_t number = (uint32_t)(a->window - w->dp->state.tunnel_window);
 	struct zs_window_pick pick;
 	enum zs_drop why;
 
 	if (s->ended)
 		return ZS_DROP_tunnel_receiver;
-	why = zs_window_judge(a->window, keys, &a->head, w->now_ns, &pick);
+	why = zs_window_judge(a->window, zs_tunnel_keys(w->tunnels, number), &a->head, w->now_ns, &pick);
 	if (why != ZS_DROPS || !zs_flood_is_spent(w))
 		return why;
 	return zs_tunnel_is_from(s, &a->e->src, a->e->local) ? ZS_DROPS : ZS_DROP_flood;

@@ -1,5 +1,5 @@
-/* Text and JSON for somebody else's eyes. Whatever is long enough to be a key, a token or an identity is cut to its begin, always;
- * addresses keep their network alone (/24, /48; of a MAC the maker's half) unless they are asked for. Loopback stays. Pure. */
+/* Text and JSON for somebody else's eyes. Whatever is long enough to be a key, a token or an identity is cut to its begin, always,
+ * and paths stay; addresses keep their network alone (/24, /48; of a MAC the maker's half) unless they are asked for. Loopback stays. Pure. */
 #ifndef ZS_CLI_REDACT_H
 #define ZS_CLI_REDACT_H
 
@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define ZS_REDACT_SECRET 32 /* letters and digits in a row: 16 bytes in hex, 24 in base64 */
+#define ZS_REDACT_SECRET 32 /* characters in a row: 16 bytes in hex, 24 in base64 */
 #define ZS_REDACT_SHOWN	 8  /* of them; enough to tell two apart */
 
 /* NULL: out of memory. The caller frees it. */

@@ -91,7 +91,7 @@ test-conformance: ## rows of packets against the engines
 test-e2e: ## end-to-end tests in network namespaces (T=name runs one)
 	@scripts/test e2e $(T)
 soak: ## churn through a relay for SECONDS (3600): is its memory flat?
-	@$(MAKE) --no-print-directory all && SOAK_SECONDS=$(or $(SECONDS),3600) tests/e2e/soak
+	@$(MAKE) --no-print-directory all && SOAK_SECONDS="$(or $(SECONDS),3600)" tests/e2e/soak
 lint: lint-format ## clang-format, forbidden tokens in the burst path, include rule
 	@scripts/lint
 lint-format:

@@ -20,7 +20,8 @@
 /* --- opening --- */
 
 /* One that stays when its last user closes it: addresses, routes and sessions on it live on. It would lose its carrier though, and
- * routing daemons their neighbours: the service manager keeps an idle queue of it over our restarts. */
+ * routing daemons their neighbours: the service manager keeps an idle queue of it over our restarts. Its owner is our user, by which
+ * the package's removal finds it. */
 static int make_tap(const char *name)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_MULTI_QUEUE };
@@ -31,7 +32,7 @@ static int make_tap(const char *name)
 		return -errno;
 	memcpy(ifr.ifr_name, name, strnlen(name, sizeof(ifr.ifr_name) - 1));
 	snprintf(kept, sizeof(kept), "twin-%s", name);
-	if (ioctl(fd, TUNSETIFF, &ifr) || ioctl(fd, TUNSETPERSIST, 1))
+	if (ioctl(fd, TUNSETIFF, &ifr) || ioctl(fd, TUNSETOWNER, geteuid()) || ioctl(fd, TUNSETPERSIST, 1))
 		rc = -errno;
 	ifr.ifr_flags = IFF_DETACH_QUEUE;
 	if (!rc && ioctl(fd, TUNSETQUEUE, &ifr))

@@ -26,6 +26,6 @@ int zsctl_keys_save(const char *path, json_t *result, struct zs_error *err)
 	json_object_set_new(result, "file", json_string(path));
 	if (!rc)
 		return 0;
-	return zs_error_set(err, rc, ZS_EXIT_RESOURCE, "%s: %s", path,
+	return zs_error_set(err, rc, rc == -EEXIST ? ZS_EXIT_REFUSED : ZS_EXIT_RESOURCE, "%s: %s", path,
 			    rc == -EEXIST ? "is there already; name another file" : strerror(-rc));
 }

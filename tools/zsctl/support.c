@@ -1,21 +1,27 @@
 /* support-bundle: one JSON file of what helps to find out what is wrong here. First what it holds, then the rest; nothing is
  * written before the list is shown, and then all of it or nothing. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include "base/check.h"
 #include "base/file.h"
 #include "cli/redact.h"
-#include "zsctl.h"
+#include "support.h"
 
 static const struct part {
+	const char *name; /* NULL: the verb's */
+	json_t *(*find)(const struct zsctl *z, struct zs_error *err);
 	enum zs_command_id id;
 	const char *args, *text;
 } parts[] = {
-#define ZS_SUPPORT(command, args, text) { ZS_COMMAND_##command, args, text },
+#define ZS_SUPPORT(command, args, text)	  { NULL, NULL, ZS_COMMAND_##command, args, text },
+#define ZS_SUPPORT_OWN(name, title, text) { title, support_##name, ZS_COMMAND_support_bundle, NULL, text },
 #include "defs/support.def"
 #undef ZS_SUPPORT
+#undef ZS_SUPPORT_OWN
 };
 
 /* The verb's answer by whoever can give it, or NULL and err. */
@@ -37,12 +43,17 @@ static json_t *ask(const struct zsctl *z, const struct part *part, struct zs_err
 	return result;
 }
 
+static json_t *get(const struct zsctl *z, const struct part *part, struct zs_error *err)
+{
+	return part->find ? part->find(z, err) : ask(z, part, err);
+}
+
 static json_t *redacted(const struct part *part, json_t *result, bool addresses)
 {
 	json_t *text = json_object_get(result, "text");
 	char *conf;
 
-	if (part->id != ZS_COMMAND_config_show)
+	if (part->id != ZS_COMMAND_config_show && part->find != support_conf)
 		return zs_redact_json(result, addresses);
 	conf = zs_redact_conf(json_string_value(text), json_string_length(text), addresses);
 	json_object_set_new(result, "text", json_string(conf ? conf : ""));
@@ -53,19 +64,19 @@ static json_t *redacted(const struct part *part, json_t *result, bool addresses)
 /* Adds the part to the bundle and a row to its list. */
 static void add(const struct zsctl *z, const struct part *part, bool addresses, json_t *list, json_t *bundle)
 {
-	const char *verb = zs_command_get(part->id)->verb;
+	const char *name = part->name ? part->name : zs_command_get(part->id)->verb;
 	struct zs_error err = { 0 };
-	json_t *result = ask(z, part, &err), *clean = result ? redacted(part, result, addresses) : NULL;
+	json_t *result = get(z, part, &err), *clean = result ? redacted(part, result, addresses) : NULL;
 	char *why = zs_redact_text(err.text, strlen(err.text), addresses);
 	size_t bytes = clean ? json_dumpb(clean, NULL, 0, JSON_COMPACT) : 0;
 
-	json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:s}", "part", verb, "text", part->text, "bytes",
+	json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:s}", "part", name, "text", part->text, "bytes",
 					      (json_int_t)bytes, "missing",
 					      clean ? ""
 					      : why ? why
 						    : "?"));
 	if (clean)
-		json_object_set_new(bundle, verb, clean);
+		json_object_set_new(bundle, name, clean);
 	json_decref(result);
 	free(why);
 }
@@ -81,6 +92,11 @@ static json_t *head(const struct zsctl *z, bool addresses, json_t *list)
 			 "made", made, "addresses", addresses ? "full" : "truncated", "contents", list);
 }
 
+static int there_already(const struct zsctl *z, const char *into)
+{
+	return zsctl_fail(z, ZS_EXIT_REFUSED, "%s: is there already; name another file", into);
+}
+
 static int save(const struct zsctl *z, const char *into, json_t *bundle)
 {
 	char *text = json_dumps(bundle, JSON_INDENT(1));
@@ -89,17 +105,20 @@ static int save(const struct zsctl *z, const char *into, json_t *bundle)
 	free(text);
 	if (rc == 0)
 		return ZS_EXIT_OK;
-	return zsctl_fail(z, ZS_EXIT_RESOURCE, "%s: %s", into,
-			  rc == -EEXIST ? "is there already; name another file" : strerror(-rc));
+	return rc == -EEXIST ? there_already(z, into)
+			     : zsctl_fail(z, ZS_EXIT_RESOURCE, "%s: %s", into, strerror(-rc));
 }
 
 int zsctl_support(const struct zsctl *z)
 {
 	const char *into = json_string_value(json_object_get(z->args, "into"));
 	bool addresses = json_object_get(z->args, "addresses") != NULL;
-	json_t *list = json_array(), *bundle, *r;
+	json_t *list, *bundle, *r;
 	int status = ZS_EXIT_OK;
 
+	if (into && faccessat(AT_FDCWD, into, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return there_already(z, into);
+	list = json_array();
 	bundle = json_object();
 	for (size_t i = 0; i < ZS_ARRAY_LEN(parts); i++)
 		add(z, &parts[i], addresses, list, bundle);

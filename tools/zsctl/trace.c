@@ -61,7 +61,7 @@ static int open_file(struct trace *t)
 		return zs_error_set(&t->err, -EINVAL, ZS_EXIT_USAGE,
 				    "stdout is a terminal; name a file, or: zsctl trace - | tshark -r -");
 	if (t->fd < 0 && errno == EEXIST)
-		return zs_error_set(&t->err, -EEXIST, ZS_EXIT_RESOURCE,
+		return zs_error_set(&t->err, -EEXIST, ZS_EXIT_REFUSED,
 				    "%s: is there already; name another file", t->path);
 	return t->fd >= 0
 		   ? 0

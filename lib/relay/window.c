@@ -25,11 +25,6 @@ static uint64_t *word_of(struct zs_window *w, uint64_t counter)
 	return counter / 64 == w->highest / 64 ? &w->last : &w->seen[counter / 64 % WORDS];
 }
 
-static bool is_seen(const struct zs_window *w, uint64_t counter)
-{
-	return *word_of((struct zs_window *)w, counter) >> (counter & 63) & 1;
-}
-
 static void make_next(struct zs_window_keys k, const struct zs_gcm_engine *e)
 {
 	struct zs_window_ratchet *r = k.ratchet;
@@ -81,7 +76,7 @@ enum zs_drop zs_window_judge_any(const struct zs_window *w, struct zs_window_key
 	if (epoch > k.ratchet->newest)
 		return ZS_DROP_tunnel_epoch;
 	if (!counter || counter + ZS_WINDOW_BITS <= w->highest ||
-	    (counter <= w->highest && is_seen(w, counter)))
+	    (counter <= w->highest && zs_window_is_seen(w, counter)))
 		return ZS_DROP_tunnel_replay;
 	*pick = (struct zs_window_pick){ zs_window_key(k, epoch), epoch };
 	return ZS_DROPS;
@@ -115,7 +110,7 @@ enum zs_drop zs_window_accept_any(struct zs_window *w, uint64_t counter, uint32_
 		move_to(w, counter);
 	else if (*newest)
 		w->highest = counter;
-	else if (counter + ZS_WINDOW_BITS <= w->highest || is_seen(w, counter))
+	else if (counter + ZS_WINDOW_BITS <= w->highest || zs_window_is_seen(w, counter))
 		return ZS_DROP_tunnel_replay;
 	in_order();
 	*word_of(w, counter) |= 1ull << (counter & 63);

@@ -83,14 +83,26 @@ void zs_window_prepare(struct zs_window_keys k, const struct zs_gcm_engine *e, c
 enum zs_drop zs_window_judge_any(const struct zs_window *w, struct zs_window_keys k,
 				 const struct zs_tunnel_head *head, uint64_t now_ns,
 				 struct zs_window_pick *pick);
+/* Of a counter that is not above `highest`, nor below the window: has it come? */
+static inline bool zs_window_is_seen(const struct zs_window *w, uint64_t counter)
+{
+	uint64_t word = counter / 64;
+
+	return (word == w->highest / 64 ? w->last : w->seen[word % ZS_ARRAY_LEN(w->seen)]) >> (counter & 63) &
+	       1;
+}
 static inline enum zs_drop zs_window_judge(const struct zs_window *w, struct zs_window_keys k,
 					   const struct zs_tunnel_head *head, uint64_t now_ns,
 					   struct zs_window_pick *pick)
 {
-	/* The next one, as nearly always. */
-	if (ZS_UNLIKELY(head->counter <= w->highest || head->epoch != (w->epoch & 7) ||
-			w->failed >= ZS_WINDOW_FAILED))
-		return zs_window_judge_any(w, k, head, now_ns, pick);
+	bool now = head->epoch == (w->epoch & 7) && w->failed < ZS_WINDOW_FAILED;
+
+	/* The next one, as nearly always; or one that came before, as in a flood. */
+	if (ZS_UNLIKELY(!now || head->counter <= w->highest))
+		return now && (head->counter + ZS_WINDOW_BITS <= w->highest ||
+			       zs_window_is_seen(w, head->counter))
+			   ? ZS_DROP_tunnel_replay
+			   : zs_window_judge_any(w, k, head, now_ns, pick);
 	*pick = (struct zs_window_pick){ zs_window_key(k, w->epoch), w->epoch };
 	return ZS_DROPS;
 }

@@ -89,6 +89,16 @@ void zs_quic_keys_free(struct zs_quic_keys *keys)
 	*keys = (struct zs_quic_keys){ 0 };
 }
 
+EVP_AEAD_CTX *zs_quic_aead_new(const EVP_AEAD *aead, const uint8_t *key, size_t len)
+{
+	EVP_AEAD_CTX *ctx = OPENSSL_malloc(sizeof(*ctx));
+
+	if (!ctx || EVP_AEAD_CTX_init(ctx, aead, key, len, TAG, NULL))
+		return ctx;
+	OPENSSL_free(ctx);
+	return NULL;
+}
+
 static struct header_key *header_key_new(const struct suite *suite, const uint8_t *bytes)
 {
 	struct header_key *k = OPENSSL_malloc(sizeof(*k));
@@ -112,7 +122,7 @@ static bool derive(const struct suite *suite, const uint8_t *secret, size_t len,
 	*out = (struct zs_quic_keys){ 0 };
 	zs_hkdf_label(key, suite->key_len, md, secret, len, "quic key", NULL, 0);
 	zs_hkdf_label(out->iv, IV_LEN, md, secret, len, "quic iv", NULL, 0);
-	out->aead.native_handle = EVP_AEAD_CTX_new(suite->aead(), key, suite->key_len, TAG);
+	out->aead.native_handle = zs_quic_aead_new(suite->aead(), key, suite->key_len);
 	bool ok = out->aead.native_handle;
 	if (ok && with_hp) {
 		zs_hkdf_label(key, suite->key_len, md, secret, len, "quic hp", NULL, 0);
@@ -178,7 +188,7 @@ EVP_AEAD_CTX *zs_quic_retry_key(void)
 {
 	static const uint8_t key[] = { 0xbe, 0x0c, 0x69, 0x0b, 0x9f, 0x66, 0x57, 0x5a,
 				       0x1d, 0x76, 0x6b, 0x54, 0xe3, 0x68, 0xc8, 0x4e };
-	return EVP_AEAD_CTX_new(EVP_aead_aes_128_gcm(), key, sizeof(key), TAG);
+	return zs_quic_aead_new(EVP_aead_aes_128_gcm(), key, sizeof(key));
 }
 
 bool zs_quic_install_initial(ngtcp2_conn *conn, const ngtcp2_cid *dcid)

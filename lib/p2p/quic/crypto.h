@@ -39,6 +39,8 @@ bool zs_quic_initial_keys(const ngtcp2_cid *dcid, bool server, struct zs_quic_ke
 			  struct zs_quic_keys *tx);
 /* Retry's tag (§5.8); NULL: out of memory. */
 EVP_AEAD_CTX *zs_quic_retry_key(void);
+/* Freed by EVP_AEAD_CTX_free. NULL: no memory, on which EVP_AEAD_CTX_new of BoringSSL of 2022 writes to address 0. */
+EVP_AEAD_CTX *zs_quic_aead_new(const EVP_AEAD *aead, const uint8_t *key, size_t len);
 /* Installs what the TLS handshake yields; false ends the handshake. */
 bool zs_quic_install(ngtcp2_conn *conn, bool rx, enum ssl_encryption_level_t level, const SSL_CIPHER *cipher,
 		     const uint8_t *secret, size_t len);

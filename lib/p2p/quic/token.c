@@ -9,6 +9,7 @@
 #include <string.h>
 #include "base/cursor.h"
 #include "crypto/label.h"
+#include "p2p/quic/crypto.h"
 
 #define KIND  0x72 /* none of NEW_TOKEN's: we send none */
 #define NONCE 12
@@ -24,7 +25,7 @@ int zs_quic_tokens_init(struct zs_quic_tokens *t, const uint8_t secret[32])
 
 	zs_hkdf_label(t->reset, sizeof(t->reset), EVP_sha256(), secret, 32, "zs reset", NULL, 0);
 	zs_hkdf_label(key, sizeof(key), EVP_sha256(), secret, 32, "zs retry", NULL, 0);
-	t->retry = EVP_AEAD_CTX_new(EVP_aead_aes_128_gcm(), key, sizeof(key), TAG);
+	t->retry = zs_quic_aead_new(EVP_aead_aes_128_gcm(), key, sizeof(key));
 	OPENSSL_cleanse(key, sizeof(key));
 	return t->retry ? 0 : -ENOMEM;
 }

@@ -124,27 +124,11 @@ static void set_log_levels(struct zs_control *c, const struct zs_conf *old, cons
 			 "a level the configuration knows");
 }
 
-int zs_control_apply(struct zs_control *c, struct zs_conf *next, struct zs_error *err)
+/* The program follows `next` already; all others do now. */
+static void adopt(struct zs_control *c, struct zs_conf *next)
 {
-	struct zs_error why = { 0 };
 	struct zs_conf *old = c->conf;
-	char key[64] = "";
 
-	if (c->drain.state != ZS_SERVING)
-		zs_error_set(&why, -EBUSY, ZS_EXIT_REFUSED,
-			     "the relay is draining; lift that first (zsctl undrain)");
-	zs_conf_diff(old, next, note_restart, key);
-	if (!why.code && key[0])
-		zs_error_set(&why, -EBUSY, ZS_EXIT_REFUSED,
-			     "%s changed, which wants a restart of both processes", key);
-	if (!why.code)
-		zs_attach_conf_check(next, &why);
-	if (!why.code)
-		zs_peers_conf_check(next, &why);
-	if (!why.code && c->program)
-		zs_program_apply(c->program, next, &why);
-	if (why.code)
-		return refuse(c, &why, err);
 	c->conf = next;
 	zs_control_budgets(c);
 	set_log_levels(c, old, next);
@@ -161,5 +145,37 @@ int zs_control_apply(struct zs_control *c, struct zs_conf *next, struct zs_error
 		zs_peers_apply(c->peers);
 	zs_control_clear(c, ZS_HEALTH_config_rejected);
 	ZS_LOG(&c->log, CONFIG_LOADED, "path=%s publishes=%u", c->conf_path, next->publishes);
+}
+
+int zs_control_apply(struct zs_control *c, struct zs_conf *next, struct zs_error *err)
+{
+	struct zs_error why = { 0 };
+	char key[64] = "";
+
+	if (c->drain.state != ZS_SERVING)
+		zs_error_set(&why, -EBUSY, ZS_EXIT_REFUSED,
+			     "the relay is draining; lift that first (zsctl undrain)");
+	zs_conf_diff(c->conf, next, note_restart, key);
+	if (!why.code && key[0])
+		zs_error_set(&why, -EBUSY, ZS_EXIT_REFUSED,
+			     "%s changed, which wants a restart of both processes", key);
+	if (!why.code)
+		zs_attach_conf_check(next, &why);
+	if (!why.code)
+		zs_peers_conf_check(next, &why);
+	if (!why.code && c->program)
+		zs_program_apply(c->program, next, &why);
+	if (why.code)
+		return refuse(c, &why, err);
+	adopt(c, next);
 	return 0;
+}
+
+int zs_control_go_back(struct zs_control *c, struct zs_conf *back, struct zs_error *err)
+{
+	int rc = c->program ? zs_program_go_back(c->program, back, err) : 0;
+
+	if (rc == 0)
+		adopt(c, back);
+	return rc;
 }

@@ -93,4 +93,7 @@ int zs_control_no_memory(struct zs_control *c, enum zs_memory m, struct zs_error
 /* Applies a checked configuration: settings, addresses, publishes. Refuses (-EBUSY) what needs a restart, unless nothing of
  * that changed; the one in force stays untouched on any failure. Takes ownership of `next` on success. */
 int zs_control_apply(struct zs_control *c, struct zs_conf *next, struct zs_error *err);
+/* Puts one in force again that was before and differs in nothing that wants a restart. Nothing that happened since refuses it,
+ * a drain neither: what took its place gives way, as at a start. Takes ownership of `back` on success; -ENOMEM. */
+int zs_control_go_back(struct zs_control *c, struct zs_conf *back, struct zs_error *err);
 #endif

@@ -136,10 +136,32 @@ static bool is_configured(const struct zs_lists *l, const struct zs_prefix *p)
 
 /* --- into the tables --- */
 
+static void tell_full(struct zs_lists *l)
+{
+	zs_control_raise(l->c, ZS_HEALTH_table_full, "deny and allow lists: %u", zs_lists_room(l));
+	ZS_LOG(&l->c->log, TABLE_FULL, "table=acl entries=%u", zs_lists_room(l));
+}
+
+/* With more rules than there is room for those by command give way, from the last: a configuration that comes back finds its
+ * place. Returns how many are left. */
+static uint32_t make_room(struct zs_listed *all, uint32_t n, uint32_t room)
+{
+	uint32_t surplus = n > room ? n - room : 0, kept = n;
+
+	for (uint32_t i = n; i-- > 0 && surplus;) {
+		if (all[i].from_config)
+			continue;
+		memmove(&all[i], &all[i + 1], (kept - i - 1) * sizeof(*all));
+		kept--;
+		surplus--;
+	}
+	return kept;
+}
+
 static int put(struct zs_lists *l)
 {
 	struct zs_tables *t = zs_program_tables(l->c->program);
-	uint32_t n;
+	uint32_t n, fit;
 	struct zs_listed *all = merged(l, &n);
 	struct zs_acl_rule *rules = calloc(n + 1, sizeof(*rules));
 	int rc;
@@ -149,15 +171,14 @@ static int put(struct zs_lists *l)
 		free(all);
 		return -ENOMEM;
 	}
-	for (uint32_t i = 0; i < n; i++)
+	fit = make_room(all, n, zs_lists_room(l));
+	for (uint32_t i = 0; i < fit; i++)
 		rules[i] = (struct zs_acl_rule){ all[i].prefix, all[i].deny, all[i].allow };
-	rc = zs_tables_put_rules(t, rules, n, &l->epoch);
+	rc = zs_tables_put_rules(t, rules, fit, &l->epoch);
 	free(rules);
 	free(all);
-	if (rc) {
-		zs_control_raise(l->c, ZS_HEALTH_table_full, "deny and allow lists: %u", t->acl.rules_max);
-		ZS_LOG(&l->c->log, TABLE_FULL, "table=acl entries=%u", t->acl.rules_max);
-	}
+	if (rc || fit < n)
+		tell_full(l);
 	return rc;
 }
 

@@ -39,6 +39,11 @@ bool zs_program_stopped(const struct zs_program *p);
 /* Settings, own addresses, published ports of `next`: all of it or, on failure, nothing. The caller makes `next` the
  * configuration in force right after. */
 int zs_program_apply(struct zs_program *p, const struct zs_conf *next, struct zs_error *err);
+/* The same for one that was in force before: what took its ports meanwhile gives way, and what cannot be had yet is tried again
+ * each second, as after a start. -ENOMEM, and nothing is changed. */
+int zs_program_go_back(struct zs_program *p, const struct zs_conf *back, struct zs_error *err);
+/* The stored publication of a port that the configuration aims elsewhere: in force again when the configuration lets go of it. */
+bool zs_program_waiting(const struct zs_program *p, uint16_t port, struct zs_publication *out);
 /* c->drain.state changed. Draining: existing flows go on, new ones are dropped; drained: they end too. */
 void zs_program_drain(struct zs_program *p);
 

@@ -18,10 +18,30 @@ static int add_configured(struct zs_program *p, const struct zs_conf *conf)
 	return 0;
 }
 
+/* `pub` is not in force, for the configuration's is. */
+static void tell_displaced(struct zs_program *p, const struct zs_publication *pub)
+{
+	char text[ZS_ENDPOINT_TEXT];
+
+	ZS_LOG(&p->c->log, PUBLISH_REFUSED,
+	       "port=%u target=\"%s\" error=\"the configuration aims it elsewhere\"", pub->port,
+	       zs_publication_format(pub, text));
+}
+
+bool zs_program_waiting(const struct zs_program *p, uint16_t port, struct zs_publication *out)
+{
+	const struct zs_slot *s = p->slot[port];
+
+	if (!s || !s->stored || !s->pub.from_config || zs_publication_same_target(&s->pub, &s->own))
+		return false;
+	*out = s->own;
+	return true;
+}
+
 static int add_stored(struct zs_program *p, const struct zs_publication *pub)
 {
 	struct zs_slot *s = p->slot[pub->port];
-	char text[ZS_ENDPOINT_TEXT];
+	struct zs_publication waits;
 
 	if (!s)
 		s = zs_slot_new(p, pub);
@@ -29,11 +49,8 @@ static int add_stored(struct zs_program *p, const struct zs_publication *pub)
 		return -ENOMEM;
 	s->stored = true;
 	s->own = *pub;
-	if (s->pub.from_config &&
-	    (!zs_addr_eq(&s->pub.target.addr, &pub->target.addr) || s->pub.target.port != pub->target.port))
-		ZS_LOG(&p->c->log, PUBLISH_REFUSED,
-		       "port=%u target=%s error=\"the configuration aims it elsewhere\"", pub->port,
-		       zs_endpoint_format(&pub->target, text));
+	if (zs_program_waiting(p, pub->port, &waits))
+		tell_displaced(p, &waits);
 	return 0;
 }
 
@@ -110,27 +127,38 @@ static void drop_plan(struct plan *plan)
 	free(plan);
 }
 
-static int plan_one(struct zs_program *p, const struct zs_conf *next, const struct zs_publication *pub,
-		    struct plan *plan, struct zs_error *err)
+/* What refuses a port: that it may not be, is somebody else's, or is one too many. */
+static int check_port(struct zs_program *p, const struct zs_conf *next, const struct zs_publication *pub,
+		      const struct plan *plan, struct zs_error *err)
 {
-	struct zs_slot *s;
 	int rc = zs_publication_check(next, pub, err);
 
 	if (!rc)
 		rc = check_conflict(p, pub, err);
-	if (rc || p->slot[pub->port])
-		return rc;
-	if (p->slots + plan->count >= ZS_PUBLICATIONS_MAX)
-		return zs_error_set(err, -ENOSPC, ZS_EXIT_REFUSED,
-				    "more than %u published ports; withdraw some", ZS_PUBLICATIONS_MAX);
+	if (!rc && !p->slot[pub->port] && p->slots + plan->count >= ZS_PUBLICATIONS_MAX)
+		rc = zs_error_set(err, -ENOSPC, ZS_EXIT_REFUSED,
+				  "more than %u published ports; withdraw some", ZS_PUBLICATIONS_MAX);
+	return rc;
+}
+
+static int plan_one(struct zs_program *p, const struct zs_publication *pub, bool must, struct plan *plan,
+		    struct zs_error *err)
+{
+	struct zs_slot *s;
+	int rc;
+
+	if (p->slot[pub->port])
+		return 0;
 	s = zs_slot_make(pub);
 	if (!s)
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
 	plan->add[plan->count++] = s;
-	return zs_placeholder_hold(&s->held, pub->port, plan->own, plan->own_count, err);
+	rc = zs_placeholder_hold(&s->held, pub->port, plan->own, plan->own_count, err);
+	return must ? 0 : rc;
 }
 
-static int make_plan(struct zs_program *p, const struct zs_conf *next, struct plan **out,
+/* `must`: nothing but memory stands in the way; what does shows when the slots are settled. */
+static int make_plan(struct zs_program *p, const struct zs_conf *next, bool must, struct plan **out,
 		     struct zs_error *err)
 {
 	struct plan *plan = calloc(1, sizeof(*plan) + next->publishes * sizeof(plan->add[0]));
@@ -142,7 +170,9 @@ static int make_plan(struct zs_program *p, const struct zs_conf *next, struct pl
 	for (uint32_t i = 0; i < next->publishes && !rc; i++) {
 		struct zs_publication pub = zs_publication_from_conf(&next->publish[i]);
 
-		rc = plan_one(p, next, &pub, plan, err);
+		rc = must ? 0 : check_port(p, next, &pub, plan, err);
+		if (!rc)
+			rc = plan_one(p, &pub, must, plan, err);
 		if (rc && err)
 			err->line = next->publish[i].line;
 	}
@@ -177,21 +207,18 @@ static void put_configured(struct zs_program *p, const struct zs_conf *next, str
 	plan->count = 0;
 	for (uint32_t i = 0; i < next->publishes; i++) {
 		struct zs_publication pub = zs_publication_from_conf(&next->publish[i]);
+		struct zs_slot *s = p->slot[pub.port];
 
-		p->slot[pub.port]->pub = pub;
+		if (!s->pub.from_config && !zs_publication_same_target(&s->pub, &pub))
+			tell_displaced(p, &s->pub);
+		s->pub = pub;
 	}
 }
 
-int zs_program_apply(struct zs_program *p, const struct zs_conf *next, struct zs_error *err)
+static void follow(struct zs_program *p, const struct zs_conf *next, struct plan *plan)
 {
 	const struct zs_conf *old = p->c->conf;
-	struct plan *plan = NULL;
-	int rc = zs_program_writable(p, err);
 
-	if (!rc)
-		rc = make_plan(p, next, &plan, err);
-	if (rc)
-		return rc;
 	withdraw_gone(p, next);
 	put_configured(p, next, plan);
 	p->own_count = plan->own_count;
@@ -206,5 +233,26 @@ int zs_program_apply(struct zs_program *p, const struct zs_conf *next, struct zs
 			zs_slot_settle(p, p->slot[port]);
 	p->c->conf = (struct zs_conf *)old;
 	zs_publications_health(p);
-	return 0;
+}
+
+int zs_program_apply(struct zs_program *p, const struct zs_conf *next, struct zs_error *err)
+{
+	struct plan *plan = NULL;
+	int rc = zs_program_writable(p, err);
+
+	if (!rc)
+		rc = make_plan(p, next, false, &plan, err);
+	if (!rc)
+		follow(p, next, plan);
+	return rc;
+}
+
+int zs_program_go_back(struct zs_program *p, const struct zs_conf *back, struct zs_error *err)
+{
+	struct plan *plan = NULL;
+	int rc = make_plan(p, back, true, &plan, err);
+
+	if (!rc)
+		follow(p, back, plan);
+	return rc;
 }

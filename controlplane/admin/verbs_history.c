@@ -89,9 +89,10 @@ int zs_verb_config_show(struct zs_control *c, json_t *args, json_t **result, str
 
 int zs_verb_config_confirm(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
 {
-	int rc = zs_revisions_confirm(c->revisions, err);
+	uint32_t number = zs_verb_number(args, "revision", 0);
+	int rc = zs_revisions_confirm(c->revisions, number, err);
 
 	if (rc == 0)
-		*result = json_pack("{s:I}", "revision", (json_int_t)zs_revisions_now(c->revisions));
+		*result = json_pack("{s:I}", "revision", (json_int_t)number);
 	return rc;
 }

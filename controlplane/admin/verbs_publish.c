@@ -5,16 +5,17 @@
 #include "cli/view.h"
 #include "program.h"
 
-static json_t *publication(const struct zs_publication *p)
+static json_t *publication(const struct zs_publication *p, const struct zs_publication *waits)
 {
-	return json_pack("{s:i,s:o,s:I,s:I,s:I,s:s}", "port", p->port, "target",
+	return json_pack("{s:i,s:o,s:I,s:I,s:I,s:s,s:o}", "port", p->port, "target",
 			 p->attached.id ? zs_view_attached(p->attached.id, p->attached.service)
 					: zs_view_endpoint(&p->target),
 			 "new_flows_s", (json_int_t)p->new_flows_s, "new_flows_burst",
 			 (json_int_t)p->new_flows_burst, "max_flows", (json_int_t)p->max_flows, "origin",
 			 p->attached.id	  ? "attach"
 			 : p->from_config ? "config"
-					  : "zsctl");
+					  : "zsctl",
+			 "waiting", waits ? zs_view_endpoint(&waits->target) : json_null());
 }
 
 int zs_verb_publish_add(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
@@ -31,7 +32,7 @@ int zs_verb_publish_add(struct zs_control *c, json_t *args, json_t **result, str
 		return zs_error_set(err, rc, ZS_EXIT_USAGE, "target: no ADDR:PORT or [ADDR]:PORT");
 	rc = zs_program_publish(c->program, &p, err);
 	if (rc == 0)
-		*result = publication(&p);
+		*result = publication(&p, NULL);
 	else if (err->exit == ZS_EXIT_OK)
 		err->exit = ZS_EXIT_REFUSED;
 	return rc;
@@ -56,8 +57,12 @@ int zs_verb_publish_list(struct zs_control *c, json_t *args, json_t **result, st
 	json_t *list = json_array();
 
 	count = all ? zs_program_publications(c->program, all, count) : 0;
-	for (uint32_t i = 0; i < count; i++)
-		json_array_append_new(list, publication(&all[i]));
+	for (uint32_t i = 0; i < count; i++) {
+		struct zs_publication waits;
+		bool behind = zs_program_waiting(c->program, all[i].port, &waits);
+
+		json_array_append_new(list, publication(&all[i], behind ? &waits : NULL));
+	}
 	free(all);
 	*result = json_pack("{s:o}", "published", list);
 	return 0;

@@ -161,6 +161,10 @@ void zs_attach_apply(struct zs_attach *s, uint64_t now)
 	if (zs_attach_policy_load(s))
 		zs_control_raise(s->c, ZS_HEALTH_attach_secrets, "out of memory");
 	zs_attach_judge(s, now);
+	/* One that went back may have taken ports; another lets go of them. */
+	for (uint32_t id = 1; id < s->high; id++)
+		if (s->slot[id]->kept.owner.len)
+			zs_attach_ports_reserve(s, s->slot[id]);
 }
 
 int zs_attach_kick(struct zs_attach *s, uint32_t id, uint64_t now, struct zs_error *err)

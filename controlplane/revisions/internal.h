@@ -15,11 +15,15 @@ struct zs_revisions {
 	struct zs_control *c;
 	struct zs_revisions_now now;
 	uint8_t digest[ZS_REVISION_DIGEST]; /* of the text in force */
-	uint32_t undone;		    /* a revision whose mark is not stored yet */
-	bool unstored;			    /* `now` and the mark are not in the store yet */
-	uint32_t unrecorded;		    /* a revision whose undo is not in the audit file yet */
-	struct zs_timer *timer;		    /* each second of a trial, and while something is not stored */
-	uint64_t until_ns;		    /* monotonic */
+	char of_file[64];		    /* a key that is as in the file all the same; "": none */
+	struct zs_conf *back;		    /* of a trial: what its end puts in force; NULL: no trial */
+	uint8_t back_digest[ZS_REVISION_DIGEST];
+	char back_of_file[64];
+	uint32_t undone;	/* a revision whose mark is not stored yet */
+	bool unstored;		/* `now` and the mark are not in the store yet */
+	uint32_t unrecorded;	/* a revision whose undo is not in the audit file yet */
+	struct zs_timer *timer; /* each second of a trial, and while something is not stored */
+	uint64_t until_ns;	/* monotonic */
 };
 
 /* records.c: what the store keeps. */
@@ -42,7 +46,18 @@ int zs_revisions_store(struct zs_revisions *r, const struct zs_revisions_now *no
 int zs_revisions_take_back(struct zs_revisions *r, const struct zs_revisions_now *now, uint32_t number,
 			   struct zs_error *err);
 
-/* revisions.c: once more what could not be stored. */
+/* revisions.c */
+void zs_revision_digest(uint8_t out[ZS_REVISION_DIGEST], const char *text, size_t len);
+/* Of the file that the service starts from, as it is now; zeros: it cannot be read. */
+void zs_revisions_digest_file(const struct zs_revisions *r, uint8_t out[ZS_REVISION_DIGEST]);
+struct zs_revision zs_revision_of(const struct zs_offer *offer, uint32_t number,
+				  const uint8_t digest[ZS_REVISION_DIGEST]);
+/* Is the file another one than what is in force? */
+void zs_revisions_tell_unsaved(struct zs_revisions *r);
+void zs_revisions_forget_back(struct zs_revisions *r);
+/* The one before is in force: in memory, and the store follows. */
+void zs_revisions_step_back(struct zs_revisions *r);
+/* Once more what could not be stored. */
 void zs_revisions_settle(struct zs_revisions *r);
 
 /* trial.c */

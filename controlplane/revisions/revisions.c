@@ -1,15 +1,5 @@
 /* A revision's life: offered, stored, put in force, confirmed or undone.
  *
- * At a start, what holds?
- *
- *   the store says                         the file                       in force
- *   nothing                                any                            the file, as revision 1
- *   a trial whose time is not over         any                            the trial, for the rest of its time
- *   a trial whose time is over             any                            the one before it; the trial is marked as undone
- *   revision n                             as it was when n was put       n
- *                                          n's own text                   n, which is the file
- *                                          another                        the file, as a new revision
- *
  * A change is durable before it is in force. An undo is in force before it is durable: the store follows when it can, and a
  * start before that comes to the same. */
 #include "revisions/internal.h"
@@ -17,10 +7,8 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
-#include "attach/attach.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "peers/peers.h"
 
 const char *zs_revision_origin_name(enum zs_revision_origin origin)
 {
@@ -39,29 +27,37 @@ uint32_t zs_revisions_before(const struct zs_revisions *r)
 	return r->now.previous;
 }
 
-static void digest_of(uint8_t out[ZS_REVISION_DIGEST], const char *text, size_t len)
+void zs_revision_digest(uint8_t out[ZS_REVISION_DIGEST], const char *text, size_t len)
 {
 	crypto_hash_sha256(out, (const unsigned char *)text, len);
 }
 
-/* Of the file that the service starts from, as it is now; zeros: it cannot be read. */
-static void digest_of_file(const struct zs_revisions *r, uint8_t out[ZS_REVISION_DIGEST])
+void zs_revisions_digest_file(const struct zs_revisions *r, uint8_t out[ZS_REVISION_DIGEST])
 {
 	char *text = NULL;
 	size_t len = 0;
 
 	memset(out, 0, ZS_REVISION_DIGEST);
 	if (r->c->conf_path[0] && zs_conf_read_file(r->c->conf_path, &text, &len, NULL) == 0)
-		digest_of(out, text, len);
+		zs_revision_digest(out, text, len);
 	free(text);
 }
 
-static void tell_unsaved(struct zs_revisions *r)
+void zs_revisions_tell_unsaved(struct zs_revisions *r)
 {
 	if (memcmp(r->now.file, r->digest, ZS_REVISION_DIGEST) == 0)
 		zs_control_clear(r->c, ZS_HEALTH_config_unsaved);
+	else if (r->of_file[0])
+		zs_control_raise(r->c, ZS_HEALTH_config_unsaved, "revision %u, but %s as in the file",
+				 r->now.number, r->of_file);
 	else
 		zs_control_raise(r->c, ZS_HEALTH_config_unsaved, "revision %u", r->now.number);
+}
+
+void zs_revisions_forget_back(struct zs_revisions *r)
+{
+	free(r->back);
+	r->back = NULL;
 }
 
 int zs_revisions_new(struct zs_revisions **out, struct zs_control *c, struct zs_error *err)
@@ -89,75 +85,12 @@ void zs_revisions_delete(struct zs_revisions *r)
 	if (!r)
 		return;
 	zs_timer_delete(r->timer);
+	zs_revisions_forget_back(r);
 	free(r);
 }
 
-/* The text of a revision, read again. The caller frees *out. */
-static int read_revision(struct zs_revisions *r, uint32_t number, struct zs_revision *rev,
-			 struct zs_conf **out, struct zs_error *err)
-{
-	struct zs_conf *conf = malloc(sizeof(*conf));
-	char *text = NULL;
-	int rc = conf ? zs_revisions_get(r, number, rev, &text, err)
-		      : zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
-
-	if (rc == 0)
-		rc = zs_conf_parse(conf, rev->name, text, rev->bytes, err);
-	free(text);
-	if (rc != 0)
-		free(conf);
-	else
-		*out = conf;
-	return rc;
-}
-
-/* --- the start --- */
-
-static void first_restart(void *ctx, const char *key, const char *old, const char *new, bool restart)
-{
-	char *first = ctx;
-
-	if (restart && !first[0])
-		snprintf(first, 64, "%s", key);
-}
-
-/* What a file is asked for at a start, this text is asked for too; and the dataplane reads the file alone. */
-static int usable(struct zs_revisions *r, const struct zs_conf *conf, struct zs_error *err)
-{
-	char key[64] = "";
-	int rc = zs_attach_conf_check(conf, err);
-
-	if (rc == 0)
-		rc = zs_peers_conf_check(conf, err);
-	if (rc != 0)
-		return rc;
-	zs_conf_diff(r->c->conf, conf, first_restart, key);
-	return key[0] ? zs_error_set(err, -EBUSY, ZS_EXIT_CONFIG, "%s is another one in the file", key) : 0;
-}
-
-static int take_kept(struct zs_revisions *r, struct zs_error *err)
-{
-	struct zs_revision rev;
-	struct zs_conf *conf;
-	int rc = read_revision(r, r->now.number, &rev, &conf, err);
-
-	if (rc != 0)
-		return rc;
-	rc = usable(r, conf, err);
-	if (rc != 0) {
-		free(conf);
-		return rc;
-	}
-	free(r->c->conf);
-	r->c->conf = conf;
-	memcpy(r->digest, rev.digest, sizeof(r->digest));
-	ZS_LOG(&r->c->log, CONFIG_REVISION, "revision=%u origin=%s", rev.number,
-	       zs_revision_origin_name(rev.origin));
-	return 0;
-}
-
-static struct zs_revision revision_of(const struct zs_offer *offer, uint32_t number,
-				      const uint8_t digest[ZS_REVISION_DIGEST])
+struct zs_revision zs_revision_of(const struct zs_offer *offer, uint32_t number,
+				  const uint8_t digest[ZS_REVISION_DIGEST])
 {
 	struct zs_revision rev = { .number = number,
 				   .origin = offer->origin,
@@ -171,78 +104,45 @@ static struct zs_revision revision_of(const struct zs_offer *offer, uint32_t num
 	return rev;
 }
 
-/* The file holds, and is a revision of its own. */
-static void take_file(struct zs_revisions *r, const struct zs_offer *file,
-		      const uint8_t digest[ZS_REVISION_DIGEST])
-{
-	struct zs_revision rev = revision_of(file, r->now.last + 1, digest);
-	struct zs_revisions_now now = { .last = rev.number, .number = rev.number, .previous = r->now.number };
+struct search {
+	uint32_t below, found;
+};
 
-	memcpy(now.file, digest, sizeof(now.file));
-	memcpy(r->digest, digest, sizeof(r->digest));
-	if (zs_revisions_store(r, &now, &rev, file->text, r->undone, NULL) == 0)
-		r->undone = 0;
-	r->now = now;
+static void look_before(void *ctx, const struct zs_revision *rev)
+{
+	struct search *s = ctx;
+
+	if (rev->number < s->below && !rev->undone)
+		s->found = rev->number;
 }
 
-static bool is_due(const struct zs_revisions_now *now)
+/* The newest that is kept of those in force before; 0: none. */
+static uint32_t before(struct zs_revisions *r, uint32_t number)
 {
-	return now->confirm_s && zs_clock_wall_ns() / ZS_NS_PER_S >= now->until_s;
+	struct search s = { .below = number };
+
+	zs_revisions_each(r, look_before, &s);
+	return s.found;
 }
 
-/* In memory; the store follows. */
-static void step_back(struct zs_revisions *r)
+void zs_revisions_step_back(struct zs_revisions *r)
 {
 	r->undone = r->now.number;
 	r->now.number = r->now.previous;
-	r->now.previous = 0;
+	r->now.previous = before(r, r->now.number);
 	r->now.confirm_s = 0;
-	digest_of_file(r, r->now.file);
+	r->now.until_s = 0;
+	zs_revisions_digest_file(r, r->now.file);
 	r->unstored = true;
 }
-
-void zs_revisions_start(struct zs_revisions *r, const struct zs_offer *file)
-{
-	uint8_t digest[ZS_REVISION_DIGEST];
-	struct zs_error why = { 0 };
-	struct zs_revision rev;
-	bool same, kept;
-
-	digest_of(digest, file->text, file->len);
-	if (is_due(&r->now)) {
-		step_back(r);
-		r->unrecorded = r->undone;
-	}
-	same = r->now.number && zs_revisions_get(r, r->now.number, &rev, NULL, NULL) == 0 &&
-	       memcmp(digest, rev.digest, sizeof(digest)) == 0;
-	kept = same ||
-	       (r->now.number && (r->now.confirm_s || memcmp(digest, r->now.file, sizeof(digest)) == 0));
-	if (same)
-		memcpy(r->digest, digest, sizeof(digest));
-	if (kept && !same && take_kept(r, &why) != 0) {
-		ZS_LOG(&r->c->log, CONFIG_REJECTED, "revision=%u error=\"%s\"", r->now.number, why.text);
-		zs_control_raise(r->c, ZS_HEALTH_config_rejected, "revision %u: %s", r->now.number, why.text);
-		kept = false;
-	}
-	if (!kept) {
-		take_file(r, file, digest);
-		r->unstored = false;
-	} else if (memcmp(digest, r->now.file, sizeof(digest)) != 0) {
-		memcpy(r->now.file, digest, sizeof(digest));
-		r->unstored = true;
-	}
-	tell_unsaved(r);
-}
-
-/* --- changes --- */
 
 static int refuse_trial(const struct zs_revisions *r, struct zs_error *err)
 {
 	return zs_error_set(
 	    err, -EBUSY, ZS_EXIT_REFUSED,
-	    "revision %u is on trial for %u s more; zsctl config confirm keeps it, zsctl config "
+	    "revision %u is on trial for %u s more; zsctl config confirm %u keeps it, zsctl config "
 	    "rollback undoes it",
-	    r->now.number, zs_trial_left(r));
+	    r->now.number, zs_trial_left(r), r->now.number);
 }
 
 static int check_offer(struct zs_revisions *r, const struct zs_offer *offer, struct zs_error *err)
@@ -264,14 +164,27 @@ static int put_same(struct zs_revisions *r, struct zs_conf *next, struct zs_erro
 	struct zs_revisions_now now = r->now;
 	int rc;
 
-	digest_of_file(r, now.file);
+	zs_revisions_digest_file(r, now.file);
 	rc = zs_revisions_store(r, &now, NULL, NULL, r->undone, err);
 	if (rc == 0)
 		rc = zs_control_apply(r->c, next, err);
 	if (rc != 0)
 		return rc;
 	r->now = now;
-	tell_unsaved(r);
+	r->of_file[0] = '\0';
+	zs_revisions_tell_unsaved(r);
+	return 0;
+}
+
+/* What is in force is where a trial goes back to: kept as it is, so that no store is asked then. */
+static int hold_back(struct zs_revisions *r, struct zs_error *err)
+{
+	r->back = malloc(sizeof(*r->back));
+	if (!r->back)
+		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
+	memcpy(r->back, r->c->conf, sizeof(*r->back));
+	memcpy(r->back_digest, r->digest, sizeof(r->back_digest));
+	memcpy(r->back_of_file, r->of_file, sizeof(r->back_of_file));
 	return 0;
 }
 
@@ -285,20 +198,25 @@ int zs_revisions_put(struct zs_revisions *r, const struct zs_offer *offer, struc
 
 	if (rc != 0)
 		return rc;
-	digest_of(digest, offer->text, offer->len);
+	zs_revision_digest(digest, offer->text, offer->len);
 	if (!offer->confirm_s && memcmp(digest, r->digest, sizeof(digest)) == 0)
 		return put_same(r, next, err);
-	rev = revision_of(offer, old.last + 1, digest);
+	rev = zs_revision_of(offer, old.last + 1, digest);
 	now.last = now.number = rev.number;
 	now.previous = old.number;
 	now.confirm_s = offer->confirm_s;
 	now.until_s = offer->confirm_s ? rev.at_s + offer->confirm_s : 0;
-	digest_of_file(r, now.file);
-	rc = zs_revisions_store(r, &now, &rev, offer->text, r->undone, err);
-	if (rc != 0)
+	zs_revisions_digest_file(r, now.file);
+	rc = now.confirm_s ? hold_back(r, err) : 0;
+	if (rc == 0)
+		rc = zs_revisions_store(r, &now, &rev, offer->text, r->undone, err);
+	if (rc != 0) {
+		zs_revisions_forget_back(r);
 		return rc;
+	}
 	rc = zs_control_apply(r->c, next, err);
 	if (rc != 0) {
+		zs_revisions_forget_back(r);
 		r->unstored = zs_revisions_take_back(r, &old, rev.number, NULL) != 0;
 		return rc;
 	}
@@ -306,30 +224,44 @@ int zs_revisions_put(struct zs_revisions *r, const struct zs_offer *offer, struc
 	r->undone = 0;
 	r->unstored = false;
 	memcpy(r->digest, digest, sizeof(r->digest));
-	tell_unsaved(r);
+	r->of_file[0] = '\0';
+	zs_revisions_tell_unsaved(r);
 	if (now.confirm_s)
 		zs_trial_begin(r);
 	return 0;
 }
 
-int zs_revisions_confirm(struct zs_revisions *r, struct zs_error *err)
+/* Who comes too late for one must not keep another's. */
+static int refuse_confirm(const struct zs_revisions *r, uint32_t number, struct zs_error *err)
+{
+	if (!r->now.confirm_s)
+		return zs_error_set(
+		    err, -ENOENT, ZS_EXIT_REFUSED,
+		    "no configuration is on trial; zsctl config history tells what became of revision %u",
+		    number);
+	return zs_error_set(
+	    err, -ENOENT, ZS_EXIT_REFUSED,
+	    "revision %u is not on trial, revision %u is; zsctl config history tells whose it is", number,
+	    r->now.number);
+}
+
+int zs_revisions_confirm(struct zs_revisions *r, uint32_t number, struct zs_error *err)
 {
 	struct zs_revisions_now now = r->now;
 	int rc;
 
-	if (!now.confirm_s)
-		return zs_error_set(
-		    err, -ENOENT, ZS_EXIT_REFUSED,
-		    "no configuration is on trial; zsctl config history tells what became of it");
+	if (!now.confirm_s || now.number != number)
+		return refuse_confirm(r, number, err);
 	now.confirm_s = 0;
 	now.until_s = 0;
-	digest_of_file(r, now.file);
+	zs_revisions_digest_file(r, now.file);
 	rc = zs_revisions_store(r, &now, NULL, NULL, 0, err);
 	if (rc != 0)
 		return rc;
 	r->now = now;
+	zs_revisions_forget_back(r);
 	zs_trial_end(r);
-	tell_unsaved(r);
+	zs_revisions_tell_unsaved(r);
 	ZS_LOG(&r->c->log, CONFIG_CONFIRMED, "revision=%u", now.number);
 	return 0;
 }
@@ -345,24 +277,19 @@ void zs_revisions_settle(struct zs_revisions *r)
 int zs_revisions_undo(struct zs_revisions *r, struct zs_error *err)
 {
 	uint32_t undone = r->now.number;
-	struct zs_revision rev;
-	struct zs_conf *conf;
 	int rc = r->now.confirm_s
-		     ? read_revision(r, r->now.previous, &rev, &conf, err)
+		     ? zs_control_go_back(r->c, r->back, err)
 		     : zs_error_set(err, -ENOENT, ZS_EXIT_REFUSED, "no configuration is on trial");
 
 	if (rc != 0)
 		return rc;
-	rc = zs_control_apply(r->c, conf, err);
-	if (rc != 0) {
-		free(conf);
-		return rc;
-	}
-	memcpy(r->digest, rev.digest, sizeof(r->digest));
-	step_back(r);
+	r->back = NULL;
+	memcpy(r->digest, r->back_digest, sizeof(r->digest));
+	memcpy(r->of_file, r->back_of_file, sizeof(r->of_file));
+	zs_revisions_step_back(r);
 	zs_revisions_settle(r);
 	zs_trial_end(r);
-	tell_unsaved(r);
+	zs_revisions_tell_unsaved(r);
 	ZS_LOG(&r->c->log, CONFIG_UNDONE, "revision=%u back_to=%u", undone, r->now.number);
 	return 0;
 }

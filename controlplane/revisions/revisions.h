@@ -45,7 +45,8 @@ int zs_revisions_new(struct zs_revisions **out, struct zs_control *c, struct zs_
 void zs_revisions_delete(struct zs_revisions *r);
 
 /* Before any module reads c->conf, which is the file's by then: replaces it when another one holds, and keeps the file's as a new
- * revision when it does. What is kept and cannot be used any more gives way to the file, with config_rejected. */
+ * revision when it does. What wants a restart is the file's in any case: the dataplane reads nothing else. What is kept and
+ * cannot be used any more ends its trial, then gives way to the file, with config_rejected. */
 void zs_revisions_start(struct zs_revisions *r, const struct zs_offer *file);
 /* When all modules are there: goes on with a trial, and records one that the start undid. */
 int zs_revisions_resume(struct zs_revisions *r, struct zs_error *err);
@@ -54,9 +55,10 @@ int zs_revisions_resume(struct zs_revisions *r, struct zs_error *err);
  * already makes no revision. -EBUSY: one is on trial. On failure nothing was changed. */
 int zs_revisions_put(struct zs_revisions *r, const struct zs_offer *offer, struct zs_conf *next,
 		     struct zs_error *err);
-/* -ENOENT: nothing is on trial; the store's: it still is. */
-int zs_revisions_confirm(struct zs_revisions *r, struct zs_error *err);
-/* Puts the one before in force and ends the trial, stored when that works: a full disk holds no undo off. */
+/* -ENOENT: that revision is not on trial; the store's: it still is. */
+int zs_revisions_confirm(struct zs_revisions *r, uint32_t number, struct zs_error *err);
+/* Puts the one before in force and ends the trial, stored when that works: a full disk holds no undo off, nor does anything that
+ * was changed meanwhile (zs_control_go_back). -ENOENT: nothing is on trial; -ENOMEM: it still is. */
 int zs_revisions_undo(struct zs_revisions *r, struct zs_error *err);
 
 void zs_revisions_trial(const struct zs_revisions *r, struct zs_trial *out);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "admin/record.h"
 #include "base/clock.h"
+#include "program.h"
 
 static void until_text(const struct zs_revisions *r, char out[32])
 {
@@ -84,6 +85,30 @@ static void catch_up(struct zs_revisions *r)
 	zs_revisions_settle(r);
 }
 
+/* A port whose publication by command waits behind the configuration's; 0: none. */
+static uint16_t displaced(const struct zs_control *c)
+{
+	struct zs_publication waits;
+
+	for (uint32_t i = 0; c->program && i < c->conf->publishes; i++)
+		if (zs_program_waiting(c->program, c->conf->publish[i].port, &waits))
+			return waits.port;
+	return 0;
+}
+
+static void tell_undone(struct zs_revisions *r, uint32_t revision, uint32_t confirm_s)
+{
+	uint16_t port = displaced(r->c);
+
+	if (port)
+		zs_control_raise(r->c, ZS_HEALTH_config_rejected,
+				 "revision %u was not confirmed within %u s; port %u by command gave way",
+				 revision, confirm_s, port);
+	else
+		zs_control_raise(r->c, ZS_HEALTH_config_rejected, "revision %u was not confirmed within %u s",
+				 revision, confirm_s);
+}
+
 static void end(struct zs_revisions *r)
 {
 	uint32_t revision = r->now.number, confirm_s = r->now.confirm_s;
@@ -95,8 +120,7 @@ static void end(struct zs_revisions *r)
 		return;
 	}
 	r->unrecorded = revision;
-	zs_control_raise(r->c, ZS_HEALTH_config_rejected, "revision %u was not confirmed within %u s",
-			 revision, confirm_s);
+	tell_undone(r, revision, confirm_s);
 }
 
 static void tick(void *ctx)
@@ -125,9 +149,6 @@ int zs_revisions_resume(struct zs_revisions *r, struct zs_error *err)
 {
 	if (zs_timer_new(&r->timer, r->c->loop, tick, r) != 0)
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "no timer for the revisions");
-	if (r->unrecorded)
-		zs_control_raise(r->c, ZS_HEALTH_config_rejected, "revision %u was not confirmed in time",
-				 r->unrecorded);
 	if (r->now.confirm_s)
 		r->until_ns = zs_loop_now(r->c->loop) + left_by_wall(&r->now) * ZS_NS_PER_S;
 	tick(r);

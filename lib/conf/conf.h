@@ -247,6 +247,9 @@ int zs_conf_target_check(const struct zs_conf *conf, const struct zs_endpoint *t
  * difference: key path, old and new as text, whether a restart is needed. Returns how many. */
 typedef void zs_conf_diff_fn(void *ctx, const char *key, const char *old, const char *new, bool restart);
 uint32_t zs_conf_diff(const struct zs_conf *old, const struct zs_conf *new, zs_conf_diff_fn *fn, void *ctx);
+/* Makes all that may change without a restart as it is in `from`; what wants one stays: zs_conf_diff(to, from) names that
+ * alone then. Both passed their checks; together they may not, and what does not go together is refused where it is used. */
+void zs_conf_take_live(struct zs_conf *to, const struct zs_conf *from);
 
 /* Every key there is, in the order of lib/defs/config.def: for documents and help. */
 struct zs_conf_reference_row {

@@ -1,4 +1,4 @@
-/* Two configurations compared along the table. Elements of a list are told apart by the first
+/* Two configurations along the table: compared, and what may change without a restart taken over. Elements of a list are told apart by the first
  * row of their section, so moving a published port up or down is no change; a list whose
  * changes need a restart is compared in its order too, because indices of it are in use. */
 #include <stdio.h>
@@ -158,4 +158,47 @@ uint32_t zs_conf_diff(const struct zs_conf *old, const struct zs_conf *new, zs_c
 	struct differ d = { .fn = fn, .ctx = ctx };
 	diff_section(&d, ZS_CONF_AT_root, (const char *)old, (const char *)new, "");
 	return d.count;
+}
+
+/* --- what may change without a restart --- */
+
+static void take_section(enum zs_conf_section section, char *to, const char *from);
+
+/* The elements are those of `to`; of one that `from` has too, the part that may change. */
+static void take_into(const struct zs_conf_key *key, char *to, const char *from)
+{
+	for (uint32_t i = first_of(key); i < count_of(key, to); i++) {
+		char *mine = to + key->offset + i * key->size;
+		const char *theirs = find(key, from, mine, i);
+
+		if (theirs)
+			take_section(key->sub, mine, theirs);
+	}
+}
+
+static void take_key(const struct zs_conf_key *key, char *to, const char *from)
+{
+	bool list = key->kind == ZS_CONF_LIST_OF_SECTIONS || key->kind == ZS_CONF_LIST_OF_VALUES;
+	size_t size = list ? key->max * key->size : key->kind == ZS_CONF_RANGE ? 2 * key->size : key->size;
+
+	if (key->kind == ZS_CONF_SECTION_IN) {
+		take_section(key->sub, to, from);
+	} else if (!key->restart) {
+		memcpy(to + key->offset, from + key->offset, size);
+		if (list)
+			memcpy(to + key->count_offset, from + key->count_offset, sizeof(uint32_t));
+	} else if (key->kind == ZS_CONF_LIST_OF_SECTIONS) {
+		take_into(key, to, from);
+	}
+}
+
+static void take_section(enum zs_conf_section section, char *to, const char *from)
+{
+	for (const struct zs_conf_key *k = zs_conf_first_key(section); k->name && k->section == section; k++)
+		take_key(k, to, from);
+}
+
+void zs_conf_take_live(struct zs_conf *to, const struct zs_conf *from)
+{
+	take_section(ZS_CONF_AT_root, (char *)to, (const char *)from);
 }

@@ -112,10 +112,9 @@ static void print_status(json_t *r)
 	print_modules(json_object_get(r, "modules"));
 	if (json_is_object(trial))
 		printf("configuration  revision %lld is ON TRIAL: revision %lld is back in %lld s unless "
-		       "zsctl config "
-		       "confirm\n",
+		       "zsctl config confirm %lld\n",
 		       (long long)num(trial, "revision"), (long long)num(trial, "back_to"),
-		       (long long)num(trial, "left_s"));
+		       (long long)num(trial, "left_s"), (long long)num(trial, "revision"));
 	if (relays(r))
 		print_relaying(r);
 	if (json_array_size(json_object_get(r, "health")) == 0)
@@ -271,14 +270,25 @@ static void print_drops(json_t *r)
 	printf("%s dropped in all\n", zsctl_number(n, num(r, "total")));
 }
 
+static void print_published(json_t *r)
+{
+	json_t *p;
+	size_t i;
+
+	zsctl_table(json_object_get(r, "published"),
+		    "#port:port,target:target,new_flows_s:new flows/s,max_flows:most flows,origin:origin",
+		    "no port is published; zsctl publish add PORT TARGET does");
+	json_array_foreach(json_object_get(r, "published"), i,
+			   p) if (json_is_string(json_object_get(p, "waiting")))
+	    printf("port %lld for %s, by command, waits until the configuration lets go of it\n",
+		   (long long)num(p, "port"), str(p, "waiting"));
+}
+
 static void print_lists(const struct zsctl *z, json_t *r)
 {
 	switch (z->cmd->id) {
 	case ZS_COMMAND_publish_list:
-		zsctl_table(
-		    json_object_get(r, "published"),
-		    "#port:port,target:target,new_flows_s:new flows/s,max_flows:most flows,origin:origin",
-		    "no port is published; zsctl publish add PORT TARGET does");
+		print_published(r);
 		break;
 	case ZS_COMMAND_show_ports:
 		zsctl_table(

@@ -28,8 +28,9 @@ void zsctl_print_applied(json_t *r)
 	if (json_array_size(json_object_get(r, "changes")))
 		printf("in force now\n");
 	if (num(r, "confirm_s"))
-		printf("revision %lld is on trial: undone in %lld s unless zsctl config confirm is called\n",
-		       num(r, "revision"), num(r, "confirm_s"));
+		printf("revision %lld is on trial: undone in %lld s unless zsctl config confirm %lld is "
+		       "called\n",
+		       num(r, "revision"), num(r, "confirm_s"), num(r, "revision"));
 }
 
 void zsctl_print_confirmed(json_t *r)
@@ -50,8 +51,9 @@ void zsctl_print_history(json_t *r)
 		    "no revision is kept");
 	if (json_is_object(trial))
 		printf("revision %lld is on trial: revision %lld is back in %lld s unless zsctl config "
-		       "confirm is called\n",
-		       num(trial, "revision"), num(trial, "back_to"), num(trial, "left_s"));
+		       "confirm %lld is called\n",
+		       num(trial, "revision"), num(trial, "back_to"), num(trial, "left_s"),
+		       num(trial, "revision"));
 }
 
 void zsctl_print_text(json_t *r)

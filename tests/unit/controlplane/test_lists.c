@@ -56,6 +56,23 @@ static uint8_t denied(struct rig *r, const char *addr)
 	return v ? zs_acl_denied(v, &a) : 0;
 }
 
+/* A configuration that comes back finds its place: rules by command give way, the last first. */
+static void test_room_for_the_configuration(void **state)
+{
+	struct rig *r = *state;
+	struct zs_conf *back = rig_conf(r, config);
+
+	open_with(r, "");
+	zs_program_tables(r->c.program)->acl.rules_max = 3;
+	assert_int_equal(add(r, "203.0.113.1/32", ZS_ACL_IN, 0), 0);
+	assert_int_equal(add(r, "203.0.113.2/32", ZS_ACL_IN, 0), 0);
+	assert_int_equal(zs_control_go_back(&r->c, back, &r->err), 0);
+	assert_int_equal(denied(r, "192.0.2.1"), ZS_ACL_IN);
+	assert_int_equal(denied(r, "203.0.113.1"), ZS_ACL_IN);
+	assert_int_equal(denied(r, "203.0.113.2"), 0);
+	close_it(r);
+}
+
 static void test_config_and_command(void **state)
 {
 	struct rig *r = *state;
@@ -254,8 +271,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_config_and_command), T(test_batches), T(test_worker_in_the_way),
-		T(test_damaged_records),    T(test_budget),  cmocka_unit_test(test_refused_files)
+		T(test_room_for_the_configuration),  T(test_config_and_command), T(test_batches),
+		T(test_worker_in_the_way),	     T(test_damaged_records),	 T(test_budget),
+		cmocka_unit_test(test_refused_files)
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

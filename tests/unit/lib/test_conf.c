@@ -219,6 +219,59 @@ static void differences_of_ports(void **state)
 	       "dataplane.ports[a].neighbours[1.2.3.4].mac: 02:00:00:00:00:01 > 02:00:00:00:00:02\n");
 }
 
+static void all_restarts(void *ctx, const char *key, const char *old, const char *new, bool restart)
+{
+	assert_true(restart);
+}
+
+static void all_live(void *ctx, const char *key, const char *old, const char *new, bool restart)
+{
+	assert_false(restart);
+}
+
+/* What wants a restart stays, what follows from it too; all the rest is the other's, inside of lists as well. */
+static void what_may_change_is_taken(void **state)
+{
+	struct zs_conf *file = parse(
+	    "instance: file\nflows: {ports: 30000-31000, capacity: 8192, idle_confirmed_s: 7}\n"
+	    "dataplane: {workers: 2, cpus: [3, 4], busy_poll_us: 9, ports: ["
+	    "{name: a, driver: af_packet, device: eth7, neighbours: [{address: 1.2.3.4, "
+	    "mac: '02:00:00:00:00:01'}], vlans: [{id: 5}, {id: 6}]}, " PORT(
+		"b", "") "]}\n"
+			 "publish: [" P(1, "9.9.9.9:1") ", " P(2,
+							       "9.9.9.9:1") "]\n"
+									    "attach: {ports: 11000-12000}\n");
+	struct zs_conf *kept = parse(
+	    "instance: kept\nflows: {capacity: 4096, idle_confirmed_s: 8}\n"
+	    "dataplane: {busy_poll_us: 10, ports: ["
+	    "{name: a, driver: af_packet, device: eth8, neighbours: [{address: 1.2.3.4, "
+	    "mac: '02:00:00:00:00:02'}], vlans: [{id: 6, routes: [{to: 9.0.0.0/8}]}]}]}\n"
+	    "publish: [" P(3, "9.9.9.9:1") "]\nattach: {ports: 13000-14000}\n");
+	struct zs_conf *used = malloc(sizeof(*used));
+
+	memcpy(used, file, sizeof(*used));
+	zs_conf_take_live(used, kept);
+	assert_true(zs_conf_diff(used, kept, all_restarts, NULL) > 0);
+	assert_true(zs_conf_diff(used, file, all_live, NULL) > 0);
+	assert_string_equal(used->instance, "file");
+	assert_int_equal(used->flows.capacity, 8192);
+	assert_int_equal(used->flows.port_last, 31000);
+	assert_int_equal(used->flows.idle_confirmed_s, 8);
+	assert_int_equal(used->dataplane.cpu[1], 4);
+	assert_int_equal(used->dataplane.ports, 2);
+	assert_string_equal(used->dataplane.port[0].vlan[0].device, "eth7");
+	assert_int_equal(used->dataplane.port[0].vlan[0].neighbour[0].mac[5], 2);
+	assert_int_equal(used->dataplane.port[0].vlans, 3);
+	assert_int_equal(used->dataplane.port[0].vlan[2].routes, 1);
+	assert_int_equal(used->publishes, 1);
+	assert_int_equal(used->publish[0].port, 3);
+	assert_int_equal(used->attach.port_first, 13000);
+	assert_int_equal(used->attach.port_last, 14000);
+	free(file);
+	free(kept);
+	free(used);
+}
+
 /* Many published ports against none: the largest lists stay fast and whole. */
 static void full_lists(void **state)
 {
@@ -274,6 +327,7 @@ int main(void)
 		cmocka_unit_test(odd_but_right_values),
 		cmocka_unit_test(differences),
 		cmocka_unit_test(differences_of_ports),
+		cmocka_unit_test(what_may_change_is_taken),
 		cmocka_unit_test(full_lists),
 		cmocka_unit_test(reference_names_every_key),
 	};

@@ -53,7 +53,8 @@ static void set_deadline(struct zs_admin_conn *conn, uint64_t in_ns)
 
 static json_t *too_long(void)
 {
-	return json_pack("{s:i,s:b,s:i,s:s}", "v", 1, "ok", 0, "exit", ZS_EXIT_USAGE, "error",
+	return json_pack("{s:i,s:b,s:i,s:s,s:s}", "v", 1, "ok", 0, "exit", ZS_EXIT_USAGE, "name",
+			 zs_exit_name(ZS_EXIT_USAGE), "error",
 			 "request is larger than 65536 bytes, or the answer too large; ask for less");
 }
 
@@ -356,6 +357,8 @@ int zs_admin_new(struct zs_admin **out, struct zs_control *c, struct zs_error *e
 		goto undo;
 	rc = zs_late_new(&a->late, c);
 	if (rc == 0)
+		rc = zs_checkup_new(&a->checkup, c);
+	if (rc == 0)
 		rc = zs_timer_new(&a->turn, c->loop, zs_admin_turn, a);
 	if (rc == 0)
 		rc = zs_timer_new(&a->again, c->loop, listen_again, a);
@@ -372,6 +375,7 @@ int zs_admin_new(struct zs_admin **out, struct zs_control *c, struct zs_error *e
 undo_late:
 	zs_timer_delete(a->again);
 	zs_timer_delete(a->turn);
+	zs_checkup_delete(&a->checkup);
 	zs_timer_delete(a->late.timer);
 undo:
 	zs_admin_unlisten(a);
@@ -390,6 +394,7 @@ void zs_admin_delete(struct zs_admin *a)
 	zs_timer_delete(a->turn);
 	zs_admin_unlisten(a);
 	zs_late_delete(&a->late, a->c);
+	zs_checkup_delete(&a->checkup);
 	zs_audit_close(a->c->audit);
 	a->c->audit = NULL;
 	free(a);

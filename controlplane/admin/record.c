@@ -27,7 +27,7 @@ int zs_admin_record_close(struct zs_control *c, int rc, struct zs_error *err)
 	for (size_t i = 0; rc != 0 && i < ZS_ARRAY_LEN(refusals); i++)
 		if (err->exit == refusals[i])
 			result = "refused";
-	audit_rc = zs_audit_end(c->audit, result, rc == 0 ? "" : err->text, &why);
+	audit_rc = zs_audit_end(c->audit, result, err->text, &why);
 	zs_late_health(c, audit_rc, &why);
 	if (audit_rc == 0 || rc != 0)
 		return rc;

@@ -9,7 +9,7 @@
 /* On failure nothing may be changed (exit REFUSED). `args` and `held` as for zs_audit_begin. */
 int zs_admin_record_open(struct zs_control *c, const char *operation, const struct zs_caller *caller,
 			 json_t *args, uint64_t held, struct zs_error *err);
-/* rc and err are how the change went. Synced when it returns; rc, or what became of it when the change was done
+/* rc and err are how the change went; err's text is kept as its reason, of one that went well too. Synced when it returns; rc, or what became of it when the change was done
  * and could not be recorded. */
 int zs_admin_record_close(struct zs_control *c, int rc, struct zs_error *err);
 

@@ -3,6 +3,7 @@
 
 #include <grp.h>
 #include "admin/admin.h"
+#include "admin/checkup.h"
 #include "admin/handle.h"
 #include "admin/late.h"
 #include "admin/later.h"
@@ -49,6 +50,7 @@ struct zs_admin {
 	uint64_t inode;
 	struct zs_admin_counts counts;
 	struct zs_late late;
+	struct zs_checkup checkup;
 	struct zs_timer *turn;
 	uint64_t turns;
 	struct zs_admin_conn conn[ZS_ADMIN_CONNECTIONS];

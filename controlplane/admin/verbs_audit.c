@@ -1,10 +1,8 @@
-/* audit show, audit verify. */
+/* audit show, verify, accept. */
 #include <errno.h>
 #include <stdlib.h>
+#include "admin/checkup.h"
 #include "admin/verbs.h"
-#include "base/clock.h"
-
-#define STEP_NS (2 * ZS_NS_PER_MS) /* of a check, a turn of the loop: what anybody else waits for it */
 
 static int need_audit(const struct zs_control *c, struct zs_error *err)
 {
@@ -45,12 +43,9 @@ static void end(void *ctx)
 
 static json_t *findings(struct zs_control *c, const struct zs_audit_report *report, struct zs_error *err)
 {
-	if (!report->ok) {
+	if (!report->ok)
 		err->exit = ZS_EXIT_UNHEALTHY;
-		zs_health_raise(c->health, ZS_HEALTH_audit_broken, "%s", report->text);
-	} else if (!zs_audit_broken(c->audit)) {
-		zs_health_clear(c->health, ZS_HEALTH_audit_broken);
-	}
+	zs_checkup_tell(c, report);
 	return json_pack("{s:b,s:I,s:I,s:s}", "intact", report->ok, "records", (json_int_t)report->records,
 			 "line", (json_int_t)report->line, "text", report->text);
 }
@@ -62,7 +57,7 @@ static void step(void *ctx)
 	struct zs_later *later = v->later;
 	struct zs_audit_report report;
 	struct zs_error err = { 0 };
-	int rc = zs_audit_check_step(v->check, STEP_NS, &report, &err);
+	int rc = zs_audit_check_step(v->check, ZS_CHECKUP_STEP_NS, &report, &err);
 
 	if (rc == -EINPROGRESS) {
 		zs_timer_after(v->timer, 1); /* after this turn's other work */
@@ -84,6 +79,7 @@ int zs_verb_audit_verify(struct zs_control *c, json_t *args, struct zs_later *la
 	if (!v)
 		return zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
 	*v = (struct verification){ .c = c, .later = later };
+	zs_checkup_yield(c);
 	rc = zs_audit_check_new(&v->check, c->audit, err);
 	if (rc == 0 && zs_timer_new(&v->timer, c->loop, step, v) != 0)
 		rc = zs_error_set(err, -ENOMEM, ZS_EXIT_RESOURCE, "out of memory");
@@ -96,4 +92,19 @@ int zs_verb_audit_verify(struct zs_control *c, json_t *args, struct zs_later *la
 	later->ctx = v;
 	zs_timer_after(v->timer, 1);
 	return -EINPROGRESS;
+}
+
+/* What was wrong stands in the record as its reason. */
+int zs_verb_audit_accept(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)
+{
+	char found[256];
+	int rc = need_audit(c, err);
+
+	if (rc == 0)
+		rc = zs_audit_accept(c->audit, found, err);
+	if (rc != 0)
+		return rc;
+	zs_control_clear(c, ZS_HEALTH_audit_broken);
+	*result = json_pack("{s:s}", "accepted", found);
+	return zs_error_set(err, 0, ZS_EXIT_OK, "%s", found);
 }

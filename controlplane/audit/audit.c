@@ -356,7 +356,7 @@ int zs_audit_room(struct zs_audit *a, struct zs_error *err)
 	if (rc != 0)
 		return rc;
 	a->open_call = false;
-	if (a->head.size > a->file_max && (rc = zs_audit_turn(a, err)) != 0)
+	if (a->head.size > a->file_max && (rc = zs_audit_turn(a, false, err)) != 0)
 		return rc;
 	if (fstat(a->fd, &st) != 0)
 		return failed(err, -errno, "cannot be read");

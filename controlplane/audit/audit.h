@@ -6,7 +6,7 @@
  *
  * A full file becomes audit.log.N and the next goes on with the numbers and the chain; the oldest
  * of more than seven such is removed, and the store keeps its last hash, so that the chain over
- * the files kept still has a fixed begin.
+ * the files kept still has a fixed begin. Files whose faults an owner accepted are kept so long too.
  *
  * Control plane's loop thread alone. */
 #ifndef ZS_CONTROLPLANE_AUDIT_H
@@ -70,6 +70,9 @@ int zs_audit_check_step(struct zs_audit_check *check, uint64_t budget_ns, struct
 void zs_audit_check_delete(struct zs_audit_check *check);
 /* In one go, for who has the time. */
 int zs_audit_verify(struct zs_audit *a, struct zs_audit_report *report, struct zs_error *err);
+/* What is broken is known: what is there stays and is checked no more, a new file begins, and the call that is open is its first
+ * record. found: what was broken. -ENOENT: nothing is; as zs_audit_begin. */
+int zs_audit_accept(struct zs_audit *a, char found[256], struct zs_error *err);
 /* The last `count` records, oldest first, as a new JSON array; what is no JSON comes as a text. */
 int zs_audit_show(struct zs_audit *a, uint32_t count, json_t **out, struct zs_error *err);
 

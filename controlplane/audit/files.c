@@ -13,7 +13,8 @@
 #include "audit/internal.h"
 #include "store.h"
 
-#define FILES_KEY "audit/files"
+#define FILES_KEY    "audit/files"
+#define ACCEPTED_KEY "audit/accepted"
 
 static int path_of(const struct zs_audit *a, uint64_t number, char out[ZS_AUDIT_PATH])
 {
@@ -22,10 +23,25 @@ static int path_of(const struct zs_audit *a, uint64_t number, char out[ZS_AUDIT_
 	return n < 0 || n >= ZS_AUDIT_PATH ? -ENAMETOOLONG : 0;
 }
 
+static int load_accepted(struct zs_audit *a)
+{
+	size_t len = 0;
+	int rc = zs_store_get(a->store, ACCEPTED_KEY, strlen(ACCEPTED_KEY), &a->accepted, sizeof(a->accepted),
+			      &len);
+
+	if (rc == -ENOENT)
+		a->accepted = 0;
+	return rc == -ENOENT ? 0 : rc == 0 && len != sizeof(a->accepted) ? -EIO : rc;
+}
+
 int zs_audit_load_files(struct zs_audit *a)
 {
 	size_t len = 0;
-	int rc = zs_store_get(a->store, FILES_KEY, strlen(FILES_KEY), &a->files, sizeof(a->files), &len);
+	int rc = load_accepted(a);
+
+	if (rc != 0)
+		return rc;
+	rc = zs_store_get(a->store, FILES_KEY, strlen(FILES_KEY), &a->files, sizeof(a->files), &len);
 
 	if (rc == -ENOENT) {
 		memset(&a->files, 0, sizeof(a->files));
@@ -77,7 +93,7 @@ static void let_go(const struct zs_audit *a)
 		unlink(path);
 }
 
-static int commit_turn(struct zs_audit *a, struct zs_error *err)
+static int commit_turn(struct zs_audit *a, bool accept, struct zs_error *err)
 {
 	struct zs_audit_files next = a->files;
 	struct zs_audit_head head = a->head;
@@ -96,16 +112,20 @@ static int commit_turn(struct zs_audit *a, struct zs_error *err)
 	head.size = 0;
 	zs_audit_put_head(b, &head);
 	zs_store_put(b, FILES_KEY, strlen(FILES_KEY), &next, sizeof(next));
+	if (accept)
+		zs_store_put(b, ACCEPTED_KEY, strlen(ACCEPTED_KEY), &next.closed, sizeof(next.closed));
 	rc = zs_store_commit(b, err);
 	if (rc != 0)
 		return rc;
 	a->files = next;
 	a->head = head;
+	if (accept)
+		a->accepted = next.closed;
 	let_go(a);
 	return 0;
 }
 
-int zs_audit_turn(struct zs_audit *a, struct zs_error *err)
+int zs_audit_turn(struct zs_audit *a, bool accept, struct zs_error *err)
 {
 	char path[ZS_AUDIT_PATH];
 	struct stat st;
@@ -125,7 +145,7 @@ int zs_audit_turn(struct zs_audit *a, struct zs_error *err)
 	a->unsettled = true;
 	rc = zs_audit_open_file(a, err);
 	if (rc == 0)
-		rc = commit_turn(a, err);
+		rc = commit_turn(a, accept, err);
 	a->unsettled = rc != 0;
 	return rc;
 }
@@ -144,5 +164,21 @@ int zs_audit_settle_turn(struct zs_audit *a, struct zs_error *err)
 		return -EUCLEAN;
 	ends = fstat(fd, &st) == 0 && (uint64_t)st.st_size == a->head.size && zs_audit_ends_at_head(a, fd);
 	close(fd);
-	return ends ? commit_turn(a, err) : -EUCLEAN;
+	return ends ? commit_turn(a, false, err) : -EUCLEAN;
+}
+
+int zs_audit_accept(struct zs_audit *a, char found[256], struct zs_error *err)
+{
+	int rc;
+
+	if (!a->broken[0])
+		return zs_error_set(
+		    err, -ENOENT, ZS_EXIT_REFUSED,
+		    "nothing is known to be wrong with the audit file; zsctl audit verify looks");
+	rc = zs_audit_turn(a, true, err);
+	if (rc != 0)
+		return rc;
+	memcpy(found, a->broken, sizeof(a->broken));
+	a->broken[0] = '\0';
+	return 0;
 }

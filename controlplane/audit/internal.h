@@ -38,9 +38,10 @@ struct zs_audit {
 	struct zs_store *store;
 	struct zs_audit_head head;
 	struct zs_audit_files files;
-	bool unsettled; /* file and store may differ by the pending record */
-	bool open_call; /* between begin and end */
-	bool checking;	/* a zs_audit_check is under way */
+	uint64_t accepted; /* audit.log.ACCEPTED and those before are not checked: their faults are known */
+	bool unsettled;	   /* file and store may differ by the pending record */
+	bool open_call;	   /* between begin and end */
+	bool checking;	   /* a zs_audit_check is under way */
 	char broken[256];
 	char pending[ZS_AUDIT_LINE_MAX]; /* the record without its end, closing brace included */
 };
@@ -57,8 +58,8 @@ bool zs_audit_ends_at_head(const struct zs_audit *a, int fd);
  * written. NULL: errno. */
 FILE *zs_audit_stream(const struct zs_audit *a, uint32_t index);
 int zs_audit_load_files(struct zs_audit *a);
-/* Closes the full file and begins the next; nothing may be pending. */
-int zs_audit_turn(struct zs_audit *a, struct zs_error *err);
+/* Closes the file and begins the next, which a call that is open goes on in. accept: all up to the closed one are accepted. */
+int zs_audit_turn(struct zs_audit *a, bool accept, struct zs_error *err);
 /* audit.log is empty and should not be: was a turn cut short? Then it is finished, else -EUCLEAN. */
 int zs_audit_settle_turn(struct zs_audit *a, struct zs_error *err);
 

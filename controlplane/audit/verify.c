@@ -128,13 +128,20 @@ struct zs_audit_check {
 	struct zs_audit_report report;
 };
 
+static uint32_t first_checked(const struct zs_audit *a)
+{
+	uint64_t gone = a->files.closed - a->files.kept; /* audit.log.GONE was let go last */
+
+	return a->accepted > gone ? (uint32_t)(a->accepted - gone) : 0;
+}
+
 static void begin(struct zs_audit_check *k)
 {
 	if (k->f)
 		fclose(k->f);
 	k->f = NULL;
-	k->index = 0;
 	k->closed = k->a->files.closed;
+	k->index = first_checked(k->a);
 	memset(&k->report, 0, sizeof(k->report));
 	k->report.ok = true;
 }

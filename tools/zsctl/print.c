@@ -230,6 +230,12 @@ static void print_audit(json_t *r)
 	printf("%lld records in all\n", (long long)num(r, "count"));
 }
 
+static void print_accepted(json_t *r)
+{
+	printf("accepted: %s\na new audit file has begun; this call is its first record\n",
+	       str(r, "accepted"));
+}
+
 static void print_verify(json_t *r)
 {
 	if (yes(r, "intact"))
@@ -426,6 +432,7 @@ static void (*const printers[ZS_COMMANDS])(json_t *r) = {
 	[ZS_COMMAND_resume] = print_forwarding,
 	[ZS_COMMAND_audit_show] = print_audit,
 	[ZS_COMMAND_audit_verify] = print_verify,
+	[ZS_COMMAND_audit_accept] = print_accepted,
 	[ZS_COMMAND_log_level] = print_level,
 	[ZS_COMMAND_upgrade_record] = print_recorded,
 	[ZS_COMMAND_version] = print_version,

@@ -106,6 +106,7 @@ static const struct {
 	{ "log level", "{\"level\":\"debug\",\"module\":\"nosuch\"}", ZS_EXIT_USAGE },
 	{ "audit show", "{}", 0 },
 	{ "audit verify", "{}", 0 },
+	{ "audit accept", "{}", ZS_EXIT_REFUSED }, /* nothing is wrong */
 	{ "version", "{}", 0 },
 	{ "upgrade record", "{\"state\":\"begun\",\"from\":\"1\",\"to\":\"2\"}", 0 },
 	{ "trace begin", "{}", ZS_EXIT_FAILED }, /* no tracing in this rig */

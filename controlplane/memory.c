@@ -105,7 +105,7 @@ unsigned zs_memory_modules(const struct zs_control *c, struct zs_memory_module o
 		out[n++] = (struct zs_memory_module){ zs_memory_name(m),  off,	     b->used, b->most,
 						      off ? 0 : b->limit, b->refused };
 	}
-	out[n] = (struct zs_memory_module){ .name = "p2p", .off = !c->peers };
+	out[n] = (struct zs_memory_module){ .name = "p2p", .off = !c->peers, .most = ZS_MEMORY_UNCOUNTED };
 	if (c->peers) {
 		struct zs_host_stats s;
 
@@ -114,12 +114,14 @@ unsigned zs_memory_modules(const struct zs_control *c, struct zs_memory_module o
 		out[n].budget = zs_peers_memory_limit(c->conf);
 	}
 	n++;
-	out[n] = (struct zs_memory_module){ .name = "store" };
+	out[n] = (struct zs_memory_module){ .name = "store", .most = ZS_MEMORY_UNCOUNTED };
 	zs_store_memory(c->store, &out[n].used, &out[n].budget);
 	n++;
 	for (unsigned i = 0; i < n; i++)
 		sum += out[i].used;
 	if (all > sum)
-		out[n++] = (struct zs_memory_module){ .name = "rest", .used = all - sum };
+		out[n++] = (struct zs_memory_module){ .name = "rest",
+						      .used = all - sum,
+						      .most = ZS_MEMORY_UNCOUNTED };
 	return n;
 }

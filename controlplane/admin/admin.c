@@ -245,9 +245,10 @@ static struct zs_admin_conn *free_slot(struct zs_admin *a, const struct zs_calle
 /* Takes no memory, for there may be none. */
 static void turn_away(int fd, const char *why)
 {
-	char line[96];
-	int n = snprintf(line, sizeof(line),
-			 "{\"v\":1,\"ok\":false,\"exit\":6,\"error\":\"%s; try again\"}\n", why);
+	char line[128];
+	int n = snprintf(
+	    line, sizeof(line),
+	    "{\"v\":1,\"ok\":false,\"exit\":6,\"name\":\"RESOURCE\",\"error\":\"%s; try again\"}\n", why);
 
 	send(fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
 }

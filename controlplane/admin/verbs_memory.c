@@ -33,6 +33,11 @@ static json_t *segments(const struct zs_control *c)
 	return list;
 }
 
+static json_t *most(const struct zs_memory_module *m)
+{
+	return m->most == ZS_MEMORY_UNCOUNTED ? json_null() : json_integer((json_int_t)m->most);
+}
+
 static json_t *modules(const struct zs_control *c)
 {
 	struct zs_memory_module m[ZS_MEMORY_MODULES];
@@ -40,11 +45,11 @@ static json_t *modules(const struct zs_control *c)
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < count; i++)
-		json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:I,s:I,s:I}", "module", m[i].name,
-						      "state", m[i].off ? "off" : "on", "used",
-						      (json_int_t)m[i].used, "most", (json_int_t)m[i].most,
-						      "budget", (json_int_t)m[i].budget, "refused",
-						      (json_int_t)m[i].refused));
+		json_array_append_new(list,
+				      json_pack("{s:s,s:s,s:I,s:o,s:I,s:I}", "module", m[i].name, "state",
+						m[i].off ? "off" : "on", "used", (json_int_t)m[i].used,
+						"most", most(&m[i]), "budget", (json_int_t)m[i].budget,
+						"refused", (json_int_t)m[i].refused));
 	return list;
 }
 

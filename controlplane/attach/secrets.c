@@ -7,6 +7,15 @@
 
 #define HASHED "sha256:"
 
+/* No blank and no quote: lines of keys, logs and programs are no tokens, for they can be guessed. */
+static bool has_form(const char *token)
+{
+	for (; *token; token++)
+		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=", *token))
+			return false;
+	return true;
+}
+
 static const char *take_token(void *ctx, const char *token, size_t len)
 {
 	struct zs_secrets *s = ctx;
@@ -18,6 +27,8 @@ static const char *take_token(void *ctx, const char *token, size_t len)
 			return "behind sha256: stand 64 hex digits";
 	} else if (len < ZS_TOKEN_MIN) {
 		return "a token has 16 characters at least";
+	} else if (!has_form(token)) {
+		return "a token is of letters, digits and -._~+/=; write another as sha256: and its digest";
 	} else {
 		crypto_hash_sha256(s->token[s->tokens], (const uint8_t *)token, len);
 	}

@@ -1,5 +1,5 @@
-/* Tokens and pre-shared keys out of their files (node/secretfile.h). A token stands there itself or as "sha256:" and its digest
- * in hex; only digests are kept. */
+/* Tokens and pre-shared keys out of their files (node/secretfile.h). A token stands there itself, of letters, digits and
+ * -._~+/= alone, or as "sha256:" and its digest in hex; only digests are kept. */
 #ifndef ZS_CONTROLPLANE_ATTACH_SECRETS_H
 #define ZS_CONTROLPLANE_ATTACH_SECRETS_H
 

@@ -150,21 +150,34 @@ static int read_file(int fd, char *buf, size_t room, size_t *len)
 	return 0;
 }
 
-int zs_conf_read_file(const char *path, char **text, size_t *len, struct zs_error *err)
+int zs_conf_read_from(int fd, const char *name, char **text, size_t *len, struct zs_error *err)
 {
-	/* O_NONBLOCK: a FIFO by this name must not hang the start. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		return cannot_read(err, path, -errno);
 	char *room = malloc(ZS_CONF_SIZE_MAX + 1);
 	int ret = room ? read_file(fd, room, ZS_CONF_SIZE_MAX + 1, len) : -ENOMEM;
-	close(fd);
 	if (ret) {
 		free(room);
-		return cannot_read(err, path, ret);
+		return cannot_read(err, name, ret);
 	}
 	*text = room;
 	return 0;
+}
+
+int zs_conf_read_file(const char *path, char **text, size_t *len, struct zs_error *err)
+{
+	struct stat st;
+	/* O_NONBLOCK: a FIFO by this name must not hang the start. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		int ret = -errno;
+		if (fd >= 0)
+			close(fd);
+		return cannot_read(err, path, ret);
+	}
+	int ret = S_ISREG(st.st_mode)
+		      ? zs_conf_read_from(fd, path, text, len, err)
+		      : zs_error_set(err, -EINVAL, ZS_EXIT_CONFIG, "%s: is no regular file; name one", path);
+	close(fd);
+	return ret;
 }
 
 int zs_conf_load(struct zs_conf *out, const char *path, struct zs_error *err)

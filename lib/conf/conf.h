@@ -208,8 +208,10 @@ int zs_conf_load_for(struct zs_conf *out, const char *path, const char *instance
 int zs_conf_check_instance(const struct zs_conf *conf, const char *path, const char *instance,
 			   struct zs_error *err);
 /* A configuration file's text, which the caller frees: ZS_CONF_SIZE_MAX + 1 bytes at most, so that a longer one is refused by
- * its reader. -errno and err. */
+ * its reader. A regular file: nothing that could keep the caller waiting. -errno and err. */
 int zs_conf_read_file(const char *path, char **text, size_t *len, struct zs_error *err);
+/* The same from where the caller is ready to wait, to its end; `name` stands for it in errors. */
+int zs_conf_read_from(int fd, const char *name, char **text, size_t *len, struct zs_error *err);
 /* The same from memory; `name` stands for the file in errors. `instance` (may be NULL) is the default name. */
 int zs_conf_parse(struct zs_conf *out, const char *name, const char *text, size_t len, struct zs_error *err);
 void zs_conf_defaults(struct zs_conf *out, const char *instance);

@@ -10,7 +10,8 @@ int zsctl_keys_guard(const char *path, struct zs_error *err)
 {
 	struct stat st;
 
-	if (stat(path, &st) || !(st.st_mode & 077)) /* one that is not there is told by who opens it */
+	if (!strcmp(path, "-") || stat(path, &st) ||
+	    !(st.st_mode & 077)) /* one that is not there is told by who opens it */
 		return 0;
 	return zs_error_set(err, -EPERM, ZS_EXIT_PRIVILEGE,
 			    "%s: others may read it, and it holds keys; chmod 600 it", path);

@@ -73,19 +73,13 @@ static int read_file(json_t *args, struct zs_error *err)
 {
 	json_t *file = json_object_get(args, "file");
 	const char *name = json_string_value(file);
-	char *text = malloc(ZSCTL_FILE_MAX + 1);
-	FILE *f = text ? fopen(name, "re") : NULL;
+	char *text = NULL;
 	json_t *value;
-	size_t len;
+	size_t len = 0;
+	int rc = zsctl_read(name, &text, &len, err);
 
-	if (!f) {
-		free(text);
-		return zs_error_set(err, -errno, ZS_EXIT_CONFIG,
-				    "%s: cannot be read: %s; look at the path and its permissions", name,
-				    strerror(errno));
-	}
-	len = fread(text, 1, ZSCTL_FILE_MAX + 1, f);
-	fclose(f);
+	if (rc != 0)
+		return rc;
 	value = len <= ZSCTL_FILE_MAX ? json_pack("{s:O,s:o}", "name", file, "text", json_stringn(text, len))
 				      : NULL;
 	free(text);

@@ -50,6 +50,8 @@ json_t *zsctl_examine(const struct zsctl *z, struct zs_error *err);
 int zsctl_support(const struct zsctl *z);
 int zsctl_upgrade(const struct zsctl *z);
 int zsctl_config_check(const struct zsctl *z);
+/* A file argument's text, of stdin when it is "-"; the caller frees it. What is no regular file is refused. */
+int zsctl_read(const char *name, char **text, size_t *len, struct zs_error *err);
 int zsctl_help(const struct zsctl *z);
 /* When `word` begins verbs without being one: fails with what may follow; else 0. */
 int zsctl_group(const struct zsctl *z, const char *word);

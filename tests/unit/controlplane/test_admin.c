@@ -373,6 +373,7 @@ static void test_server_refuses_long_lines(void **state)
 	}
 	assert_true(answer(r, fd, buf, sizeof(buf)) > 0);
 	assert_non_null(strstr(buf, "larger than"));
+	assert_non_null(strstr(buf, "\"name\":\"USAGE\""));
 	assert_true(answer(r, fd, buf, sizeof(buf)) <= 0); /* hung up */
 	close(fd);
 	free(big);

@@ -65,6 +65,10 @@ static void test_tokens(void **state)
 	struct world *w = *state;
 	struct zs_attach_frame f = a_hello(1);
 	char text[256], id[ZS_PEER_ID_TEXT];
+	static const char *const no_tokens[] = {
+		"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n",
+		"{\"n\":1,\"time\":\"2026-01-01\"}\n",
+	};
 
 	/* SHA-256 of "a token that was hashed" */
 	uint8_t hash[32];
@@ -92,6 +96,15 @@ static void test_tokens(void **state)
 	world_conf(w, text);
 	assert_true(rig_raised(&w->r, ZS_HEALTH_attach_secrets));
 	assert_int_equal(outcome(w, 3, &f, false), 0);
+	/* … nor a file that is none, whose lines anybody knows */
+	for (size_t i = 0; i < ZS_ARRAY_LEN(no_tokens); i++) {
+		write_file(w, "tokens", "sixteen-letters-\n", 0600);
+		world_conf(w, text);
+		assert_false(rig_raised(&w->r, ZS_HEALTH_attach_secrets));
+		write_file(w, "tokens", no_tokens[i], 0600);
+		world_conf(w, text);
+		assert_true(rig_raised(&w->r, ZS_HEALTH_attach_secrets));
+	}
 	write_file(w, "tokens", "short\n", 0600);
 	world_conf(w, text);
 	assert_true(rig_raised(&w->r, ZS_HEALTH_attach_secrets));

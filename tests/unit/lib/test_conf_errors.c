@@ -308,9 +308,10 @@ static void files_that_cannot_be_read(void **state)
 	assert_int_equal(zs_conf_load(c, path, &err), -ENOENT);
 	assert_int_equal(err.exit, ZS_EXIT_CONFIG);
 	assert_non_null(strstr(err.text, path));
-	assert_int_equal(zs_conf_load(c, dir, &err), -EISDIR);
+	assert_int_equal(zs_conf_load(c, dir, &err), -EINVAL);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(zs_conf_load(c, path, &err), -EINVAL); /* and does not hang */
+	assert_non_null(strstr(err.text, "is no regular file"));
 	unlink(path);
 	snprintf(path, sizeof(path), "%s/bad name.yaml", dir);
 	FILE *f = fopen(path, "w");

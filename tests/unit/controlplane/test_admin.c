@@ -95,8 +95,7 @@ static const struct {
 	{ "config history", "{}", 0 },
 	{ "config show", "{}", 0 },
 	{ "config show", "{\"revision\":9}", ZS_EXIT_REFUSED },
-	{ "config confirm", "{\"revision\":1}",
-	  ZS_EXIT_REFUSED }, /* nothing is on trial, nothing was before */
+	{ "config confirm", "{\"revision\":1}", ZS_EXIT_REFUSED }, /* none is on trial */
 	{ "config rollback", "{}", ZS_EXIT_REFUSED },
 	{ "config rollback", "{\"revision\":9}", ZS_EXIT_REFUSED },
 	{ "config rollback", "{\"revision\":1}", 0 },

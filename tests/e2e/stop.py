@@ -11,7 +11,7 @@ from labnet import Admin, Namespace
 
 BURST, WORKERS = 32, 2
 SO_TIMESTAMPNS = 35
-WORD = 8192  # of the tables segment: the stop word
+FIELDS, FIELD = 88, struct.Struct("32sQQ")  # lib/shm/segment.h: behind the header's words; name, offset, size
 
 
 class Arrivals:
@@ -38,12 +38,21 @@ class Arrivals:
                 at.append(s + ns / 1e9)
 
 
+def word_of(segment):
+    """Where the stop word lies, by the segment's own table of fields: the region and the member in it."""
+    count, = struct.unpack_from("I", segment, 28)
+    at = {name.rstrip(b"\0"): offset for name, offset, _ in
+          (FIELD.unpack_from(segment, FIELDS + i * FIELD.size) for i in range(count))}
+    return at[b"@stop"] + at[b"stop.word"]
+
+
 def when_set(path, out):
     """Notes the time before the last look that saw the word unset: no later than it was set."""
     with open(path, "rb") as f, mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ) as m:
+        word = word_of(m)
         while True:
             now = time.time()
-            if m[WORD:WORD + 4] != b"\0\0\0\0":
+            if m[word:word + 4] != b"\0\0\0\0":
                 out["set"] = now
                 return
             time.sleep(0.0001)

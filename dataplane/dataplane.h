@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "contacts.h"
 #include "loader.h"
 #include "shm/events.h"
 #include "shm/trace.h"
@@ -58,13 +59,14 @@ struct zs_port {
 	uint16_t vlan[ZS_CONF_VLANS];
 	uint8_t mac[6];
 	bool started;
-	bool steered;	      /* the steering program passes the kernel's packets to the kernel */
-	bool kernel_shares;   /* af_packet: the kernel has had its own copy of every frame */
-	bool twinned;	      /* what is the kernel's goes through … */
-	uint16_t twin;	      /* … this ethdev, a TAP with a queue a worker; and back */
-	uint32_t burst_us;    /* how long the rx ring lasts at line rate, halved */
-	uint64_t unserved;    /* relay packets on a queue without a worker, as last read */
-	uint64_t unserved_ns; /* when that last grew while workers ran, 0: not lately */
+	bool steered;		     /* the steering program passes the kernel's packets to the kernel */
+	bool kernel_shares;	     /* af_packet: the kernel has had its own copy of every frame */
+	bool twinned;		     /* what is the kernel's goes through … */
+	uint16_t twin;		     /* … this ethdev, a TAP with a queue a worker; and back */
+	struct zs_contacts contacts; /* whom the kernel speaks to there */
+	uint32_t burst_us;	     /* how long the rx ring lasts at line rate, halved */
+	uint64_t unserved;	     /* relay packets on a queue without a worker, as last read */
+	uint64_t unserved_ns;	     /* when that last grew while workers ran, 0: not lately */
 	struct zs_steer steer;
 };
 

@@ -105,17 +105,6 @@ static bool holds(const struct zs_local *e, const struct zs_addr *addr)
 	return zs_prefix_has(&p, addr);
 }
 
-bool zs_locals_on_link(const struct zs_locals *l, const struct zs_addr *addr, uint8_t iface)
-{
-	for (int i = 0; i < ZS_LOCALS_MAX; i++) {
-		const struct zs_local *e = &l->entry[i];
-
-		if (e->used && e->iface == iface && holds(e, addr))
-			return true;
-	}
-	return false;
-}
-
 int zs_locals_pick(const struct zs_locals *l, const struct zs_addr *addr, uint8_t iface, uint16_t vlan)
 {
 	int first = ZS_LOCAL_NONE;

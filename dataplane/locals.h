@@ -32,8 +32,6 @@ bool zs_locals_announced(const struct zs_conf *conf, const struct zs_addr *addr)
 bool zs_locals_has(const struct zs_locals *l, const struct zs_addr *addr);
 /* Is it the broadcast or network address of a prefix we have on this interface? */
 bool zs_locals_broadcast(const struct zs_locals *l, const struct zs_addr *addr, uint8_t iface, uint16_t vlan);
-/* Is it in a network of an own address of this interface, in whatever VLAN? */
-bool zs_locals_on_link(const struct zs_locals *l, const struct zs_addr *addr, uint8_t iface);
 /* The own address to speak from toward `addr` behind iface and vlan: the one whose prefix holds
  * addr, else the first of its family. ZS_LOCAL_NONE: no address of that family there. */
 int zs_locals_pick(const struct zs_locals *l, const struct zs_addr *addr, uint8_t iface, uint16_t vlan);

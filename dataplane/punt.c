@@ -1,75 +1,94 @@
 #include "punt.h"
 
-#include <stddef.h>
 #include <string.h>
+#include "base/check.h"
 #include "base/hash.h"
 #include "net/packet.h"
 
-#define SOURCE_PART 8  /* a source has one in so many */
+#define PARTS	    32
 #define BURST_MS    50 /* that may come at once */
 #define BURST_LEAST 8
 
-static const uint8_t quarters[ZS_PUNT_PARTS] = { 1, 1, 2 };
+static const struct {
+	uint8_t parts, source;
+} share[ZS_PUNTS] = {
+#define ZS_PUNT(name, parts, source, text) { parts, source },
+#include "defs/punts.def"
+#undef ZS_PUNT
+};
 
-void zs_punt_set(struct zs_punts *p, uint8_t iface, uint32_t pps)
+enum {
+	GIVEN = 0
+#define ZS_PUNT(name, parts, source, text) +(parts)
+#include "defs/punts.def"
+#undef ZS_PUNT
+};
+_Static_assert(GIVEN < PARTS, "something is spare");
+
+static void set(struct zs_gcra_rate *rate, uint64_t pps)
+{
+	zs_gcra_init(rate, pps + 1, pps * BURST_MS / 1000 + BURST_LEAST);
+}
+
+void zs_punt_set(struct zs_punts *p, uint8_t iface, const struct zs_contacts *contacts, uint32_t pps)
 {
 	struct zs_punt_port *b = &p->port[iface];
 
-	for (int i = 0; i < ZS_PUNT_PARTS; i++) {
-		uint64_t part = (uint64_t)pps * quarters[i] / 4 + 1, source = part / SOURCE_PART + 1;
+	b->contacts = contacts;
+	set(&b->spare_rate, (uint64_t)pps * (PARTS - GIVEN) / PARTS);
+	for (int i = 0; i < ZS_PUNTS; i++) {
+		struct zs_punt_kind *k = &b->kind[i];
+		uint64_t part = (uint64_t)pps * share[i].parts / PARTS;
 
-		zs_gcra_init(&b->rate[i], part, part * BURST_MS / 1000 + BURST_LEAST);
-		zs_gcra_init(&b->source_rate[i], source, source * BURST_MS / 1000 + BURST_LEAST);
+		set(&k->rate, part);
+		set(&k->source_rate, part / share[i].source);
+		set(&k->link_rate[ZS_PUNT_KNOWN], part / 2);
+		set(&k->link_rate[ZS_PUNT_STRANGERS], part / 4);
+		set(&k->side_rate[ZS_PUNT_KNOWN], part);
+		set(&k->side_rate[ZS_PUNT_STRANGERS], part / 2);
 	}
 }
 
-/* Who sent a frame, as far as it tells. false: it carries no IP, the link address stands for the source. */
-static bool source_of(const uint8_t *frame, uint32_t len, struct zs_addr *src)
+/* Of all buckets or of none: who has had enough of one takes nothing from those that share another with him. */
+static bool take(struct zs_gcra *const bucket[], const struct zs_gcra_rate *const rate[], int n,
+		 uint64_t now_ns)
 {
-	uint32_t at = ZS_ETH_LEN;
-	uint16_t type;
+	struct zs_gcra before[4];
 
-	memset(src, 0, sizeof(*src));
-	if (len < ZS_ETH_LEN + ZS_VLAN_LEN)
+	for (int i = 0; i < n; i++) {
+		before[i] = *bucket[i];
+		if (zs_gcra_allow(bucket[i], rate[i], now_ns, 1))
+			continue;
+		while (i-- > 0)
+			*bucket[i] = before[i];
 		return false;
-	type = (uint16_t)(frame[12] << 8 | frame[13]);
-	if (type == ZS_ETHERTYPE_VLAN) {
-		type = (uint16_t)(frame[16] << 8 | frame[17]);
-		at += ZS_VLAN_LEN;
 	}
-	if (type == ZS_ETHERTYPE_IP4 && len >= at + ZS_IP4_MIN) {
-		uint32_t be32;
-
-		memcpy(&be32, frame + at + offsetof(struct zs_ip4, src), sizeof(be32));
-		*src = zs_addr_from4(be32);
-		return true;
-	}
-	if (type == ZS_ETHERTYPE_IP6 && len >= at + ZS_IP6_LEN) {
-		memcpy(src, frame + at + offsetof(struct zs_ip6, src), sizeof(*src));
-		return true;
-	}
-	memcpy(src, frame + offsetof(struct zs_eth, src), 6);
-	return false;
+	return true;
 }
 
-static bool is_link_local(const struct zs_addr *a)
+static bool own_part(const struct zs_punts *p, struct zs_punt_kind *k, const struct zs_addr *src,
+		     const uint8_t mac[6], bool known, uint64_t now_ns)
 {
-	return a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80; /* fe80::/10 */
+	enum zs_punt_side side = known ? ZS_PUNT_KNOWN : ZS_PUNT_STRANGERS;
+	struct zs_punt_senders *s = &k->side[side];
+	uint64_t source = zs_hash(p->key, src, sizeof(*src)), link = zs_hash(p->key, mac, 6);
+	struct zs_gcra *const bucket[] = { &s->source[source % ZS_PUNT_SOURCES],
+					   &s->link[link % ZS_PUNT_LINKS], &s->all, &k->all };
+	const struct zs_gcra_rate *const rate[] = { &k->source_rate, &k->link_rate[side], &k->side_rate[side],
+						    &k->rate };
+
+	return take(bucket, rate, ZS_ARRAY_LEN(bucket), now_ns);
 }
 
-bool zs_punt_may(struct zs_punts *p, const struct zs_locals *locals, uint8_t iface, const uint8_t *frame,
-		 uint32_t len, uint64_t now_ns)
+bool zs_punt_may(struct zs_punts *p, uint8_t iface, const uint8_t *frame, uint32_t len, uint64_t now_ns,
+		 enum zs_punt *kind)
 {
+	static const uint8_t nobody[6];
 	struct zs_punt_port *b = &p->port[iface];
-	enum zs_punt_part part = ZS_PUNT_LINK;
+	const uint8_t *mac = len >= ZS_ETH_LEN ? frame + 6 : nobody;
 	struct zs_addr src;
-	uint64_t hash;
 
-	if (source_of(frame, len, &src))
-		part = is_link_local(&src) || zs_locals_on_link(locals, &src, iface) ? ZS_PUNT_NEAR
-										     : ZS_PUNT_FAR;
-	hash = zs_hash_fold(zs_hash_load(src.ip) ^ p->key[0], zs_hash_load(src.ip + 8) ^ p->key[1]);
-	/* Its own bucket first: one that has had enough takes nothing from the others. */
-	return zs_gcra_allow(&b->source[part][hash % ZS_PUNT_SOURCES], &b->source_rate[part], now_ns, 1) &&
-	       zs_gcra_allow(&b->all[part], &b->rate[part], now_ns, 1);
+	*kind = zs_punt_kind(p->p2p, frame, len, &src);
+	return own_part(p, &b->kind[*kind], &src, mac, zs_contacts_know(b->contacts, mac, now_ns), now_ns) ||
+	       zs_gcra_allow(&b->spare, &b->spare_rate, now_ns, 1);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <unistd.h>
 #include <rte_bus_vdev.h>
 #include <rte_ethdev.h>
@@ -82,12 +83,19 @@ int zs_twin_open(struct zs_dp *dp, uint32_t i, struct zs_error *err)
 	if (p->conf->driver == ZS_DRIVER_PCI)
 		rte_eth_allmulticast_enable(
 		    p->queue[0].ethdev); /* ND; the kernel's groups are its own business */
+	if (getrandom(&p->contacts.key, sizeof(p->contacts.key), 0) != sizeof(p->contacts.key))
+		return zs_error_set(err, -errno, ZS_EXIT_RESOURCE, "port %s: no random bytes", p->conf->name);
 	p->twinned = dp->twinned = true;
 	ZS_LOG(dp->log, TWIN_UP, "port=%s twin=%s pps=%u", p->conf->name, p->conf->twin, p->conf->twin_pps);
 	return 0;
 }
 
 /* --- packets --- */
+
+/* A kind's counters stand in its order (lib/defs/counters.def). */
+_Static_assert(ZS_COUNTER_punted_other == ZS_COUNTER_punted_arp + ZS_PUNT_other &&
+		   ZS_COUNTER_capped_other == ZS_COUNTER_capped_arp + ZS_PUNT_other,
+	       "a counter each");
 
 void zs_twin_listen(void)
 {
@@ -100,7 +108,10 @@ void zs_twin_listen(void)
 
 ZS_COLD void zs_twin_give(struct zs_worker *w, uint8_t iface, struct rte_mbuf *m)
 {
-	if (!zs_punt_may(w->punts, &w->locals, iface, rte_pktmbuf_mtod(m, void *), m->data_len, w->now_ns)) {
+	enum zs_punt kind;
+
+	if (!zs_punt_may(w->punts, iface, rte_pktmbuf_mtod(m, void *), m->data_len, w->now_ns, &kind)) {
+		w->count[ZS_COUNTER_capped_arp + kind]++;
 		zs_stage_drop(w, m, ZS_DROP_twin_rate);
 		return;
 	}
@@ -113,6 +124,7 @@ ZS_COLD void zs_twin_give(struct zs_worker *w, uint8_t iface, struct rte_mbuf *m
 		return;
 	}
 	w->count[ZS_COUNTER_punted]++;
+	w->count[ZS_COUNTER_punted_arp + kind]++;
 	if (w->trace) {
 		zs_trace_end(w, m, ZS_TRACE_PUNTED, 0);
 		rte_pktmbuf_free(m);
@@ -130,6 +142,8 @@ uint32_t zs_twin_take(struct zs_worker *w)
 		if (w->dp->port[i].twinned)
 			n = rte_eth_rx_burst(w->dp->port[i].twin, (uint16_t)w->index, m, ZS_BURST);
 		for (uint16_t k = 0; k < n; k++) {
+			zs_contacts_note(&w->dp->port[i].contacts, rte_pktmbuf_mtod(m[k], void *),
+					 m[k]->data_len, w->now_ns);
 			m[k]->ol_flags = 0;
 			m[k]->port = (uint16_t)i; /* of ours, not the TAP's: a trace of its drop asks */
 			zs_tx_put(w, (uint8_t)i, m[k],

@@ -59,8 +59,10 @@ static int make_punts(struct zs_worker *w)
 		return -ENOMEM;
 	if (getrandom(w->punts->key, sizeof(w->punts->key), 0) != sizeof(w->punts->key))
 		return -errno;
+	w->punts->p2p = &w->dp->conf->p2p;
 	for (uint32_t i = 0; i < w->dp->ports; i++)
-		zs_punt_set(w->punts, (uint8_t)i, w->dp->port[i].conf->twin_pps / w->dp->workers);
+		zs_punt_set(w->punts, (uint8_t)i, &w->dp->port[i].contacts,
+			    w->dp->port[i].conf->twin_pps / w->dp->workers);
 	return 0;
 }
 

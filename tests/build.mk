@@ -44,7 +44,7 @@ $(foreach t,$(UNIT_EDGE),$(eval $(call unit,$(t),edge,$$(EDGE_OBJ_TESTED) $$(B)/
 $(eval $(call compile,tests/unit/bench,-Ilib -Ibench))
 $(foreach t,$(UNIT_BENCH),$(eval $(call unit,$(t),bench,$$(call objects,$$(addprefix bench/core/,compare.c histogram.c samples.c search.c zipf.c)),-ljansson -lm)))
 # Of the dataplane what knows no DPDK; a test brings what else its subject calls.
-DP_PLAIN := $(addprefix dataplane/,$(addsuffix .c,age binds calls cids fastpath entropy flood flows held hot judge limit locals offenders punt targets tunnels tunnels_open tracer view windows stage/bind stage/cid stage/express stage/express_cid stage/express_flow stage/express_tunnel stage/flow stage/frame stage/header stage/hop stage/icmp_write stage/inner stage/late stage/newflow stage/pass stage/police stage/rewrite stage/trace \
+DP_PLAIN := $(addprefix dataplane/,$(addsuffix .c,age binds calls cids contacts fastpath entropy flood flows held hot judge limit locals offenders punt punt_kind targets tunnels tunnels_open tracer view windows stage/bind stage/cid stage/express stage/express_cid stage/express_flow stage/express_tunnel stage/flow stage/frame stage/header stage/hop stage/icmp_write stage/inner stage/late stage/newflow stage/pass stage/police stage/rewrite stage/trace \
 	stage/tunnel_control stage/tunnel_in stage/tunnel_out))
 $(foreach t,$(UNIT_DP),$(eval $(call unit,$(t),dataplane,$$(B)/libzsdp.a $$(B)/libzsrelay.a,$$(B)/libzsdp.a $$(RELAY_LIBS))))
 # The one that sends has a fake of DPDK's queues.

@@ -1,32 +1,146 @@
-/* What the kernel is given at most: parts that do not take from each other, sources that do not either. */
+/* What the kernel is given at most: kinds that do not take from each other, senders that do not either. */
 #include "unit/lib/shm_test.h"
 
 #include <stdlib.h>
+#include "base/check.h"
 #include "net/packet.h"
 #include "punt.h"
 
-#define PPS   4000 /* 1,000, 1,000 and 2,000 of the parts; an eighth of a source */
+#define PPS   4000 /* 125 a part: 375 of arp, 500 of bgp, 250 of other, 500 to spare */
 #define MS    1000000ull
 #define TEN_S 10000
+#define FLOOD 20 /* packets a ms: five times what all kinds may have */
+#define ROWS  ZS_ARRAY_LEN(rows)
+
+/* One packet of each kind; behind it what is nearly of another. */
+static const struct row {
+	enum zs_punt kind;
+	uint16_t type;
+	uint8_t ttl, proto, head[14]; /* of what follows IP */
+	uint16_t frag;
+} rows[] = {
+	{ .kind = ZS_PUNT_arp, .type = 0x0806 },
+	{ .kind = ZS_PUNT_nd, .type = 0x86dd, .ttl = 255, .proto = 58, .head = { 135 } },
+	{ .kind = ZS_PUNT_near,
+	  .type = 0x0800,
+	  .ttl = 255,
+	  .proto = 6,
+	  .head = { 0xc0, 0, 0, 179, [13] = 16 } },
+	{ .kind = ZS_PUNT_syn, .type = 0x0800, .ttl = 60, .proto = 6, .head = { 0xc0, 0, 0, 22, [13] = 2 } },
+	{ .kind = ZS_PUNT_bgp, .type = 0x0800, .ttl = 1, .proto = 6, .head = { 0, 179, 0xc0, 0, [13] = 16 } },
+	{ .kind = ZS_PUNT_tcp, .type = 0x86dd, .ttl = 60, .proto = 6, .head = { 0xc0, 0, 0, 22, [13] = 24 } },
+	{ .kind = ZS_PUNT_icmp, .type = 0x0800, .ttl = 60, .proto = 1, .head = { 8 } },
+	{ .kind = ZS_PUNT_control, .type = 0x86dd, .ttl = 60, .proto = 17, .head = { 0xc0, 0, 0x0f, 0xa1 } },
+	{ .kind = ZS_PUNT_other, .type = 0x0800, .ttl = 60, .proto = 17, .head = { 0xc0, 0, 0, 9 } },
+	/* nearly */
+	{ .kind = ZS_PUNT_arp, .type = 0x88cc },
+	{ .kind = ZS_PUNT_icmp, .type = 0x86dd, .ttl = 254, .proto = 58, .head = { 135 } },
+	{ .kind = ZS_PUNT_icmp, .type = 0x86dd, .ttl = 255, .proto = 58, .head = { 128 } },
+	{ .kind = ZS_PUNT_near,
+	  .type = 0x86dd,
+	  .ttl = 255,
+	  .proto = 6,
+	  .head = { 0, 179, 0xc0, 0, [13] = 2 } },
+	{ .kind = ZS_PUNT_near, .type = 0x0800, .ttl = 255, .proto = 17, .head = { 0xc0, 0, 0x0e, 0xc8 } },
+	{ .kind = ZS_PUNT_other, .type = 0x0800, .ttl = 254, .proto = 17, .head = { 0xc0, 0, 0x0e, 0xc8 } },
+	{ .kind = ZS_PUNT_syn,
+	  .type = 0x0800,
+	  .ttl = 254,
+	  .proto = 6,
+	  .head = { 0xc0, 0, 0, 179, [13] = 2 } },
+	{ .kind = ZS_PUNT_tcp, .type = 0x0800, .ttl = 60, .proto = 6, .head = { 0, 22, 0xc0, 0, [13] = 18 } },
+	{ .kind = ZS_PUNT_tcp, .type = 0x0800, .ttl = 60, .proto = 6, .head = { 0, 22, 0xc0, 0, [13] = 4 } },
+	{ .kind = ZS_PUNT_other, .type = 0x0800, .ttl = 60, .proto = 6, .head = { [3] = 179 }, .frag = 8 },
+	{ .kind = ZS_PUNT_other, .type = 0x0800, .ttl = 60, .proto = 47 },
+};
+
+struct sender {
+	uint32_t ip; /* the low bytes of an address */
+	uint32_t mac;
+};
 
 struct bed {
 	struct zs_punts punts;
-	struct zs_locals locals;
-	uint64_t ms;
+	struct zs_contacts contacts;
+	struct zs_conf_p2p p2p;
 };
+
+static const struct sender peer = { 0x0a010009, 9 }, neighbour = { 0x0a010007, 7 };
+
+/* As it would come from `from`; returns its length. */
+static uint32_t build(uint8_t frame[80], const struct row *r, struct sender from, bool tagged)
+{
+	uint32_t at = ZS_ETH_LEN + (tagged ? ZS_VLAN_LEN : 0), ip = __builtin_bswap32(from.ip),
+		 mac = __builtin_bswap32(from.mac);
+
+	memset(frame, 0, 80);
+	frame[6] = 2;
+	memcpy(frame + 8, &mac, 4);
+	if (tagged) {
+		frame[12] = 0x81;
+		frame[15] = 5;
+	}
+	frame[at - 2] = (uint8_t)(r->type >> 8);
+	frame[at - 1] = (uint8_t)r->type;
+	if (r->type == ZS_ETHERTYPE_IP4) {
+		memcpy(frame + at, (uint8_t[]){ 0x46 }, 1); /* with four bytes of options */
+		frame[at + 7] = (uint8_t)r->frag;
+		frame[at + 8] = r->ttl;
+		frame[at + 9] = r->proto;
+		memcpy(frame + at + 12, &ip, 4);
+		at += 24;
+	} else if (r->type == ZS_ETHERTYPE_IP6) {
+		frame[at + 6] = r->proto;
+		frame[at + 7] = r->ttl;
+		frame[at + 8] = 0x20;
+		memcpy(frame + at + 20, &ip, 4);
+		at += 40;
+	}
+	memcpy(frame + at, r->head, sizeof(r->head));
+	return at + (uint32_t)sizeof(r->head);
+}
+
+static bool may(struct bed *b, uint8_t iface, const struct row *r, struct sender from, uint64_t ms)
+{
+	uint8_t frame[80];
+	uint32_t len = build(frame, r, from, false);
+	enum zs_punt kind;
+	bool ok = zs_punt_may(&b->punts, iface, frame, len, ms * MS, &kind);
+
+	assert_int_equal(kind, r->kind);
+	return ok;
+}
+
+/* The kernel speaks to somebody. */
+static void speak(struct bed *b, const struct row *r, struct sender to, uint64_t ms)
+{
+	uint8_t frame[80];
+	uint32_t len = build(frame, r, to, false);
+
+	memmove(frame, frame + 6, 6);
+	zs_contacts_note(&b->contacts, frame, len, ms * MS);
+}
+
+static bool known(const struct bed *b, struct sender who, uint64_t ms)
+{
+	uint8_t frame[80];
+
+	build(frame, &rows[ZS_PUNT_other], who, false);
+	return zs_contacts_know(&b->contacts, frame + 6, ms * MS);
+}
 
 static int setup(void **state)
 {
 	struct bed *b = calloc(1, sizeof(*b));
 
 	b->punts.key[0] = 0x9e3779b97f4a7c15ull;
-	b->punts.key[1] = 0x6a09e667f3bcc909ull;
+	b->punts.key[1] = b->contacts.key = 0x6a09e667f3bcc909ull;
+	b->p2p = (struct zs_conf_p2p){ .listens = 1, .listen[0].port = 4001 };
+	b->punts.p2p = &b->p2p;
 	for (uint8_t i = 0; i < 2; i++)
-		zs_punt_set(&b->punts, i, PPS);
-	b->locals.count = 1;
-	b->locals.entry[0].used = 1;
-	b->locals.entry[0].prefix_len = 96 + 24;
-	assert_int_equal(zs_addr_parse(&b->locals.entry[0].addr, "10.1.0.1"), 0);
+		zs_punt_set(&b->punts, i, &b->contacts, PPS);
+	speak(b, &rows[ZS_PUNT_icmp], peer, 0);
+	speak(b, &rows[ZS_PUNT_icmp], neighbour, 0);
 	*state = b;
 	return 0;
 }
@@ -37,111 +151,164 @@ static int teardown(void **state)
 	return 0;
 }
 
-static bool arp(struct bed *b, uint8_t iface, uint8_t host, uint64_t now)
-{
-	uint8_t frame[60] = { [6] = 2, [11] = host, [12] = 8, [13] = 6 };
-
-	return zs_punt_may(&b->punts, &b->locals, iface, frame, sizeof(frame), now);
-}
-
-static bool ip(struct bed *b, const char *src, uint8_t vlan, uint64_t now)
-{
-	uint8_t frame[80] = { [12] = 8 };
-	uint32_t at = ZS_ETH_LEN;
-	struct zs_addr a;
-
-	assert_int_equal(zs_addr_parse(&a, src), 0);
-	if (vlan) {
-		frame[12] = 0x81;
-		frame[15] = vlan;
-		frame[16] = 8;
-		at += ZS_VLAN_LEN;
-	}
-	if (zs_addr_is4(&a)) {
-		memcpy(frame + at + 12, a.ip + 12, 4);
-	} else {
-		frame[at - 2] = 0x86;
-		frame[at - 1] = 0xdd;
-		memcpy(frame + at + 8, a.ip, 16);
-	}
-	return zs_punt_may(&b->punts, &b->locals, 0, frame, sizeof(frame), now);
-}
-
-/* Of a flood of ten packets a ms over ten seconds. */
-static uint32_t flood(struct bed *b, const char *src, uint8_t vlan)
-{
-	uint32_t passed = 0;
-
-	for (uint64_t end = b->ms + TEN_S; b->ms < end; b->ms++)
-		for (int i = 0; i < 10; i++)
-			passed += ip(b, src, vlan, b->ms * MS);
-	return passed;
-}
-
-static void test_source(void **state)
+static void test_kinds(void **state)
 {
 	struct bed *b = *state;
 
-	assert_in_range(flood(b, "192.0.2.7", 0), 2500, 2550);
-	assert_in_range(flood(b, "10.1.0.7", 0), 1250, 1300);
-	assert_in_range(flood(b, "fe80::7", 0), 1250, 1300);
-	assert_in_range(flood(b, "2001:db8::7", 5), 2500, 2550);
+	for (uint32_t i = 0; i < ROWS * 2; i++) {
+		uint8_t frame[80];
+		uint32_t len = build(frame, &rows[i / 2], peer, i % 2);
+		struct zs_addr src;
+
+		assert_int_equal(zs_punt_kind(&b->p2p, frame, len, &src), rows[i / 2].kind);
+		if (rows[i / 2].type == ZS_ETHERTYPE_IP4)
+			assert_int_equal(zs_addr_get4(&src), __builtin_bswap32(peer.ip));
+	}
+	for (uint32_t i = 0; i < ZS_PUNTS; i++)
+		assert_int_equal(rows[i].kind, i);
 }
 
-/* One that floods leaves the others of its part theirs, and many that do leave the other parts theirs. */
-static void test_parts(void **state)
+/* Somebody's packets, 20 a second, beside a flood that draws senders from `from` with masks of what is drawn: how many
+ * of both pass in ten seconds. */
+struct passed {
+	uint32_t flood, beside;
+};
+
+static struct passed against(struct bed *b, const struct row *flood, struct sender from, struct sender drawn,
+			     const struct row *beside, struct sender who)
 {
-	struct bed *b = *state;
-	uint32_t far = 0, near = 0, link = 0, other = 0;
+	struct passed n = { 0 };
+	uint64_t seed = 12345;
 
 	for (uint64_t ms = 0; ms < TEN_S; ms++) {
-		char src[24];
-
-		for (int i = 0; i < 20; i++) {
-			snprintf(src, sizeof(src), "198.51.%u.%d", (unsigned)(ms % 256), 1 + i);
-			far += ip(b, src, 0, ms * MS);
+		for (int i = 0; i < FLOOD; i++) {
+			seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+			n.flood += may(b, 0, flood,
+				       (struct sender){ from.ip ^ ((uint32_t)(seed >> 32) & drawn.ip),
+							from.mac ^ ((uint32_t)(seed >> 24) & drawn.mac) },
+				       ms);
 		}
-		if (ms % 20)
-			continue; /* what has to get through: 50 a second each */
-		near += ip(b, "10.1.0.9", 0, ms * MS);
-		link += arp(b, 0, 9, ms * MS);
-		other += arp(b, 1, 9, ms * MS);
+		if (ms % 50 == 0)
+			n.beside += may(b, 0, beside, who, ms);
 	}
-	assert_in_range(far, 18000, 20200); /* of 200,000 */
-	assert_int_equal(near, 500);
-	assert_int_equal(link, 500);
-	assert_int_equal(other, 500);
+	return n;
 }
 
-static void test_beside(void **state)
+/* From anywhere, by a neighbour's link address (a router's) or any: no kind takes another's, the peer's own address or not. */
+static void test_kinds_apart(void **state)
+{
+	static const struct sender drawn[] = { { 0, 0 }, { 0xff, 0 }, { ~0u, 0 }, { ~0u, ~0u } };
+
+	for (uint32_t i = 0; i < ZS_PUNTS; i++)
+		for (uint32_t k = 0; k < ZS_PUNTS; k++)
+			for (uint32_t d = 0; d < ZS_ARRAY_LEN(drawn); d++) {
+				struct passed n;
+
+				if (i == k)
+					continue;
+				teardown(state);
+				setup(state);
+				n = against(*state, &rows[i], peer, drawn[d], &rows[k], peer);
+				assert_int_equal(n.beside, 200);
+				assert_in_range(n.flood, 5000, 12000);
+			}
+}
+
+/* Within a kind: one source does not take another's, by the same router. */
+static void test_sources(void **state)
+{
+	struct passed n = against(*state, &rows[ZS_PUNT_tcp], peer, (struct sender){ 0, 0 },
+				  &rows[ZS_PUNT_tcp], (struct sender){ 0xc0000207, peer.mac });
+
+	assert_int_equal(n.beside, 200);
+	assert_in_range(n.flood, 6000, 6700); /* a quarter of 625, and the 500 to spare */
+}
+
+/* … and one neighbour that forges sources not another's. */
+static void test_neighbours(void **state)
+{
+	struct passed n = against(*state, &rows[ZS_PUNT_bgp], neighbour, (struct sender){ ~0u, 0 },
+				  &rows[ZS_PUNT_bgp], peer);
+
+	assert_int_equal(n.beside, 200);
+	assert_in_range(n.flood, 7000, 7700); /* half of 500, and the 500 to spare */
+}
+
+/* … and link addresses drawn at random not what those have that the kernel speaks to, even if they forge their addresses. */
+static void test_strangers(void **state)
+{
+	static const enum zs_punt kinds[] = { ZS_PUNT_arp, ZS_PUNT_nd, ZS_PUNT_near, ZS_PUNT_bgp };
+	static const struct sender any = { ~0u, ~0u }, forged = { 0, ~0u };
+
+	for (uint32_t i = 0; i < ZS_ARRAY_LEN(kinds); i++) {
+		const struct row *r = &rows[kinds[i]];
+		struct passed n;
+
+		teardown(state);
+		setup(state);
+		n = against(*state, r, (struct sender){ 0x0a0100c8, 0x100 }, any, r, peer);
+		assert_int_equal(n.beside, 200);
+		teardown(state);
+		setup(state);
+		n = against(*state, r, (struct sender){ peer.ip, 0x100 }, forged, r, peer);
+		assert_int_equal(n.beside, 200);
+		/* A stranger that floods leaves another stranger something. */
+		teardown(state);
+		setup(state);
+		n = against(*state, r, (struct sender){ 0x0a0100c8, 0x100 }, (struct sender){ ~0u, 0 }, r,
+			    (struct sender){ 0x0a010063, 0x63 });
+		assert_in_range(n.beside, 100, 200);
+	}
+}
+
+static void test_ports(void **state)
 {
 	struct bed *b = *state;
-	uint32_t beside = 0;
 
-	for (uint64_t ms = 0; ms < TEN_S; ms++) {
-		for (int i = 0; i < 10; i++)
-			arp(b, 0, 1, ms * MS);
-		if (ms % 100 == 0)
-			beside += arp(b, 0, 2, ms * MS);
-	}
-	assert_int_equal(beside, 100);
+	for (int i = 0; i < 10000; i++)
+		may(b, 0, &rows[ZS_PUNT_arp], neighbour, 1);
+	assert_false(may(b, 0, &rows[ZS_PUNT_arp], neighbour, 1));
+	assert_true(may(b, 1, &rows[ZS_PUNT_arp], neighbour, 1));
 }
 
-/* A frame of any length is some part's; none is read beyond its end, which is the sanitizer's to see. */
+static void test_contacts(void **state)
+{
+	struct bed *b = *state;
+	struct sender who = { 1, 0x50 };
+
+	assert_true(known(b, peer, 300 * 1000));
+	assert_false(known(b, peer, 301 * 1000));
+	/* What only resolves addresses is sent to whoever asks. */
+	speak(b, &rows[ZS_PUNT_arp], who, 0);
+	speak(b, &rows[ZS_PUNT_nd], who, 0);
+	assert_false(known(b, who, 0));
+	/* Answers to a flood of strangers push nobody out that the kernel goes on to speak to. */
+	for (uint32_t i = 0; i < 100000; i++) {
+		speak(b, &rows[ZS_PUNT_icmp], (struct sender){ 1, 0x10000 + i }, i * 10);
+		if (i % 10000 == 0)
+			speak(b, &rows[ZS_PUNT_tcp], peer, i * 10);
+		assert_true(known(b, peer, i * 10));
+	}
+	/* They go when they are old. */
+	speak(b, &rows[ZS_PUNT_icmp], who, 2000 * 1000);
+	assert_true(known(b, who, 2000 * 1000));
+	assert_false(known(b, peer, 2000 * 1000));
+}
+
+/* A frame of any length is of some kind; none is read beyond its end, which is the sanitizer's to see. */
 static void test_cut(void **state)
 {
-	static const uint8_t types[3][2] = { { 8, 0 }, { 0x86, 0xdd }, { 0x81, 0 } };
 	struct bed *b = *state;
+	uint64_t ms = 0;
 
-	for (uint32_t len = 1; len < 80; len++)
-		for (int kind = 0; kind < 3; kind++) {
-			uint8_t *frame = calloc(1, len);
+	for (uint32_t i = 0; i < ROWS; i++)
+		for (uint32_t len = 1; len < 80; len++) {
+			uint8_t whole[80], *frame = malloc(len);
+			enum zs_punt kind;
 
-			if (len > 13)
-				memcpy(frame + 12, types[kind], 2);
-			if (len > 17)
-				memcpy(frame + 16, types[len % 2], 2);
-			assert_true(zs_punt_may(&b->punts, &b->locals, 1, frame, len, len * 100 * MS));
+			build(whole, &rows[i], peer, len % 2);
+			memcpy(frame, whole, len);
+			assert_true(zs_punt_may(&b->punts, 1, frame, len, (ms += 100) * MS, &kind));
 			free(frame);
 		}
 }
@@ -149,9 +316,13 @@ static void test_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_source, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_parts, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_beside, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kinds_apart, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sources, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_neighbours, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_strangers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ports, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_contacts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
 	};
 

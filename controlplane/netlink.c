@@ -97,6 +97,15 @@ static void on_answers(void *ctx, int fd, unsigned events)
 
 /* --- what goes out --- */
 
+/* A TAP that the dataplane makes when it starts. */
+static bool is_twin(const struct zs_conf *conf, const char *device)
+{
+	for (uint32_t i = 0; i < conf->dataplane.ports; i++)
+		if (!strcmp(conf->dataplane.port[i].twin, device))
+			return true;
+	return false;
+}
+
 static void show_links(struct zs_netlink *n)
 {
 	for (uint32_t i = 0; i < n->kernel.devices; i++) {
@@ -105,7 +114,10 @@ static void show_links(struct zs_netlink *n)
 		if (d->index && d->up)
 			continue;
 		zs_control_raise(n->c, ZS_HEALTH_iface_down, "%s%s", d->name,
-				 d->index ? "" : " is not there");
+				 d->index ? ""
+				 : is_twin(n->c->conf, d->name)
+				     ? " is not there: restart zs-dataplane, it makes it"
+				     : " is not there");
 		return;
 	}
 	zs_control_clear(n->c, ZS_HEALTH_iface_down);

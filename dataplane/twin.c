@@ -15,6 +15,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include "loop/notify.h"
+#include "net/tap.h"
 #include "punt.h"
 #include "stage/stage.h"
 
@@ -66,9 +67,16 @@ int zs_twin_open(struct zs_dp *dp, uint32_t i, struct zs_error *err)
 	char name[16], args[96];
 	int rc = make_tap(p->conf->twin);
 
+	if (rc && zs_tap_is(p->conf->twin) == 0)
+		return zs_error_set(err, rc, ZS_EXIT_RESOURCE,
+				    "port %s: there is a device %s that is no TAP; name another with "
+				    "'twin:', or rename that one",
+				    p->conf->name, p->conf->twin);
 	if (rc)
 		return zs_error_set(err, rc, ZS_EXIT_RESOURCE, "port %s: no twin %s in the kernel: %s",
-				    p->conf->name, p->conf->twin, strerror(-rc));
+				    p->conf->name, p->conf->twin,
+				    rc == -EINVAL ? "it is a TAP of somebody else's: ip link delete it"
+						  : strerror(-rc));
 	snprintf(name, sizeof(name), "net_tap%u", i);
 	snprintf(args, sizeof(args), "iface=%s,mac=%02x:%02x:%02x:%02x:%02x:%02x", p->conf->twin, p->mac[0],
 		 p->mac[1], p->mac[2], p->mac[3], p->mac[4], p->mac[5]);

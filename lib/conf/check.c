@@ -109,6 +109,9 @@ static int check_twin(const struct checker *c, uint32_t index)
 	if (p->driver == ZS_DRIVER_AF_XDP)
 		return FAIL(c, p->twin, "port %s: the kernel keeps %s under driver af_xdp; leave out 'twin'",
 			    p->name, p->device);
+	if (!strcmp(p->twin, "lo"))
+		return FAIL(c, p->twin,
+			    "twin: 'lo' is the loopback interface; name one that is not there yet");
 	for (uint32_t i = 0; i < c->conf->dataplane.ports; i++) {
 		const struct zs_conf_port *q = &c->conf->dataplane.port[i];
 

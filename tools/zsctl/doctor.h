@@ -26,6 +26,7 @@ void doctor_machine(struct doctor *d); /* kernel, disks, groups */
 void doctor_forwarding(struct doctor *d);
 void doctor_cores(struct doctor *d);   /* processors, isolation, interrupts */
 void doctor_network(struct doctor *d); /* interfaces and ports; reads /sys and /proc, opens no device */
+void doctor_twins(struct doctor *d);   /* the kernel's twins of ports */
 void doctor_planes(struct doctor *d);  /* the processes that run */
 
 #endif

@@ -185,5 +185,6 @@ void doctor_network(struct doctor *d)
 			   "cannot see which interface the machine is managed by: %s", strerror(-rc));
 	for (uint32_t i = 0; !rc && i < d->conf->dataplane.ports; i++)
 		port(d, &d->conf->dataplane.port[i], &m);
+	doctor_twins(d);
 	flow_ports(d);
 }

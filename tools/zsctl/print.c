@@ -329,7 +329,7 @@ static void print_stop(json_t *r)
 {
 	bool stored = yes(r, "stored"), recorded = yes(r, "recorded");
 
-	printf("stopped: every packet is dropped until zsctl resume\n");
+	printf("stopped: nothing is relayed until zsctl resume\n");
 	if (!stored || !recorded)
 		printf("not %s yet, which follows when it can: %s\n",
 		       stored	  ? "in the audit file"

@@ -107,6 +107,7 @@ static const struct row {
 	  "belongs to port a already" },
 	{ PORTS "  - {name: a, driver: ring, twin: e}\n  - {name: b, driver: af_packet, device: e}\n", 3,
 	  "belongs to port b already" },
+	{ PORTS "  - {name: a, driver: ring, twin: lo}\n", 3, "is the loopback interface" },
 	{ PORTS "  - {name: a, driver: ring, twin_pps: 0}\n", 3, "out of range" },
 	{ PORTS "  - {name: a, driver: ring, addresses: [10.0.0.1]}\n", 3, "ADDR/LEN" },
 	{ PORTS "  - {name: a, driver: ring, addresses: [10.0.0.1/33]}\n", 3, "prefix length" },

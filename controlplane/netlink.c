@@ -116,7 +116,7 @@ static void show_links(struct zs_netlink *n)
 		zs_control_raise(n->c, ZS_HEALTH_iface_down, "%s%s", d->name,
 				 d->index ? ""
 				 : is_twin(n->c->conf, d->name)
-				     ? " is not there: restart zs-dataplane, it makes it"
+				     ? " is not there: (re)start zs-dataplane, which makes it"
 				     : " is not there");
 		return;
 	}

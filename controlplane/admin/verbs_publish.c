@@ -7,7 +7,7 @@
 
 static json_t *publication(const struct zs_publication *p, const struct zs_publication *waits)
 {
-	return json_pack("{s:i,s:o,s:I,s:I,s:I,s:s,s:o}", "port", p->port, "target",
+	return json_pack("{s:i,s:o,s:I,s:I,s:I,s:s,s:o*}", "port", p->port, "target",
 			 p->attached.id ? zs_view_attached(p->attached.id, p->attached.service)
 					: zs_view_endpoint(&p->target),
 			 "new_flows_s", (json_int_t)p->new_flows_s, "new_flows_burst",
@@ -15,7 +15,7 @@ static json_t *publication(const struct zs_publication *p, const struct zs_publi
 			 p->attached.id	  ? "attach"
 			 : p->from_config ? "config"
 					  : "zsctl",
-			 "waiting", waits ? zs_view_endpoint(&waits->target) : json_null());
+			 "waiting", waits ? zs_view_endpoint(&waits->target) : NULL);
 }
 
 int zs_verb_publish_add(struct zs_control *c, json_t *args, json_t **result, struct zs_error *err)

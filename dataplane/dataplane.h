@@ -86,6 +86,7 @@ struct zs_dp {
 	struct zs_sessions sessions_slot[2];
 	struct zs_sessions *_Atomic sessions;
 	struct zs_sessions *sessions_leaving;
+	uint32_t agrees; /* view.c: of which segments the layout is this program's */
 	struct zs_port port[ZS_IFACES_MAX];
 	uint32_t ports;
 	struct zs_worker *worker[ZS_WORKERS_MAX];

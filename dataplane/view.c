@@ -16,18 +16,38 @@ static bool let_go(const struct zs_dp *dp)
 	return true;
 }
 
+/* One code for both segments: fine when neither is refused, also because a refused one went and ours has its name again. */
+enum view { TABLES = 1, SESSIONS = 2, BOTH = 3 };
+
+static void agree(struct zs_dp *dp, enum view which)
+{
+	if (dp->agrees & which)
+		return;
+	dp->agrees |= which;
+	if (dp->agrees == BOTH)
+		zs_health_clear(dp->state.health, ZS_HEALTH_layout);
+}
+
+static void refuse(struct zs_dp *dp, enum view which, const char *name, const char *why)
+{
+	dp->agrees &= ~(uint32_t)which;
+	ZS_LOG(dp->log, SEGMENT_REFUSED, "segment=%s reason=\"%s\"", name, why);
+	zs_health_raise(dp->state.health, ZS_HEALTH_layout, "%s", why);
+}
+
 /* Tells what came of joining a segment. */
-static bool joined(struct zs_dp *dp, int rc, const char *name, struct zs_segment *seg,
+static bool joined(struct zs_dp *dp, int rc, enum view which, struct zs_segment *seg,
 		   const struct zs_error *err)
 {
-	if (rc == -EPROTO || rc == -EUCLEAN) {
-		ZS_LOG(dp->log, SEGMENT_REFUSED, "segment=%s reason=\"%s\"", name, err->text);
-		zs_health_raise(dp->state.health, ZS_HEALTH_layout, "%s", err->text);
-	}
+	const char *name = which == TABLES ? "tables" : "sessions";
+
+	if (rc == -EPROTO || rc == -EUCLEAN)
+		refuse(dp, which, name, err->text);
+	if (rc == 0 || rc == -ENOENT)
+		agree(dp, which);
 	if (rc)
 		return false;
 	zs_fault_watch(seg);
-	zs_health_clear(dp->state.health, ZS_HEALTH_layout);
 	ZS_LOG(dp->log, SEGMENT_ADOPTED, "segment=%s incarnation=%llx", name,
 	       (unsigned long long)seg->base->incarnation);
 	return true;
@@ -39,7 +59,7 @@ static void join(struct zs_dp *dp, struct zs_tables *slot)
 	struct zs_error err = { 0 };
 	int rc = zs_tables_open_reader(slot, dp->shm_dir, &err);
 
-	if (!joined(dp, rc, "tables", &slot->seg, &err))
+	if (!joined(dp, rc, TABLES, &slot->seg, &err))
 		return;
 	atomic_store_explicit(&dp->tables, slot, memory_order_release);
 	dp->leaving = old;
@@ -68,11 +88,13 @@ static void refresh_sessions(struct zs_dp *dp)
 		zs_sessions_close(dp->sessions_leaving);
 		dp->sessions_leaving = NULL;
 	}
-	if (now && !zs_segment_replaced(&now->seg))
+	if (now && !zs_segment_replaced(&now->seg)) {
+		agree(dp, SESSIONS);
 		return;
+	}
 	slot = &dp->sessions_slot[now == &dp->sessions_slot[0]];
 	rc = zs_sessions_open_reader(slot, dp->shm_dir, &err);
-	if (!joined(dp, rc, "sessions", &slot->seg, &err))
+	if (!joined(dp, rc, SESSIONS, &slot->seg, &err))
 		return;
 	atomic_store_explicit(&dp->sessions, slot, memory_order_release);
 	dp->sessions_leaving = now;
@@ -121,6 +143,8 @@ void zs_view_refresh(struct zs_dp *dp)
 		zs_targets_sync(dp->targets, now);
 	if (!now || zs_segment_replaced(&now->seg))
 		join(dp, now == &dp->slot[0] ? &dp->slot[1] : &dp->slot[0]);
+	else
+		agree(dp, TABLES);
 }
 
 void zs_view_close(struct zs_dp *dp)

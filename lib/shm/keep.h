@@ -8,11 +8,13 @@
 
 #include "base/error.h"
 
-/* Names every segment in `dir` a second time; what was kept before is forgotten. -errno. */
+/* Names every segment in `dir` a second time; what was kept before is forgotten. -EPERM: DIR/before is another's, or a link.
+ * -errno. */
 int zs_keep(const char *dir, struct zs_error *err);
 /* For the build of before: of what now is of another version, tables and state are put back in place, the
  * others are removed, to be made anew. The state is marked: its next writer takes the flows alone, under a new incarnation,
- * which ends every session (counters that were used since must not come again). Can be called again. -errno. */
+ * which ends every session (counters that were used since must not come again). Where nothing is kept nothing is touched.
+ * Can be called again. As zs_keep. */
 int zs_keep_put_back(const char *dir, struct zs_error *err);
 void zs_keep_forget(const char *dir);
 

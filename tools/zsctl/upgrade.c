@@ -118,7 +118,8 @@ static int finish(struct upgrade *u, const char *state)
 {
 	int rc = upgrade_record_put(u, true);
 
-	zs_keep_forget(u->shm);
+	if (!rc)
+		zs_keep_forget(u->shm); /* as long as the record says "begun" a rollback needs them */
 	if (!rc && upgrade_audit(u, state) != ZS_EXIT_OK)
 		upgrade_say(u, "not in the audit file: %s", u->err.text);
 	return rc;

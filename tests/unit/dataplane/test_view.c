@@ -95,6 +95,72 @@ static void layout_is_told(void **state)
 	zs_view_close(&r->dp);
 }
 
+static uint32_t layout_raised(struct rig *r)
+{
+	struct zs_health_cell cell;
+
+	zs_health_read(r->dp.state.health, ZS_HEALTH_layout, &cell);
+	return cell.raised;
+}
+
+static void path_of(struct rig *r, const char *name, char out[160])
+{
+	snprintf(out, 160, "%s/%s", r->dp.shm_dir, name);
+}
+
+/* As an upgrade that is undone does: other tables take the name, then those of before have it again. */
+static void layout_comes_back(void **state)
+{
+	struct rig *r = *state;
+	struct zs_segment_kind newer = zs_tables_kind;
+	char tables[160], kept[160];
+	struct zs_tables *first;
+	struct zs_segment seg;
+	struct zs_error err;
+
+	rig_state(r, 1, 64);
+	zs_view_refresh(&r->dp);
+	first = atomic_load(&r->dp.tables);
+	path_of(r, "tables", tables);
+	path_of(r, "kept", kept);
+	assert_int_equal(rename(tables, kept), 0);
+	newer.version++;
+	assert_int_equal(zs_segment_new(&seg, r->dp.shm_dir, &newer, NULL, &err), 0);
+	assert_int_equal(zs_segment_publish(&seg, &err), 0);
+	zs_segment_leave(&seg);
+	zs_view_refresh(&r->dp);
+	assert_int_equal(layout_raised(r), 1);
+	assert_ptr_equal(atomic_load(&r->dp.tables), first);
+	assert_int_equal(rename(kept, tables), 0);
+	zs_view_refresh(&r->dp);
+	assert_int_equal(layout_raised(r), 0);
+	assert_ptr_equal(atomic_load(&r->dp.tables), first);
+	zs_view_close(&r->dp);
+}
+
+/* What sessions say takes nothing back of what tables have said. */
+static void layout_of_two(void **state)
+{
+	struct zs_sessions_shape shape = { .attachments = 16, .sessions = 16 };
+	struct rig *r = *state;
+	struct zs_sessions w;
+	struct zs_error err = { 0 };
+	bool fresh;
+
+	rig_state(r, 1, 64);
+	r->writer.seg.base->version = 9;
+	assert_int_equal(zs_sessions_open_writer(&w, r->dp.shm_dir, &shape, &fresh, &err), 0);
+	zs_view_refresh(&r->dp);
+	zs_view_refresh(&r->dp);
+	assert_non_null(atomic_load(&r->dp.sessions));
+	assert_int_equal(layout_raised(r), 1);
+	r->writer.seg.base->version = ZS_TABLES_VERSION;
+	zs_view_refresh(&r->dp);
+	assert_int_equal(layout_raised(r), 0);
+	zs_view_close(&r->dp);
+	zs_sessions_close(&w);
+}
+
 static void set_levels(struct rig *r, uint8_t port, uint8_t worker)
 {
 	struct zs_settings s;
@@ -127,8 +193,8 @@ static void levels(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
-	const struct CMUnitTest tests[] = { T(joined_and_replaced), T(sessions), T(layout_is_told),
-					    T(levels) };
+	const struct CMUnitTest tests[] = { T(joined_and_replaced), T(sessions),      T(layout_is_told),
+					    T(layout_comes_back),   T(layout_of_two), T(levels) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

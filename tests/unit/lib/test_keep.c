@@ -140,6 +140,56 @@ static void test_put_back(void **state)
 	assert_int_equal(inode(s, "tables"), was);
 }
 
+/* The relay's user may write in `dir`; who keeps is root. */
+static void test_follows_no_link(void **state)
+{
+	struct scratch *s = *state;
+	struct zs_segment_kind tables = KIND("tables", 7);
+	char before[128], elsewhere[128], precious[160], kind[128];
+	struct zs_error err;
+	int fd;
+
+	make(s, &tables);
+	snprintf(before, sizeof(before), "%s/before", s->dir);
+	snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", s->dir);
+	snprintf(precious, sizeof(precious), "%s/state", elsewhere);
+	snprintf(kind, sizeof(kind), "%s/events", s->dir);
+	assert_int_equal(mkdir(elsewhere, 0700), 0);
+	fd = open(precious, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(symlink(elsewhere, before), 0);
+	assert_int_equal(zs_keep(s->dir, &err), -EPERM);
+	assert_int_equal(zs_keep_put_back(s->dir, &err), -EPERM);
+	zs_keep_forget(s->dir);
+	assert_int_equal(access(precious, F_OK), 0);
+	assert_int_equal(unlink(before), 0);
+	assert_int_equal(mkdir(before, 0700), 0);
+	assert_int_equal(chmod(before, 0777), 0);
+	assert_int_equal(zs_keep(s->dir, &err), -EPERM);
+	assert_int_equal(rmdir(before), 0);
+	assert_int_equal(symlink(precious, kind), 0); /* in a segment's place */
+	assert_int_equal(zs_keep(s->dir, &err), -ELOOP);
+	assert_int_equal(inode(s, "before"), 0);
+	assert_int_equal(unlink(kind), 0);
+	assert_int_equal(zs_keep(s->dir, &err), 0);
+	unlink(precious);
+	rmdir(elsewhere);
+}
+
+static void test_nothing_kept_nothing_touched(void **state)
+{
+	struct scratch *s = *state;
+	struct zs_segment_kind tables = KIND("tables", 7), sessions = KIND("sessions", 3);
+	struct zs_error err;
+
+	make(s, &tables);
+	make(s, &sessions);
+	assert_int_equal(zs_keep_put_back(s->dir, &err), 0);
+	assert_int_not_equal(inode(s, "tables"), 0);
+	assert_int_not_equal(inode(s, "sessions"), 0);
+}
+
 static uint64_t make_state(struct scratch *s, uint32_t flows)
 {
 	struct zs_flow_table t;
@@ -197,6 +247,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_preflight, scratch_setup, end),
 		cmocka_unit_test_setup_teardown(test_preflight_disturbs_nobody, scratch_setup, end),
 		cmocka_unit_test_setup_teardown(test_put_back, scratch_setup, end),
+		cmocka_unit_test_setup_teardown(test_follows_no_link, scratch_setup, end),
+		cmocka_unit_test_setup_teardown(test_nothing_kept_nothing_touched, scratch_setup, end),
 		cmocka_unit_test_setup_teardown(test_state_comes_back_with_flows_alone, scratch_setup, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -263,8 +263,10 @@ static int preflight(const struct zs_conf *conf, struct zs_error *err)
 						    { .kind = &zs_events_kind },
 						    { .kind = &zs_trace_kind } };
 	char dir[96];
-	int rc = zs_segment_dir(dir, conf->instance, false, err);
+	int rc = zs_module_need(conf, ZS_MODULE_forwarding, err);
 
+	if (!rc)
+		rc = zs_segment_dir(dir, conf->instance, false, err);
 	return rc ? rc : zs_preflight(dir, rows, ZS_ARRAY_LEN(rows), stdout, err);
 }
 

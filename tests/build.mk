@@ -133,7 +133,13 @@ $(B)/$(1)/zs-dataplane: $(filter-out %/main.o,$(DP_OBJ)) $(BPF_OBJ) $(patsubst %
 $(B)/$(1)/zs-controlplane: $(filter-out %/main.o,$(CP_OBJ)) $(patsubst %,$(B)/$(1)/obj/%.o,$(filter-out dataplane/%,$(NEXT_OWN))) $(4) $(B)/libzsp2p.a $(B)/libzs.a
 	@echo "  LD    $$@"
 	@$(CC) $(LDFLAGS) -pie -o $$@ $$(filter %.o,$$^) $(CP_LIBS) $(B)/libzs.a $(LIB_LIBS)
-later-bins: $(B)/$(1)/zs-dataplane $(B)/$(1)/zs-controlplane
+$(B)/$(1)/zsctl: $(filter-out %/version.o,$(ZSCTL_OBJ)) $(patsubst %,$(B)/$(1)/obj/%.o,tools/zsctl/version $(filter lib/%,$(NEXT_OWN))) $(4) $(B)/libzs.a
+	@echo "  LD    $$@"
+	@$(CC) $(LDFLAGS) -pie -o $$@ $$(filter %.o,$$^) $(B)/libzs.a $(ZSCTL_LIBS)
+$(B)/$(1)/zs-steer: $(BPF_OBJ) $(B)/$(1)/obj/bpf/steerctl.o $(B)/libzs.a
+	@echo "  LD    $$@"
+	@$(CC) $(LDFLAGS) -pie -o $$@ $$(filter %.o,$$^) $(B)/libzs.a $(BPF_LIBS) $(LIB_LIBS)
+later-bins: $(addprefix $(B)/$(1)/,zs-dataplane zs-controlplane zsctl zs-steer)
 endef
 ifeq ($(FLAVOUR)$(CONFIG_ENGINE_DPDK),releasey)
 .PHONY: later-bins

@@ -25,7 +25,7 @@ static int unreachable(const struct zsctl *z, struct zs_error *err, int code)
 static int dial(const struct zsctl *z, struct zs_error *err)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	struct timeval limit = { .tv_sec = TIMEOUT_S };
+	struct timeval limit = { .tv_sec = z->patience_s ? z->patience_s : TIMEOUT_S };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)

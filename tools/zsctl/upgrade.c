@@ -1,6 +1,6 @@
 /* zsctl upgrade. The order, each step only when the one before went well:
  *
- *   find and stage the new files · ask both new planes, read-only, whether they could take over · look at health ·
+ *   look at health and at what runs · find and stage the new files · ask the new ones, read-only, whether they could take over ·
  *   keep what runs, its segments too · write the record · install · control plane · dataplane · health · record
  *
  * The control plane is first: the old dataplane goes on with the tables that it has, and the new one finds tables that it can
@@ -103,10 +103,11 @@ static int change(struct upgrade *u)
 {
 	int rc = upgrade_install(u);
 
+	upgrade_count(u);
 	if (!rc)
 		rc = restart(u, UPGRADE_CONTROL);
 	if (!rc)
-		rc = upgrade_wait_control(u, u->to);
+		rc = upgrade_wait_control(u);
 	if (!rc)
 		rc = restart(u, UPGRADE_DATA);
 	if (!rc)
@@ -237,10 +238,13 @@ static int begin(struct upgrade *u, bool dry)
 		rc = upgrade_look(u);
 	if (!rc)
 		rc = read_starts(u);
-	if (!rc && upgrade_runs_already(u))
-		return answer(u, "same");
 	if (!rc && !dry)
 		rc = upgrade_stage(u);
+	if (!rc && upgrade_runs_already(u)) {
+		if (u->staged)
+			upgrade_unstage(u);
+		return answer(u, "same");
+	}
 	if (!rc)
 		rc = upgrade_examine(u);
 	if (!rc && dry)
@@ -267,12 +271,17 @@ static int settle(struct upgrade *u, bool asked)
 					  "no upgrade was cut off; zsctl upgrade %s goes back to what it has",
 					  u->keep)
 			     : ZS_EXIT_OK;
+	if (strcmp(left.into, u->into) != 0) {
+		json_decref(left.before);
+		return zsctl_fail(
+		    u->z, ZS_EXIT_REFUSED,
+		    "an upgrade of the programs in %s was cut off; undo it by --rollback --into %s",
+		    left.into, left.into);
+	}
 	upgrade_say(u, "an upgrade from %s to %s was cut off", left.from, left.to);
 	status = undo(&left);
 	if (!status && asked)
 		status = answer(&left, "undone");
-	for (int p = 0; p < UPGRADE_PLANES; p++)
-		json_decref(left.start[p].args);
 	json_decref(left.before);
 	return status;
 }
@@ -285,6 +294,8 @@ static int run(struct upgrade *u)
 	if (upgrade_read_args(u) || (!dry && upgrade_open_keep(u)))
 		return fail(u);
 	hold_signals();
+	if (!dry)
+		upgrade_unstage(u); /* of a killed one */
 	status = dry ? ZS_EXIT_OK : settle(u, u->newdir == NULL);
 	if (status || !u->newdir)
 		return status;
@@ -293,13 +304,18 @@ static int run(struct upgrade *u)
 
 int zsctl_upgrade(const struct zsctl *z)
 {
-	struct upgrade u = { .z = z, .lock = -1, .began_ns = zs_clock_ns() };
-	int status = run(&u);
+	struct zsctl hasty = *z; /* --timeout and Ctrl-C hold also where no answer comes */
+	struct upgrade u = { .z = &hasty, .lock = -1, .exe = { -1, -1 }, .began_ns = zs_clock_ns() };
+	int status;
 
-	for (int p = 0; p < UPGRADE_PLANES; p++)
+	hasty.patience_s = UPGRADE_PATIENCE_S;
+	status = run(&u);
+	for (int p = 0; p < UPGRADE_PLANES; p++) {
 		json_decref(u.start[p].args);
+		if (u.exe[p] >= 0)
+			close(u.exe[p]);
+	}
 	json_decref(u.before);
-	if (u.lock >= 0)
-		close(u.lock);
+	upgrade_unlock(&u);
 	return status;
 }

@@ -53,6 +53,41 @@ int upgrade_read_args(struct upgrade *u)
 	return zs_segment_dir(u->shm, u->z->instance, false, &u->err);
 }
 
+/* Beside the programs, which it is about: instances share them. Its file goes with the call. */
+static void lock_path(const struct upgrade *u, char path[ZS_FILE_PATH + 32])
+{
+	snprintf(path, ZS_FILE_PATH + 32, "%s/.zsctl-upgrade.lock", u->into);
+}
+
+static int lock(struct upgrade *u)
+{
+	char path[ZS_FILE_PATH + 32];
+	struct stat st;
+
+	lock_path(u, path);
+	u->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (u->lock < 0)
+		return zs_error_set(&u->err, -errno, ZS_EXIT_RESOURCE, "%s: %s", path, strerror(errno));
+	if (flock(u->lock, LOCK_EX | LOCK_NB) == 0 && fstat(u->lock, &st) == 0 && st.st_nlink == 1)
+		return 0;
+	close(u->lock);
+	u->lock = -1;
+	return zs_error_set(&u->err, -EBUSY, ZS_EXIT_REFUSED,
+			    "another zsctl upgrades the programs in %s; wait for it", u->into);
+}
+
+void upgrade_unlock(struct upgrade *u)
+{
+	char path[ZS_FILE_PATH + 32];
+
+	if (u->lock < 0)
+		return;
+	lock_path(u, path);
+	unlink(path);
+	close(u->lock);
+	u->lock = -1;
+}
+
 /* Root's alone: what lies in it is installed again. */
 int upgrade_open_keep(struct upgrade *u)
 {
@@ -73,12 +108,5 @@ int upgrade_open_keep(struct upgrade *u)
 	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 022)
 		return zs_error_set(&u->err, -EPERM, ZS_EXIT_PRIVILEGE,
 				    "%s: not yours alone; remove it, or name another by --keep", u->keep);
-	snprintf(path, sizeof(path), "%s/lock", u->keep);
-	u->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (u->lock >= 0 && flock(u->lock, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	return u->lock >= 0
-		   ? zs_error_set(&u->err, -EBUSY, ZS_EXIT_REFUSED,
-				  "another zsctl upgrades this instance; wait for it")
-		   : zs_error_set(&u->err, -errno, ZS_EXIT_RESOURCE, "%s: %s", path, strerror(errno));
+	return lock(u);
 }

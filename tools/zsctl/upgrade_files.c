@@ -1,7 +1,5 @@
 /* What an upgrade replaces. A new file is staged as .NAME.new in its own folder, which is where a full disk shows, and gets its
- * name by rename(2): a plane that is started at any moment finds a whole one, old or new.
- *
- * Of the planes what runs is kept, from /proc/PID/exe, not what is installed: that may have been replaced by hand. */
+ * name by rename(2): a plane that is started at any moment finds a whole one, old or new. */
 #include "upgrade.h"
 
 #include <errno.h>
@@ -12,8 +10,7 @@
 #include <unistd.h>
 #include "base/check.h"
 
-#define COPY_MAX  (1u << 30)
-#define COMPARE	  65536
+#define COPY_MAX  (256u << 20)
 #define PATH_LONG (ZS_FILE_PATH + 64)
 
 /* The planes first: their places are their numbers. */
@@ -87,6 +84,18 @@ static void kept(const struct upgrade *u, unsigned i, char out[PATH_LONG])
 	snprintf(out, PATH_LONG, "%s/%s", u->keep, files[i].name);
 }
 
+/* Might somebody else than root and the caller change it? */
+static bool open_to_others(const struct stat *st)
+{
+	return (st->st_uid != 0 && st->st_uid != geteuid()) || (st->st_mode & 022);
+}
+
+static int others(struct upgrade *u, const char *path)
+{
+	return zs_error_set(&u->err, -EPERM, ZS_EXIT_PRIVILEGE,
+			    "%s: others may write it; chown it to root and chmod go-w, or copy it", path);
+}
+
 int upgrade_find(struct upgrade *u)
 {
 	struct stat st;
@@ -94,6 +103,8 @@ int upgrade_find(struct upgrade *u)
 	if (stat(u->newdir, &st) < 0 || !S_ISDIR(st.st_mode))
 		return zs_error_set(&u->err, -ENOTDIR, ZS_EXIT_USAGE,
 				    "%s: no folder; name the one that has the new programs", u->newdir);
+	if (open_to_others(&st))
+		return others(u, u->newdir);
 	for (unsigned i = 0; i < UPGRADE_FILES; i++) {
 		char from[PATH_LONG], to[PATH_LONG];
 
@@ -110,32 +121,58 @@ int upgrade_find(struct upgrade *u)
 	return 0;
 }
 
-static int copy_bytes(int from, int to)
+static int copy_bytes(int from, int to, off_t size)
 {
-	ssize_t n;
+	off_t at = 0;
+	ssize_t n = 1;
 
-	while ((n = sendfile(to, from, NULL, COPY_MAX)) > 0)
-		;
-	return n < 0 || fsync(to) < 0 ? -errno : 0;
+	while (at < size && n > 0)
+		n = sendfile(to, from, &at, (size_t)(size - at));
+	return n < 0 || fsync(to) < 0 ? -errno : at < size ? -EIO : 0;
+}
+
+/* A plain file that others cannot change, nor hold us up with. */
+static int open_source(struct upgrade *u, const char *path, struct stat *st)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return fail(u, -errno, "read it", path);
+	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_size <= COPY_MAX && !open_to_others(st))
+		return fd;
+	close(fd);
+	return S_ISREG(st->st_mode) && st->st_size <= COPY_MAX
+		   ? others(u, path)
+		   : zs_error_set(&u->err, -EINVAL, ZS_EXIT_REFUSED,
+				  "%s: no program: no plain file of at most %u MiB", path, COPY_MAX >> 20);
 }
 
 /* A new file of this mode, whole or not at all. */
-static int copy(struct upgrade *u, const char *from, const char *to, mode_t mode)
+static int copy(struct upgrade *u, int in, off_t size, const char *to, mode_t mode)
 {
-	int in = open(from, O_RDONLY | O_CLOEXEC), out, rc;
+	int out, rc;
 
-	if (in < 0)
-		return fail(u, -errno, "read it", from);
 	unlink(to);
 	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-	rc = out < 0 || fchmod(out, mode) < 0 ? -errno : copy_bytes(in, out);
-	close(in);
+	rc = out < 0 || fchmod(out, mode) < 0 ? -errno : copy_bytes(in, out, size);
 	if (out >= 0)
 		close(out);
 	if (rc == 0)
 		return 0;
 	unlink(to);
 	return fail(u, rc, "write it", to);
+}
+
+static int copy_path(struct upgrade *u, const char *from, const char *to, mode_t mode)
+{
+	struct stat st;
+	int in = open_source(u, from, &st), rc;
+
+	if (in < 0)
+		return in;
+	rc = copy(u, in, st.st_size, to, mode);
+	close(in);
+	return rc;
 }
 
 static mode_t mode_of(unsigned i)
@@ -149,8 +186,7 @@ void upgrade_unstage(struct upgrade *u)
 
 	for (unsigned i = 0; i < UPGRADE_FILES; i++) {
 		staged(u, i, path);
-		if (u->has[i])
-			unlink(path);
+		unlink(path);
 	}
 	u->staged = false;
 }
@@ -164,7 +200,7 @@ static int stage(struct upgrade *u, void (*place)(const struct upgrade *, unsign
 		place(u, i, from);
 		staged(u, i, to);
 		if (u->has[i])
-			rc = copy(u, from, to, mode_of(i));
+			rc = copy_path(u, from, to, mode_of(i));
 	}
 	u->staged = rc == 0;
 	if (rc)
@@ -182,19 +218,40 @@ int upgrade_restage(struct upgrade *u)
 	return stage(u, kept);
 }
 
+static void kept_new(const struct upgrade *u, unsigned i, char out[PATH_LONG])
+{
+	snprintf(out, PATH_LONG, "%s/.%s.new", u->keep, files[i].name);
+}
+
+static int keep_file(struct upgrade *u, unsigned i)
+{
+	char from[PATH_LONG], to[PATH_LONG];
+	struct stat st;
+
+	kept_new(u, i, to);
+	if (i < UPGRADE_PLANES)
+		return fstat(u->exe[i], &st) < 0 ? fail(u, -errno, "read what runs", files[i].name)
+						 : copy(u, u->exe[i], st.st_size, to, mode_of(i));
+	target(u, i, from);
+	return copy_path(u, from, to, mode_of(i));
+}
+
+/* Those of an upgrade before stay until all of these are there. */
 int upgrade_keep_files(struct upgrade *u)
 {
 	char from[PATH_LONG], to[PATH_LONG];
 	int rc = 0;
 
-	for (unsigned i = 0; i < UPGRADE_FILES && !rc; i++) {
-		if (!u->has[i])
-			continue;
-		target(u, i, from);
-		if (i < UPGRADE_PLANES)
-			snprintf(from, sizeof(from), "/proc/%d/exe", (int)upgrade_pid(u, i));
+	for (unsigned i = 0; i < UPGRADE_FILES && !rc; i++)
+		if (u->has[i])
+			rc = keep_file(u, i);
+	for (unsigned i = 0; i < UPGRADE_FILES; i++) {
+		kept_new(u, i, from);
 		kept(u, i, to);
-		rc = copy(u, from, to, mode_of(i));
+		if (u->has[i] && !rc && rename(from, to) < 0)
+			rc = fail(u, -errno, "give it its name", to);
+		if (rc)
+			unlink(from);
 	}
 	return rc;
 }
@@ -213,14 +270,14 @@ int upgrade_install(struct upgrade *u)
 	return 0;
 }
 
-void upgrade_candidate(const struct upgrade *u, enum upgrade_plane plane, char out[ZS_FILE_PATH])
+void upgrade_candidate(const struct upgrade *u, unsigned i, char out[ZS_FILE_PATH])
 {
 	char path[PATH_LONG];
 
 	if (u->staged)
-		staged(u, plane, path);
+		staged(u, i, path);
 	else
-		source(u, plane, path);
+		source(u, i, path);
 	snprintf(out, ZS_FILE_PATH, "%.*s", ZS_FILE_PATH - 1, path);
 }
 
@@ -232,36 +289,7 @@ void upgrade_installed(const struct upgrade *u, enum upgrade_plane plane, char o
 	snprintf(out, ZS_FILE_PATH, "%.*s", ZS_FILE_PATH - 1, path);
 }
 
-static bool same_bytes(int a, int b)
+bool upgrade_is_object(unsigned i)
 {
-	static const size_t len = COMPARE;
-	char one[COMPARE], two[COMPARE];
-
-	for (;;) {
-		ssize_t n = read(a, one, len), m = read(b, two, len);
-
-		if (n != m || n < 0 || memcmp(one, two, (size_t)n) != 0)
-			return false;
-		if (n == 0)
-			return true;
-	}
-}
-
-bool upgrade_runs(const struct upgrade *u, enum upgrade_plane plane, const char *path)
-{
-	char exe[32];
-	struct stat st[2];
-	int fd[2];
-	bool same;
-
-	snprintf(exe, sizeof(exe), "/proc/%d/exe", (int)upgrade_pid(u, plane));
-	fd[0] = open(exe, O_RDONLY | O_CLOEXEC);
-	fd[1] = open(path, O_RDONLY | O_CLOEXEC);
-	same = fd[0] >= 0 && fd[1] >= 0 && fstat(fd[0], &st[0]) == 0 && fstat(fd[1], &st[1]) == 0;
-	if (same && (st[0].st_ino != st[1].st_ino || st[0].st_dev != st[1].st_dev))
-		same = st[0].st_size == st[1].st_size && same_bytes(fd[0], fd[1]);
-	for (int i = 0; i < 2; i++)
-		if (fd[i] >= 0)
-			close(fd[i]);
-	return same;
+	return files[i].object;
 }

@@ -8,6 +8,7 @@
 
 #define SETTLE_NS (2 * ZS_NS_PER_S) /* a plane that dies at once does so within this; packets come in it */
 #define SAMPLE_MS 1000
+#define MANY	  50 /* packets, from which on a part of them means something */
 
 /* What a moment's counters say. */
 struct sample {
@@ -57,6 +58,34 @@ static bool relays(json_t *status)
 	return !json_is_false(json_object_get(json_object_get(status, "modules"), "forwarding"));
 }
 
+static bool is_raised(json_t *status, const char *code)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "health"), i,
+			   one) if (!strcmp(str(one, "code"), code)) return true;
+	return false;
+}
+
+/* The new programs are asked with the file: it must be what they will run with. */
+static int steady(struct upgrade *u, json_t *status)
+{
+	if (!relays(status))
+		return zs_error_set(&u->err, -ENODEV, ZS_EXIT_MODULE_OFF,
+				    "this instance does not relay: nothing is to be taken over; replace its "
+				    "programs and restart zs-controlplane");
+	if (json_is_object(json_object_get(json_object_get(status, "control"), "trial")))
+		return zs_error_set(&u->err, -EBUSY, ZS_EXIT_REFUSED,
+				    "a configuration is on trial; zsctl config confirm or rollback first");
+	if (is_raised(status, zs_health_info(ZS_HEALTH_config_unsaved)->code))
+		return zs_error_set(
+		    &u->err, -EBUSY, ZS_EXIT_REFUSED,
+		    "the configuration in force is not the file's, which the new programs are "
+		    "judged by; write it there (zsctl config show) and send SIGHUP");
+	return 0;
+}
+
 int upgrade_look(struct upgrade *u)
 {
 	json_t *first = ask(u, ZS_COMMAND_status);
@@ -65,11 +94,10 @@ int upgrade_look(struct upgrade *u)
 
 	if (!first)
 		return u->err.code;
-	if (!relays(first)) {
+	rc = steady(u, first);
+	if (rc) {
 		json_decref(first);
-		return zs_error_set(&u->err, -ENODEV, ZS_EXIT_MODULE_OFF,
-				    "this instance does not relay: nothing is to be taken over; replace its "
-				    "programs and restart zs-controlplane");
+		return rc;
 	}
 	a = sample(u, first);
 	json_decref(first);
@@ -81,19 +109,9 @@ int upgrade_look(struct upgrade *u)
 	if (!u->before)
 		return u->err.code;
 	b = sample(u, u->before);
-	json_object_set_new(u->before, "moves", json_boolean(b.tx > a.tx));
+	json_object_set_new(u->before, "moves", json_pack("{s:I,s:I}", "rx", b.rx - a.rx, "tx", b.tx - a.tx));
 	snprintf(u->from, sizeof(u->from), "%s", str(json_object_get(u->before, "control"), "version"));
 	return 0;
-}
-
-static bool was_raised(const struct upgrade *u, const char *code)
-{
-	json_t *one;
-	size_t i;
-
-	json_array_foreach(json_object_get(u->before, "health"), i,
-			   one) if (!strcmp(str(one, "code"), code)) return true;
-	return false;
 }
 
 static int wrong(struct upgrade *u, const char *what, const char *detail)
@@ -111,7 +129,7 @@ static int judge_codes(struct upgrade *u, json_t *now)
 		const char *code = str(one, "code");
 		char text[160];
 
-		if (strcmp(str(one, "severity"), "error") != 0 || was_raised(u, code))
+		if (strcmp(str(one, "severity"), "error") != 0 || is_raised(u->before, code))
 			continue;
 		snprintf(text, sizeof(text), "%s (%s)", str(one, "text"), str(one, "detail"));
 		return wrong(u, code, text);
@@ -143,22 +161,29 @@ static int judge(struct upgrade *u, json_t *now)
 
 	if (!rc)
 		rc = judge_codes(u, now);
-	if (!rc && num(now, "published") < num(u->before, "published"))
-		rc = wrong(u, "published ports are missing", "");
 	if (!rc && json_is_true(json_object_get(now, "stopped")) &&
 	    !json_is_true(json_object_get(u->before, "stopped")))
 		rc = wrong(u, "the emergency stop is set", "");
 	return rc;
 }
 
-/* Where packets left before and come still, they must leave. */
+/* Where packets left before and come still, they must leave; of many, at least half as large a part. */
 static int judge_moves(struct upgrade *u, const struct sample *a, const struct sample *b)
 {
-	if (!json_is_true(json_object_get(u->before, "moves")) || b->tx > a->tx)
+	json_t *moves = json_object_get(u->before, "moves");
+	json_int_t rx = num(moves, "rx"), tx = num(moves, "tx"), rx_now = b->rx - a->rx,
+		   tx_now = b->tx - a->tx;
+	char text[64];
+
+	if (tx <= 0)
 		return 0;
-	if (b->rx > a->rx)
-		return wrong(u, "packets come, and none leaves", "");
-	if (b->unbound > a->unbound)
+	snprintf(text, sizeof(text), "%lld of %lld, before %lld of %lld", (long long)tx_now,
+		 (long long)rx_now, (long long)tx, (long long)rx);
+	if (rx_now > 0 && tx_now <= 0)
+		return wrong(u, "packets come, and none leaves", text);
+	if (rx >= MANY && rx_now >= MANY && 2 * tx_now * rx < tx * rx_now)
+		return wrong(u, "packets come, and few leave", text);
+	if (tx_now <= 0 && b->unbound > a->unbound)
 		return wrong(u, "packets come, and no worker gets them", "");
 	return 0;
 }
@@ -220,21 +245,40 @@ int upgrade_wait(struct upgrade *u)
 	}
 }
 
-int upgrade_wait_control(struct upgrade *u, const char *version)
+void upgrade_count(struct upgrade *u)
+{
+	json_t *now = ask(u, ZS_COMMAND_status);
+
+	if (now)
+		json_object_set(u->before, "published", json_object_get(now, "published"));
+	json_decref(now);
+}
+
+/* A later look would take ports for lost that somebody has withdrawn. */
+static int judge_control(struct upgrade *u, json_t *now)
+{
+	const char *version = str(json_object_get(now, "control"), "version");
+
+	if (strcmp(version, u->to) != 0)
+		return wrong(u, "zs-controlplane answers, of version", version);
+	if (num(now, "published") < num(u->before, "published"))
+		return wrong(u, "published ports are missing", "");
+	return 0;
+}
+
+int upgrade_wait_control(struct upgrade *u)
 {
 	uint64_t end = zs_clock_ns() + u->timeout_s * ZS_NS_PER_S;
 
 	for (;;) {
-		json_t *now = ask(u, ZS_COMMAND_version);
-		int rc = now && !strcmp(str(now, "control"), version) ? 0 : -EAGAIN;
+		json_t *now = ask(u, ZS_COMMAND_status);
+		int rc = now ? judge_control(u, now) : -EAGAIN;
 
-		if (now && rc)
-			wrong(u, "zs-controlplane answers, of version", str(now, "control"));
 		json_decref(now);
 		if (!rc)
 			return 0;
 		if (zs_clock_ns() > end)
-			return too_late(u, "the control plane does not answer");
+			return too_late(u, "the control plane is not as before");
 		rc = upgrade_pause(u, UPGRADE_STEP_MS);
 		if (rc)
 			return rc;

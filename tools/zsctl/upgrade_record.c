@@ -14,12 +14,6 @@ static void path_of(const struct upgrade *u, char out[ZS_FILE_PATH + 32])
 	snprintf(out, ZS_FILE_PATH + 32, "%s/upgrade.json", u->keep);
 }
 
-static json_t *start_object(const struct upgrade_start *s)
-{
-	return json_pack("{s:O,s:s,s:I,s:I}", "args", s->args, "cwd", s->cwd, "uid", (json_int_t)s->uid,
-			 "gid", (json_int_t)s->gid);
-}
-
 static json_t *names(const struct upgrade *u)
 {
 	json_t *list = json_array();
@@ -32,11 +26,9 @@ static json_t *names(const struct upgrade *u)
 
 int upgrade_record_put(struct upgrade *u, bool done)
 {
-	json_t *o = json_pack("{s:s,s:b,s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:O}", "schema", "zsctl.upgrade-record/1",
-			      "done", done, "from", u->from, "to", u->to, "into", u->into, "restart",
-			      u->restart, "files", names(u), "control",
-			      start_object(&u->start[UPGRADE_CONTROL]), "dataplane",
-			      start_object(&u->start[UPGRADE_DATA]), "before", u->before);
+	json_t *o = json_pack("{s:s,s:b,s:s,s:s,s:s,s:s,s:o,s:O}", "schema", "zsctl.upgrade-record/1", "done",
+			      done, "from", u->from, "to", u->to, "into", u->into, "restart", u->restart,
+			      "files", names(u), "before", u->before);
 	char *text = json_dumps(o, JSON_INDENT(1)), path[ZS_FILE_PATH + 32];
 	int rc;
 
@@ -54,15 +46,6 @@ static bool copy_text(json_t *o, const char *name, char *out, size_t cap)
 	const char *text = json_string_value(json_object_get(o, name));
 
 	return text && snprintf(out, cap, "%s", text) < (int)cap;
-}
-
-static bool take_start(struct upgrade_start *s, json_t *o)
-{
-	s->uid = (uid_t)json_integer_value(json_object_get(o, "uid"));
-	s->gid = (gid_t)json_integer_value(json_object_get(o, "gid"));
-	json_decref(s->args);
-	s->args = json_incref(json_object_get(o, "args"));
-	return copy_text(o, "cwd", s->cwd, sizeof(s->cwd)) && json_is_array(s->args);
 }
 
 static void take_names(struct upgrade *u, json_t *list)
@@ -85,9 +68,7 @@ static bool take(struct upgrade *u, json_t *o)
 	u->before = json_incref(json_object_get(o, "before"));
 	return copy_text(o, "from", u->from, sizeof(u->from)) && copy_text(o, "to", u->to, sizeof(u->to)) &&
 	       copy_text(o, "into", u->into, sizeof(u->into)) &&
-	       copy_text(o, "restart", u->restart, sizeof(u->restart)) && json_is_object(u->before) &&
-	       take_start(&u->start[UPGRADE_CONTROL], json_object_get(o, "control")) &&
-	       take_start(&u->start[UPGRADE_DATA], json_object_get(o, "dataplane"));
+	       copy_text(o, "restart", u->restart, sizeof(u->restart)) && json_is_object(u->before);
 }
 
 int upgrade_record_get(struct upgrade *u)

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/clock.h"
@@ -39,41 +40,53 @@ static int read_proc(pid_t pid, const char *name, char *out, size_t cap)
 	return n < 0 ? -errno : (int)n;
 }
 
-static void read_ids(struct upgrade_start *s, const char *status)
+/* The relay's user, by the folder that it made. */
+static int read_ids(struct upgrade *u, struct upgrade_start *s)
 {
-	const char *uid = strstr(status, "\nUid:"), *gid = strstr(status, "\nGid:");
+	struct stat st;
 
-	if (uid) /* real, effective … */
-		sscanf(uid, "\nUid:%*u%u", &s->uid);
-	if (gid)
-		sscanf(gid, "\nGid:%*u%u", &s->gid);
+	if (lstat(u->shm, &st) < 0)
+		return zs_error_set(&u->err, -errno, ZS_EXIT_UNREACHABLE, "%s: %s; start the planes", u->shm,
+				    strerror(errno));
+	s->uid = st.st_uid;
+	s->gid = st.st_gid;
+	return 0;
+}
+
+static int read_words(struct upgrade *u, struct upgrade_start *s, pid_t pid)
+{
+	char text[4096], link[48];
+	int len = read_proc(pid, "cmdline", text, sizeof(text));
+	ssize_t n;
+
+	json_decref(s->args);
+	s->args = json_array();
+	for (int at = (int)strlen(text) + 1; at < len; at += (int)strlen(text + at) + 1)
+		json_array_append_new(s->args, json_string(text + at));
+	if (len >= (int)sizeof(text) - 1 || json_array_size(s->args) > UPGRADE_ARGS)
+		return zs_error_set(&u->err, -E2BIG, ZS_EXIT_REFUSED,
+				    "process %d: more than %d arguments; start it with fewer", (int)pid,
+				    UPGRADE_ARGS);
+	snprintf(link, sizeof(link), "/proc/%d/cwd", (int)pid);
+	n = readlink(link, s->cwd, sizeof(s->cwd) - 1);
+	s->cwd[n > 0 ? n : 0] = '\0';
+	return 0;
 }
 
 int upgrade_read_start(struct upgrade *u, enum upgrade_plane plane)
 {
 	struct upgrade_start *s = &u->start[plane];
 	pid_t pid = upgrade_pid(u, plane);
-	char text[4096], link[48];
-	int len = pid ? read_proc(pid, "status", text, sizeof(text)) : -ESRCH;
-	ssize_t n;
+	int rc;
 
-	if (len >= 0)
-		read_ids(s, text);
-	if (len >= 0)
-		len = read_proc(pid, "cmdline", text, sizeof(text));
-	if (len < 0)
-		return zs_error_set(&u->err, len, len == -ESRCH ? ZS_EXIT_UNREACHABLE : ZS_EXIT_PRIVILEGE,
-				    "%s: %s", upgrade_plane_name(plane),
-				    len == -ESRCH ? "no process runs that could be taken over from; start it"
-						  : "its process cannot be looked at; start zsctl as root");
-	json_decref(s->args);
-	s->args = json_array();
-	for (int at = (int)strlen(text) + 1; at < len; at += (int)strlen(text + at) + 1)
-		json_array_append_new(s->args, json_string(text + at));
-	snprintf(link, sizeof(link), "/proc/%d/cwd", (int)pid);
-	n = readlink(link, s->cwd, sizeof(s->cwd) - 1);
-	s->cwd[n > 0 ? n : 0] = '\0';
-	return 0;
+	if (!pid)
+		return zs_error_set(&u->err, -ESRCH, ZS_EXIT_UNREACHABLE,
+				    "%s: no process runs that could be taken over from; start it",
+				    upgrade_plane_name(plane));
+	rc = upgrade_identify(u, plane, pid);
+	if (!rc)
+		rc = read_ids(u, s);
+	return rc ? rc : read_words(u, s, pid);
 }
 
 /* --- children --- */
@@ -152,8 +165,13 @@ static void keep_last(char last[LAST_CAP], char *text)
 	for (char *save, *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		if (line[0])
 			snprintf(last, LAST_CAP, "%s", line);
-	for (char *p = last; *p; p++)
-		if (iscntrl((unsigned char)*p))
+}
+
+/* A terminal is told nothing but text. */
+static void plain(char *text)
+{
+	for (char *p = text; *p; p++)
+		if (*p != '\n' && (iscntrl((unsigned char)*p) || (unsigned char)*p > 126))
 			*p = '?';
 }
 
@@ -164,13 +182,16 @@ static void listen_to(struct child *c)
 
 	while ((n = read(c->err, more, sizeof(more) - 1)) > 0) {
 		more[n] = '\0';
+		plain(more);
 		keep_last(c->last, more);
 	}
 	while ((n = read(c->out, more, sizeof(more))) > 0)
 		for (ssize_t i = 0; i < n && c->len + 1 < c->cap; i++)
 			c->text[c->len++] = more[i];
-	if (c->cap)
+	if (c->cap) {
 		c->text[c->len] = '\0';
+		plain(c->text);
+	}
 }
 
 /* Its exit status, or -errno: it had no more time, or zsctl was told to end. */

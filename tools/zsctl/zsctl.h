@@ -15,6 +15,7 @@ struct zsctl {
 	const char *instance;
 	char socket[108];
 	bool json;
+	uint32_t patience_s; /* for an answer of the control plane; 0: as long as that waits for us */
 	const struct zs_command *cmd;
 	json_t *args;
 };

@@ -110,8 +110,7 @@ int upgrade_find(struct upgrade *u)
 
 		source(u, i, from);
 		target(u, i, to);
-		u->has[i] = stat(from, &st) == 0 && S_ISREG(st.st_mode) &&
-			    (i < UPGRADE_PLANES || access(to, F_OK) == 0);
+		u->has[i] = access(from, F_OK) == 0 && (i < UPGRADE_PLANES || access(to, F_OK) == 0);
 		if (i < UPGRADE_PLANES && !u->has[i])
 			return zs_error_set(&u->err, -ENOENT, ZS_EXIT_USAGE,
 					    "%s: there is no %s in it, nor below usr/bin; name the folder of "

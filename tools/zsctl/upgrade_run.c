@@ -225,7 +225,8 @@ int upgrade_ask(struct upgrade *u, enum upgrade_plane plane, const char *path, c
 	char *argv[UPGRADE_ARGS + 3] = { (char *)(uintptr_t)path };
 	struct child c = { .text = out, .cap = cap };
 	size_t n = 1;
-	int fd = open(path, O_RDONLY), rc; /* stays open over exec: a script's interpreter reads it */
+	int fd = open(path, O_RDONLY | O_NONBLOCK),
+	    rc; /* stays open over exec: a script's interpreter reads it */
 
 	if (fd < 0)
 		return zs_error_set(&u->err, -errno, ZS_EXIT_PRIVILEGE, "%s: %s", path, strerror(errno));

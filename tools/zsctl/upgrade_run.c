@@ -128,9 +128,12 @@ static void drop(const struct upgrade_start *s)
 		_exit(ZS_EXIT_FAILED);
 }
 
+/* With `as` the relay's user looks into it: root's environment is none of its business. */
 static int begin(struct upgrade *u, struct child *c, char *const argv[], int exe,
 		 const struct upgrade_start *as)
 {
+	static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+	char *const bare[] = { path, NULL };
 	int out[2], err[2];
 
 	if (pipe2(out, O_CLOEXEC | O_NONBLOCK) < 0)
@@ -146,7 +149,7 @@ static int begin(struct upgrade *u, struct child *c, char *const argv[], int exe
 		if (as)
 			drop(as);
 		if (exe >= 0)
-			fexecve(exe, argv, environ);
+			fexecve(exe, argv, as ? bare : environ);
 		else
 			execv(argv[0], argv);
 		dprintf(2, "%s: %s\n", argv[0], strerror(errno));

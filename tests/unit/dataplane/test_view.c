@@ -138,22 +138,27 @@ static void layout_comes_back(void **state)
 	zs_view_close(&r->dp);
 }
 
-/* What sessions say takes nothing back of what tables have said. */
+/* What is said of sessions takes nothing back of what is said of tables. */
 static void layout_of_two(void **state)
 {
 	struct zs_sessions_shape shape = { .attachments = 16, .sessions = 16 };
 	struct rig *r = *state;
+	struct zs_health_cell cell;
 	struct zs_sessions w;
 	struct zs_error err = { 0 };
 	bool fresh;
 
 	rig_state(r, 1, 64);
-	r->writer.seg.base->version = 9;
 	assert_int_equal(zs_sessions_open_writer(&w, r->dp.shm_dir, &shape, &fresh, &err), 0);
+	r->writer.seg.base->version = 99;
+	w.seg.base->version = 99;
 	zs_view_refresh(&r->dp);
+	w.seg.base->version = zs_sessions_kind.version;
 	zs_view_refresh(&r->dp);
 	assert_non_null(atomic_load(&r->dp.sessions));
-	assert_int_equal(layout_raised(r), 1);
+	zs_health_read(r->dp.state.health, ZS_HEALTH_layout, &cell);
+	assert_int_equal(cell.raised, 1);
+	assert_int_equal(cell.count, 1); /* not cleared and raised again */
 	r->writer.seg.base->version = ZS_TABLES_VERSION;
 	zs_view_refresh(&r->dp);
 	assert_int_equal(layout_raised(r), 0);
